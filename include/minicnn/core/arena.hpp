@@ -1,0 +1,90 @@
+#pragma once
+/// Aligned memory, and the layout of many buffers in one block.
+
+#include <cstddef>
+#include <limits>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "minicnn/core/shape.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Alignment of every block: one cache line, one AVX-512 vector.
+inline constexpr index_t alignment = 64;
+
+/// `count` elements of `T`, not initialised, aligned to 64 bytes. Movable, not copyable.
+template <class T>
+class aligned_buffer {
+ public:
+  aligned_buffer() = default;
+
+  /// Throws length_error if that much memory cannot be had.
+  explicit aligned_buffer(index_t count) : count_(count) {
+    if (count < 0 || count > (std::numeric_limits<index_t>::max)() / static_cast<index_t>(sizeof(T)))
+      fail<length_error>("memory: cannot count ", count, " elements");
+    if (count == 0) return;
+    const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
+    void* block = ::operator new(bytes, std::align_val_t{static_cast<std::size_t>(alignment)}, std::nothrow);
+    if (block == nullptr) fail<length_error>("memory: cannot allocate ", static_cast<index_t>(bytes >> 20), " MiB");
+    data_.reset(static_cast<T*>(block));
+  }
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  index_t size() const { return count_; }
+
+ private:
+  struct release {
+    void operator()(T* block) const { ::operator delete(block, std::align_val_t{static_cast<std::size_t>(alignment)}); }
+  };
+  std::unique_ptr<T[], release> data_;
+  index_t count_ = 0;
+};
+
+/// Hands out consecutive offsets (in elements), each block rounded up to a multiple of 64 bytes.
+template <class T>
+class arena_layout {
+ public:
+  index_t add(index_t count) {
+    constexpr index_t unit = alignment / static_cast<index_t>(sizeof(T));
+    const index_t offset = size_;
+    size_ += (count + unit - 1) / unit * unit;
+    return offset;
+  }
+  index_t size() const { return size_; }
+
+ private:
+  index_t size_ = 0;
+};
+
+/// A bump allocator over memory that somebody else owns: how an op divides its scratch block.
+class scratch {
+ public:
+  scratch() = default;
+  scratch(std::byte* block, index_t bytes) : block_(block), bytes_(bytes) {}
+
+  /// `count` elements aligned to 64 bytes. Throws if the plan asked for less than is taken (a fault of the op).
+  template <class U>
+  U* take(index_t count) {
+    const index_t want = bytes_for<U>(count);
+    if (used_ + want > bytes_) fail("scratch: planned ", bytes_, " bytes, wanted ", used_ + want);
+    std::byte* place = block_ + used_;
+    used_ += want;
+    return reinterpret_cast<U*>(place);
+  }
+
+  /// What `take<U>(count)` will use: sum these in `plan`.
+  template <class U>
+  static index_t bytes_for(index_t count) {
+    return (count * static_cast<index_t>(sizeof(U)) + alignment - 1) / alignment * alignment;
+  }
+
+ private:
+  std::byte* block_ = nullptr;
+  index_t bytes_ = 0;
+  index_t used_ = 0;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI

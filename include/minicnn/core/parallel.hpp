@@ -1,0 +1,137 @@
+#pragma once
+/// Threads: OpenMP where the compiler has it on, serial otherwise. The library never nests parallel regions.
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <thread>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+#include "minicnn/core/shape.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Flushes denormal results and inputs to zero on this thread while it lives, then restores the caller's setting.
+/// Denormal operands slow x86 arithmetic by a factor of 100; Adam's decaying moments produce them by themselves.
+class flush_denormals {
+ public:
+  flush_denormals() {
+#if defined(__x86_64__) && defined(__GNUC__)
+    saved_ = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(saved_ | 0x8040U);  // FTZ | DAZ
+#elif defined(__aarch64__) && defined(__GNUC__)
+    std::uint64_t fpcr = 0;
+    asm volatile("mrs %0, fpcr" : "=r"(fpcr));
+    saved_ = fpcr;
+    fpcr |= std::uint64_t{1} << 24;  // FZ
+    asm volatile("msr fpcr, %0" : : "r"(fpcr));
+#endif
+  }
+  ~flush_denormals() {
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_ia32_ldmxcsr(saved_);
+#elif defined(__aarch64__) && defined(__GNUC__)
+    asm volatile("msr fpcr, %0" : : "r"(saved_));
+#endif
+  }
+  flush_denormals(const flush_denormals&) = delete;
+  flush_denormals& operator=(const flush_denormals&) = delete;
+
+ private:
+#if defined(__aarch64__)
+  std::uint64_t saved_ = 0;
+#else
+  unsigned saved_ = 0;
+#endif
+};
+
+/// Most threads that one call will use, whatever is asked for.
+inline constexpr int max_threads = 1024;
+
+/// Threads used when nobody says otherwise: OMP_NUM_THREADS or the number of processors; 1 without OpenMP.
+inline int default_threads() {
+#if defined(_OPENMP)
+  return omp_get_max_threads() < max_threads ? omp_get_max_threads() : max_threads;
+#else
+  return 1;
+#endif
+}
+
+/// `threads` as asked for: 0 means `default_threads()`; above `max_threads` or negative throws option_error.
+inline int resolve_threads(int threads) {
+  if (threads < 0 || threads > max_threads) fail<option_error>("threads: ", threads, " is outside 0 (all) to ", max_threads);
+#if defined(_OPENMP)
+  return threads == 0 ? default_threads() : threads;
+#else
+  return 1;
+#endif
+}
+
+namespace detail {
+
+inline bool inside_parallel_region() {
+#if defined(_OPENMP)
+  return omp_in_parallel() != 0;
+#else
+  return false;
+#endif
+}
+
+/// Runs `body(thread, thread_count)` on every thread of a team; the first exception is rethrown on the caller.
+/// A team has either 1 or exactly `threads` members: changing the team's size makes OpenMP destroy and create threads.
+template <class F>
+void run_team([[maybe_unused]] int threads, const F& body) {
+#if defined(_OPENMP)
+  if (threads > 1 && !inside_parallel_region()) {
+    std::exception_ptr failure;
+    std::atomic<bool> failed{false};
+#pragma omp parallel num_threads(threads)
+    {
+      try {
+        flush_denormals guard;
+        body(omp_get_thread_num(), omp_get_num_threads());
+      } catch (...) {
+        if (!failed.exchange(true)) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+    return;
+  }
+#endif
+  flush_denormals guard;
+  body(0, 1);
+}
+
+}  // namespace detail
+
+/// Splits [0, count) into one contiguous range per thread and calls `body(begin, end)` on each; runs on the caller alone
+/// when `count <= grain` (starting a team costs a few microseconds). Results must not depend on where ranges are cut.
+template <class F>
+void parallel_for(int threads, index_t count, index_t grain, const F& body) {
+  if (count <= 0) return;
+  detail::run_team(count <= grain ? 1 : threads, [&](int thread, int team) {
+    const index_t begin = count * thread / team;
+    const index_t end = count * (thread + 1) / team;
+    if (begin < end) body(begin, end);
+  });
+}
+
+/// Calls `body(task, thread)` once for every task in [0, count); idle threads take the next one, so uneven tasks balance.
+/// `thread` (below `threads`) selects per-thread scratch. Results must not depend on which thread runs a task.
+template <class F>
+void parallel_tasks(int threads, index_t count, const F& body) {
+  if (count <= 0) return;
+  std::atomic<index_t> next{0};
+  detail::run_team(count == 1 ? 1 : threads, [&](int thread, int) {
+    for (index_t task = next.fetch_add(1); task < count; task = next.fetch_add(1)) body(task, thread);
+  });
+}
+
+/// Pieces a sum of `count` elements is cut into; depends on the count alone, so a sum of the pieces' sums in order has
+/// the same bits for any number of threads.
+inline index_t reduction_chunks(index_t count, index_t chunk) { return (count + chunk - 1) / chunk; }
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,14 @@
+#pragma once
+/// How kernels run: with how many threads, on which instruction set. Passed down explicitly; there is no global setting.
+
+#include "minicnn/core/parallel.hpp"
+#include "minicnn/kernels/isa.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct context {
+  int threads = 1;                     ///< team size, at least 1
+  isa instruction_set = default_isa();  ///< must be one that the processor has
+};
+
+}  // namespace minicnn::inline MINICNN_ABI
