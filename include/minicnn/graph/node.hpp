@@ -1,0 +1,126 @@
+#pragma once
+/// A graph under construction. A node can only name earlier nodes, so the order of insertion is a topological order.
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "minicnn/graph/op.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+template <class T>
+class graph;
+
+/// A handle to one value of a graph: what layer functions take and return.
+template <class T>
+struct node {
+  graph<T>* owner = nullptr;
+  int id = -1;
+
+  /// Shape for a batch of one: (1, c, h, w) or (1, features).
+  const shape& dims() const { return owner->at(id).dims; }
+  const std::string& name() const { return owner->at(id).name; }
+};
+
+/// One operation of a graph and the value it makes. `operation` is null for inputs.
+template <class T>
+struct graph_node {
+  std::string name;
+  std::shared_ptr<const op<T>> operation;
+  std::vector<int> inputs;
+  shape dims;  ///< for a batch of one
+};
+
+template <class T = float>
+class graph {
+ public:
+  graph() = default;
+  graph(const graph&) = delete;
+  graph& operator=(const graph&) = delete;
+
+  /// An input without its batch axis: `{3, 227, 227}`.
+  node<T> input(const shape& dims, std::string name = "input") {
+    std::vector<index_t> extents{1};
+    extents.insert(extents.end(), dims.begin(), dims.end());
+    return insert({unique_name(std::move(name)), nullptr, {}, shape(extents.begin(), extents.end())});
+  }
+
+  /// Appends an operation. It is called `name`, or `prefix` with a running number when `name` is empty (conv1, conv2, ...),
+  /// inside the current scope. Throws what the op's `plan` throws, with the name before the text.
+  node<T> add(std::shared_ptr<const op<T>> operation, const std::vector<node<T>>& inputs, std::string name,
+              std::string_view prefix) {
+    graph_node<T> made;
+    made.name = name.empty() ? numbered(prefix) : unique_name(scope_ + name);
+    std::vector<shape> shapes;
+    for (const node<T>& x : inputs) {
+      if (x.owner != this) fail(made.name, ": its input belongs to another graph");
+      made.inputs.push_back(x.id);
+      shapes.push_back(x.dims());
+    }
+    made.dims = plan_named(made.name, *operation, {shapes, true, {}}).output;
+    made.operation = std::move(operation);
+    return insert(std::move(made));
+  }
+
+  /// While the returned object lives, names of new nodes begin with "name." and numbers start again at 1.
+  class [[nodiscard]] scope_guard {
+   public:
+    scope_guard(graph& g, std::string_view name) : graph_(g), previous_(g.scope_) { g.scope_ += std::string(name) + "."; }
+    ~scope_guard() { graph_.scope_ = std::move(previous_); }
+    scope_guard(const scope_guard&) = delete;
+    scope_guard& operator=(const scope_guard&) = delete;
+
+   private:
+    graph& graph_;
+    std::string previous_;
+  };
+  scope_guard scope(std::string_view name) { return scope_guard(*this, name); }
+
+  const graph_node<T>& at(int id) const { return nodes_[static_cast<std::size_t>(id)]; }
+  int size() const { return static_cast<int>(nodes_.size()); }
+
+  /// Index of the node called `name`, or -1.
+  int find(std::string_view name) const {
+    for (int i = 0; i < size(); ++i)
+      if (at(i).name == name) return i;
+    return -1;
+  }
+
+  /// Gives up the nodes (to a network).
+  std::vector<graph_node<T>> release() { return std::move(nodes_); }
+
+  /// `operation.plan(request)`, with `name` before the text of what it throws.
+  static op_plan plan_named(const std::string& name, const op<T>& operation, const plan_request& request) {
+    try {
+      return operation.plan(request);
+    } catch (const shape_error& e) {
+      fail<shape_error>(name, ": ", e.what());
+    } catch (const option_error& e) {
+      fail<option_error>(name, ": ", e.what());
+    }
+  }
+
+ private:
+  node<T> insert(graph_node<T> made) {
+    nodes_.push_back(std::move(made));
+    return {this, size() - 1};
+  }
+
+  std::string unique_name(std::string name) const {
+    if (find(name) >= 0) fail<option_error>("graph: two nodes are called ", name);
+    return name;
+  }
+
+  std::string numbered(std::string_view prefix) const {
+    for (int number = 1;; ++number) {
+      std::string name = text_of(scope_, prefix, number);
+      if (find(name) < 0) return name;
+    }
+  }
+
+  std::vector<graph_node<T>> nodes_;
+  std::string scope_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,128 @@
+#pragma once
+/// The contract of a layer: five functions over views. A layer holds hyper-parameters only; the network owns all memory.
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "minicnn/core/arena.hpp"
+#include "minicnn/core/random.hpp"
+#include "minicnn/core/tensor.hpp"
+#include "minicnn/graph/initializer.hpp"
+#include "minicnn/kernels/context.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// A hyper-parameter's value.
+using attribute_value = std::variant<bool, index_t, double, std::string, std::vector<index_t>>;
+
+/// A layer's hyper-parameters by name, in a fixed order. Summary, saving and export read these, so no file outside the layer
+/// needs to know its class. Names follow ONNX where it has the notion (`strides`, `pads` as top, left, bottom, right).
+using attribute_list = std::vector<std::pair<std::string, attribute_value>>;
+
+/// A trainable tensor that an op wants.
+struct parameter_spec {
+  std::string name;  ///< "weight", "bias"; the network prefixes the node's name: "conv1.weight"
+  shape dims;
+  index_t fan_in = 1;
+  index_t fan_out = 1;
+  initializer init = initializer::he();
+  bool decay = true;  ///< whether weight decay applies by default: yes for weights, no for biases and normalisation
+};
+
+/// A tensor that is saved with the weights but not trained: written by forward in training only.
+struct buffer_spec {
+  std::string name;  ///< "running_mean"
+  shape dims;
+  double initial = 0.0;
+};
+
+/// What `plan` is told. Axis 0 of every shape is the batch.
+struct plan_request {
+  std::span<const shape> inputs;
+  bool training = true;  ///< false: only forward in evaluation mode will follow
+  context ctx;
+};
+
+/// What an op answers. Memory planning, summary, initialisation, saving and gradient checking all read this.
+struct op_plan {
+  shape output;
+  std::vector<parameter_spec> parameters;
+  std::vector<buffer_spec> buffers;
+  index_t saved_bytes = 0;             ///< written by forward in training, read by backward
+  index_t forward_scratch_bytes = 0;   ///< valid during forward only; must not shrink when the batch grows
+  index_t backward_scratch_bytes = 0;  ///< valid during backward only
+  index_t multiply_adds = 0;           ///< of forward, for the whole batch
+  bool backward_reads_input = false;   ///< inputs are kept until backward
+  bool backward_reads_output = false;  ///< the output is kept until backward
+  bool in_place = false;               ///< the output may take the place of input 0 (same size)
+  bool gradient_in_place = false;      ///< the gradient of input 0 may take the place of the output's gradient
+  bool fuses_relu = false;             ///< forward honours `frame::apply_relu`
+  bool is_relu = false;                ///< the op is max(x, 0) and may be left to the op before it
+};
+
+/// Where a gradient goes. `add` tells whether to add to what is there or to write (what is there is garbage then).
+template <class T>
+struct gradient_target {
+  view<T> data;
+  bool add = false;
+  bool wanted() const { return data.present(); }
+};
+
+/// Everything that one call of forward or backward may touch.
+template <class T>
+struct frame {
+  context ctx;
+  bool training = false;    ///< batch statistics and dropout are on
+  bool apply_relu = false;  ///< the output is to be max(value, 0); only if the plan said `fuses_relu`
+  random_key random;        ///< differs per network seed, step and node; use `random.of(sample)`
+
+  std::span<const view<const T>> inputs;
+  view<T> output;
+  std::span<const view<const T>> parameters;
+  std::span<const view<T>> buffers;
+  std::byte* saved = nullptr;
+  std::byte* scratch_block = nullptr;
+  index_t scratch_bytes = 0;
+
+  // backward only
+  view<const T> output_gradient;  ///< shares memory with input_gradients[0] where the plan said `gradient_in_place`
+  std::span<const gradient_target<T>> input_gradients;      ///< one per input; not `wanted()` where nobody needs it
+  std::span<const gradient_target<T>> parameter_gradients;  ///< one per parameter; not `wanted()` when frozen
+
+  const view<const T>& input(int i = 0) const { return inputs[static_cast<std::size_t>(i)]; }
+  const view<const T>& parameter(int i) const { return parameters[static_cast<std::size_t>(i)]; }
+  const view<T>& buffer(int i) const { return buffers[static_cast<std::size_t>(i)]; }
+  const gradient_target<T>& input_gradient(int i = 0) const { return input_gradients[static_cast<std::size_t>(i)]; }
+  const gradient_target<T>& parameter_gradient(int i) const { return parameter_gradients[static_cast<std::size_t>(i)]; }
+  /// The scratch of this call, to be divided with `take`.
+  scratch work() const { return scratch(scratch_block, scratch_bytes); }
+};
+
+/// A layer. `conv2d_op<double>` runs the same code as `conv2d_op<float>`, under the gradient checker.
+template <class T>
+class op {
+ public:
+  virtual ~op() = default;
+
+  /// "conv2d", "max_pool": the layer's name in files and tables.
+  virtual std::string_view kind() const = 0;
+
+  virtual attribute_list describe() const = 0;
+
+  /// Checks the input shapes and says what is needed. Throws shape_error or option_error; the graph puts the node's name
+  /// before the text. Called with other batch and image sizes again; parameters must not depend on the batch.
+  virtual op_plan plan(const plan_request& request) const = 0;
+
+  /// Writes `output` (every element), in training also `saved` and the buffers. Must not allocate.
+  virtual void forward(const frame<T>& f) const = 0;
+
+  /// Writes or adds to the wanted gradients of inputs and parameters. Must not allocate.
+  virtual void backward(const frame<T>& f) const = 0;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI
