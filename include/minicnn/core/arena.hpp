@@ -26,7 +26,7 @@ class aligned_buffer {
       fail<length_error>("memory: cannot count ", count, " elements");
     if (count == 0) return;
     const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
-    void* block = ::operator new(bytes, std::align_val_t{static_cast<std::size_t>(alignment)}, std::nothrow);
+    void* block = ::operator new (bytes, std::align_val_t{static_cast<std::size_t>(alignment)}, std::nothrow);
     if (block == nullptr) fail<length_error>("memory: cannot allocate ", static_cast<index_t>(bytes >> 20), " MiB");
     data_.reset(static_cast<T*>(block));
   }
@@ -37,7 +37,7 @@ class aligned_buffer {
 
  private:
   struct release {
-    void operator()(T* block) const { ::operator delete(block, std::align_val_t{static_cast<std::size_t>(alignment)}); }
+    void operator()(T* block) const { ::operator delete (block, std::align_val_t{static_cast<std::size_t>(alignment)}); }
   };
   std::unique_ptr<T[], release> data_;
   index_t count_ = 0;

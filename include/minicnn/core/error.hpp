@@ -44,8 +44,7 @@ class option_error : public error {
 /// Text of a number as the C locale writes it, whatever locale the program has set. Floating point: shortest text
 /// that reads back as the same value.
 template <class N>
-  requires std::integral<N> || std::floating_point<N>
-std::string to_text(N value) {
+requires std::integral<N> || std::floating_point<N> std::string to_text(N value) {
   if constexpr (std::same_as<N, bool>) {
     return value ? "true" : "false";
   } else {

@@ -20,8 +20,8 @@ class view {
 
   /// A writable view converts to a read-only one.
   template <class U>
-    requires(std::is_const_v<T> && std::is_same_v<std::remove_const_t<T>, U>)
-  view(const view<U>& other) : data_(other.data()), dims_(other.dims()) {}
+  requires(std::is_const_v<T>&& std::is_same_v<std::remove_const_t<T>, U>) view(const view<U>& other)
+      : data_(other.data()), dims_(other.dims()) {}
 
   T* data() const { return data_; }
   const shape& dims() const { return dims_; }
@@ -63,9 +63,7 @@ class tensor {
   tensor() = default;
 
   /// `value` in every element. Throws length_error if the memory cannot be had.
-  explicit tensor(const shape& dims, T value = T{}) : storage_(dims.size()), dims_(dims) {
-    std::fill(begin(), end(), value);
-  }
+  explicit tensor(const shape& dims, T value = T{}) : storage_(dims.size()), dims_(dims) { std::fill(begin(), end(), value); }
 
   /// Elements from a list, in row-major order; throws shape_error if the count differs.
   tensor(const shape& dims, std::initializer_list<T> values) : storage_(dims.size()), dims_(dims) {

@@ -7,7 +7,7 @@
 namespace minicnn::inline MINICNN_ABI {
 
 struct context {
-  int threads = 1;                     ///< team size, at least 1
+  int threads = 1;                      ///< team size, at least 1
   isa instruction_set = default_isa();  ///< must be one that the processor has
 };
 

@@ -25,9 +25,7 @@ namespace minicnn::inline MINICNN_ABI {
 /// Instruction sets with a code path of their own, in ascending order.
 enum class isa { baseline, avx2, avx512 };
 
-inline std::string_view name_of(isa i) {
-  return i == isa::avx512 ? "avx512" : i == isa::avx2 ? "avx2" : "baseline";
-}
+inline std::string_view name_of(isa i) { return i == isa::avx512 ? "avx512" : i == isa::avx2 ? "avx2" : "baseline"; }
 
 /// The widest instruction set that this processor (and operating system) supports.
 inline isa detect_isa() {
