@@ -34,8 +34,8 @@ class view {
   T& operator[](index_t i) const { return data_[i]; }
 
   /// Element by index along each axis: `x(n, c, h, w)`. Not checked.
-  template <class... I>
-  T& operator()(I... indices) const {
+  template <class... Index>
+  T& operator()(Index... indices) const {
     index_t offset = 0;
     int axis = 0;
     ((offset = offset * dims_[axis++] + static_cast<index_t>(indices)), ...);
@@ -98,12 +98,12 @@ class tensor {
 
   T& operator[](index_t i) { return data()[i]; }
   const T& operator[](index_t i) const { return data()[i]; }
-  template <class... I>
-  T& operator()(I... indices) {
+  template <class... Index>
+  T& operator()(Index... indices) {
     return view<T>(*this)(indices...);
   }
-  template <class... I>
-  const T& operator()(I... indices) const {
+  template <class... Index>
+  const T& operator()(Index... indices) const {
     return view<const T>(*this)(indices...);
   }
 

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Includes go one way: core <- kernels <- graph <- layers <- networks; train, data and io use core, kernels and graph;
+# report uses train as well. Eigen and stb stay in the files that exist for them.
+# Runs in include/; prints each offending line as FILE:LINE.
+set -u
+
+# Folders that headers of a folder may include. Headers of the networks lie in minicnn/ itself.
+declare -A allowed=(
+  [core]="core"
+  [kernels]="core kernels"
+  [graph]="core kernels graph"
+  [layers]="core kernels graph layers"
+  [networks]="core kernels graph layers networks"
+  [train]="core kernels graph train"
+  [data]="core kernels graph data"
+  [io]="core kernels graph io"
+  [report]="core kernels graph train report"
+)
+
+folder_of() {  # minicnn/core/shape.hpp -> core
+  case "$1" in
+    minicnn/version.hpp | minicnn/fwd.hpp) echo core ;;
+    minicnn/eigen.hpp) echo graph ;;
+    minicnn/*/*) local rest=${1#minicnn/}; echo "${rest%%/*}" ;;
+    *) echo networks ;;
+  esac
+}
+
+status=0
+while IFS=: read -r file line text; do
+  [[ $file == minicnn/minicnn.hpp ]] && continue  # the umbrella includes everything
+  if [[ $text =~ \"(minicnn/[^\"]+)\" ]]; then
+    target=${BASH_REMATCH[1]}
+    from=$(folder_of "$file") to=$(folder_of "$target")
+    if [[ $target == minicnn/minicnn.hpp || " ${allowed[$from]:-} " != *" $to "* ]]; then
+      echo "$file:$line: $text    ($from may include: ${allowed[$from]:-nothing, add it to this script})"
+      status=1
+    fi
+  elif [[ $text == *\"* ]]; then
+    echo "$file:$line: $text    (write #include \"minicnn/...\")"
+    status=1
+  elif [[ $text == *"<Eigen/"* && $file != minicnn/eigen.hpp && $file != minicnn/data/pca.hpp ]]; then
+    echo "$file:$line: $text    (Eigen belongs in eigen.hpp and data/pca.hpp)"
+    status=1
+  elif [[ $text == *stb* && $file != minicnn/data/image_implementation.hpp ]]; then
+    echo "$file:$line: $text    (stb belongs in data/image_implementation.hpp)"
+    status=1
+  fi
+done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include' minicnn --include='*.hpp')
+exit $status
