@@ -1,0 +1,288 @@
+#pragma once
+/// A network: a graph that owns its parameters, gradients and buffers, and runs.
+///
+///     auto net = alexnet<float>({.classes = 2});
+///     auto logits = net.forward(batch.images);          // training mode
+///     double l = loss(net, batch.labels);               // writes net.output_gradient()
+///     net.backward();
+///     optimizer.step();
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minicnn/graph/execution.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+template <class T>
+class network;
+
+/// The caller's memory for `predict`: one per thread that predicts. Reused from call to call; planned again only when the
+/// network or the image size changes or the batch grows.
+template <class T = float>
+class workspace {
+ public:
+  /// `threads` as in `resolve_threads`; `keep` names nodes whose values are wanted besides the first output.
+  explicit workspace(int threads = 1, std::vector<std::string> keep = {}) : keep_(std::move(keep)) {
+    ctx_.threads = resolve_threads(threads);
+  }
+
+  /// Value of a node listed in `keep` (or the output) after the latest predict; valid until the next one.
+  view<const T> value(std::string_view name) const {
+    const int id = run_ ? run_->topology()->find(name) : -1;
+    if (id < 0 || std::find(run_->planned().wanted.begin(), run_->planned().wanted.end(), id) == run_->planned().wanted.end())
+      fail<option_error>("workspace: node ", name, " was not kept; name it when making the workspace");
+    return run_->value(id);
+  }
+
+  /// Bytes of activations and scratch, 0 before the first predict.
+  index_t memory_bytes() const { return run_ ? run_->memory_bytes() : 0; }
+
+  /// Lowers or restores the instruction set (tests, comparisons).
+  void instruction_set(isa i) { ctx_.instruction_set = i, run_.reset(); }
+
+ private:
+  friend class network<T>;
+  context ctx_;
+  std::vector<std::string> keep_;
+  std::optional<execution<T>> run_;
+};
+
+/// Options of a network.
+struct network_options {
+  std::uint64_t seed = 0;  ///< of the first parameter values and of dropout
+  int threads = 0;         ///< of training; 0: all
+};
+
+template <class T = float>
+class network {
+ public:
+  /// Takes the graph's nodes. `outputs`: the first is what `predict` returns; others (auxiliary heads) exist in training.
+  network(graph<T>&& g, const std::vector<node<T>>& outputs, network_options o = {}) : seed_(o.seed) {
+    if (outputs.empty()) fail<option_error>("network: no output");
+    auto made = std::make_shared<network_topology<T>>();
+    for (const node<T>& x : outputs) {
+      if (x.owner != &g) fail<option_error>("network: an output belongs to another graph");
+      made->outputs.push_back(x.id);
+    }
+    made->nodes = g.release();
+    made->kept.assign(made->nodes.size(), 0);
+    made->frozen.assign(made->nodes.size(), 0);
+    std::vector<std::string> names;
+    std::vector<op_plan> plans;
+    for (const graph_node<T>& n : made->nodes) {
+      names.push_back(n.name);
+      std::vector<shape> shapes;
+      for (const int j : n.inputs) shapes.push_back(made->nodes[static_cast<std::size_t>(j)].dims);
+      plans.push_back(n.operation ? n.operation->plan({shapes, true, {}}) : op_plan{});
+      if (!n.operation) input_ = static_cast<int>(names.size()) - 1, inputs_ += 1;
+    }
+    if (inputs_ != 1) fail<option_error>("network: wanted one input, the graph has ", inputs_);
+    topology_ = std::move(made);
+    state_.build(names, plans);
+    ctx_.threads = resolve_threads(o.threads);
+    state_.initialize(seed_);
+  }
+
+  network(network&&) noexcept = default;
+  network& operator=(network&&) noexcept = default;
+  network(const network&) = delete;
+  network& operator=(const network&) = delete;
+  ~network() = default;
+
+  // ---- what it is made of
+
+  const std::vector<graph_node<T>>& nodes() const { return topology_->nodes; }
+  const network_topology<T>& topology() const { return *topology_; }
+  /// Shape of the input for a batch of one.
+  const shape& input_dims() const { return nodes()[static_cast<std::size_t>(input_)].dims; }
+  const shape& output_dims(int output = 0) const { return nodes()[static_cast<std::size_t>(output_id(output))].dims; }
+  int output_count() const { return static_cast<int>(topology_->outputs.size()); }
+
+  const std::vector<parameter_info>& parameters() const { return state_.parameters; }
+  const std::vector<buffer_info>& buffers() const { return state_.buffers; }
+  /// Number of trainable values, gaps of the arena not counted.
+  index_t parameter_count() const {
+    index_t count = 0;
+    for (const parameter_info& p : state_.parameters) count += p.dims.size();
+    return count;
+  }
+
+  view<T> parameter(std::string_view name) { return state_.value(find_parameter(name)); }
+  view<const T> parameter(std::string_view name) const { return state_.value(find_parameter(name)); }
+  view<T> parameter_gradient(std::string_view name) { return state_.gradient(find_parameter(name)); }
+  view<T> buffer(std::string_view name) { return state_.value(find_buffer(name)); }
+  view<const T> buffer(std::string_view name) const { return state_.value(find_buffer(name)); }
+
+  /// All parameters, gradients and buffers flat; `parameter_info::offset` says where each lies. Gaps are zero.
+  view<T> parameter_arena() { return {state_.values.data(), {state_.values.size()}}; }
+  view<const T> parameter_arena() const { return {state_.values.data(), {state_.values.size()}}; }
+  view<T> gradient_arena() { return {state_.gradients.data(), {state_.gradients.size()}}; }
+  view<T> buffer_arena() { return {state_.buffer_values.data(), {state_.buffer_values.size()}}; }
+  view<const T> buffer_arena() const { return {state_.buffer_values.data(), {state_.buffer_values.size()}}; }
+
+  // ---- settings
+
+  const context& ctx() const { return ctx_; }
+  int threads() const { return ctx_.threads; }
+  void threads(int count) { ctx_.threads = resolve_threads(count), run_.reset(); }
+  void instruction_set(isa i) { ctx_.instruction_set = i, run_.reset(); }
+
+  std::uint64_t seed() const { return seed_; }
+  /// Draws all parameters anew and resets buffers and the step counter. Nothing else ever does.
+  void initialize(std::uint64_t seed) { seed_ = seed, step_ = 0, state_.initialize(seed); }
+  /// Training steps so far: dropout's streams depend on it, so a resumed run sets it.
+  std::uint64_t step() const { return step_; }
+  void step(std::uint64_t value) { step_ = value; }
+
+  /// Makes a node's value and gradient outlive the step: for feature extraction and Grad-CAM.
+  void keep(std::string_view name) {
+    change([&](network_topology<T>& t) { t.kept[static_cast<std::size_t>(node_id(name))] = 1; });
+  }
+
+  /// Fixes the parameters of every node whose name begins with `prefix` and puts it in evaluation mode (batch norm uses its
+  /// running statistics, dropout is off). Backward stops where nothing trainable lies further back.
+  void freeze(std::string_view prefix) { set_frozen(prefix, true); }
+  void unfreeze(std::string_view prefix) { set_frozen(prefix, false); }
+
+  /// Plans training memory for batches of up to `input[0]` and this image size. Implied by `forward`; call it to fail early
+  /// or to avoid planning again when batches grow.
+  void reserve(const shape& input) { plan_training(input); }
+
+  /// Bytes planned for training: activations, their gradients, saved state and scratch.
+  index_t training_memory_bytes() const { return run_ ? run_->memory_bytes() : 0; }
+
+  // ---- training
+
+  /// Runs in training mode and returns the first output. `input` (n, c, h, w) must stay valid until backward is done.
+  view<const T> forward(const view<const T>& input) {
+    plan_training(input.dims());
+    run_->forward(input, random_key(seed_).of(step_));
+    step_ += 1;
+    return run_->value(output_id(0));
+  }
+
+  view<const T> output(int i = 0) const { return training().value(output_id(i)); }
+  /// Where the loss writes; zero after forward.
+  view<T> output_gradient(int i = 0) { return training().gradient(output_id(i)); }
+
+  /// Writes all parameter gradients (`accumulate`: adds to them) from the output gradients.
+  void backward(bool accumulate = false) {
+    training();
+    run_->backward(accumulate);
+  }
+
+  /// Value and gradient of a kept node after forward and backward.
+  view<const T> value(std::string_view name) const { return training().value(kept_id(name)); }
+  view<const T> gradient(std::string_view name) const { return training().gradient(kept_id(name)); }
+
+  // ---- prediction
+
+  /// The first output in evaluation mode, valid until the next predict with this workspace. Thread-safe with a workspace
+  /// per thread. Input (n, c, h, w), any batch size.
+  view<const T> predict(const view<const T>& input, workspace<T>& space) const {
+    if (!space.run_ || space.run_->topology() != topology_.get() || !fits(space.run_->planned().input, input.dims())) {
+      typename execution<T>::request r{input.dims(), false, space.ctx_, {output_id(0)}};
+      for (const std::string& name : space.keep_) r.wanted.push_back(node_id(name));
+      // In evaluation mode ops only read parameters and buffers, so sharing them among threads is safe.
+      space.run_.emplace(topology_, const_cast<network_state<T>&>(state_), std::move(r));
+    }
+    space.run_->bind(input.dim(0));
+    space.run_->forward(input, random_key());
+    return space.run_->value(output_id(0));
+  }
+
+  /// The same with memory of its own: convenient, allocates on every call.
+  tensor<T> predict(const view<const T>& input) const {
+    workspace<T> space;
+    return tensor<T>(predict(input, space));
+  }
+
+  /// Plans of all ops for this input in training mode (summary, estimates).
+  std::vector<op_plan> plans(const shape& input) const {
+    typename execution<T>::request r{input, true, ctx_, topology_->outputs};
+    return execution<T>(topology_, const_cast<network_state<T>&>(state_), std::move(r)).plans();
+  }
+
+ private:
+  static bool fits(const shape& planned, const shape& input) {
+    return input.rank() == planned.rank() && input.rank() > 0 && input[0] >= 1 && input[0] <= planned[0] &&
+           std::equal(input.begin() + 1, input.end(), planned.begin() + 1);
+  }
+
+  int output_id(int i) const { return topology_->outputs[static_cast<std::size_t>(i)]; }
+
+  int node_id(std::string_view name) const {
+    const int id = topology_->find(name);
+    if (id < 0) fail<option_error>("network: no node is called ", name);
+    return id;
+  }
+  int kept_id(std::string_view name) const {
+    const int id = node_id(name);
+    if (!topology_->kept[static_cast<std::size_t>(id)])
+      fail<option_error>("network: node ", name, " was not kept; call keep first");
+    return id;
+  }
+
+  const parameter_info& find_parameter(std::string_view name) const {
+    for (const parameter_info& p : state_.parameters)
+      if (p.name == name) return p;
+    fail<option_error>("network: no parameter is called ", name);
+  }
+  const buffer_info& find_buffer(std::string_view name) const {
+    for (const buffer_info& b : state_.buffers)
+      if (b.name == name) return b;
+    fail<option_error>("network: no buffer is called ", name);
+  }
+
+  const execution<T>& training() const {
+    if (!run_) fail("network: forward has not run");
+    return *run_;
+  }
+
+  void plan_training(const shape& input) {
+    if (!run_ || !fits(run_->planned().input, input)) {
+      typename execution<T>::request r{input, true, ctx_, topology_->outputs};
+      for (std::size_t i = 0; i < nodes().size(); ++i)
+        if (topology_->kept[i]) r.wanted.push_back(static_cast<int>(i));
+      run_.reset();  // the old block goes before the new one is allocated
+      run_.emplace(topology_, state_, std::move(r));
+    }
+    run_->bind(input[0]);
+  }
+
+  template <class F>
+  void change(const F& edit) {
+    auto changed = std::make_shared<network_topology<T>>(*topology_);
+    edit(*changed);
+    topology_ = std::move(changed);
+    run_.reset();
+  }
+
+  void set_frozen(std::string_view prefix, bool frozen) {
+    bool found = false;
+    change([&](network_topology<T>& t) {
+      for (std::size_t i = 0; i < t.nodes.size(); ++i)
+        if (std::string_view(t.nodes[i].name).starts_with(prefix)) t.frozen[i] = frozen, found = true;
+    });
+    if (!found) fail<option_error>("network: no node's name begins with ", prefix);
+    for (parameter_info& p : state_.parameters) p.trainable = !topology_->frozen[static_cast<std::size_t>(p.node)];
+  }
+
+  std::shared_ptr<const network_topology<T>> topology_;
+  network_state<T> state_;
+  context ctx_;
+  std::uint64_t seed_ = 0;
+  std::uint64_t step_ = 0;
+  int input_ = 0;
+  int inputs_ = 0;
+  std::optional<execution<T>> run_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI
