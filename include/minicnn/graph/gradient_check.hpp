@@ -1,0 +1,366 @@
+#pragma once
+/// The one test harness of all ops: analytic against numeric derivatives, and everything else that the contract promises.
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "minicnn/graph/op_trial.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct gradient_check_options {
+  /// Of the central differences, which are always in double.
+  double step = 1e-5;
+
+  /// Largest relative error of a derivative. Its size counts as at least `floor` and at least a thousandth of the largest
+  /// derivative of the same tensor.
+  double tolerance = 1e-6;
+  double floor = 1e-2;
+
+  /// Largest error of float results against double results, relative to the largest value of the tensor.
+  double float_tolerance = 1e-5;
+
+  /// Derivatives looked at one by one in a tensor: all if it has no more elements, else that many chosen at random. One
+  /// derivative along a random direction through all elements is looked at besides, so none goes unchecked.
+  int probes = 24;
+
+  /// Batch sizes tried; they replace axis 0 of the input shapes.
+  std::vector<index_t> batches{1, 3};
+
+  std::uint64_t seed = 1;
+
+  /// Gives the inputs other values than the default: a shuffled grid over (-2, 2), which has no ties and no zeros, so
+  /// that kinks at 0 and maxima of equals are further away than `step` (for up to 50,000 elements). Values are then
+  /// rounded to float.
+  void (*fill)(int input, const view<double>& values, random_stream& random) = nullptr;
+};
+
+struct gradient_check_result {
+  std::string failure;      ///< the first thing found wrong: where, wanted, got. Empty if nothing is.
+  double worst = 0;         ///< largest relative error of a derivative
+  std::string place;        ///< and where it is
+  index_t derivatives = 0;  ///< how many were compared
+};
+
+namespace detail {
+
+/// "(0, 1, 2, 2) of 1x2x3x3"
+inline std::string place_text(const shape& dims, index_t offset) {
+  std::string text;
+  for (int axis = 0; axis < dims.rank(); ++axis) {
+    const index_t below = dims.size_from(axis + 1);
+    text += text_of(axis == 0 ? "(" : ", ", offset / below);
+    offset %= below;
+  }
+  return text_of(text, ") of ", dims);
+}
+
+/// Random contents for everything that goes into the op. All values are floats, so that float and double see the same.
+inline op_values<double> random_values(const op_plan& plan, const std::vector<shape>& inputs,
+                                       const gradient_check_options& options) {
+  random_stream random(random_key(options.seed).of(static_cast<std::uint64_t>(inputs[0][0])));
+  op_values<double> values;
+  for (const shape& dims : inputs) {
+    tensor<double> x(dims);
+    if (options.fill != nullptr) {
+      options.fill(static_cast<int>(values.inputs.size()), x, random);
+    } else {
+      std::vector<double> grid;
+      for (index_t i = 0; i < x.size(); ++i)
+        grid.push_back(4.0 * (static_cast<double>(i) + 0.25) / static_cast<double>(x.size()) - 2.0);
+      random.shuffle(grid);
+      std::copy(grid.begin(), grid.end(), x.begin());
+    }
+    values.inputs.push_back(std::move(x));
+  }
+  for (const parameter_spec& parameter : plan.parameters) {
+    tensor<double> w(parameter.dims);
+    for (double& value : w)
+      value = random.normal() / (parameter.dims.rank() > 1 ? std::sqrt(static_cast<double>(parameter.fan_in)) : 1.0);
+    values.parameters.push_back(std::move(w));
+  }
+  for (const buffer_spec& buffer : plan.buffers) {
+    tensor<double> b(buffer.dims);
+    for (double& value : b) value = buffer.initial + random.uniform(0.1, 0.6);
+    values.buffers.push_back(std::move(b));
+  }
+  values.output_gradient = tensor<double>(plan.output);
+  for (double& value : values.output_gradient) value = random.uniform(-1.0, 1.0);
+  const auto round_all = [](tensor<double>& t) {
+    for (double& value : t) value = static_cast<double>(static_cast<float>(value));
+  };
+  for (auto* list : {&values.inputs, &values.parameters, &values.buffers})
+    for (tensor<double>& t : *list) round_all(t);
+  round_all(values.output_gradient);
+  return values;
+}
+
+template <class T, class U>
+tensor<T> converted(const tensor<U>& source) {
+  tensor<T> made(source.dims());
+  for (index_t i = 0; i < source.size(); ++i) made[i] = static_cast<T>(source[i]);
+  return made;
+}
+
+template <class T, class U>
+std::vector<tensor<T>> converted(const std::vector<tensor<U>>& sources) {
+  std::vector<tensor<T>> made;
+  for (const tensor<U>& source : sources) made.push_back(converted<T>(source));
+  return made;
+}
+
+/// Compares results of trials of one op, and remembers the first difference.
+template <class T>
+class trial_checker {
+ public:
+  trial_checker(const op<T>& operation, const op_plan& plan, const op_values<T>& values, std::string& failure)
+      : operation_(operation), plan_(plan), values_(values), failure_(failure) {}
+
+  /// Runs the op in every way that a network may call it, in one mode on one instruction set; gives the plain results.
+  op_results<T> run_all(isa instructions, bool training) {
+    prefix_ = text_of(std::is_same_v<T, float> ? "float" : "double", ", batch ", plan_.output[0],
+                      training ? ", training, " : ", evaluation, ", name_of(instructions), ", ");
+    op_trial plain;
+    plain.ctx = {1, instructions};
+    plain.training = training;
+    const op_results<T> reference = run("one thread", plain);
+
+    for (int threads : {2, 3}) {
+      op_trial trial = plain;
+      trial.ctx.threads = threads;
+      compare(text_of(threads, " threads"), run(text_of(threads, " threads"), trial), reference, 0.0);
+    }
+    run_unwanted(plain, reference);
+    run_add(plain, reference);
+    if (plan_.in_place) {
+      op_trial trial = plain;
+      trial.in_place = true;
+      trial.backward = !plan_.backward_reads_input;
+      compare("output in the input's place", run("output in the input's place", trial), reference, 0.0);
+    }
+    if (plan_.gradient_in_place) {
+      op_trial trial = plain;
+      trial.gradient_in_place = true;
+      trial.in_place = plan_.in_place && !plan_.backward_reads_input;
+      compare("gradient in place", run("gradient in place", trial), reference, 0.0);
+    }
+    if (plan_.fuses_relu) {
+      op_trial trial = plain;
+      trial.apply_relu = true;
+      trial.backward = false;
+      tensor<T> wanted = reference.output;
+      for (T& value : wanted) value = (std::max)(value, T{0});
+      equal("output with ReLU applied", run("ReLU applied", trial).output, wanted, small);
+    }
+    if (!training) {
+      op_trial trial = plain;
+      trial.plan_training = trial.backward = false;
+      equal("output when planned for evaluation", run("planned for evaluation", trial).output, reference.output, 0.0);
+    }
+    return op_results<T>(reference);
+  }
+
+  /// Differences up to `tolerance` times the largest value are no failure; 0 asks for equal bits.
+  template <class U>
+  void equal(const std::string& what, const tensor<T>& got, const tensor<U>& wanted, double tolerance, double scale = 0.0) {
+    for (const U& value : wanted) scale = (std::max)(scale, std::abs(static_cast<double>(value)));
+    for (index_t i = 0; i < wanted.size() && failure_.empty(); ++i) {
+      const double a = static_cast<double>(got[i]), b = static_cast<double>(wanted[i]);
+      if (!(std::abs(a - b) <= tolerance * scale))
+        failure_ = text_of(prefix_, what, " at ", place_text(wanted.dims(), i), ": got ", a, ", wanted ", b);
+    }
+  }
+
+  template <class U>
+  void compare(const std::string& how, const op_results<T>& got, const op_results<U>& wanted, double tolerance) {
+    equal(text_of(how, ": output"), got.output, wanted.output, tolerance);
+    for (std::size_t i = 0; i < got.buffers.size(); ++i)
+      equal(text_of(how, ": buffer ", plan_.buffers[i].name), got.buffers[i], wanted.buffers[i], tolerance);
+    for (std::size_t i = 0; i < got.gradients.size(); ++i)
+      if (got.gradients[i].size() > 0)
+        equal(text_of(how, ": gradient of ", name(i)), got.gradients[i], wanted.gradients[i], tolerance);
+  }
+
+  /// "input 0", "weight"
+  std::string name(std::size_t target) const {
+    const std::size_t inputs = values_.inputs.size();
+    return target < inputs ? text_of("input ", static_cast<int>(target)) : plan_.parameters[target - inputs].name;
+  }
+
+ private:
+  /// Room for another order of a sum, where bits need not be equal.
+  static constexpr double small = 64 * static_cast<double>(std::numeric_limits<T>::epsilon());
+
+  op_results<T> run(const std::string& how, const op_trial& trial, const std::vector<tensor<T>>& before = {}) {
+    op_results<T> results = run_trial(operation_, values_, trial, before);
+    if (failure_.empty() && !results.fault.empty()) failure_ = text_of(prefix_, how, ": ", results.fault);
+    return results;
+  }
+
+  void run_unwanted(const op_trial& plain, const op_results<T>& reference) {
+    const std::size_t targets = reference.gradients.size();
+    for (std::size_t i = 0; i < targets; ++i)
+      for (bool only : {false, true}) {
+        op_trial trial = plain;
+        trial.wanted.assign(targets, !only);
+        trial.wanted[i] = only;
+        const std::string how = text_of("gradient of ", name(i), only ? " alone wanted" : " not wanted");
+        compare(how, run(how, trial), reference, small);
+      }
+  }
+
+  void run_add(const op_trial& plain, const op_results<T>& reference) {
+    random_stream random(random_key(7));
+    std::vector<tensor<T>> before;
+    for (const tensor<T>& gradient : reference.gradients) {
+      before.emplace_back(gradient.dims());
+      for (T& value : before.back()) value = static_cast<T>(random.uniform(-1.0, 1.0));
+    }
+    op_trial trial = plain;
+    trial.add = true;
+    op_results<T> got = run("adding", trial, before);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      for (index_t k = 0; k < before[i].size(); ++k) before[i][k] += reference.gradients[i][k];
+      equal(text_of("adding: gradient of ", name(i)), got.gradients[i], before[i], small, 1.0);
+    }
+  }
+
+  const op<T>& operation_;
+  const op_plan& plan_;
+  const op_values<T>& values_;
+  std::string& failure_;
+  std::string prefix_;
+};
+
+/// Sum over the output of its gradient times (output at +step minus output at -step) / (2 step).
+template <class Move>
+double central_difference(const op<double>& operation, op_values<double>& values, const op_trial& trial, double step,
+                          const Move& move) {
+  move(step);
+  const tensor<double> above = run_trial(operation, values, trial).output;
+  move(-step);
+  const tensor<double> below = run_trial(operation, values, trial).output;
+  move(0.0);
+  double sum = 0.0;
+  for (index_t i = 0; i < above.size(); ++i) sum += values.output_gradient[i] * (above[i] - below[i]);
+  return sum / (2.0 * step);
+}
+
+/// Compares the analytic `gradient` with central differences in `moved`, one of the tensors in `values`.
+inline void check_derivatives(const op<double>& operation, op_values<double>& values, tensor<double>& moved,
+                              const tensor<double>& gradient, const op_trial& trial, const std::string& what,
+                              const gradient_check_options& options, gradient_check_result& result) {
+  random_stream random(random_key(options.seed).of(3));
+  const tensor<double> home = moved;
+  const auto judge = [&](double analytic, double numeric, double size, const auto& place) {
+    size = (std::max)({size, options.floor, std::abs(analytic), std::abs(numeric)});
+    const double difference = std::abs(analytic - numeric) / size;
+    ++result.derivatives;
+    if (difference <= result.worst) return;
+    result.worst = std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
+    result.place = text_of(what, place(), ": analytic ", analytic, ", numeric ", numeric, ", relative error ", difference);
+    if (!(difference <= options.tolerance) && result.failure.empty()) result.failure = result.place;
+  };
+
+  double largest = 0.0, squares = 0.0;
+  for (double g : gradient) largest = (std::max)(largest, std::abs(g)), squares += g * g;
+  const bool all = moved.size() <= options.probes;
+  for (index_t probe = 0; probe < (all ? moved.size() : options.probes); ++probe) {
+    const index_t i = all ? probe : random.below(moved.size());
+    const double numeric =
+        central_difference(operation, values, trial, options.step, [&](double by) { moved[i] = home[i] + by; });
+    judge(gradient[i], numeric, 1e-3 * largest, [&] { return text_of(" at ", place_text(moved.dims(), i)); });
+  }
+
+  std::vector<double> direction(static_cast<std::size_t>(moved.size()));
+  double analytic = 0.0;
+  for (index_t i = 0; i < moved.size(); ++i) {
+    direction[static_cast<std::size_t>(i)] = random.chance(0.5) ? 1.0 : -1.0;
+    analytic += direction[static_cast<std::size_t>(i)] * gradient[i];
+  }
+  const double numeric = central_difference(operation, values, trial, options.step, [&](double by) {
+    for (index_t i = 0; i < moved.size(); ++i) moved[i] = home[i] + by * direction[static_cast<std::size_t>(i)];
+  });
+  judge(analytic, numeric, std::sqrt(squares), [] { return std::string(" along a random direction"); });
+}
+
+/// What must hold between the plans of two batch sizes.
+inline std::string plan_fault(const op_plan& small, const op_plan& large, index_t small_batch, index_t large_batch) {
+  if (small.parameters.size() != large.parameters.size()) return "plan: the number of parameters depends on the batch";
+  for (std::size_t i = 0; i < small.parameters.size(); ++i)
+    if (!(small.parameters[i].dims == large.parameters[i].dims))
+      return text_of("plan: parameter ", small.parameters[i].name, " depends on the batch");
+  if (small.multiply_adds * large_batch != large.multiply_adds * small_batch)
+    return "plan: multiply_adds is not proportional to the batch";
+  if (small.forward_scratch_bytes > large.forward_scratch_bytes) return "plan: forward scratch shrinks when the batch grows";
+  return {};
+}
+
+}  // namespace detail
+
+/// Checks an op against the contract in op.hpp: derivatives in training and in evaluation mode, writing and adding, all
+/// and some gradients wanted, in place where the plan allows it, nothing read or written that the plan does not name,
+/// equal bits for 1, 2 and 3 threads, on every instruction set of this machine. With `single`, the same for the op in
+/// float, whose results must agree with double. Axis 0 of `inputs` is replaced by each of `options.batches`.
+/// In tests: `CHECK(check_gradients(my_op<double>(o), my_op<float>(o), {{1, 3, 5, 7}}).failure == "")`.
+inline gradient_check_result check_gradients(const op<double>& operation, const op<float>* single, std::vector<shape> inputs,
+                                             const gradient_check_options& options = {}) {
+  gradient_check_result result;
+  const isa widest = detect_isa();
+  for (std::size_t b = 0; b < options.batches.size() && result.failure.empty(); ++b) {
+    const auto plan_for = [&](index_t batch) {
+      for (shape& dims : inputs) dims.set(0, batch);
+      return operation.plan({inputs, true, {1, widest}});
+    };
+    const index_t batch = options.batches[b];
+    const op_plan first = plan_for(options.batches[0]);
+    const op_plan plan = plan_for(batch);
+    if (options.batches[0] <= batch) result.failure = detail::plan_fault(first, plan, options.batches[0], batch);
+
+    op_values<double> values = detail::random_values(plan, inputs, options);
+    const op_values<float> single_values{detail::converted<float>(values.inputs), detail::converted<float>(values.parameters),
+                                         detail::converted<float>(values.buffers),
+                                         detail::converted<float>(values.output_gradient)};
+    detail::trial_checker<double> checker(operation, plan, values, result.failure);
+    for (bool training : {true, false}) {
+      const op_results<double> reference = checker.run_all(widest, training);
+      for (isa i : {isa::avx2, isa::baseline})
+        if (i < widest) checker.compare("against the widest ISA", checker.run_all(i, training), reference, 1e-11);
+      if (single != nullptr) {
+        detail::trial_checker<float> single_checker(*single, plan, single_values, result.failure);
+        for (isa i : {isa::avx512, isa::avx2, isa::baseline})
+          if (i <= widest)
+            single_checker.compare("against double", single_checker.run_all(i, training), reference, options.float_tolerance);
+      }
+
+      op_trial trial;
+      trial.ctx = {1, widest};
+      trial.training = training;
+      trial.backward = false;
+      for (std::size_t target = 0; target < reference.gradients.size() && result.failure.empty(); ++target) {
+        const std::size_t count = values.inputs.size();
+        tensor<double>& moved = target < count ? values.inputs[target] : values.parameters[target - count];
+        const std::string what =
+            text_of("batch ", batch, training ? ", training" : ", evaluation", ": gradient of ", checker.name(target));
+        detail::check_derivatives(operation, values, moved, reference.gradients[target], trial, what, options, result);
+      }
+    }
+  }
+  return result;
+}
+
+inline gradient_check_result check_gradients(const op<double>& operation, const op<float>& single,
+                                             const std::vector<shape>& inputs, const gradient_check_options& options = {}) {
+  return check_gradients(operation, &single, inputs, options);
+}
+inline gradient_check_result check_gradients(const op<double>& operation, const std::vector<shape>& inputs,
+                                             const gradient_check_options& options = {}) {
+  return check_gradients(operation, nullptr, inputs, options);
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
