@@ -1,8 +1,11 @@
 #pragma once
 /// Matrix products: C = A B, with bias, ReLU or addition to C on the way out.
 
+#include <algorithm>
+
 #include "minicnn/core/arena.hpp"
-#include "minicnn/kernels/context.hpp"
+#include "minicnn/kernels/pack.hpp"
+#include "minicnn/kernels/tile.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -25,7 +28,7 @@ matrix<T> transposed(matrix<T> m) {
 }
 
 /// What happens to a finished sum s of row i, column j: s += row_bias[i], s += column_bias[j], s += C(i,j) if `add`,
-/// s = max(s, 0) if `relu`, in this order; then C(i,j) = s. A null bias is none.
+/// s = max(s, 0) if `relu` (NaN stays), in this order; then C(i,j) = s. A null bias is none.
 template <class T>
 struct epilogue {
   const T* row_bias = nullptr;
@@ -34,13 +37,115 @@ struct epilogue {
   bool add = false;
 };
 
+namespace detail {
+
+/// Largest blocks of C per task, and chunk of the summed dimension: packed operands and sums together fit a second-level
+/// cache of 1 MB in float.
+template <class T>
+struct gemm_limits {
+  static constexpr index_t rows = 384;
+  static constexpr index_t columns = 1536 / static_cast<index_t>(sizeof(T));
+  static constexpr index_t depth = 256;
+};
+
+/// Cuts `count` into pieces of at most `most`, as equal as whole multiples of `unit` allow.
+inline index_t even_piece(index_t count, index_t most, index_t unit) {
+  const index_t units = divide_up(count, unit), most_units = (std::max)(most / unit, index_t{1});
+  return divide_up(units, divide_up(units, most_units)) * unit;
+}
+
+template <class T>
+struct gemm_room {
+  index_t a, b, sums, column;
+  gemm_room(index_t m, index_t n, index_t k) {
+    const index_t rows = (std::min)(m, gemm_limits<T>::rows) + most_tile_rows;
+    const index_t columns = (std::min)(round_up(n, most_tile_columns<T>), gemm_limits<T>::columns);
+    const index_t depth = (std::min)(k, gemm_limits<T>::depth);
+    a = rows * depth + overshoot<T>;
+    b = columns * depth + overshoot<T>;
+    sums = rows * columns;
+    column = columns;
+  }
+  index_t bytes() const {
+    return scratch::bytes_for<T>(a) + scratch::bytes_for<T>(b) + scratch::bytes_for<T>(sums) +
+           scratch::bytes_for<index_t>(column);
+  }
+};
+
+}  // namespace detail
+
 /// Bytes of scratch that `gemm` takes; never less for a bigger m, n, k or thread count.
 template <class T>
-index_t gemm_scratch_bytes(int threads, index_t m, index_t n, index_t k);
+index_t gemm_scratch_bytes(int threads, index_t m, index_t n, index_t k) {
+  return threads * detail::gemm_room<T>(m, n, k).bytes();
+}
 
 /// C (M x N, row-major, leading dimension ldc) = A (M x K) * B (K x N). C must not overlap A or B.
+///
+/// Tasks are blocks of C; each packs what it needs of A and B into its thread's scratch, a chunk of k at a time.
 template <class T>
 void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, index_t ldc, const epilogue<T>& finish,
-          scratch& work);
+          scratch& work) {
+  using limits = detail::gemm_limits<T>;
+  const isa i = run.instruction_set;
+  const index_t m = a.rows, n = b.columns, k = a.columns;
+  const detail::gemm_room<T> room(m, n, k);
+  std::byte* const block = work.take<std::byte>(run.threads * room.bytes());
+  if (m == 0 || n == 0) return;
+
+  const int tile = choose_tile_rows(i, m);
+  const index_t width = tile_columns<T>(i);
+  index_t rows = detail::even_piece(m, limits::rows, tile), columns = detail::even_piece(n, limits::columns, width);
+  const index_t wanted = run.threads == 1 ? 1 : 4 * run.threads;
+  while (divide_up(m, rows) * divide_up(n, columns) < wanted && (columns > 2 * width || rows > 2 * tile)) {
+    if (columns / width > rows / tile || rows <= 2 * tile)
+      columns = round_up(columns / 2, width);
+    else
+      rows = round_up(rows / 2, tile);
+  }
+  const index_t row_blocks = divide_up(m, rows), column_blocks = divide_up(n, columns);
+  const index_t depth = k == 0 ? 1 : detail::even_piece(k, limits::depth, 1);
+
+  parallel_tasks(run.threads, row_blocks * column_blocks, [&](index_t task, int thread) {
+    scratch mine(block + thread * room.bytes(), room.bytes());
+    T* const packed_a = mine.take<T>(room.a);
+    T* const packed_b = mine.take<T>(room.b);
+    T* const sums = mine.take<T>(room.sums);
+    index_t* const column = mine.take<index_t>(room.column);
+
+    const index_t i0 = task % row_blocks * rows, j0 = task / row_blocks * columns;
+    const index_t task_rows = (std::min)(rows, m - i0), task_columns = (std::min)(columns, n - j0);
+    for (index_t j = 0; j < task_columns; ++j) column[j] = j;
+    block_product<T> p{};
+    p.a = packed_a;
+    p.b = packed_b;
+    p.row_tiles = divide_up(task_rows, tile);
+    p.column_tiles = divide_up(task_columns, width);
+    p.sums = sums;
+    p.target = {c + i0 * ldc + j0,
+                ldc,
+                column,
+                task_rows,
+                task_columns,
+                finish.row_bias == nullptr ? nullptr : finish.row_bias + i0,
+                finish.column_bias == nullptr ? nullptr : finish.column_bias + j0,
+                finish.relu,
+                finish.add};
+    index_t k0 = 0;
+    do {
+      p.depth = (std::min)(depth, k - k0);
+      const pack_source<T> lines{a.data + i0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride, task_rows,
+                                 p.depth};
+      pack_panels(i, lines, tile, packed_a);
+      const pack_source<T> across{b.data + j0 * b.column_stride + k0 * b.row_stride, b.column_stride, b.row_stride, task_columns,
+                                  p.depth};
+      pack_panels(i, across, width, packed_b);
+      p.first = k0 == 0;
+      p.last = k0 + p.depth == k;
+      multiply_block(i, tile, p);
+      k0 += depth;
+    } while (k0 < k);
+  });
+}
 
 }  // namespace minicnn::inline MINICNN_ABI

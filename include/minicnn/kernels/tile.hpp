@@ -1,0 +1,215 @@
+#pragma once
+/// The heart of every product: a tile of C held in registers while packed panels of A and B stream by.
+///
+/// After BLIS (Van Zee and van de Geijn, 2015). Packed operands are cut into panels:
+///   A: panels of `rows` rows,            element (i, k) of a panel at [k * rows + i];
+///   B: panels of `tile_columns` columns, element (k, j) of a panel at [k * tile_columns + j].
+/// A tile is `rows` x `tile_columns`; B is read as two vectors, A is broadcast. Edges are padded in packing, so every
+/// tile takes the same path and only the final store knows how many rows and columns are real.
+
+#include "minicnn/kernels/context.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Asks for full unrolling: arrays of vectors must become registers.
+#if defined(__clang__)
+#define MINICNN_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define MINICNN_UNROLL _Pragma("GCC unroll 32")
+#else
+#define MINICNN_UNROLL
+#endif
+
+/// Most rows of a tile: two accumulators a row, two vectors of B and a broadcast fill 32 (or 16) registers.
+inline constexpr int most_tile_rows = 14;
+template <class V>
+inline constexpr int tile_rows_limit = V::bytes == 64 ? most_tile_rows : 6;
+
+/// Bytes of a vector on each instruction set.
+inline int vector_bytes(isa i) { return i == isa::avx512 ? 64 : i == isa::avx2 ? 32 : 16; }
+
+/// Columns of a tile: two vectors.
+template <class T>
+int tile_columns(isa i) {
+  return 2 * vector_bytes(i) / static_cast<int>(sizeof(T));
+}
+/// The most that `tile_columns` returns, for planning before the instruction set is known.
+template <class T>
+inline constexpr int most_tile_columns = 128 / static_cast<int>(sizeof(T));
+
+/// Vectors written or read past the end of a packed block: that much room must follow it, in elements.
+template <class T>
+inline constexpr index_t overshoot = 64 / static_cast<index_t>(sizeof(T));
+
+/// Rounds up to a multiple of `unit`.
+inline index_t round_up(index_t count, index_t unit) { return (count + unit - 1) / unit * unit; }
+inline index_t divide_up(index_t count, index_t unit) { return (count + unit - 1) / unit; }
+
+/// The tile height that wastes least on `rows` rows. A step of k costs a tile `height` row updates and a fixed part
+/// (loads of B, loop), which favours tall tiles.
+inline int choose_tile_rows(isa i, index_t rows) {
+  constexpr int heights[] = {14, 12, 10, 8, 6, 4, 2, 1};
+  int best = 1;
+  index_t best_cost = 0;
+  for (int height : heights) {
+    if (i != isa::avx512 && height > 6) continue;
+    const index_t cost = divide_up(rows, height) * (2 * height + 1);
+    if (best_cost == 0 || cost < best_cost) {
+      best_cost = cost;
+      best = height;
+    }
+  }
+  return best;
+}
+
+/// Where finished tiles go: row i, column j of the block is stored at `data[i * row_stride + column[j]]`.
+template <class T>
+struct tile_target {
+  T* data;
+  index_t row_stride;
+  const index_t* column;  ///< one offset per column; a full tile whose offsets are consecutive is stored by vectors
+  index_t rows, columns;  ///< real ones; what lies beyond in the last tiles is padding
+  const T* row_bias;      ///< null: none
+  const T* column_bias;   ///< null: none
+  bool relu, add;
+};
+
+/// One chunk of the summed dimension for a block of tiles, everything packed.
+template <class T>
+struct block_product {
+  index_t depth;  ///< length of the chunk
+  const T* a;     ///< row_tiles panels
+  const T* b;     ///< column_tiles panels
+  index_t row_tiles, column_tiles;
+  T* sums;                ///< a tile for each pair of panels, kept between chunks; one tile if first and last
+  bool first, last;       ///< the first chunk writes sums, later ones add, the last also stores to `target`
+  tile_target<T> target;  ///< used by the last chunk only
+};
+
+namespace detail {
+
+/// sums = (or += unless `first`) the product of a panel of A and a panel of B.
+template <class V, int Rows, class T>
+MINICNN_INLINE void multiply_tile(index_t depth, const T* a, const T* b, T* sums, bool first) {
+  constexpr int lanes = V::template lanes<T>;
+  vec<T, V> sum[Rows][2];
+  MINICNN_UNROLL
+  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vec<T, V>{};
+  for (index_t k = 0; k < depth; ++k) {
+    vec<T, V> b0, b1;
+    load<V>(b0, b);
+    load<V>(b1, b + lanes);
+    MINICNN_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+      sum[i][0] += a[i] * b0;
+      sum[i][1] += a[i] * b1;
+    }
+    a += Rows;
+    b += 2 * lanes;
+  }
+  MINICNN_UNROLL
+  for (int i = 0; i < Rows; ++i) {
+    T* to = sums + i * 2 * lanes;
+    if (!first) {
+      vec<T, V> before0, before1;
+      load<V>(before0, to);
+      load<V>(before1, to + lanes);
+      sum[i][0] += before0;
+      sum[i][1] += before1;
+    }
+    store<V>(to, sum[i][0]);
+    store<V>(to + lanes, sum[i][1]);
+  }
+}
+
+/// Stores rows [i0, i0 + rows) and columns [j0, j0 + columns) of the target from a finished tile.
+template <class V, class T>
+MINICNN_INLINE void store_tile(const tile_target<T>& target, index_t i0, index_t rows, index_t j0, index_t columns,
+                               const T* tile) {
+  constexpr int lanes = V::template lanes<T>;
+  const index_t* column = target.column + j0;
+  if (columns == 2 * lanes && column[2 * lanes - 1] - column[0] == 2 * lanes - 1) {
+    for (index_t i = 0; i < rows; ++i) {
+      T* to = target.data + (i0 + i) * target.row_stride + column[0];
+      MINICNN_UNROLL
+      for (int half = 0; half < 2; ++half) {
+        vec<T, V> sum;
+        load<V>(sum, tile + i * 2 * lanes + half * lanes);
+        if (target.row_bias != nullptr) sum += target.row_bias[i0 + i];
+        if (target.column_bias != nullptr) {
+          vec<T, V> bias;
+          load<V>(bias, target.column_bias + j0 + half * lanes);
+          sum += bias;
+        }
+        if (target.add) {
+          vec<T, V> before;
+          load<V>(before, to + half * lanes);
+          sum += before;
+        }
+        if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
+        store<V>(to + half * lanes, sum);
+      }
+    }
+    return;
+  }
+  for (index_t i = 0; i < rows; ++i) {
+    T* to = target.data + (i0 + i) * target.row_stride;
+    for (index_t j = 0; j < columns; ++j) {
+      T sum = tile[i * 2 * lanes + j];
+      if (target.row_bias != nullptr) sum += target.row_bias[i0 + i];
+      if (target.column_bias != nullptr) sum += target.column_bias[j0 + j];
+      if (target.add) sum += to[column[j]];
+      if (target.relu) sum = sum < T{0} ? T{0} : sum;
+      to[column[j]] = sum;
+    }
+  }
+}
+
+/// All tiles of a block: a panel of B stays in the first-level cache while the panels of A stream by.
+template <int Rows>
+struct block_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const block_product<T>* p) {
+    if constexpr (Rows <= tile_rows_limit<V>) {
+      constexpr int columns = 2 * V::template lanes<T>;
+      const bool one_chunk = p->first && p->last;
+      const tile_target<T> target = p->target;
+      for (index_t j = 0; j < p->column_tiles; ++j) {
+        for (index_t i = 0; i < p->row_tiles; ++i) {
+          T* tile = one_chunk ? p->sums : p->sums + (j * p->row_tiles + i) * Rows * columns;
+          multiply_tile<V, Rows>(p->depth, p->a + i * p->depth * Rows, p->b + j * p->depth * columns, tile, p->first);
+          if (!p->last) continue;
+          const index_t rows = target.rows - i * Rows, real = target.columns - j * columns;
+          store_tile<V>(target, i * Rows, rows < Rows ? rows : Rows, j * columns, real < columns ? real : columns, tile);
+        }
+      }
+    }
+  }
+};
+
+}  // namespace detail
+
+/// Multiplies a block of packed panels whose A was packed for tiles of `rows` rows (from `choose_tile_rows`).
+template <class T>
+void multiply_block(isa i, int rows, const block_product<T>& p) {
+  switch (rows) {
+    case 14:
+      return dispatch<detail::block_kernel<14>>(i, &p);
+    case 12:
+      return dispatch<detail::block_kernel<12>>(i, &p);
+    case 10:
+      return dispatch<detail::block_kernel<10>>(i, &p);
+    case 8:
+      return dispatch<detail::block_kernel<8>>(i, &p);
+    case 6:
+      return dispatch<detail::block_kernel<6>>(i, &p);
+    case 4:
+      return dispatch<detail::block_kernel<4>>(i, &p);
+    case 2:
+      return dispatch<detail::block_kernel<2>>(i, &p);
+    default:
+      return dispatch<detail::block_kernel<1>>(i, &p);
+  }
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

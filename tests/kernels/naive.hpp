@@ -1,0 +1,139 @@
+#pragma once
+/// Kernels as their definitions read, in double: the oracles of the kernel tests.
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "minicnn/core/arena.hpp"
+#include "minicnn/core/random.hpp"
+#include "minicnn/kernels/conv_geometry.hpp"
+#include "minicnn/kernels/isa.hpp"
+
+namespace naive {
+
+using minicnn::index_t;
+
+/// Every instruction set of this machine.
+inline std::vector<minicnn::isa> all_isas() {
+  std::vector<minicnn::isa> out;
+  for (minicnn::isa i : {minicnn::isa::baseline, minicnn::isa::avx2, minicnn::isa::avx512})
+    if (i <= minicnn::detect_isa()) out.push_back(i);
+  return out;
+}
+
+/// Uniform in [-1, 1). The vector has no spare room, so the address sanitizer sees reads past the end.
+template <class T>
+std::vector<T> random_values(index_t count, std::uint64_t seed) {
+  minicnn::random_stream stream{minicnn::random_key(seed)};
+  std::vector<T> out(static_cast<std::size_t>(count));
+  for (T& x : out) x = static_cast<T>(stream.uniform(-1.0, 1.0));
+  out.shrink_to_fit();
+  return out;
+}
+
+template <class T>
+std::vector<double> widened(const std::vector<T>& x) {
+  return std::vector<double>(x.begin(), x.end());
+}
+
+/// A scratch block of exactly the planned size between guards that must survive.
+class guarded_scratch {
+ public:
+  explicit guarded_scratch(index_t bytes) : bytes_(bytes), block_(bytes + 2 * guard) {
+    std::memset(block_.data(), fill, static_cast<std::size_t>(bytes + 2 * guard));
+  }
+  minicnn::scratch get() { return {reinterpret_cast<std::byte*>(block_.data()) + guard, bytes_}; }
+  bool intact() const {
+    for (index_t i = 0; i < guard; ++i)
+      if (block_.data()[i] != fill || block_.data()[guard + bytes_ + i] != fill) return false;
+    return true;
+  }
+
+ private:
+  static constexpr index_t guard = 4096;
+  static constexpr unsigned char fill = 0xFF;  // NaN where it is read as a number
+  index_t bytes_;
+  minicnn::aligned_buffer<unsigned char> block_;
+};
+
+/// Largest |got - want| / (1 + |want|); infinite if anything is not a number.
+template <class T>
+double worst_error(const std::vector<T>& got, const std::vector<double>& want) {
+  double worst = got.size() == want.size() ? 0.0 : INFINITY;
+  for (std::size_t i = 0; i < got.size() && i < want.size(); ++i) {
+    const double error = std::abs(static_cast<double>(got[i]) - want[i]) / (1 + std::abs(want[i]));
+    if (!(error <= worst)) worst = std::isnan(error) ? INFINITY : error;
+  }
+  return worst;
+}
+
+/// What rounding allows for a sum of `terms` products of uniform numbers in [-1, 1), relative to 1 + |sum|. The partial sums
+/// walk randomly: after k terms they have size sqrt(k) / 3, and each addition errs by up to half a unit of that, which adds up
+/// to a deviation of about terms / 9 units; the factor covers the worst of some ten thousand results.
+template <class T>
+double rounding(index_t terms) {
+  const double unit = static_cast<double>(std::numeric_limits<T>::epsilon());
+  return unit * (4 + 0.5 * static_cast<double>(terms));
+}
+
+inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
+
+/// y (batch, filters, oh, ow) = convolution of x + bias.
+inline std::vector<double> conv_forward(index_t batch, const minicnn::conv_geometry& g, const std::vector<double>& x,
+                                        const std::vector<double>& w, const std::vector<double>& bias, bool relu) {
+  const index_t oh = g.out_height(), ow = g.out_width();
+  std::vector<double> y(at(batch * g.filters * oh * ow));
+  for (index_t n = 0; n < batch; ++n)
+    for (index_t f = 0; f < g.filters; ++f)
+      for (index_t i = 0; i < oh; ++i)
+        for (index_t j = 0; j < ow; ++j) {
+          double sum = bias.empty() ? 0.0 : bias[at(f)];
+          for (index_t c = 0; c < g.group_channels(); ++c)
+            for (index_t p = 0; p < g.kernel_h; ++p)
+              for (index_t q = 0; q < g.kernel_w; ++q) {
+                const index_t h = i * g.stride_h + p * g.dilation_h - g.pad_top,
+                              v = j * g.stride_w + q * g.dilation_w - g.pad_left;
+                if (h < 0 || h >= g.height || v < 0 || v >= g.width) continue;
+                const index_t channel = f / g.group_filters() * g.group_channels() + c;
+                sum += x[at(((n * g.channels + channel) * g.height + h) * g.width + v)] *
+                       w[at(((f * g.group_channels() + c) * g.kernel_h + p) * g.kernel_w + q)];
+              }
+          y[at(((n * g.filters + f) * oh + i) * ow + j)] = relu && sum < 0 ? 0.0 : sum;
+        }
+  return y;
+}
+
+struct conv_gradients {
+  std::vector<double> dx, dw, dbias;
+};
+
+/// The gradients of sum(y * dy).
+inline conv_gradients conv_backward(index_t batch, const minicnn::conv_geometry& g, const std::vector<double>& x,
+                                    const std::vector<double>& w, const std::vector<double>& dy) {
+  const index_t oh = g.out_height(), ow = g.out_width();
+  conv_gradients out{std::vector<double>(x.size()), std::vector<double>(w.size()), std::vector<double>(at(g.filters))};
+  for (index_t n = 0; n < batch; ++n)
+    for (index_t f = 0; f < g.filters; ++f)
+      for (index_t i = 0; i < oh; ++i)
+        for (index_t j = 0; j < ow; ++j) {
+          const double d = dy[at(((n * g.filters + f) * oh + i) * ow + j)];
+          out.dbias[at(f)] += d;
+          for (index_t c = 0; c < g.group_channels(); ++c)
+            for (index_t p = 0; p < g.kernel_h; ++p)
+              for (index_t q = 0; q < g.kernel_w; ++q) {
+                const index_t h = i * g.stride_h + p * g.dilation_h - g.pad_top,
+                              v = j * g.stride_w + q * g.dilation_w - g.pad_left;
+                if (h < 0 || h >= g.height || v < 0 || v >= g.width) continue;
+                const index_t channel = f / g.group_filters() * g.group_channels() + c;
+                const std::size_t xi = at(((n * g.channels + channel) * g.height + h) * g.width + v);
+                const std::size_t wi = at(((f * g.group_channels() + c) * g.kernel_h + p) * g.kernel_w + q);
+                out.dx[xi] += d * w[wi];
+                out.dw[wi] += d * x[xi];
+              }
+        }
+  return out;
+}
+
+}  // namespace naive
