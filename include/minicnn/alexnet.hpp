@@ -1,0 +1,118 @@
+#pragma once
+/// AlexNet: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", NIPS 2012.
+///
+/// Four networks with the same skeleton, five convolutions and three dense layers:
+///
+/// | function             | parameters (1000 classes) | what it is                                                          |
+/// |----------------------|---------------------------|---------------------------------------------------------------------|
+/// | alexnet              | 62,378,344                | one tower, normalisation after pooling (the 2018 cats-and-dogs one) |
+/// | alexnet_2012         | 60,965,224                | the paper's two groups, normalisation before pooling                |
+/// | alexnet_torchvision  | 61,100,840                | "One weird trick" (2014) widths, no normalisation                   |
+/// | alexnet_bn           | 62,381,096                | `alexnet` with batch norm for local response normalisation          |
+
+#include <utility>
+
+#include "minicnn/graph/network.hpp"
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/batch_norm.hpp"
+#include "minicnn/layers/conv2d.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/dropout.hpp"
+#include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/lrn.hpp"
+#include "minicnn/layers/pooling.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Options of all four. Convolution biases start at 0.
+struct alexnet_options {
+  int classes = 2;
+  int channels = 3;
+  int image_size = 227;                  ///< pixels a side; at least 63 (67 for alexnet_2012)
+  double dropout = 0.5;                  ///< rate before or after the two hidden dense layers
+  initializer init = initializer::he();  ///< of all weights
+  double dense_bias = 0.0;               ///< first value of the hidden dense layers' biases
+  double even_conv_bias = 0.0;           ///< first value of the biases of conv2, conv4 and conv5 (2012: 1)
+  lrn_options lrn = {.size = 9, .alpha = 0.001 / 9.0, .beta = 0.75, .k = 1.0};  ///< of `alexnet` alone
+  network_options network = {};
+};
+
+/// The paper's section 5: weights from N(0, 0.01), biases 1 in conv2, conv4, conv5 and the hidden dense layers.
+inline alexnet_options paper_initialization(alexnet_options o = {}) {
+  o.init = initializer::normal(0.01);
+  o.dense_bias = o.even_conv_bias = 1.0;
+  return o;
+}
+
+/// One tower with 96-256-384-384-256 filters, ReLU, then pooling, then normalisation. At 227 px 55-27-13-6 pixels a side.
+template <class T = float>
+network<T> alexnet(const alexnet_options& o = {}) {
+  graph<T> g;
+  auto x = g.input({o.channels, o.image_size, o.image_size});
+  const double ones = o.even_conv_bias;
+  x = lrn(max_pool(relu(conv2d(x, {.filters = 96, .kernel = 11, .stride = 4, .init = o.init})), {.kernel = 3, .stride = 2}),
+          o.lrn);
+  x = relu(conv2d(x, {.filters = 256, .kernel = 5, .padding = 2, .init = o.init, .bias_init = ones}));
+  x = lrn(max_pool(x, {.kernel = 2, .stride = 2}), o.lrn);
+  x = relu(conv2d(x, {.filters = 384, .kernel = 3, .padding = 1, .init = o.init}));
+  x = relu(conv2d(x, {.filters = 384, .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
+  x = relu(conv2d(x, {.filters = 256, .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
+  x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
+  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
+}
+
+/// The paper's network: conv2, conv4 and conv5 see half of the maps each (two GPUs then, `groups = 2` here), responses are
+/// normalised before overlapping pooling with k = 2, n = 5, alpha = 1e-4, beta = 0.75 (section 3.3).
+template <class T = float>
+network<T> alexnet_2012(const alexnet_options& o = {}) {
+  graph<T> g;
+  auto x = g.input({o.channels, o.image_size, o.image_size});
+  const lrn_options paper = {.size = 5, .alpha = 1e-4, .beta = 0.75, .k = 2.0};
+  const double ones = o.even_conv_bias;
+  x = max_pool(lrn(relu(conv2d(x, {.filters = 96, .kernel = 11, .stride = 4, .init = o.init})), paper),
+               {.kernel = 3, .stride = 2});
+  x = relu(conv2d(x, {.filters = 256, .kernel = 5, .padding = 2, .groups = 2, .init = o.init, .bias_init = ones}));
+  x = max_pool(lrn(x, paper), {.kernel = 3, .stride = 2});
+  x = relu(conv2d(x, {.filters = 384, .kernel = 3, .padding = 1, .init = o.init}));
+  x = relu(conv2d(x, {.filters = 384, .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
+  x = relu(conv2d(x, {.filters = 256, .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
+  x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
+  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
+}
+
+/// torchvision's `alexnet`: 64-192-384-256-256 filters (Krizhevsky, "One weird trick for parallelizing convolutional neural
+/// networks", 2014), average pooling to 6x6 before the dense layers, dropout before each hidden one. Made for 224 px.
+template <class T = float>
+network<T> alexnet_torchvision(const alexnet_options& o = {.image_size = 224}) {
+  graph<T> g;
+  auto x = g.input({o.channels, o.image_size, o.image_size});
+  x = relu(conv2d(x, {.filters = 64, .kernel = 11, .stride = 4, .padding = 2, .init = o.init}));
+  x = max_pool(x, {.kernel = 3, .stride = 2});
+  x = max_pool(relu(conv2d(x, {.filters = 192, .kernel = 5, .padding = 2, .init = o.init})), {.kernel = 3, .stride = 2});
+  for (int filters : {384, 256, 256}) x = relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init}));
+  x = flatten(adaptive_avg_pool(max_pool(x, {.kernel = 3, .stride = 2}), {6, 6}));
+  for (int i = 0; i < 2; ++i) x = relu(dense(dropout(x, o.dropout), 4096, {.init = o.init, .bias_init = o.dense_bias}));
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
+}
+
+/// `alexnet` with batch norm where it has local response normalisation, and after conv3, conv4 and conv5 too. Normalising after
+/// ReLU is deliberate: it trains better on this topology than before it (Mishkin et al., 2017, "Systematic evaluation of CNN
+/// advances on the ImageNet", table 4).
+template <class T = float>
+network<T> alexnet_bn(const alexnet_options& o = {}) {
+  graph<T> g;
+  auto x = g.input({o.channels, o.image_size, o.image_size});
+  x = relu(conv2d(x, {.filters = 96, .kernel = 11, .stride = 4, .init = o.init}));
+  x = batch_norm(max_pool(x, {.kernel = 3, .stride = 2}));
+  x = relu(conv2d(x, {.filters = 256, .kernel = 5, .padding = 2, .init = o.init}));
+  x = batch_norm(max_pool(x, {.kernel = 2, .stride = 2}));
+  for (int filters : {384, 384, 256})
+    x = batch_norm(relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init})));
+  x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
+  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

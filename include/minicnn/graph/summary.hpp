@@ -1,0 +1,93 @@
+#pragma once
+/// What a network consists of: a row a node with shapes, parameters, multiply-adds and memory.
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minicnn/graph/network.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// One node for a batch of one.
+struct layer_summary {
+  std::string name;
+  std::string kind;  ///< "input" for the input
+  shape output;      ///< with the batch axis
+  index_t parameters = 0;
+  index_t multiply_adds = 0;
+  index_t output_bytes = 0;  ///< of the node's value alone; the plan lets values share memory
+};
+
+struct network_summary {
+  std::vector<layer_summary> layers;
+  index_t parameters = 0;
+  index_t multiply_adds = 0;  ///< forward, one image
+  index_t weight_bytes = 0;   ///< parameters and buffers
+};
+
+/// Rows in the order of the graph, for one image of the network's own size.
+template <class T>
+network_summary summarize(const network<T>& net) {
+  network_summary out;
+  const std::vector<op_plan> plans = net.plans(net.input_dims());
+  for (std::size_t i = 0; i < net.nodes().size(); ++i) {
+    const graph_node<T>& n = net.nodes()[i];
+    layer_summary row;
+    row.name = n.name;
+    row.kind = n.operation ? std::string(n.operation->kind()) : "input";
+    row.output = plans[i].output;
+    row.multiply_adds = plans[i].multiply_adds;
+    row.output_bytes = row.output.size() * static_cast<index_t>(sizeof(T));
+    for (const parameter_info& p : net.parameters())
+      if (p.node == static_cast<int>(i)) row.parameters += p.dims.size();
+    out.parameters += row.parameters;
+    out.multiply_adds += row.multiply_adds;
+    out.layers.push_back(std::move(row));
+  }
+  index_t values = out.parameters;
+  for (const buffer_info& b : net.buffers()) values += b.dims.size();
+  out.weight_bytes = values * static_cast<index_t>(sizeof(T));
+  return out;
+}
+
+/// 1131168288 as "1,131,168,288".
+inline std::string grouped(index_t number) {
+  const std::string digits = to_text(number);
+  std::string out;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const std::size_t left = digits.size() - i;
+    if (left % 3 == 0 && i > 0 && digits[i - 1] != '-') out += ',';
+    out += digits[i];
+  }
+  return out;
+}
+
+/// A table for people: name, kind, output shape without the batch, parameters, multiply-adds.
+inline std::string summary_table(const network_summary& s) {
+  std::vector<std::vector<std::string>> rows{{"layer", "kind", "output", "parameters", "multiply-adds", "memory"}};
+  const auto mebibytes = [](index_t bytes) { return text_of(bytes / 1048576, ".", bytes % 1048576 * 10 / 1048576, " MiB"); };
+  for (const layer_summary& l : s.layers)
+    rows.push_back({l.name, l.kind, shape(l.output.begin() + 1, l.output.end()).text(), grouped(l.parameters),
+                    grouped(l.multiply_adds), mebibytes(l.output_bytes)});
+  rows.push_back({"total", "", "", grouped(s.parameters), grouped(s.multiply_adds), mebibytes(s.weight_bytes)});
+  std::vector<std::size_t> widths(rows[0].size(), 0);
+  for (const auto& row : rows)
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = (std::max)(widths[c], row[c].size());
+  std::string out;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::string line;
+    for (std::size_t c = 0; c < rows[r].size(); ++c) {
+      const std::string pad(widths[c] - rows[r][c].size(), ' ');
+      line += c < 3 ? rows[r][c] + pad : pad + rows[r][c];
+      line += "  ";
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+    if (r == 0 || r + 2 == rows.size()) out += std::string(line.size() < 40 ? 40 : line.size(), '-') + "\n";
+  }
+  return out;
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,70 @@
+#pragma once
+/// A network's weights in a safetensors file, named as in the network: "conv1.weight", "bn1.running_mean".
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minicnn/graph/network.hpp"
+#include "minicnn/io/safetensors.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Tensors whose names begin with this belong to a training run (optimizer state) and are passed over by `load_weights`.
+inline constexpr std::string_view training_prefix = "training.";
+
+/// Adds all parameters and buffers, in the network's order.
+template <class T>
+void add_weights(safetensors_writer& out, const network<T>& net, dtype stored_as = dtype_of<T>()) {
+  for (const parameter_info& p : net.parameters()) out.add(p.name, net.parameter(p.name), stored_as);
+  for (const buffer_info& b : net.buffers()) out.add(b.name, net.buffer(b.name), stored_as);
+}
+
+/// Writes parameters, buffers and metadata. The file appears under its name only when it is complete.
+template <class T>
+void save_weights(const network<T>& net, const std::string& path, const std::map<std::string, std::string>& metadata = {},
+                  dtype stored_as = dtype_of<T>()) {
+  safetensors_writer out;
+  for (const auto& [key, value] : metadata) out.metadata(key, value);
+  add_weights(out, net, stored_as);
+  out.write(path);
+}
+
+/// Reads every parameter and buffer of the network. Throws file_error naming the tensor if one is missing, has another shape,
+/// or the file holds one that the network does not have; the network is then as it was.
+template <class T>
+void load_weights(network<T>& net, const safetensors_file& file) {
+  std::vector<std::pair<view<T>, tensor<T>>> loaded;
+  std::vector<std::string> names;
+  const auto read = [&](const std::string& name, view<T> place) {
+    loaded.emplace_back(place, tensor<T>(place.dims()));
+    file.read(name, loaded.back().second);
+    names.push_back(name);
+  };
+  // Shapes first: a wrong file is refused before anything of its size is allocated.
+  const auto check = [&](const std::string& name, const shape& dims) {
+    const tensor_entry& entry = file.at(name);
+    if (!(entry.dims == dims))
+      fail<file_error>(file.path(), ": tensor \"", name, "\": wanted shape ", dims, ", got ", entry.dims);
+    names.push_back(name);
+  };
+  for (const parameter_info& p : net.parameters()) check(p.name, p.dims);
+  for (const buffer_info& b : net.buffers()) check(b.name, b.dims);
+  std::sort(names.begin(), names.end());
+  for (const tensor_entry& entry : file.entries())
+    if (!std::string_view(entry.name).starts_with(training_prefix) && !std::binary_search(names.begin(), names.end(), entry.name))
+      fail<file_error>(file.path(), ": tensor \"", entry.name, "\" does not belong to this network");
+  for (const parameter_info& p : net.parameters()) read(p.name, net.parameter(p.name));
+  for (const buffer_info& b : net.buffers()) read(b.name, net.buffer(b.name));
+  for (auto& [place, values] : loaded) std::copy(values.begin(), values.end(), place.begin());
+}
+
+template <class T>
+void load_weights(network<T>& net, const std::string& path) {
+  load_weights(net, safetensors_file::open(path));
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
