@@ -1,0 +1,119 @@
+#pragma once
+/// Line charts as SVG text: readable without script; the page's script adds values on hover.
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minicnn/report/progress.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Text with the characters that mean something in HTML replaced.
+inline std::string html_escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+/// A number for people: about three significant digits, no exponent in the usual range.
+inline std::string short_number(double value) {
+  if (!std::isfinite(value)) return "-";
+  const double size = std::abs(value);
+  if (size != 0 && (size < 1e-3 || size >= 1e6)) {
+    char buffer[64];
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific, 2);
+    return std::string(buffer, end.ptr);
+  }
+  return fixed(value, size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : 4);
+}
+
+/// One curve; values that are not finite are left out.
+struct chart_series {
+  std::string name;
+  std::vector<double> values;
+};
+
+/// A chart over epochs. `zero_based` starts the vertical axis at 0; `percent` labels fractions as percentages.
+struct chart {
+  std::string title;
+  std::vector<double> x;  ///< epochs
+  std::vector<chart_series> series;
+  bool zero_based = false;
+  bool percent = false;
+};
+
+namespace detail {
+
+/// Round steps of 1, 2 or 5 times a power of ten; about five between low and high.
+inline std::vector<double> axis_ticks(double low, double high) {
+  const double rough = (high - low) / 5;
+  const double power = std::pow(10.0, std::floor(std::log10(rough)));
+  double step = power * 10;
+  for (const double factor : {1.0, 2.0, 5.0})
+    if (rough <= factor * power) {
+      step = factor * power;
+      break;
+    }
+  std::vector<double> ticks;
+  for (double k = std::ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) ticks.push_back(k * step);
+  return ticks;
+}
+
+}  // namespace detail
+
+/// The chart as an <svg> element of class "chart"; colours come from the page's style (classes s0, s1, ...).
+inline std::string chart_svg(const chart& c) {
+  constexpr double width = 520, height = 260, left = 52, right = 12, top = 12, bottom = 34;
+  double low = c.zero_based ? 0 : INFINITY, high = -INFINITY;
+  for (const chart_series& s : c.series)
+    for (const double v : s.values)
+      if (std::isfinite(v)) low = (std::min)(low, v), high = (std::max)(high, v);
+  if (!(low <= high)) low = 0, high = 1;
+  if (high - low < 1e-12 * (1 + std::abs(high)))
+    low -= 0.5 * (1e-3 + std::abs(low)) * !c.zero_based, high += 0.5 * (1e-3 + std::abs(high));
+  const double first = c.x.empty() ? 0 : c.x.front(), last = c.x.empty() || c.x.back() <= first ? first + 1 : c.x.back();
+  const auto place_x = [&](double v) { return left + (v - first) / (last - first) * (width - left - right); };
+  const auto place_y = [&](double v) { return height - bottom - (v - low) / (high - low) * (height - top - bottom); };
+  const auto label = [&](double v) { return c.percent ? short_number(v * 100) + "%" : short_number(v); };
+
+  std::string out =
+      text_of("<svg class=\"chart\" viewBox=\"0 0 520 260\" role=\"img\" aria-label=\"", html_escape(c.title), "\">");
+  for (const double t : detail::axis_ticks(low, high))
+    out += text_of("<line class=\"grid\" x1=\"52\" x2=\"508\" y1=\"", fixed(place_y(t), 1), "\" y2=\"", fixed(place_y(t), 1),
+                   "\"/><text class=\"tick\" x=\"46\" y=\"", fixed(place_y(t) + 4, 1), "\" text-anchor=\"end\">", label(t),
+                   "</text>");
+  for (const double t : detail::axis_ticks(first, last))
+    if (t == std::floor(t))
+      out += text_of("<text class=\"tick\" x=\"", fixed(place_x(t), 1), "\" y=\"", fixed(height - 16, 1),
+                     "\" text-anchor=\"middle\">", short_number(t).substr(0, short_number(t).find('.')), "</text>");
+  out += text_of("<text class=\"tick\" x=\"280\" y=\"256\" text-anchor=\"middle\">epoch</text>");
+  for (std::size_t s = 0; s < c.series.size(); ++s) {
+    std::string points, dots;
+    for (std::size_t i = 0; i < c.series[s].values.size() && i < c.x.size(); ++i) {
+      const double v = c.series[s].values[i];
+      if (!std::isfinite(v)) continue;
+      const std::string x = fixed(place_x(c.x[i]), 1), y = fixed(place_y(v), 1);
+      points += text_of(points.empty() ? "" : " ", x, ",", y);
+      dots += text_of("<circle class=\"s", s, "\" cx=\"", x, "\" cy=\"", y, "\" r=\"3\"><title>", html_escape(c.series[s].name),
+                      ", epoch ", short_number(c.x[i]), ": ", label(v), "</title></circle>");
+    }
+    out += text_of("<polyline class=\"s", s, "\" points=\"", points, "\"/>", dots);
+  }
+  return out + "</svg>";
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
