@@ -1,0 +1,2 @@
+#define MINICNN_IMAGE_IMPLEMENTATION
+#include "minicnn/data/image.hpp"
