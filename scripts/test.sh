@@ -25,7 +25,7 @@ build() {
     grep '^-- minicnn:' "$log"
     cmake --build --preset "$1" -j "$jobs" -- -k 0 >"$log" 2>&1 && return 0
   fi
-  grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking)' "$log"
+  grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Re-checking)' "$log"
   failed+=("build of $1")
   return 1
 }
@@ -45,6 +45,7 @@ if [[ $release_built -eq 0 ]]; then
 fi
 
 if [[ ${#failed[@]} -gt 0 ]]; then
-  printf '\nFAILED: %s\n' "${failed[@]}"
+  printf '\n'
+  printf 'FAILED: %s\n' "${failed[@]}"
   exit 1
 fi

@@ -2,12 +2,8 @@
 /// Everything but data/ (reading images needs stb) and eigen.hpp (needs Eigen). Programs that want short compile times
 /// include what they use: a network's header brings the layers that it is made of.
 
-#include "minicnn/fwd.hpp"
-#include "minicnn/version.hpp"
-
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/error.hpp"
-#include "minicnn/core/half.hpp"
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/shape.hpp"
@@ -18,16 +14,29 @@
 #include "minicnn/kernels/conv_geometry.hpp"
 #include "minicnn/kernels/gemm.hpp"
 #include "minicnn/kernels/isa.hpp"
+#include "minicnn/kernels/pack.hpp"
+#include "minicnn/kernels/tile.hpp"
 
+#include "minicnn/graph/execution.hpp"
+#include "minicnn/graph/gradient_check.hpp"
 #include "minicnn/graph/initializer.hpp"
 #include "minicnn/graph/memory_plan.hpp"
+#include "minicnn/graph/network.hpp"
 #include "minicnn/graph/node.hpp"
 #include "minicnn/graph/op.hpp"
+#include "minicnn/graph/op_trial.hpp"
 #include "minicnn/graph/parameter.hpp"
+#include "minicnn/graph/summary.hpp"
 
 #include "minicnn/layers/window.hpp"
 
-#include "minicnn/io/file.hpp"
-#include "minicnn/io/json.hpp"
-#include "minicnn/io/json_writer.hpp"
-#include "minicnn/io/utf8.hpp"
+#include "minicnn/fwd.hpp"
+#include "minicnn/version.hpp"
+
+#include "minicnn/train/history.hpp"
+
+#include "minicnn/io/checkpoint.hpp"
+
+#include "minicnn/report/chart.hpp"
+#include "minicnn/report/html.hpp"
+#include "minicnn/report/progress.hpp"

@@ -42,8 +42,8 @@ while IFS=: read -r file line text; do
   elif [[ $text == *"<Eigen/"* && $file != minicnn/eigen.hpp && $file != minicnn/data/pca.hpp ]]; then
     echo "$file:$line: $text    (Eigen belongs in eigen.hpp and data/pca.hpp)"
     status=1
-  elif [[ $text == *stb* && $file != minicnn/data/image_implementation.hpp ]]; then
-    echo "$file:$line: $text    (stb belongs in data/image_implementation.hpp)"
+  elif [[ $text == *"stb"*".h>" && $file != minicnn/data/stb_decoder.hpp ]]; then
+    echo "$file:$line: $text    (stb belongs in data/stb_decoder.hpp)"
     status=1
   fi
 done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include' minicnn --include='*.hpp')

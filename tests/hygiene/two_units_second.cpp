@@ -19,11 +19,6 @@
 
 #define min(a, b) (((a) < (b)) ? (a) : (b))  // windows.h
 #define max(a, b) (((a) > (b)) ? (a) : (b))
-#define near
-#define far
-#define small char
-#define IN
-#define OUT
 #define I _Complex_I  // complex.h
 #define None 0L       // X.h
 #define Status int

@@ -1,0 +1,3 @@
+// The program's own stb, with every decoder on and its functions visible to the linker.
+#define STB_IMAGE_IMPLEMENTATION
+#include <stb/stb_image.h>
