@@ -187,7 +187,7 @@ op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, cons
     if (trial.add) gradients[i].set(before[i]);
     view<T> place = gradients[i].get();
     if (i == 0 && trial.gradient_in_place) place = view<T>(output_gradient.get().data(), place.dims());
-    targets.push_back({wanted ? place : view<T>(nullptr, place.dims()), wanted && trial.add});
+    targets.push_back({wanted ? place : view<T>{}, wanted && trial.add});
   }
   f.scratch_block = backward_scratch.data();
   f.scratch_bytes = plan.backward_scratch_bytes;

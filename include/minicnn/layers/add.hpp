@@ -1,0 +1,50 @@
+#pragma once
+/// Sum of values of one shape: the end of a residual block.
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "minicnn/graph/node.hpp"
+#include "minicnn/kernels/elementwise.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct add_options {
+  /// Node name; empty: add1, add2, ...
+  std::string name = {};
+};
+
+/// y = a + b, same shapes. The gradient of y is the gradient of both.
+template <class T>
+class add_op final : public op<T> {
+ public:
+  std::string_view kind() const override { return "add"; }
+  attribute_list describe() const override { return {}; }
+
+  op_plan plan(const plan_request& request) const override {
+    const shape &a = request.inputs[0], &b = request.inputs[1];
+    if (!(a == b)) fail<shape_error>("add wants two inputs of one shape, got ", a, " and ", b);
+    op_plan p;
+    p.output = a;
+    p.in_place = p.gradient_in_place = true;
+    return p;
+  }
+
+  void forward(const frame<T>& f) const override {
+    add_elements(f.ctx, f.input(0).data(), f.input(1).data(), f.output.data(), f.output.size());
+  }
+
+  void backward(const frame<T>& f) const override {
+    for (const gradient_target<T>& dx : f.input_gradients)
+      if (dx.wanted()) copy_or_add(f.ctx, f.output_gradient.data(), dx.data.data(), dx.data.size(), dx.add);
+  }
+};
+
+/// a + b: `relu(add(y, skip))`. Throws shape_error if the shapes differ.
+template <class T>
+node<T> add(node<T> a, node<T> b, add_options o = {}) {
+  return a.owner->add(std::make_shared<add_op<T>>(), {a, b}, std::move(o.name), "add");
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,149 @@
+#pragma once
+/// Two-dimensional convolution (cross-correlation, as every network library means it).
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "minicnn/graph/node.hpp"
+#include "minicnn/kernels/conv.hpp"
+#include "minicnn/layers/window.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct conv2d_options {
+  /// Output channels; a multiple of `groups`.
+  index_t filters = 0;
+
+  /// Rows and columns of a filter: `.kernel = 11` or `.kernel = {1, 7}`.
+  extent2d kernel = 1;
+
+  extent2d stride = 1;
+
+  /// Zeros around the image: `.padding = 2`, `{vertical, horizontal}`, `{top, bottom, left, right}` or `padding2d::same()`.
+  padding2d padding = 0;
+
+  /// Distance between the taps of a filter; 1 is the ordinary convolution.
+  extent2d dilation = 1;
+
+  /// Splits input channels and filters into this many parts that do not see each other. AlexNet's two GPUs: 2;
+  /// depthwise convolution: as many as there are input channels.
+  index_t groups = 1;
+
+  /// Whether a number is added per filter. Off where batch normalisation follows, which subtracts the mean anyway.
+  bool bias = true;
+
+  /// First values of the weights: He, for a ReLU behind it.
+  initializer init = initializer::he();
+
+  /// First value of every bias.
+  double bias_init = 0.0;
+
+  /// Node name; empty: conv1, conv2, ...
+  std::string name = {};
+};
+
+/// x (n, c, h, w) -> y (n, filters, oh, ow), oh = floor((h + padding - reach) / stride) + 1 with
+/// reach = (kernel - 1) * dilation + 1. Parameters: weight (filters, c / groups, kernel rows, kernel columns), bias (filters).
+template <class T>
+class conv2d_op final : public op<T> {
+ public:
+  explicit conv2d_op(conv2d_options o) : o_(std::move(o)) {}
+
+  const conv2d_options& options() const { return o_; }
+
+  std::string_view kind() const override { return "conv2d"; }
+
+  attribute_list describe() const override {
+    attribute_list a{{"filters", o_.filters},       {"kernel_shape", o_.kernel.list()},
+                     {"strides", o_.stride.list()}, {"dilations", o_.dilation.list()},
+                     {"group", o_.groups},          {"bias", o_.bias}};
+    describe_padding(a, o_.padding);
+    return a;
+  }
+
+  op_plan plan(const plan_request& request) const override {
+    check_input(request.inputs[0]);
+    const conv_geometry g = geometry(request.inputs[0]);
+    const index_t batch = request.inputs[0][0];
+    const int threads = request.ctx.threads;
+    op_plan p;
+    p.output = {batch, g.filters, g.out_height(), g.out_width()};
+    const index_t fan_in = g.group_channels() * g.taps(), fan_out = g.group_filters() * g.taps();
+    p.parameters.push_back({"weight", {g.filters, g.group_channels(), g.kernel_h, g.kernel_w}, fan_in, fan_out, o_.init, true});
+    if (o_.bias) p.parameters.push_back({"bias", {g.filters}, fan_in, fan_out, initializer::constant(o_.bias_init), false});
+    p.forward_scratch_bytes = conv_forward_scratch_bytes<T>(threads, batch, g);
+    if (request.training)
+      p.backward_scratch_bytes = (std::max)(conv_backward_input_scratch_bytes<T>(threads, batch, g),
+                                            conv_backward_weight_scratch_bytes<T>(threads, batch, g));
+    p.multiply_adds = p.output.size() * fan_in;
+    p.backward_reads_input = true;
+    p.fuses_relu = true;
+    return p;
+  }
+
+  void forward(const frame<T>& f) const override {
+    scratch work = f.work();
+    conv_forward<T>(f.ctx, f.input().dim(0), geometry(f.input().dims()), f.input().data(), f.parameter(0).data(),
+                    o_.bias ? f.parameter(1).data() : nullptr, f.apply_relu, f.output.data(), work);
+  }
+
+  /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.
+  void backward(const frame<T>& f) const override {
+    const index_t batch = f.input().dim(0);
+    const conv_geometry g = geometry(f.input().dims());
+    const T* dy = f.output_gradient.data();
+    const gradient_target<T>& weight = f.parameter_gradient(0);
+    const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
+    if (weight.wanted() || bias.wanted()) {
+      scratch work = f.work();
+      conv_backward_weight<T>(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add,
+                              work);
+    }
+    if (f.input_gradient().wanted()) {
+      scratch work = f.work();
+      conv_backward_input<T>(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add,
+                             work);
+    }
+  }
+
+ private:
+  void check_input(const shape& x) const {
+    if (o_.filters < 1) fail<option_error>("filters must be at least 1, got ", o_.filters);
+    if (o_.groups < 1) fail<option_error>("groups must be at least 1, got ", o_.groups);
+    check_window(o_.kernel, o_.stride, o_.padding, o_.dilation);
+    if (x.rank() != 4) fail<shape_error>("a convolution wants an input of (n, c, h, w), got ", x);
+    if (x[1] % o_.groups != 0) fail<shape_error>("channels must be a multiple of groups, got ", x[1], " and ", o_.groups);
+    if (o_.filters % o_.groups != 0)
+      fail<option_error>("filters must be a multiple of groups, got ", o_.filters, " and ", o_.groups);
+    const padding2d pad = o_.padding.resolve(x[2], x[3], o_.kernel, o_.stride, o_.dilation);
+    window_count("height", x[2], o_.kernel.height, o_.stride.height, pad.top, pad.bottom, o_.dilation.height);
+    window_count("width", x[3], o_.kernel.width, o_.stride.width, pad.left, pad.right, o_.dilation.width);
+  }
+
+  conv_geometry geometry(const shape& x) const {
+    const padding2d pad = o_.padding.resolve(x[2], x[3], o_.kernel, o_.stride, o_.dilation);
+    conv_geometry g;
+    g.channels = x[1], g.height = x[2], g.width = x[3];
+    g.filters = o_.filters;
+    g.kernel_h = o_.kernel.height, g.kernel_w = o_.kernel.width;
+    g.stride_h = o_.stride.height, g.stride_w = o_.stride.width;
+    g.dilation_h = o_.dilation.height, g.dilation_w = o_.dilation.width;
+    g.pad_top = pad.top, g.pad_bottom = pad.bottom, g.pad_left = pad.left, g.pad_right = pad.right;
+    g.groups = o_.groups;
+    return g;
+  }
+
+  conv2d_options o_;
+};
+
+/// Convolution of (n, c, h, w). Throws shape_error if groups do not divide the channels or the filter is larger than the
+/// padded image, option_error for sizes below 1.
+template <class T>
+node<T> conv2d(node<T> x, conv2d_options o) {
+  std::string name = o.name;
+  return x.owner->add(std::make_shared<conv2d_op<T>>(std::move(o)), {x}, std::move(name), "conv");
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

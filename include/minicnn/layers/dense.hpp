@@ -1,0 +1,97 @@
+#pragma once
+/// Fully connected layer.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "minicnn/graph/node.hpp"
+#include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/gemm.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct dense_options {
+  /// Whether a number is added per unit.
+  bool bias = true;
+
+  /// First values of the weights: He, for a ReLU behind it.
+  initializer init = initializer::he();
+
+  /// First value of every bias.
+  double bias_init = 0.0;
+
+  /// Node name; empty: fc1, fc2, ...
+  std::string name = {};
+};
+
+/// x (n, in) -> y = x W^T + b (n, units). Parameters: weight (units, in), bias (units).
+template <class T>
+class dense_op final : public op<T> {
+ public:
+  explicit dense_op(index_t units, dense_options o = {}) : units_(units), o_(std::move(o)) {}
+
+  std::string_view kind() const override { return "dense"; }
+  attribute_list describe() const override { return {{"units", units_}, {"bias", o_.bias}}; }
+
+  op_plan plan(const plan_request& request) const override {
+    const shape& x = request.inputs[0];
+    if (units_ < 1) fail<option_error>("units must be at least 1, got ", units_);
+    if (x.rank() != 2) fail<shape_error>("a dense layer wants an input of (n, features), got ", x, "; put flatten before it");
+    const index_t batch = x[0], in = x[1];
+    const int threads = request.ctx.threads;
+    op_plan p;
+    p.output = {batch, units_};
+    p.parameters.push_back({"weight", {units_, in}, in, units_, o_.init, true});
+    if (o_.bias) p.parameters.push_back({"bias", {units_}, in, units_, initializer::constant(o_.bias_init), false});
+    p.forward_scratch_bytes = gemm_scratch_bytes<T>(threads, batch, units_, in);
+    if (request.training)
+      p.backward_scratch_bytes =
+          (std::max)(gemm_scratch_bytes<T>(threads, batch, in, units_), gemm_scratch_bytes<T>(threads, units_, in, batch));
+    p.multiply_adds = batch * units_ * in;
+    p.backward_reads_input = true;
+    p.fuses_relu = true;
+    return p;
+  }
+
+  void forward(const frame<T>& f) const override {
+    const index_t batch = f.input().dim(0), in = f.input().dim(1);
+    epilogue<T> finish;
+    finish.column_bias = o_.bias ? f.parameter(1).data() : nullptr;
+    finish.relu = f.apply_relu;
+    scratch work = f.work();
+    gemm<T>(f.ctx, row_major(f.input().data(), batch, in), transposed(row_major(f.parameter(0).data(), units_, in)),
+            f.output.data(), units_, finish, work);
+  }
+
+  /// dW = dy^T x, db = sum of dy over the batch, dx = dy W.
+  void backward(const frame<T>& f) const override {
+    const index_t batch = f.input().dim(0), in = f.input().dim(1);
+    const matrix<T> dy = row_major(f.output_gradient.data(), batch, units_);
+    const auto product = [&](const matrix<T>& a, const matrix<T>& b, const gradient_target<T>& to) {
+      if (!to.wanted()) return;
+      epilogue<T> finish;
+      finish.add = to.add;
+      scratch work = f.work();
+      gemm<T>(f.ctx, a, b, to.data.data(), in, finish, work);
+    };
+    product(transposed(dy), row_major(f.input().data(), batch, in), f.parameter_gradient(0));
+    if (o_.bias && f.parameter_gradient(1).wanted())
+      column_sums(f.ctx, dy.data, batch, units_, f.parameter_gradient(1).data.data(), f.parameter_gradient(1).add);
+    product(dy, row_major(f.parameter(0).data(), units_, in), f.input_gradient());
+  }
+
+ private:
+  index_t units_;
+  dense_options o_;
+};
+
+/// Fully connected layer of `units` outputs over (n, features). Throws shape_error for other ranks: flatten first.
+template <class T>
+node<T> dense(node<T> x, index_t units, dense_options o = {}) {
+  std::string name = o.name;
+  return x.owner->add(std::make_shared<dense_op<T>>(units, std::move(o)), {x}, std::move(name), "fc");
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
