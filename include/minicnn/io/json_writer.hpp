@@ -1,0 +1,125 @@
+#pragma once
+/// JSON values as text.
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minicnn/io/json_value.hpp"
+#include "minicnn/io/utf8.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// How JSON is laid out.
+struct json_style {
+  bool sort_keys = false;  ///< members by key (byte order) instead of in the order of insertion
+  int indent = 0;          ///< spaces per level; 0 writes everything on one line without spaces
+};
+
+namespace detail {
+
+inline void append_json_string(std::string& out, std::string_view text) {
+  const std::size_t valid = valid_utf8_prefix(text);
+  if (valid != text.size()) fail("json: string is not UTF-8 at byte ", static_cast<index_t>(valid));
+  constexpr char hex[] = "0123456789abcdef";
+  out += '"';
+  for (const char c : text) {
+    switch (c) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          out += "\\u00";
+          out += hex[c >> 4];
+          out += hex[c & 15];
+        } else {
+          out += c;
+        }
+    }
+  }
+  out += '"';
+}
+
+/// Shortest text that reads back as the same double, always with a point or an exponent so that it stays a double.
+inline void append_json_double(std::string& out, double value) {
+  if (!(value - value == 0)) fail("json: cannot write ", value, ", which is not a finite number");
+  const std::string text = to_text(value);
+  out += text;
+  if (text.find_first_of(".e") == std::string::npos) out += ".0";
+}
+
+inline void append_json(std::string& out, const json& value, const json_style& style, int depth) {
+  const auto line = [&](int level) {
+    if (style.indent <= 0) return;
+    out += '\n';
+    out.append(static_cast<std::size_t>(style.indent) * static_cast<std::size_t>(level), ' ');
+  };
+  if (value.is_array()) {
+    out += '[';
+    bool first = true;
+    for (const json& item : value.as_array()) {
+      if (!first) out += ',';
+      first = false;
+      line(depth + 1);
+      append_json(out, item, style, depth + 1);
+    }
+    if (!first) line(depth);
+    out += ']';
+  } else if (value.is_object()) {
+    std::vector<const json::member*> members;
+    for (const json::member& m : value.as_object()) members.push_back(&m);
+    if (style.sort_keys) std::sort(members.begin(), members.end(), [](auto a, auto b) { return a->first < b->first; });
+    out += '{';
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (i != 0) out += ',';
+      line(depth + 1);
+      append_json_string(out, members[i]->first);
+      out += style.indent > 0 ? ": " : ":";
+      append_json(out, members[i]->second, style, depth + 1);
+    }
+    if (!members.empty()) line(depth);
+    out += '}';
+  } else if (value.is_string()) {
+    append_json_string(out, value.as_string());
+  } else if (value.is_bool()) {
+    out += value.as_bool() ? "true" : "false";
+  } else if (value.is_int()) {
+    out += to_text(value.as_int());
+  } else if (value.is_number()) {
+    append_json_double(out, value.as_double());
+  } else {
+    out += "null";
+  }
+}
+
+}  // namespace detail
+
+/// The value as UTF-8 text without a final line feed. Throws `error` for a number that is not finite or a string that is
+/// not UTF-8, neither of which JSON can hold.
+inline std::string write_json(const json& value, const json_style& style = {}) {
+  std::string out;
+  detail::append_json(out, value, style, 0);
+  return out;
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
