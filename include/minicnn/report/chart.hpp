@@ -32,8 +32,9 @@ inline std::string html_escape(std::string_view text) {
 /// A number for people: about three significant digits, no exponent in the usual range.
 inline std::string short_number(double value) {
   if (!std::isfinite(value)) return "-";
+  if (value == 0) return "0";
   const double size = std::abs(value);
-  if (size != 0 && (size < 1e-3 || size >= 1e6)) {
+  if (size < 1e-3 || size >= 1e6) {
     char buffer[64];
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific, 2);
     return std::string(buffer, end.ptr);
@@ -69,7 +70,8 @@ inline std::vector<double> axis_ticks(double low, double high) {
       break;
     }
   std::vector<double> ticks;
-  for (double k = std::ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) ticks.push_back(k * step);
+  for (double k = std::ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1)
+    ticks.push_back(k * step + 0.0);  // + 0.0: no negative zero
   return ticks;
 }
 
