@@ -14,6 +14,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "minicnn/core/error.hpp"
 #include "minicnn/data/decoder_memory.hpp"
 
 // Warnings about stb's code are not the user's business.
