@@ -1,0 +1,65 @@
+#pragma once
+/// Vector helpers for kernel bodies: strided loads, loads and stores of fewer elements than a vector has, sums of lanes.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "minicnn/kernels/isa.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// The signed integer as large as `T`: what comparisons of vectors of `T` have in their lanes.
+template <class T>
+using lane_int = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+
+namespace detail {
+template <class V, class T, std::size_t... I>
+MINICNN_INLINE void take_even(vec<T, V>& out, const vec<T, V>& low, const vec<T, V>& high, std::index_sequence<I...>) {
+  out = __builtin_shufflevector(low, high, static_cast<int>(2 * I)...);
+}
+}  // namespace detail
+
+/// `out[i] = from[i * Stride]`, for a stride of 1 or 2. Touches `lanes * Stride` elements.
+template <int Stride, class V, class T>
+MINICNN_INLINE void load_strided(vec<T, V>& out, const T* from) {
+  static_assert(Stride == 1 || Stride == 2);
+  if constexpr (Stride == 1) {
+    load<V>(out, from);
+  } else {
+    constexpr int lanes = V::template lanes<T>;
+    vec<T, V> low, high;
+    load<V>(low, from);
+    load<V>(high, from + lanes);
+    detail::take_even<V, T>(out, low, high, std::make_index_sequence<static_cast<std::size_t>(lanes)>{});
+  }
+}
+
+/// Loads `count` elements, fewer than a vector; the other lanes become `rest`.
+template <class V, class T>
+MINICNN_INLINE void load_part(vec<T, V>& out, const T* from, index_t count, T rest = T{}) {
+  T lanes[V::template lanes<T>];
+  for (T& lane : lanes) lane = rest;
+  std::memcpy(lanes, from, static_cast<std::size_t>(count) * sizeof(T));
+  load<V>(out, lanes);
+}
+
+/// Stores the first `count` lanes.
+template <class V, class T>
+MINICNN_INLINE void store_part(T* to, const vec<T, V>& value, index_t count) {
+  std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+/// Sum of the lanes, in pairs: the order depends on the vector's width alone.
+template <class V, class T>
+MINICNN_INLINE T sum_of_lanes(const vec<T, V>& value) {
+  T lanes[V::template lanes<T>];
+  store<V>(lanes, value);
+  for (int half = V::template lanes<T> / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
