@@ -9,13 +9,16 @@
 #include "minicnn/core/shape.hpp"
 #include "minicnn/core/tensor.hpp"
 
+#include "minicnn/kernels/activation.hpp"
 #include "minicnn/kernels/context.hpp"
 #include "minicnn/kernels/conv.hpp"
 #include "minicnn/kernels/conv_geometry.hpp"
+#include "minicnn/kernels/elementwise.hpp"
 #include "minicnn/kernels/gemm.hpp"
 #include "minicnn/kernels/isa.hpp"
 #include "minicnn/kernels/pack.hpp"
 #include "minicnn/kernels/tile.hpp"
+#include "minicnn/kernels/vector_math.hpp"
 
 #include "minicnn/graph/execution.hpp"
 #include "minicnn/graph/gradient_check.hpp"
@@ -28,6 +31,13 @@
 #include "minicnn/graph/parameter.hpp"
 #include "minicnn/graph/summary.hpp"
 
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/add.hpp"
+#include "minicnn/layers/concat.hpp"
+#include "minicnn/layers/conv2d.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/dropout.hpp"
+#include "minicnn/layers/flatten.hpp"
 #include "minicnn/layers/window.hpp"
 
 #include "minicnn/fwd.hpp"
