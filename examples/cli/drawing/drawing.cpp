@@ -1,0 +1,146 @@
+#include "drawing.hpp"
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <system_error>
+
+#include "minicnn/core/error.hpp"
+#include "minicnn/core/parallel.hpp"
+#include "scene.hpp"
+
+// The writer is this unit's own: a program's other copy of stb_image_write is neither replaced nor needed.
+#define STB_IMAGE_WRITE_STATIC
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STBI_WRITE_NO_STDIO
+#include <stb/stb_image_write.h>
+
+namespace drawing {
+
+namespace {
+
+/// What the random numbers of a picture are for.
+enum stream : std::uint64_t { frame, surroundings, appearance, shape, file };
+
+/// Where the animal goes: head radii around the head's centre -> pixels. Most of the head stays in the picture.
+affine place_animal(dice& d, pose p, float width, float height) {
+  const extent e = pose_extent(p);
+  const float fit = (std::min)(width / (e.right - e.left), height / (e.bottom - e.top));
+  const float scale = fit * (p == pose::portrait ? d.in(0.75F, 1.15F) : d.in(0.9F, 1.3F));
+  const float side = d.chance(0.5) ? 1.0F : -1.0F;
+  const affine turn = rotated(d.around(0, 0.11F)) * stretched(scale * side * d.in(0.93F, 1.07F), scale);
+  const point middle = turn({(e.left + e.right) / 2, (e.top + e.bottom) / 2});
+  const point centre{width * d.in(0.38F, 0.62F), height * d.in(0.40F, 0.60F)};
+  const float margin_x = (std::min)(0.9F * scale, 0.45F * width), margin_y = (std::min)(1.0F * scale, 0.45F * height);
+  return moved(std::clamp(centre.x - middle.x, margin_x, width - margin_x),
+               std::clamp(centre.y - middle.y, margin_y, height - margin_y)) *
+         turn;
+}
+
+/// cat.N.jpg or dog.N.jpg?
+bool is_picture_name(const std::string& name) {
+  if (name.size() < 9 || (name.compare(0, 4, "cat.") != 0 && name.compare(0, 4, "dog.") != 0)) return false;
+  if (name.compare(name.size() - 4, 4, ".jpg") != 0) return false;
+  return std::all_of(name.begin() + 4, name.end() - 4, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+void prepare_folder(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  fs::create_directories(folder, failure);
+  if (!fs::is_directory(folder))
+    minicnn::fail<minicnn::file_error>(folder,
+                                       ": cannot make this folder: ", failure ? failure.message() : "a file has its name");
+  fs::directory_iterator entry(folder, failure);
+  for (; !failure && entry != fs::directory_iterator(); entry.increment(failure)) {
+    const std::string name = entry->path().filename().string();
+    if (is_picture_name(name))
+      minicnn::fail<minicnn::option_error>(folder, ": already holds pictures (", name,
+                                           "); give a new folder, or remove them first");
+  }
+  if (failure) minicnn::fail<minicnn::file_error>(folder, ": cannot be read: ", failure.message());
+}
+
+void write_file(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
+  const std::filesystem::path temporary = path.string() + ".part";
+  std::FILE* out = std::fopen(temporary.string().c_str(), "wb");
+  if (out == nullptr) minicnn::fail<minicnn::file_error>(temporary.string(), ": cannot be written");
+  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0;
+  const bool closed = std::fclose(out) == 0;
+  std::error_code failure;
+  if (written && closed) std::filesystem::rename(temporary, path, failure);
+  if (written && closed && !failure) return;
+  std::error_code ignored;
+  std::filesystem::remove(temporary, ignored);
+  minicnn::fail<minicnn::file_error>(path.string(), ": cannot be written (is the disk full?)");
+}
+
+}  // namespace
+
+picture draw_picture(species kind, minicnn::random_key key) {
+  dice framing(key.of(frame)), coat(key.of(appearance)), bones(key.of(shape));
+  const look l = random_look(coat);
+  const anatomy a = random_anatomy(kind, bones);
+  const scene s(key.of(surroundings));
+
+  canvas c(framing.below(49) + 136, framing.below(49) + 136);
+  const affine place = place_animal(framing, l.pose, static_cast<float>(c.width()), static_cast<float>(c.height()));
+  s.draw_behind(c);
+  const extent e = pose_extent(l.pose);
+  if (l.pose != pose::portrait)
+    s.draw_shadow(c, place({(e.left + e.right) / 2, e.bottom - 0.25F}), 0.45F * (e.right - e.left) * place.scale());
+  draw_animal(c, l, a, place);
+  s.draw_before(c);
+  s.develop(c);
+
+  picture p{c.width(), c.height(), {}};
+  p.rgb.reserve(3 * c.pixels().size());
+  for (const color& pixel : c.pixels())
+    for (const float v : {pixel.r, pixel.g, pixel.b})
+      p.rgb.push_back(static_cast<std::uint8_t>(std::clamp(v, 0.0F, 1.0F) * 255.0F + 0.5F));
+  return p;
+}
+
+std::vector<std::uint8_t> jpeg_bytes(const picture& p, int quality) {
+  std::vector<std::uint8_t> bytes;
+  const auto append = [](void* context, void* data, int size) {
+    const auto* first = static_cast<const std::uint8_t*>(data);
+    auto& out = *static_cast<std::vector<std::uint8_t>*>(context);
+    out.insert(out.end(), first, first + size);
+  };
+  if (stbi_write_jpg_to_func(append, &bytes, p.width, p.height, 3, p.rgb.data(), quality) == 0)
+    minicnn::fail<minicnn::error>("JPEG: cannot encode a picture of ", p.width, " x ", p.height, " pixels");
+  return bytes;
+}
+
+minicnn::index_t generate_images(const std::string& folder, minicnn::index_t images, std::uint64_t seed,
+                                 const generate_progress& progress, int threads) {
+  if (images < 1) minicnn::fail<minicnn::option_error>("images: ", images, " pictures cannot be drawn; at least 1 is wanted");
+  threads = minicnn::resolve_threads(threads);
+  prepare_folder(folder);
+
+  const minicnn::random_key key(seed);
+  std::mutex one_at_a_time;
+  minicnn::index_t done = 0;
+  std::atomic<bool> stopped{false};
+  minicnn::parallel_tasks(threads, images, [&](minicnn::index_t i, int) {
+    if (stopped) return;
+    try {
+      const minicnn::random_key own = key.of(static_cast<std::uint64_t>(i));
+      const bool cat = i % 2 == 0;
+      const picture p = draw_picture(cat ? species::cat : species::dog, own);
+      const int quality = dice(own.of(file)).below(15) + 82;
+      write_file(std::filesystem::path(folder) / minicnn::text_of(cat ? "cat." : "dog.", i / 2, ".jpg"), jpeg_bytes(p, quality));
+      const std::lock_guard lock(one_at_a_time);
+      ++done;
+      if (!stopped && progress && !progress(done, images)) stopped = true;
+    } catch (...) {
+      stopped = true;  // the other threads need not go on
+      throw;
+    }
+  });
+  return done;
+}
+
+}  // namespace drawing
