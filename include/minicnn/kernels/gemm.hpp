@@ -48,12 +48,6 @@ struct gemm_limits {
   static constexpr index_t depth = 256;
 };
 
-/// Cuts `count` into pieces of at most `most`, as equal as whole multiples of `unit` allow.
-inline index_t even_piece(index_t count, index_t most, index_t unit) {
-  const index_t units = divide_up(count, unit), most_units = (std::max)(most / unit, index_t{1});
-  return divide_up(units, divide_up(units, most_units)) * unit;
-}
-
 template <class T>
 struct gemm_room {
   index_t a, b, sums, column;
@@ -95,26 +89,18 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
 
   const int tile = choose_tile_rows(i, m);
   const index_t width = tile_columns<T>(i);
-  index_t rows = detail::even_piece(m, limits::rows, tile), columns = detail::even_piece(n, limits::columns, width);
-  const index_t wanted = run.threads == 1 ? 1 : 4 * run.threads;
-  while (divide_up(m, rows) * divide_up(n, columns) < wanted && (columns > 2 * width || rows > 2 * tile)) {
-    if (columns / width > rows / tile || rows <= 2 * tile)
-      columns = round_up(columns / 2, width);
-    else
-      rows = round_up(rows / 2, tile);
-  }
-  const index_t row_blocks = divide_up(m, rows), column_blocks = divide_up(n, columns);
-  const index_t depth = k == 0 ? 1 : detail::even_piece(k, limits::depth, 1);
+  const block_grid blocks = choose_blocks(run.threads, m, n, tile, width, limits::rows, limits::columns);
+  const index_t depth = even_piece(k, limits::depth, 1);
 
-  parallel_tasks(run.threads, row_blocks * column_blocks, [&](index_t task, int thread) {
+  parallel_tasks(run.threads, blocks.count(), [&](index_t task, int thread) {
     scratch mine(block + thread * room.bytes(), room.bytes());
     T* const packed_a = mine.take<T>(room.a);
     T* const packed_b = mine.take<T>(room.b);
     T* const sums = mine.take<T>(room.sums);
     index_t* const column = mine.take<index_t>(room.column);
 
-    const index_t i0 = task % row_blocks * rows, j0 = task / row_blocks * columns;
-    const index_t task_rows = (std::min)(rows, m - i0), task_columns = (std::min)(columns, n - j0);
+    const index_t i0 = task % blocks.row_blocks * blocks.rows, j0 = task / blocks.row_blocks * blocks.columns;
+    const index_t task_rows = (std::min)(blocks.rows, m - i0), task_columns = (std::min)(blocks.columns, n - j0);
     for (index_t j = 0; j < task_columns; ++j) column[j] = j;
     block_product<T> p{};
     p.a = packed_a;

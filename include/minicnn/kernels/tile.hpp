@@ -62,6 +62,33 @@ inline int choose_tile_rows(isa i, index_t rows) {
   return best;
 }
 
+/// Cuts `count` into pieces of at most `most`, as equal as whole multiples of `unit` allow.
+inline index_t even_piece(index_t count, index_t most, index_t unit) {
+  const index_t units = divide_up(count, unit), most_units = most < unit ? 1 : most / unit;
+  return units == 0 ? unit : divide_up(units, divide_up(units, most_units)) * unit;
+}
+
+/// Blocks of C that tasks work on: `rows` x `columns`, multiples of the tile unless C is smaller.
+struct block_grid {
+  index_t rows, columns, row_blocks, column_blocks;
+  index_t count() const { return row_blocks * column_blocks; }
+};
+
+/// Blocks of at most `most_rows` x `most_columns`, smaller if that leaves fewer than four tasks a thread. Neither cuts the
+/// summed dimension, so results do not depend on it.
+inline block_grid choose_blocks(int threads, index_t m, index_t n, index_t tile_rows, index_t tile_columns, index_t most_rows,
+                                index_t most_columns) {
+  index_t rows = even_piece(m, most_rows, tile_rows), columns = even_piece(n, most_columns, tile_columns);
+  const index_t wanted = threads == 1 ? 1 : index_t{4} * threads;
+  while (divide_up(m, rows) * divide_up(n, columns) < wanted && (rows > tile_rows || columns > tile_columns)) {
+    if (columns / tile_columns >= rows / tile_rows)
+      columns = round_up(columns / 2, tile_columns);
+    else
+      rows = round_up(rows / 2, tile_rows);
+  }
+  return {rows, columns, divide_up(m, rows), divide_up(n, columns)};
+}
+
 /// Where finished tiles go: row i, column j of the block is stored at `data[i * row_stride + column[j]]`.
 template <class T>
 struct tile_target {

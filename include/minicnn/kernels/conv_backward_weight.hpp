@@ -1,0 +1,232 @@
+#pragma once
+/// Gradient of a convolution with respect to its weights and bias.
+///
+/// dW (filters x taps) = dy (filters x positions) * patches^T (positions x taps). The positions of the whole batch are the
+/// summed dimension; both operands are contiguous along it and are transposed while packing. Tasks are blocks of dW. Where dW
+/// is small the positions are cut into slices, whose number depends on the shape alone, and the slices' sums are added in
+/// order, so that any number of threads gives the same bits.
+
+#include "minicnn/kernels/conv_gather.hpp"
+#include "minicnn/kernels/conv_planes.hpp"
+#include "minicnn/kernels/pack.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+namespace detail {
+
+/// A stretch of the summed dimension that is contiguous in memory.
+struct pack_run {
+  index_t from, length;
+};
+
+struct pack_runs_kernel {
+  /// Packs panels of `width` lines; element (line i, k-th of a run) is from[run.from + line[i] + k]. `line` has `count`
+  /// entries and then one more panel's worth.
+  template <class V, class T>
+  MINICNN_INLINE static void run(const T* from, index_t size, const index_t* line, index_t count, index_t width,
+                                 const pack_run* runs, index_t run_count, T* to) {
+    constexpr int lanes = V::template lanes<T>;
+    for (index_t i0 = 0; i0 < count; i0 += width) {
+      index_t furthest = 0;
+      for (index_t i = 0; i < (width + lanes - 1) / lanes * lanes; ++i)
+        furthest = line[i0 + i] > furthest ? line[i0 + i] : furthest;
+      for (index_t r = 0; r < run_count; ++r) {
+        const index_t length = runs[r].length;
+        const bool loose = runs[r].from + furthest + (length + lanes - 1) / lanes * lanes <= size;
+        pack_across<V>(to, width, from + runs[r].from, line + i0, length, loose);
+        to += length * width;
+      }
+    }
+  }
+};
+
+struct sum_lines_kernel {
+  /// sums[i] = (or += unless `first`) the sum of line i of packed panels.
+  template <class V, class T>
+  MINICNN_INLINE static void run(const T* packed, index_t panels, index_t width, index_t depth, bool first, T* sums) {
+    constexpr int lanes = V::template lanes<T>;
+    for (index_t panel = 0; panel < panels; ++panel, packed += width * depth, sums += width)
+      for (index_t i = 0; i < width; i += lanes) {
+        vec<T, V> sum[4] = {};
+        index_t k = 0;
+        for (; k + 4 <= depth; k += 4) {
+          MINICNN_UNROLL
+          for (int u = 0; u < 4; ++u) {
+            vec<T, V> x;
+            load<V>(x, packed + (k + u) * width + i);
+            sum[u] += x;
+          }
+        }
+        for (; k < depth; ++k) {
+          vec<T, V> x;
+          load<V>(x, packed + k * width + i);
+          sum[0] += x;
+        }
+        sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        for (index_t lane = 0; lane < lanes && i + lane < width; ++lane)
+          sums[i + lane] = first ? sum[0][lane] : sums[i + lane] + sum[0][lane];
+      }
+  }
+};
+
+/// Sizes of a weight gradient that depend on the shape alone.
+template <class T>
+struct weight_gradient_plan {
+  index_t filters, taps, images, slices;
+  plane_layout planes;
+  bool in_place;
+
+  weight_gradient_plan(index_t batch, const conv_geometry& g)
+      : filters(g.group_filters()), taps(g.group_channels() * g.taps()), planes(input_planes(g)), in_place(planes.is_copy()) {
+    images = in_place ? batch : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
+    const index_t area = filters * taps, block = index_t{1} << 16;
+    slices = (std::min)(index_t{16}, divide_up(8 * block, area));
+  }
+
+  index_t padded_filters() const { return filters + most_tile_rows; }
+  index_t padded_taps() const { return round_up(taps, most_tile_columns<T>); }
+  index_t block_columns() const { return (std::min)(padded_taps(), 2 * conv_limits<T>::columns); }
+  /// Sums of one slice: tiles of any height and width cover no more than this.
+  index_t slice_sums() const { return padded_filters() * padded_taps(); }
+
+  index_t thread_bytes() const {
+    constexpr index_t depth = conv_limits<T>::depth;
+    return scratch::bytes_for<T>((std::min)(padded_filters(), conv_limits<T>::rows + most_tile_rows) * depth +
+                                 overshoot<T> * most_tile_columns<T>) +
+           scratch::bytes_for<T>(block_columns() * depth + overshoot<T> * most_tile_columns<T>) +
+           2 * scratch::bytes_for<pack_run>(depth);
+  }
+  index_t bytes(int threads) const {
+    return scratch::bytes_for<T>((in_place ? 0 : images * planes.image_size()) + overshoot<T>) +
+           scratch::bytes_for<index_t>(padded_taps() + most_tile_columns<T>) +
+           scratch::bytes_for<index_t>(padded_filters() + most_tile_columns<T>) + scratch::bytes_for<index_t>(padded_taps()) +
+           scratch::bytes_for<T>(slices * slice_sums()) + scratch::bytes_for<T>(slices * filters * taps) +
+           scratch::bytes_for<T>(slices * padded_filters()) + scratch::bytes_for<std::byte>(threads * thread_bytes());
+  }
+};
+
+}  // namespace detail
+
+/// Bytes of scratch for `conv_backward_weight`; never less for a bigger batch or thread count.
+template <class T>
+index_t conv_backward_weight_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
+  return detail::weight_gradient_plan<T>(batch, g).bytes(threads);
+}
+
+/// dweight = (or += if `add_weight`) the gradient with respect to the weights, for the input x and the gradient dy of the
+/// output; the same for the bias unless `dbias` is null.
+template <class T>
+void conv_backward_weight(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* dy, T* dweight,
+                          bool add_weight, T* dbias, bool add_bias, scratch& work) {
+  const detail::weight_gradient_plan<T> plan(batch, g);
+  const plane_layout& planes = plan.planes;
+  const isa i = run.instruction_set;
+  const index_t filters = plan.filters, taps = plan.taps, slices = plan.slices;
+  const index_t out_rows = g.out_height(), out_columns = g.out_width(), pixels = out_rows * out_columns;
+  const int tile = choose_tile_rows(i, filters);
+  const index_t width = tile_columns<T>(i), padded_filters = plan.padded_filters();
+
+  T* const copy = work.take<T>((plan.in_place ? 0 : plan.images * planes.image_size()) + overshoot<T>);
+  index_t* const tap_line = work.take<index_t>(plan.padded_taps() + most_tile_columns<T>);
+  index_t* const filter_line = work.take<index_t>(padded_filters + most_tile_columns<T>);
+  index_t* const column = work.take<index_t>(plan.padded_taps());
+  T* const sums = work.take<T>(slices * plan.slice_sums());
+  T* const slice_weight = work.take<T>(slices * filters * taps);
+  T* const slice_bias = work.take<T>(slices * padded_filters);
+  std::byte* const block = work.take<std::byte>(run.threads * plan.thread_bytes());
+
+  index_t k = 0;
+  for (index_t c = 0; c < g.group_channels(); ++c)
+    for (index_t kh = 0; kh < g.kernel_h; ++kh)
+      for (index_t kw = 0; kw < g.kernel_w; ++kw)
+        tap_line[k++] = c * planes.channel_size() + planes.offset(kh * g.dilation_h, kw * g.dilation_w);
+  for (; k < plan.padded_taps() + most_tile_columns<T>; ++k) tap_line[k] = tap_line[taps - 1];
+  for (index_t f = 0; f < padded_filters + most_tile_columns<T>; ++f) filter_line[f] = (std::min)(f, filters - 1) * pixels;
+  for (index_t j = 0; j < taps; ++j) column[j] = j;
+
+  const block_grid blocks = choose_blocks((run.threads + static_cast<int>(slices) - 1) / static_cast<int>(slices), filters, taps,
+                                          tile, width, conv_limits<T>::rows, plan.block_columns());
+  constexpr index_t depth = conv_limits<T>::depth;
+
+  for (index_t group = 0; group < g.groups; ++group) {
+    T* const group_weight = dweight + group * filters * taps;
+    for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
+      const index_t count = (std::min)(plan.images, batch - n0), positions = count * pixels;
+      const T* const from = x + n0 * g.channels * g.height * g.width;
+      if (!plan.in_place && (group == 0 || plan.images < batch)) copy_planes(run, planes, count, from, copy);
+      const index_t first_channel = group * g.group_channels() * planes.channel_size();
+      const T* const source = (plan.in_place ? from : copy) + first_channel;
+      const index_t source_size = count * planes.image_size() + (plan.in_place ? 0 : overshoot<T>)-first_channel;
+      const T* const gradient = dy + (n0 * g.filters + group * filters) * pixels;
+      const index_t gradient_size = (count * g.filters - group * filters) * pixels;
+      position_grid patches{count, out_rows, out_columns, planes.image_size(), planes.columns, pixels, out_columns, 1};
+      patches.merge_rows();
+      const position_grid maps{count, 1, pixels, g.filters * pixels, 0, 0, 0, 1};
+
+      parallel_tasks(run.threads, slices * blocks.count(), [&](index_t task, int thread) {
+        scratch mine(block + thread * plan.thread_bytes(), plan.thread_bytes());
+        T* const packed_a = mine.take<T>((std::min)(padded_filters, conv_limits<T>::rows + most_tile_rows) * depth +
+                                         overshoot<T> * most_tile_columns<T>);
+        T* const packed_b = mine.take<T>(plan.block_columns() * depth + overshoot<T> * most_tile_columns<T>);
+        auto* const runs_a = mine.take<detail::pack_run>(depth);
+        auto* const runs_b = mine.take<detail::pack_run>(depth);
+
+        const index_t slice = task / blocks.count(), row_block = task % blocks.row_blocks;
+        const index_t column_block = task % blocks.count() / blocks.row_blocks;
+        const index_t f0 = row_block * blocks.rows, rows = (std::min)(blocks.rows, filters - f0);
+        const index_t j0 = column_block * blocks.columns, columns = (std::min)(blocks.columns, taps - j0);
+        block_product<T> p{};
+        p.a = packed_a;
+        p.b = packed_b;
+        p.row_tiles = divide_up(rows, tile);
+        p.column_tiles = divide_up(columns, width);
+        // Column blocks follow each other, and in each the row blocks, as whole tiles.
+        p.sums = sums + slice * plan.slice_sums() + j0 * round_up(filters, tile) + f0 * round_up(columns, width);
+        T* const to = slices == 1 ? group_weight : slice_weight + slice * filters * taps;
+        p.target = {to + f0 * taps + j0, taps, column, rows, columns, nullptr, nullptr, false, slices == 1 && add_weight};
+
+        index_t q = positions * slice / slices;
+        const index_t end = positions * (slice + 1) / slices;
+        p.first = n0 == 0;
+        do {
+          p.depth = (std::min)(depth, end - q);
+          index_t run_count_a = 0, run_count_b = 0;
+          maps.each_run(q, q + p.depth, [&](index_t, index_t length, index_t offset, index_t) {
+            runs_a[run_count_a++] = {offset, length};
+          });
+          patches.each_run(q, q + p.depth, [&](index_t, index_t length, index_t offset, index_t) {
+            runs_b[run_count_b++] = {offset, length};
+          });
+          dispatch<detail::pack_runs_kernel>(i, gradient, gradient_size, static_cast<const index_t*>(filter_line + f0), rows,
+                                             index_t{tile}, static_cast<const detail::pack_run*>(runs_a), run_count_a, packed_a);
+          dispatch<detail::pack_runs_kernel>(i, source, source_size, static_cast<const index_t*>(tap_line + j0), columns, width,
+                                             static_cast<const detail::pack_run*>(runs_b), run_count_b, packed_b);
+          if (dbias != nullptr && column_block == 0)
+            dispatch<detail::sum_lines_kernel>(i, static_cast<const T*>(packed_a), p.row_tiles, index_t{tile}, p.depth, p.first,
+                                               slice_bias + slice * padded_filters + f0);
+          q += p.depth;
+          p.last = q == end && n0 + count == batch;
+          multiply_block(i, tile, p);
+          p.first = false;
+        } while (q < end);
+      });
+    }
+
+    if (slices > 1)
+      parallel_for(run.threads, filters * taps, index_t{1} << 14, [&](index_t begin, index_t end) {
+        for (index_t e = begin; e < end; ++e) {
+          T sum = add_weight ? group_weight[e] : T{0};
+          for (index_t slice = 0; slice < slices; ++slice) sum += slice_weight[slice * filters * taps + e];
+          group_weight[e] = sum;
+        }
+      });
+    if (dbias != nullptr)
+      for (index_t f = 0; f < filters; ++f) {
+        T& sum = dbias[group * filters + f];
+        if (!add_bias) sum = T{0};
+        for (index_t slice = 0; slice < slices; ++slice) sum += slice_bias[slice * padded_filters + f];
+      }
+  }
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

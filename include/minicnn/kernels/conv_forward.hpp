@@ -1,0 +1,75 @@
+#pragma once
+/// Convolution, forward.
+
+#include "minicnn/kernels/conv_gather.hpp"
+#include "minicnn/kernels/conv_planes.hpp"
+#include "minicnn/kernels/pack.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Bytes of scratch for `conv_forward`; never less for a bigger batch or thread count.
+template <class T>
+index_t conv_forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
+  const plane_layout planes = input_planes(g);
+  const index_t taps = g.group_channels() * g.taps();
+  const index_t images = planes.is_copy() ? 0 : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
+  return scratch::bytes_for<index_t>(taps) + scratch::bytes_for<T>(chunked_size<T>(g.group_filters(), taps)) +
+         scratch::bytes_for<T>(images * planes.image_size() + overshoot<T>) +
+         gather_scratch_bytes<T>(threads, g.group_filters(), taps);
+}
+
+/// y = convolution of x (batch, channels, height, width) with the weights (filters, channels / groups, kernel_h,
+/// kernel_w) + bias (one a filter; null: none), then ReLU if asked for.
+template <class T>
+void conv_forward(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* weight, const T* bias,
+                  bool relu, T* y, scratch& work) {
+  const plane_layout planes = input_planes(g);
+  const index_t filters = g.group_filters(), channels = g.group_channels(), taps = channels * g.taps();
+  const index_t pixels = g.out_height() * g.out_width();
+  const bool in_place = planes.is_copy();
+  const index_t images = in_place ? batch : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
+
+  const int tile = choose_tile_rows(run.instruction_set, filters);
+
+  index_t* const tap_offset = work.take<index_t>(taps);
+  T* const packed = work.take<T>(chunked_size<T>(filters, taps));
+  T* const copy = work.take<T>((in_place ? 0 : images * planes.image_size()) + overshoot<T>);
+  scratch rest(work.take<std::byte>(gather_scratch_bytes<T>(run.threads, filters, taps)),
+               gather_scratch_bytes<T>(run.threads, filters, taps));
+
+  index_t* tap = tap_offset;
+  for (index_t c = 0; c < channels; ++c)
+    for (index_t kh = 0; kh < g.kernel_h; ++kh)
+      for (index_t kw = 0; kw < g.kernel_w; ++kw)
+        *tap++ = c * planes.channel_size() + planes.offset(kh * g.dilation_h, kw * g.dilation_w);
+
+  for (index_t n0 = 0; n0 < batch; n0 += images) {
+    const index_t count = (std::min)(images, batch - n0);
+    const T* const from = x + n0 * g.channels * g.height * g.width;
+    if (!in_place) copy_planes(run, planes, count, from, copy);
+    for (index_t group = 0; group < g.groups; ++group) {
+      if (n0 == 0 || g.groups > 1) {
+        const T* const group_weight = weight + group * filters * taps;
+        pack_chunked<T>(run, filters, taps, packed, [&](index_t line, index_t lines, index_t k0, index_t depth, T* to) {
+          pack_panels<T>(run.instruction_set, {group_weight + line * taps + k0, taps, 1, lines, depth}, tile, to);
+        });
+      }
+      const index_t first_channel = group * channels * planes.channel_size();
+      gather_product<T> p{};
+      p.filters = filters;
+      p.taps = taps;
+      p.weights = packed;
+      p.source = (in_place ? from : copy) + first_channel;
+      p.source_size = count * planes.image_size() + (in_place ? 0 : overshoot<T>)-first_channel;
+      p.tap_offset = tap_offset;
+      p.grid = {count, g.out_height(), g.out_width(), planes.image_size(), planes.columns, g.filters * pixels, g.out_width(), 1};
+      p.target = y + (n0 * g.filters + group * filters) * pixels;
+      p.target_filter = pixels;
+      p.bias = bias == nullptr ? nullptr : bias + group * filters;
+      p.relu = relu;
+      multiply_gathered(run, p, rest);
+    }
+  }
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

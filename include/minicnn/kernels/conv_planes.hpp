@@ -1,0 +1,114 @@
+#pragma once
+/// Feature maps copied with their padding, so that windows need no bounds checks, and split by stride phase, so that the
+/// pixels a row of windows meets at one tap are contiguous.
+
+#include <algorithm>
+#include <cstring>
+
+#include "minicnn/kernels/conv_geometry.hpp"
+#include "minicnn/kernels/tile.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Layout of padded maps: padded row r, column s of a channel lies in the phase plane (r mod stride_h, s mod stride_w) at
+/// (r / stride_h, s / stride_w). With one phase along an axis only the multiples of the stride are kept.
+struct plane_layout {
+  index_t channels = 1, height = 1, width = 1;  ///< of the maps that are copied
+  index_t before_h = 0, before_w = 0;           ///< padding above and to the left; what is missing below and right is zero too
+  index_t stride_h = 1, stride_w = 1;
+  index_t phases_h = 1, phases_w = 1;  ///< 1 or the stride
+  index_t rows = 1, columns = 1;       ///< of one phase plane
+
+  index_t phase_size() const { return rows * columns; }
+  index_t channel_size() const { return phases_h * phases_w * phase_size(); }
+  index_t image_size() const { return channels * channel_size(); }
+
+  /// Offset of a padded row and column within a channel, for a window at the origin.
+  index_t offset(index_t row, index_t column) const {
+    const index_t phase = row % stride_h * phases_w + column % stride_w;
+    return phase * phase_size() + row / stride_h * columns + column / stride_w;
+  }
+
+  /// Whether the maps can be read where they are.
+  bool is_copy() const {
+    return stride_h == 1 && stride_w == 1 && before_h == 0 && before_w == 0 && rows == height && columns == width;
+  }
+
+  /// Images copied at a time: some megabytes, so that the copies stay near the cores. Depends on the geometry alone.
+  index_t images_at_a_time(index_t element_bytes) const {
+    return (std::max)(index_t{1}, (index_t{8} << 20) / (std::max)(index_t{1}, image_size() * element_bytes));
+  }
+};
+
+/// The input of a convolution as its forward pass and its weight gradient read it.
+inline plane_layout input_planes(const conv_geometry& g) {
+  plane_layout p{g.channels, g.height, g.width, g.pad_top, g.pad_left, g.stride_h, g.stride_w};
+  p.phases_h = g.kernel_h == 1 ? 1 : g.stride_h;
+  p.phases_w = g.kernel_w == 1 ? 1 : g.stride_w;
+  p.rows = g.out_height() + (g.kernel_h - 1) * g.dilation_h / g.stride_h;
+  p.columns = g.out_width() + (g.kernel_w - 1) * g.dilation_w / g.stride_w;
+  return p;
+}
+
+namespace detail {
+
+/// to[i] = from[i * stride] for i < count. May store or load up to a vector too much, but not from `to_end`, `from_end` on.
+template <class V, class T>
+MINICNN_INLINE void copy_strided(T* to, const T* to_end, const T* from, const T* from_end, index_t stride, index_t count) {
+  constexpr int lanes = V::template lanes<T>;
+  index_t i = 0;
+  if (stride == 1) {
+    for (; i < count && to_end - (to + i) >= lanes && from_end - (from + i) >= lanes; i += lanes) {
+      vec<T, V> x;
+      load<V>(x, from + i);
+      store<V>(to + i, x);
+    }
+  }
+  for (; i < count; ++i) to[i] = from[i * stride];
+}
+
+/// Copies channels [begin, end), counted across the images of a group.
+struct plane_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const plane_layout* layout, const T* from, index_t group_channels, T* to, index_t begin,
+                                 index_t end) {
+    const plane_layout p = *layout;
+    const T* const from_end = from + group_channels * p.height * p.width;
+    const T* const to_end = to + end * p.channel_size();
+    T* out = to + begin * p.channel_size();
+    for (index_t channel = begin; channel < end; ++channel)
+      for (index_t phase_h = 0; phase_h < p.phases_h; ++phase_h)
+        for (index_t phase_w = 0; phase_w < p.phases_w; ++phase_w) {
+          // Columns [first, last) of the phase plane are inside the map: 0 <= column * stride + shift < width.
+          const index_t shift = phase_w - p.before_w;
+          const index_t first = (std::min)(p.columns, shift >= 0 ? 0 : divide_up(-shift, p.stride_w));
+          const index_t last =
+              (std::max)(first, (std::min)(p.columns, shift >= p.width ? 0 : divide_up(p.width - shift, p.stride_w)));
+          for (index_t r = 0; r < p.rows; ++r, out += p.columns) {
+            const index_t row = r * p.stride_h + phase_h - p.before_h;
+            if (row < 0 || row >= p.height) {
+              for (index_t i = 0; i < p.columns; ++i) out[i] = T{0};
+              continue;
+            }
+            for (index_t i = 0; i < first; ++i) out[i] = T{0};
+            if (first < last)
+              copy_strided<V>(out + first, to_end, from + (channel * p.height + row) * p.width + first * p.stride_w + shift,
+                              from_end, p.stride_w, last - first);
+            for (index_t i = last; i < p.columns; ++i) out[i] = T{0};
+          }
+        }
+  }
+};
+
+}  // namespace detail
+
+/// Copies `images` maps into planes of `layout`; `to` has room for image_size() elements each.
+template <class T>
+void copy_planes(const context& run, const plane_layout& layout, index_t images, const T* from, T* to) {
+  const index_t channels = images * layout.channels;
+  parallel_for(run.threads, channels, 1, [&](index_t begin, index_t end) {
+    dispatch<detail::plane_kernel>(run.instruction_set, &layout, from, channels, to, begin, end);
+  });
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
