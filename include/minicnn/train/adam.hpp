@@ -1,0 +1,107 @@
+#pragma once
+/// Adam (Kingma and Ba, ICLR 2015, algorithm 1) and AdamW (Loshchilov and Hutter, ICLR 2019, algorithm 2).
+///
+///     g = gradient_scale * gradient + l2 * w
+///     m = beta1 * m + (1 - beta1) * g
+///     v = beta2 * v + (1 - beta2) * g^2
+///     w = w - rate * weight_decay * w - rate / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
+///
+/// as PyTorch does it: eps stands outside the root, and is not scaled by the bias correction. `l2` belongs to the loss and
+/// passes through the moments (PyTorch's Adam calls it weight_decay); `weight_decay` is decoupled (AdamW).
+
+#include <cmath>
+
+#include "minicnn/kernels/square_root.hpp"
+#include "minicnn/train/optimizer.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct adam_options {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;         ///< decay of the mean of gradients, in [0, 1)
+  double beta2 = 0.999;       ///< decay of the mean of their squares, in [0, 1)
+  double eps = 1e-8;          ///< added to the root; at least 1e-30
+  double weight_decay = 0.0;  ///< decoupled, on parameters whose `decay` is true
+  double l2 = 0.0;            ///< on parameters whose `decay` is true
+  std::vector<parameter_rule> rules = {};
+};
+
+/// Defaults of PyTorch's AdamW: weight_decay 0.01.
+inline adam_options adamw(double learning_rate = 1e-3, double weight_decay = 0.01) {
+  adam_options o;
+  o.learning_rate = learning_rate;
+  o.weight_decay = weight_decay;
+  return o;
+}
+
+/// One step's constants.
+template <class T>
+struct adam_constants {
+  T gradient_scale, l2, beta1, rest1, beta2, rest2, root_scale, eps, rate, keep;
+};
+
+/// One pass over `n` elements, a multiple of a cache line: reads gradient, m, v, w and writes m, v, w.
+template <class T>
+struct adam_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(const T* gradient, T* m, T* v, T* w, index_t n, adam_constants<T> c) {
+    constexpr index_t lanes = V::template lanes<T>;
+    for (index_t i = 0; i < n; i += lanes) {
+      vec<T, V> g, mean, square, value;
+      load<V>(g, gradient + i);
+      load<V>(mean, m + i);
+      load<V>(square, v + i);
+      load<V>(value, w + i);
+      g = g * c.gradient_scale + value * c.l2;
+      mean = mean * c.beta1 + g * c.rest1;
+      square = square * c.beta2 + g * g * c.rest2;
+      store<V>(m + i, mean);
+      store<V>(v + i, square);
+      square_root<V, T>(square);
+      value = value * c.keep - mean * c.rate / (square * c.root_scale + c.eps);
+      store<V>(w + i, value);
+    }
+  }
+};
+
+template <class T = float>
+class adam final : public optimizer<T> {
+ public:
+  explicit adam(network<T>& net, const adam_options& o = {})
+      : optimizer<T>(net, o.learning_rate, o.weight_decay, o.l2, o.rules), options_(o) {
+    this->check_range("beta1", o.beta1, 0.0, 1.0 - 1e-9);
+    this->check_range("beta2", o.beta2, 0.0, 1.0 - 1e-9);
+    this->check_range("eps", o.eps, 1e-30, 1.0);
+    m_ = this->add_state("m");
+    v_ = this->add_state("v");
+  }
+
+  std::string_view kind() const override { return "adam"; }
+  const adam_options& options() const { return options_; }
+
+ private:
+  void update(index_t begin, index_t end, const parameter_settings& s, double rate, double gradient_scale) override {
+    const double t = static_cast<double>(this->steps());
+    const double correction1 = 1.0 - std::pow(options_.beta1, t), correction2 = 1.0 - std::pow(options_.beta2, t);
+    const auto as = [](double x) { return static_cast<T>(x); };
+    const adam_constants<T> c{as(gradient_scale),
+                              as(s.l2),
+                              as(options_.beta1),
+                              as(1.0 - options_.beta1),
+                              as(options_.beta2),
+                              as(1.0 - options_.beta2),
+                              as(1.0 / std::sqrt(correction2)),
+                              as(options_.eps),
+                              as(rate / correction1),
+                              as(1.0 - rate * s.weight_decay)};
+    dispatch<adam_kernel<T>>(this->net().ctx().instruction_set,
+                             static_cast<const T*>(this->net().gradient_arena().data() + begin), m_ + begin, v_ + begin,
+                             this->net().parameter_arena().data() + begin, end - begin, c);
+  }
+
+  adam_options options_;
+  T* m_ = nullptr;
+  T* v_ = nullptr;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI

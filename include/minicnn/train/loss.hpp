@@ -1,0 +1,216 @@
+#pragma once
+/// Losses. They take logits (what the last dense layer gives), return the mean over the batch and write its gradient.
+///
+///     softmax_cross_entropy<float> loss;
+///     net.forward(images);
+///     double l = loss(net, labels);                                   // one output
+///     double l = loss(net, {{0, 1.0}, {1, 0.3}, {2, 0.3}}, labels);   // GoogLeNet: auxiliary heads count 0.3
+///     net.backward();
+///
+/// Everything is computed in double, sample after sample, so the value does not depend on threads or vector width, and no
+/// finite logit overflows. NaN in a logit gives a loss of NaN.
+
+#include <cmath>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "minicnn/graph/network.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Probabilities of each row of `logits` (n, classes); `out` has the same shape and may be the same memory.
+template <class T>
+void softmax(const view<const T>& logits, const view<T>& out) {
+  if (!(logits.dims() == out.dims()) || logits.dims().rank() < 1)
+    fail<shape_error>("softmax: logits are ", logits.dims(), ", the output is ", out.dims());
+  const index_t classes = logits.dims().size_from(1);
+  for (index_t i = 0; i < logits.dim(0); ++i) {
+    const T* z = logits.data() + i * classes;
+    T* p = out.data() + i * classes;
+    double top = classes > 0 ? static_cast<double>(z[0]) : 0.0, sum = 0.0;
+    for (index_t k = 1; k < classes; ++k) top = (std::max)(top, static_cast<double>(z[k]));
+    for (index_t k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(z[k]) - top);
+    for (index_t k = 0; k < classes; ++k) p[k] = static_cast<T>(std::exp(static_cast<double>(z[k]) - top) / sum);
+  }
+}
+
+/// 1 / (1 + exp(-z)), never overflowing.
+inline double sigmoid(double z) {
+  const double e = std::exp(-std::abs(z));
+  return z >= 0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
+}
+
+/// The same for every element; `out` may be the same memory.
+template <class T>
+void sigmoid(const view<const T>& logits, const view<T>& out) {
+  if (!(logits.dims() == out.dims())) fail<shape_error>("sigmoid: logits are ", logits.dims(), ", the output is ", out.dims());
+  for (index_t i = 0; i < logits.size(); ++i) out[i] = static_cast<T>(sigmoid(static_cast<double>(logits[i])));
+}
+
+/// An output of a network and the factor that its loss counts with.
+struct weighted_output {
+  int output = 0;
+  double weight = 1.0;
+};
+
+namespace detail {
+
+/// Throws unless there is one label a sample, and a sample.
+inline void check_batch(const shape& logits, index_t labels, const shape& gradient, bool has_gradient) {
+  if (logits.rank() < 1 || logits[0] < 1 || logits[0] != labels)
+    fail<shape_error>("loss: logits are ", logits, ", labels ", labels);
+  if (has_gradient && !(gradient == logits)) fail<shape_error>("loss: logits are ", logits, ", their gradient is ", gradient);
+}
+
+[[noreturn]] inline void fail_label(index_t sample, std::int32_t label, index_t classes) {
+  fail<option_error>("loss: sample ", sample, " has label ", label, ", but there are ", classes, " classes (labels 0 to ",
+                     classes - 1, ")");
+}
+
+/// What the losses share: calling them on a network's outputs.
+template <class Loss, class T>
+class network_loss {
+ public:
+  /// Mean loss of one output times `weight`; writes `net.output_gradient(output)`. `gradient_scale` multiplies the gradient
+  /// but not the value: 1/k when gradients of k batches are accumulated.
+  double operator()(network<T>& net, std::span<const std::int32_t> labels, int output = 0, double weight = 1.0,
+                    double gradient_scale = 1.0) const {
+    return weight * static_cast<const Loss&>(*this).value(net.output(output), labels, net.output_gradient(output),
+                                                          weight * gradient_scale);
+  }
+
+  /// Weighted sum over several outputs with the same labels.
+  double operator()(network<T>& net, std::span<const weighted_output> outputs, std::span<const std::int32_t> labels,
+                    double gradient_scale = 1.0) const {
+    double sum = 0.0;
+    for (const weighted_output& o : outputs) sum += (*this)(net, labels, o.output, o.weight, gradient_scale);
+    return sum;
+  }
+  double operator()(network<T>& net, std::initializer_list<weighted_output> outputs, std::span<const std::int32_t> labels,
+                    double gradient_scale = 1.0) const {
+    return (*this)(net, std::span<const weighted_output>(outputs.begin(), outputs.size()), labels, gradient_scale);
+  }
+};
+
+}  // namespace detail
+
+struct cross_entropy_options {
+  double label_smoothing = 0.0;  ///< in [0, 1): the target is (1 - s) * one-hot + s / classes (Szegedy et al., CVPR 2016, 7)
+  std::vector<double> class_weights = {};  ///< empty: all 1. With weights the mean is weighted, as in PyTorch
+};
+
+/// -log softmax(logits)[label].
+template <class T = float>
+class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<T>, T> {
+ public:
+  explicit softmax_cross_entropy(cross_entropy_options o = {}) : options_(std::move(o)) {
+    if (!(options_.label_smoothing >= 0.0 && options_.label_smoothing < 1.0))
+      fail<option_error>("loss: label_smoothing is ", options_.label_smoothing, ", wanted 0 to below 1");
+    for (const double w : options_.class_weights)
+      if (!(w >= 0.0)) fail<option_error>("loss: class weight ", w, " is negative");
+  }
+
+  const cross_entropy_options& options() const { return options_; }
+
+  /// Mean loss of `logits` (n, classes). `gradient`, if present, gets the derivative of the mean times `gradient_scale`.
+  /// Throws option_error for a label outside the classes, shape_error for counts that do not fit, before writing anything.
+  double value(const view<const T>& logits, std::span<const std::int32_t> labels, const view<T>& gradient = {},
+               double gradient_scale = 1.0) const {
+    detail::check_batch(logits.dims(), static_cast<index_t>(labels.size()), gradient.dims(), gradient.present());
+    const index_t n = logits.dim(0), classes = logits.dims().size_from(1);
+    const double total = total_weight(labels, classes);
+    double sum = 0.0;
+    for (index_t i = 0; i < n; ++i) {
+      const T* z = logits.data() + i * classes;
+      T* g = gradient.present() ? gradient.data() + i * classes : nullptr;
+      sum += sample(z, classes, labels[static_cast<std::size_t>(i)], g, gradient_scale / total);
+    }
+    return sum / total;
+  }
+
+ private:
+  double weight(index_t k) const {
+    return options_.class_weights.empty() ? 1.0 : options_.class_weights[static_cast<std::size_t>(k)];
+  }
+
+  /// Sum of the weights of the labels' classes: what the mean divides by.
+  double total_weight(std::span<const std::int32_t> labels, index_t classes) const {
+    const index_t weights = static_cast<index_t>(options_.class_weights.size());
+    if (weights != 0 && weights != classes) fail<option_error>("loss: ", weights, " class weights for ", classes, " classes");
+    double total = 0.0;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if (labels[i] < 0 || labels[i] >= classes) detail::fail_label(static_cast<index_t>(i), labels[i], classes);
+      total += weight(labels[i]);
+    }
+    if (total <= 0.0) fail<option_error>("loss: the classes in this batch all have weight 0");
+    return total;
+  }
+
+  /// Loss of one sample, sum of a[k] * (log sum exp(z) - z[k]) with a = weight * target; its gradient is
+  /// softmax(z) * sum(a) - a.
+  double sample(const T* z, index_t classes, index_t label, T* g, double scale) const {
+    const double smooth = options_.label_smoothing / static_cast<double>(classes);
+    double top = static_cast<double>(z[0]), exponentials = 0.0;
+    for (index_t k = 1; k < classes; ++k) top = (std::max)(top, static_cast<double>(z[k]));
+    for (index_t k = 0; k < classes; ++k) exponentials += std::exp(static_cast<double>(z[k]) - top);
+    const double rest = std::log(exponentials);
+    const double hard = (1.0 - options_.label_smoothing) * weight(label);
+    double loss = hard * (rest + (top - static_cast<double>(z[label]))), all = hard;
+    if (smooth != 0.0)
+      for (index_t k = 0; k < classes; ++k) {
+        loss += smooth * weight(k) * (rest + (top - static_cast<double>(z[k])));
+        all += smooth * weight(k);
+      }
+    if (g != nullptr)
+      for (index_t k = 0; k < classes; ++k) {
+        const double a = smooth * weight(k) + (k == label ? hard : 0.0);
+        g[k] = static_cast<T>(scale * (all * std::exp(static_cast<double>(z[k]) - top) / exponentials - a));
+      }
+    return loss;
+  }
+
+  cross_entropy_options options_;
+};
+
+struct binary_cross_entropy_options {
+  double pos_weight = 1.0;  ///< factor of the loss of samples with label 1, as in PyTorch (the mean is over n regardless)
+};
+
+/// -log sigmoid(z) for label 1, -log(1 - sigmoid(z)) for label 0.
+template <class T = float>
+class binary_cross_entropy : public detail::network_loss<binary_cross_entropy<T>, T> {
+ public:
+  explicit binary_cross_entropy(binary_cross_entropy_options o = {}) : options_(o) {
+    if (!(o.pos_weight >= 0.0)) fail<option_error>("loss: pos_weight ", o.pos_weight, " is negative");
+  }
+
+  const binary_cross_entropy_options& options() const { return options_; }
+
+  /// Mean loss of `logits` (n) or (n, 1); otherwise as `softmax_cross_entropy::value`.
+  double value(const view<const T>& logits, std::span<const std::int32_t> labels, const view<T>& gradient = {},
+               double gradient_scale = 1.0) const {
+    detail::check_batch(logits.dims(), static_cast<index_t>(labels.size()), gradient.dims(), gradient.present());
+    if (logits.dims().size_from(1) != 1) fail<shape_error>("loss: logits are ", logits.dims(), ", wanted one a sample");
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      if (labels[i] != 0 && labels[i] != 1) detail::fail_label(static_cast<index_t>(i), labels[i], 2);
+    const double n = static_cast<double>(labels.size());
+    double sum = 0.0;
+    for (index_t i = 0; i < logits.dim(0); ++i) {
+      // By symmetry label 0 with logit z costs what label 1 with logit -z costs: log(1 + exp(-z)).
+      const bool positive = labels[static_cast<std::size_t>(i)] == 1;
+      const double factor = positive ? options_.pos_weight : 1.0, sign = positive ? 1.0 : -1.0;
+      const double z = sign * static_cast<double>(logits[i]);
+      sum += factor * ((std::max)(-z, 0.0) + std::log1p(std::exp(-std::abs(z))));
+      if (gradient.present()) gradient[i] = static_cast<T>(-sign * factor * sigmoid(-z) * gradient_scale / n);
+    }
+    return sum / n;
+  }
+
+ private:
+  binary_cross_entropy_options options_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI

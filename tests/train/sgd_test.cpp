@@ -1,0 +1,46 @@
+#include <doctest/doctest.h>
+
+#include "minicnn/train/sgd.hpp"
+#include "train/toy_network.hpp"
+
+using namespace minicnn;
+
+namespace {
+doctest::Approx near(double x) { return doctest::Approx(x).epsilon(1e-9); }
+}  // namespace
+
+TEST_CASE("F27 momentum when the rate changes: PyTorch's rule") {
+  for (const isa set : toy::instruction_sets()) {
+    auto net = toy::vector<double>({1.0});
+    net.instruction_set(set);
+    sgd<double> opt(net, {.learning_rate = 0.1, .momentum = 0.9});
+    net.parameter_gradient("w.weight")[0] = 1.0;
+    const double want[] = {0.9, 0.71, 0.6829};
+    for (int i = 0; i < 3; ++i) {
+      if (i == 2) opt.learning_rate(0.01);
+      opt.step();
+      CHECK(net.parameter("w.weight")[0] == near(want[i]));
+    }
+  }
+}
+
+TEST_CASE("Nesterov by hand") {
+  auto net = toy::vector<double>({1.0});
+  sgd<double> opt(net, {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true});
+  net.parameter_gradient("w.weight")[0] = 1.0;
+  opt.step();  // b = 1, step 1 + 0.9
+  CHECK(net.parameter("w.weight")[0] == near(0.81));
+  net.parameter_gradient("w.weight")[0] = 2.0;
+  opt.step();  // b = 2.9, step 2 + 2.61
+  CHECK(net.parameter("w.weight")[0] == near(0.81 - 0.461));
+}
+
+TEST_CASE("F27 decay of plain SGD: l2 and decoupled agree without momentum") {
+  for (const bool decoupled : {false, true}) {
+    auto net = toy::vector<double>({1.0});
+    sgd<double> opt(net, {.learning_rate = 0.1, .weight_decay = decoupled ? 0.1 : 0.0, .l2 = decoupled ? 0.0 : 0.1});
+    CHECK(opt.memory_bytes() == 0);
+    opt.step();
+    CHECK(net.parameter("w.weight")[0] == near(0.99));
+  }
+}
