@@ -1,0 +1,297 @@
+#include "minicnn/graph/network.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/add.hpp"
+#include "minicnn/layers/concat.hpp"
+#include "minicnn/layers/conv2d.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/dropout.hpp"
+#include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/pooling.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+template <class T>
+tensor<T> noise(const shape& dims, std::uint64_t seed) {
+  tensor<T> out(dims);
+  random_stream r{random_key(seed)};
+  for (T& x : out) x = static_cast<T>(r.normal());
+  return out;
+}
+
+/// A residual block, a branch that joins again, a value used twice, an auxiliary output: all that memory planning must get right.
+template <class T>
+network<T> tangled(network_options o = {}) {
+  graph<T> g;
+  auto x = g.input({2, 9, 9});
+  auto y = relu(conv2d(x, {.filters = 4, .kernel = 3, .padding = 1}));
+  auto z = conv2d(y, {.filters = 4, .kernel = 3, .padding = 1});
+  y = relu(add(z, y));
+  auto aux = dense(flatten(max_pool(y, {.kernel = 3, .stride = 3})), 3, {.name = "aux"});
+  y = concat({relu(conv2d(y, {.filters = 3, .kernel = 1, .bias_init = 0.1})), y, relu(conv2d(y, {.filters = 2, .kernel = 5, .padding = 2, .bias_init = 0.1}))});
+  y = add(y, y);
+  y = flatten(avg_pool(y, {.kernel = 3, .stride = 2}));
+  return network<T>(std::move(g), {dense(relu(dense(y, 6)), 3, {.name = "logits"}), aux}, o);
+}
+
+/// Sum of outputs times fixed numbers; writes its gradient.
+double pull(network<double>& net) {
+  double sum = 0;
+  for (int o = 0; o < 2; ++o) {
+    const auto out = net.output(o);
+    const auto gradient = net.output_gradient(o);
+    for (index_t i = 0; i < out.size(); ++i) {
+      const double factor = std::cos(static_cast<double>(3 * i + o)) * (o == 0 ? 1.0 : 0.3);
+      sum += factor * out[i];
+      gradient[i] = factor;
+    }
+  }
+  return sum;
+}
+
+template <class T>
+std::vector<std::remove_const_t<T>> copy_of(const view<T>& v) {
+  return {v.begin(), v.end()};
+}
+
+}  // namespace
+
+TEST_CASE("a tangled network's gradients agree with central differences") {
+  auto net = tangled<double>();
+  const auto x = noise<double>({3, 2, 9, 9}, 1);
+  net.forward(x);
+  pull(net);
+  net.backward();
+  const std::vector<double> gradients = copy_of(net.gradient_arena());
+  const view<double> values = net.parameter_arena();
+  random_stream r(random_key(2));
+  for (const parameter_info& p : net.parameters()) {
+    for (int probe = 0; probe < 4; ++probe) {
+      const index_t i = p.offset + r.below(p.dims.size());
+      const double h = 1e-6, before = values[i];
+      values[i] = before + h;
+      net.forward(x);
+      const double high = pull(net);
+      values[i] = before - h;
+      net.forward(x);
+      const double low = pull(net);
+      values[i] = before;
+      INFO(p.name);
+      CHECK(gradients[static_cast<std::size_t>(i)] == doctest::Approx((high - low) / (2 * h)).epsilon(1e-5));
+    }
+  }
+}
+
+TEST_CASE("sharing memory changes nothing: keeping every node gives the same bits") {
+  auto net = tangled<float>(), kept = tangled<float>();
+  for (std::size_t i = 1; i < kept.nodes().size(); ++i) kept.keep(kept.nodes()[i].name);
+  const auto x = noise<float>({3, 2, 9, 9}, 1);
+  for (network<float>* n : {&net, &kept}) {
+    n->forward(x);
+    for (int o = 0; o < 2; ++o)
+      for (index_t i = 0; i < 9; ++i) n->output_gradient(o)[i] = static_cast<float>(i) - 4;
+    n->backward();
+  }
+  CHECK(copy_of(net.output()) == copy_of(kept.output()));
+  CHECK(copy_of(net.gradient_arena()) == copy_of(kept.gradient_arena()));
+  CHECK(net.training_memory_bytes() < kept.training_memory_bytes());
+}
+
+TEST_CASE("nodes are called by kind and number, or as asked, inside scopes") {
+  graph<float> g;
+  auto x = g.input({3, 8, 8});
+  auto a = conv2d(x, {.filters = 2, .kernel = 3});
+  auto b = conv2d(a, {.filters = 2, .kernel = 3, .name = "mine"});
+  CHECK(a.name() == "conv1");
+  CHECK(b.name() == "mine");
+  {
+    auto scope = g.scope("block");
+    CHECK(relu(conv2d(b, {.filters = 2, .kernel = 1})).name() == "block.relu1");
+  }
+  CHECK(conv2d(b, {.filters = 2, .kernel = 1}).name() == "conv2");
+  CHECK_THROWS_WITH_AS(conv2d(b, {.filters = 2, .kernel = 1, .name = "mine"}), "graph: two nodes are called mine", option_error);
+}
+
+TEST_CASE("a smaller last batch and another batch size give the same rows (F45)") {
+  auto net = tangled<float>();
+  const auto x = noise<float>({5, 2, 9, 9}, 4);
+  const auto all = net.predict(x);
+  for (index_t n : {5, 1, 3, 5, 2}) {
+    const auto y = net.forward(view<const float>(x.data(), {n, 2, 9, 9}));
+    CHECK(y.dims() == shape{n, 3});
+    for (index_t i = 0; i < y.size(); ++i) CHECK(y[i] == doctest::Approx(all[i]).epsilon(1e-5));
+  }
+  CHECK_THROWS_AS(net.forward(view<const float>(x.data(), {0, 2, 9, 9})), shape_error);
+}
+
+TEST_CASE("a wrong input or size names the node and both shapes (F54)") {
+  auto net = tangled<float>();
+  CHECK_THROWS_WITH_AS(net.forward(tensor<float>({1, 3, 9, 9})), doctest::Contains("conv1"), shape_error);
+  CHECK_THROWS_WITH_AS(net.forward(tensor<float>({1, 2, 12, 12})), doctest::Contains("adaptive"), shape_error);
+  CHECK_THROWS_WITH_AS(net.forward(tensor<float>({2, 9, 9})), doctest::Contains("1x2x9x9"), shape_error);
+  CHECK_THROWS_WITH_AS(net.parameter("conv9.weight"), doctest::Contains("conv9.weight"), option_error);
+  CHECK_THROWS_AS(net.value("conv1"), error);
+  CHECK_THROWS_AS(net.freeze("nobody"), option_error);
+}
+
+TEST_CASE("a network without dense layers takes any image size") {
+  graph<float> g;
+  auto x = g.input({1, 8, 8});
+  auto y = flatten(global_avg_pool(relu(conv2d(x, {.filters = 4, .kernel = 3}))));
+  network<float> net(std::move(g), {dense(y, 2)});
+  CHECK(net.predict(tensor<float>({2, 1, 20, 30}, 1.0f)).dims() == shape{2, 2});
+  net.reserve({4, 1, 16, 9});
+  CHECK(net.forward(tensor<float>({3, 1, 16, 9}, 1.0f)).dims() == shape{3, 2});
+}
+
+TEST_CASE("gradients accumulate on request") {
+  auto net = tangled<float>();
+  const auto x = noise<float>({2, 2, 9, 9}, 5);
+  const auto run = [&](bool accumulate) {
+    net.forward(x);
+    for (float& g : net.output_gradient(0)) g = 1;
+    net.backward(accumulate);
+    return copy_of(net.gradient_arena());
+  };
+  const auto once = run(false);
+  CHECK(run(false) == once);
+  const auto twice = run(true);
+  for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == doctest::Approx(2 * once[i]));
+}
+
+TEST_CASE("outputs that the loss leaves out have gradient zero") {
+  auto net = tangled<float>();
+  const auto x = noise<float>({2, 2, 9, 9}, 5);
+  net.forward(x);
+  for (float& g : net.output_gradient(0)) g = 1;
+  net.backward();
+  for (const float g : net.parameter_gradient("aux.weight")) CHECK(g == 0);
+  net.forward(x);
+  for (float& g : net.output_gradient(1)) g = 1;
+  net.backward();
+  float most = 0;
+  for (const float g : net.parameter_gradient("aux.weight")) most = (std::max)(most, std::abs(g));
+  CHECK(most > 0);
+  for (const float g : net.parameter_gradient("logits.weight")) CHECK(g == 0);
+}
+
+TEST_CASE("keep gives a node's value and gradient; a workspace gives any node's value in prediction") {
+  auto net = tangled<double>();
+  net.keep("conv1");
+  net.keep("input");
+  const auto x = noise<double>({1, 2, 9, 9}, 6);
+  net.forward(x);
+  pull(net);
+  net.backward();
+  CHECK(net.value("conv1").dims() == shape{1, 4, 9, 9});
+  // The derivative with respect to the input, by differences.
+  const std::vector<double> gradient = copy_of(net.gradient("input"));
+  auto moved = x;
+  const double h = 1e-6;
+  for (const index_t i : {0, 40, 161}) {
+    moved[i] = x[i] + h;
+    net.forward(moved);
+    const double high = pull(net);
+    moved[i] = x[i] - h;
+    net.forward(moved);
+    const double low = pull(net);
+    moved[i] = x[i];
+    CHECK(gradient[static_cast<std::size_t>(i)] == doctest::Approx((high - low) / (2 * h)).epsilon(1e-5));
+  }
+  workspace<double> space(1, {"conv1", "relu1"});
+  net.predict(x, space);
+  net.forward(x);
+  for (index_t i = 0; i < 20; ++i) {
+    CHECK(space.value("conv1")[i] == doctest::Approx(net.value("conv1")[i]));
+    CHECK(space.value("relu1")[i] == (std::max)(space.value("conv1")[i], 0.0));
+  }
+  CHECK_THROWS_WITH_AS(space.value("conv2"), doctest::Contains("conv2"), option_error);
+}
+
+TEST_CASE("frozen nodes keep their parameters and stop backward; the rest still trains") {
+  auto net = tangled<float>();
+  net.freeze("conv1");
+  const auto x = noise<float>({2, 2, 9, 9}, 7);
+  net.gradient_arena();
+  for (float& g : net.gradient_arena()) g = 77;
+  net.forward(x);
+  for (float& g : net.output_gradient(0)) g = 1;
+  net.backward();
+  for (const float g : net.parameter_gradient("conv1.weight")) CHECK(g == 77);  // not written
+  CHECK(net.parameter_gradient("conv2.weight")[0] != 77);
+  net.unfreeze("conv1");
+  net.forward(x);
+  for (float& g : net.output_gradient(0)) g = 1;
+  net.backward();
+  CHECK(net.parameter_gradient("conv1.weight")[0] != 77);
+}
+
+TEST_CASE("predict repeats itself bit for bit, changes no state and ignores auxiliary outputs (F19, F59)") {
+  graph<float> g;
+  auto x = g.input({6});
+  auto y = dropout(relu(dense(x, 50)), 0.5);
+  network<float> net(std::move(g), {dense(y, 2)});
+  const auto a = noise<float>({4, 6}, 8), b = noise<float>({4, 6}, 9);
+  workspace<float> space;
+  const auto first = copy_of(net.predict(a, space));
+  net.forward(a);
+  for (int i = 0; i < 10; ++i) CHECK(copy_of(net.predict(a, space)) == first);
+  const tensor<float> held = net.predict(a);
+  net.predict(b);
+  CHECK(std::vector<float>(held.begin(), held.end()) == first);
+  // Training does use dropout, with a different mask each step.
+  const auto one = copy_of(net.forward(a));
+  CHECK(copy_of(net.forward(a)) != one);
+}
+
+TEST_CASE("adding a layer leaves the first values of the others alone; only initialize draws anew (F26)") {
+  const auto build = [](bool longer) {
+    graph<float> g;
+    auto x = relu(dense(g.input({5}), 7));
+    if (longer) x = relu(dense(x, 7, {.name = "extra"}));
+    return network<float>(std::move(g), {dense(x, 2, {.name = "last"})}, {.seed = 3});
+  };
+  auto a = build(false), b = build(true);
+  CHECK(copy_of(a.parameter("fc1.weight")) == copy_of(b.parameter("fc1.weight")));
+  CHECK(copy_of(a.parameter("last.weight")) == copy_of(b.parameter("last.weight")));
+  const auto before = copy_of(a.parameter_arena());
+  a.forward(tensor<float>({2, 5}, 1.0f));
+  a.reserve({9, 5});
+  CHECK(copy_of(a.parameter_arena()) == before);
+  a.initialize(4);
+  CHECK(copy_of(a.parameter_arena()) != before);
+  a.initialize(3);
+  CHECK(copy_of(a.parameter_arena()) == before);
+}
+
+TEST_CASE("any number of threads gives the same bits") {
+  std::vector<float> first;
+  for (const int threads : {1, 2, 3}) {
+    auto net = tangled<float>({.threads = threads});
+    const auto x = noise<float>({7, 2, 9, 9}, 10);
+    net.forward(x);
+    for (float& g : net.output_gradient(0)) g = 0.5f;
+    net.backward();
+    auto bits = copy_of(net.gradient_arena());
+    if (first.empty()) first = bits;
+    CHECK(std::memcmp(bits.data(), first.data(), bits.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("graphs that make no network are refused") {
+  graph<float> g, other;
+  auto x = g.input({4});
+  CHECK_THROWS_AS(add(x, other.input({4})), error);
+  CHECK_THROWS_AS(network<float>(std::move(g), {}), option_error);
+  graph<float> two;
+  auto a = two.input({4}, "a"), b = two.input({4}, "b");
+  auto sum = add(a, b);
+  CHECK_THROWS_WITH_AS(network<float>(std::move(two), {sum}), "network: wanted one input, the graph has 2", option_error);
+}
