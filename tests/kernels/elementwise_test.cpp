@@ -125,3 +125,26 @@ TEST_CASE_TEMPLATE("sums over rows", T, float, double) {
       });
     }
 }
+
+TEST_CASE_TEMPLATE("sums over all images and pixels of a channel", T, float, double) {
+  for (index_t pixels : {1, 5, 16, 169}) {
+    CAPTURE(pixels);
+    const index_t batch = 3, channels = 7;
+    const std::vector<T> x = random_values<T>(batch * channels * pixels, 1), before = random_values<T>(channels, 2);
+    everywhere([&](const context& ctx) {
+      std::vector<T> y(static_cast<std::size_t>(channels), std::numeric_limits<T>::quiet_NaN()), added = before;
+      channel_sums(ctx, x.data(), batch, channels, pixels, y.data());
+      channel_sums(ctx, x.data(), batch, channels, pixels, added.data(), true);
+      const double tolerance = 1000.0 * static_cast<double>(std::numeric_limits<T>::epsilon());
+      for (index_t c = 0; c < channels; ++c) {
+        double sum = 0;
+        for (index_t n = 0; n < batch; ++n)
+          for (index_t i = 0; i < pixels; ++i)
+            sum += static_cast<double>(x[static_cast<std::size_t>((n * channels + c) * pixels + i)]);
+        const auto at = static_cast<std::size_t>(c);
+        CHECK(std::abs(static_cast<double>(y[at]) - sum) <= tolerance);
+        CHECK(std::abs(static_cast<double>(added[at] - before[at]) - sum) <= tolerance);
+      }
+    });
+  }
+}

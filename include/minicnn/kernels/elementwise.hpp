@@ -100,6 +100,22 @@ struct column_sums_kernel {
 };
 
 template <class T>
+struct line_sum_kernel {
+  /// sum += x[0] + ... + x[count - 1]
+  template <class V>
+  MINICNN_INLINE static void run(const T* x, index_t count, T* sum) {
+    constexpr index_t lanes = V::template lanes<T>;
+    vec<T, V> partial{}, v;
+    index_t i = 0;
+    for (; i + lanes <= count; i += lanes) load<V>(v, x + i), partial += v;
+    T total = *sum;
+    for (index_t lane = 0; lane < lanes; ++lane) total += partial[lane];
+    for (; i < count; ++i) total += x[i];
+    *sum = total;
+  }
+};
+
+template <class T>
 struct relu_formula {
   static constexpr int operands = 1;
   template <class V>
@@ -211,6 +227,20 @@ void column_sums(const context& run, const T* x, index_t rows, index_t columns, 
   const index_t grain = (std::max)(elementwise_grain / (std::max)(rows, index_t{1}), index_t{64});
   parallel_for(run.threads, columns, grain, [&](index_t begin, index_t end) {
     dispatch<detail::column_sums_kernel<T>>(run.instruction_set, x + begin, rows, end - begin, columns, y + begin, add);
+  });
+}
+
+/// y[c] = (or += if `add`) sum of x[n][c][i] over n and i, x being (batch, channels, pixels): the gradient of a bias per channel.
+template <class T>
+void channel_sums(const context& run, const T* x, index_t batch, index_t channels, index_t pixels, T* y, bool add = false) {
+  const index_t grain = elementwise_grain / (std::max)(batch * pixels, index_t{1});
+  parallel_for(run.threads, channels, grain, [&](index_t begin, index_t end) {
+    for (index_t c = begin; c < end; ++c) {
+      T sum = add ? y[c] : T{0};
+      for (index_t n = 0; n < batch; ++n)
+        dispatch<detail::line_sum_kernel<T>>(run.instruction_set, x + (n * channels + c) * pixels, pixels, &sum);
+      y[c] = sum;
+    }
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "minicnn/graph/node.hpp"
 #include "minicnn/kernels/conv.hpp"
+#include "minicnn/kernels/elementwise.hpp"
 #include "minicnn/layers/window.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -96,10 +97,12 @@ class conv2d_op final : public op<T> {
     const T* dy = f.output_gradient.data();
     const gradient_target<T>& weight = f.parameter_gradient(0);
     const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
-    if (weight.wanted() || bias.wanted()) {
+    if (weight.wanted()) {
       scratch work = f.work();
       conv_backward_weight<T>(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add,
                               work);
+    } else if (bias.wanted()) {
+      channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
     }
     if (f.input_gradient().wanted()) {
       scratch work = f.work();
