@@ -38,6 +38,11 @@ color from_hsv(float hue, float saturation, float value) {
   return {channel(5), channel(3), channel(1)};
 }
 
+color random_hsv(dice& d, range hue, range saturation, range value) {
+  const float h = d.in(hue.low, hue.high), s = d.in(saturation.low, saturation.high), v = d.in(value.low, value.high);
+  return from_hsv(h, s, v);
+}
+
 outline ellipse(point centre, float rx, float ry, float angle) {
   constexpr int corners = 40;
   const affine turn = rotated(angle);

@@ -12,7 +12,8 @@
 
 namespace drawing {
 
-/// Random numbers in the single precision of the canvas.
+/// Random numbers in the single precision of the canvas. Two draws never stand in one call's arguments: compilers order
+/// those as they like, and pictures are to be the same for all of them.
 class dice {
  public:
   explicit dice(minicnn::random_key key) : stream_(key) {}
@@ -42,6 +43,11 @@ inline float luminance(color c) { return 0.299F * c.r + 0.587F * c.g + 0.114F * 
 
 /// A colour of the given hue (0 to 1, red to red), saturation and value.
 color from_hsv(float hue, float saturation, float value);
+
+struct range {
+  float low = 0, high = 0;
+};
+color random_hsv(dice& d, range hue, range saturation, range value);
 
 /// x to the right, y down.
 struct point {

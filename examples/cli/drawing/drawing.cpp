@@ -29,7 +29,8 @@ affine place_animal(dice& d, pose p, float width, float height) {
   const float fit = (std::min)(width / (e.right - e.left), height / (e.bottom - e.top));
   const float scale = fit * (p == pose::portrait ? d.in(0.75F, 1.15F) : d.in(0.9F, 1.3F));
   const float side = d.chance(0.5) ? 1.0F : -1.0F;
-  const affine turn = rotated(d.around(0, 0.11F)) * stretched(scale * side * d.in(0.93F, 1.07F), scale);
+  const float angle = d.around(0, 0.11F), breadth = d.in(0.93F, 1.07F);
+  const affine turn = rotated(angle) * stretched(scale * side * breadth, scale);
   const point middle = turn({(e.left + e.right) / 2, (e.top + e.bottom) / 2});
   const point centre{width * d.in(0.38F, 0.62F), height * d.in(0.40F, 0.60F)};
   const float margin_x = (std::min)(0.9F * scale, 0.45F * width), margin_y = (std::min)(1.0F * scale, 0.45F * height);
@@ -84,7 +85,8 @@ picture draw_picture(species kind, minicnn::random_key key) {
   const anatomy a = random_anatomy(kind, bones);
   const scene s(key.of(surroundings));
 
-  canvas c(framing.below(49) + 136, framing.below(49) + 136);
+  const int width = 136 + framing.below(49), height = 136 + framing.below(49);
+  canvas c(width, height);
   const affine place = place_animal(framing, l.pose, static_cast<float>(c.width()), static_cast<float>(c.height()));
   s.draw_behind(c);
   const extent e = pose_extent(l.pose);
@@ -117,6 +119,7 @@ std::vector<std::uint8_t> jpeg_bytes(const picture& p, int quality) {
 minicnn::index_t generate_images(const std::string& folder, minicnn::index_t images, std::uint64_t seed,
                                  const generate_progress& progress, int threads) {
   if (images < 1) minicnn::fail<minicnn::option_error>("images: ", images, " pictures cannot be drawn; at least 1 is wanted");
+  if (folder.empty()) minicnn::fail<minicnn::option_error>("folder: the name of the folder to draw into is empty");
   threads = minicnn::resolve_threads(threads);
   prepare_folder(folder);
 

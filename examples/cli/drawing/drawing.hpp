@@ -35,8 +35,8 @@ using generate_progress = std::function<bool(minicnn::index_t done, minicnn::ind
 /// other threads change nothing in the ones before. Each file is written under a temporary name and renamed.
 /// Returns the number of pictures written: less than `images` only if `progress` stopped it.
 ///
-/// Throws minicnn::option_error for images < 1 and for a `folder` that already holds a cat.N.jpg or dog.N.jpg, whatever
-/// N: neither overwritten nor mixed with another seed's pictures. Other files there are left alone. Throws
+/// Throws minicnn::option_error for images < 1, an empty name, and a `folder` that already holds a cat.N.jpg or dog.N.jpg,
+/// whatever N: neither overwritten nor mixed with another seed's pictures. Other files there are left alone. Throws
 /// minicnn::file_error where `folder` cannot be made or a file cannot be written. `threads`: 0 means all.
 minicnn::index_t generate_images(const std::string& folder, minicnn::index_t images, std::uint64_t seed,
                                  const generate_progress& progress = {}, int threads = 0);

@@ -68,7 +68,7 @@ look random_look(dice& d) {
   l.nose = pick(noses, d);
   l.ear_inside = mix({0.85F, 0.60F, 0.58F}, scaled(l.base, 0.6F), d.in(0.1F, 0.8F));
   l.has_collar = d.chance(0.3);
-  l.collar = from_hsv(d.in(0, 1), d.in(0.5F, 0.95F), d.in(0.4F, 0.9F));
+  l.collar = random_hsv(d, {0, 1}, {0.5F, 0.95F}, {0.4F, 0.9F});
   l.eyes_closed = d.chance(0.06);
   l.line_darkness = d.in(0.3F, 0.8F);
   const float from = d.in(0, 2 * std::numbers::pi_v<float>), strength = d.in(0.05F, 0.3F);

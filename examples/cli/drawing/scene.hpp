@@ -1,15 +1,11 @@
 #pragma once
 /// Where the animal is and how the picture was taken. Nothing here knows the species.
 
-#include "canvas.hpp"
+#include "places.hpp"
 
 namespace drawing {
 
-enum class place_kind { gradient, meadow, sofa, tiles, sky, room, planks, bricks };
-inline constexpr int place_kind_count = 8;
-
-/// Draws a place into the whole canvas; `key` decides everything.
-/// The floor begins at the returned height (in pixels from the top).
+/// A place and the light in it; the key decides everything.
 class scene {
  public:
   explicit scene(minicnn::random_key key);
@@ -25,9 +21,7 @@ class scene {
 
  private:
   minicnn::random_key key_;
-  place_kind kind_;
-  float horizon_;  ///< share of the height
-  color wall_, ground_, accent_;
+  place_look place_;
 };
 
 }  // namespace drawing
