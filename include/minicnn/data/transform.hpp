@@ -1,0 +1,135 @@
+#pragma once
+/// From a decoded picture to a network's input: which part, at what size, changed how, on what scale.
+
+#include <cstdint>
+#include <vector>
+
+#include "minicnn/data/augment.hpp"
+#include "minicnn/data/normalization.hpp"
+#include "minicnn/data/resize.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// How a picture that is not square becomes one.
+enum class fit_mode {
+  stretch,  ///< both sides are resized alike, whatever the aspect
+  crop,     ///< the shorter side is resized, the longer one follows, and the rest is cut off
+};
+
+/// Which window of the resized picture is evaluated.
+enum class window_position { centre, top_left, top_right, bottom_left, bottom_right };
+
+/// Everything between a decoded picture and a network's input of size x size. `augment` acts in training only, `position`
+/// and `mirrored` in evaluation only.
+struct image_transform {
+  index_t size = 227;     ///< height and width of the output
+  index_t resize_to = 0;  ///< side before the crop, at least `size`; 0: `size`
+  fit_mode fit = fit_mode::stretch;
+  interpolation filter = interpolation::antialiased;
+  normalization normalize;
+  augmentation augment;
+  window_position position = window_position::centre;
+  bool mirrored = false;
+};
+
+/// Throws option_error for options that contradict each other or lie outside their range.
+inline void check(const image_transform& t) {
+  if (t.size < 1 || t.size > 1 << 16) fail<option_error>("image size ", t.size, " is outside 1 to ", 1 << 16);
+  if (t.resize_to != 0 && (t.resize_to < t.size || t.resize_to > 1 << 16))
+    fail<option_error>("pictures are resized to ", t.resize_to, " before a crop of ", t.size, "; want ", t.size, " to ", 1 << 16);
+  check(t.augment);
+  (void)t.normalize.affine();
+}
+
+/// What is done to one picture.
+struct image_change {
+  resize_plan geometry;
+  colour_change colours;
+};
+
+/// The change for a height x width picture: with numbers drawn from `key` in training, fixed otherwise.
+inline image_change plan_change(const image_transform& t, index_t height, index_t width, random_key key, bool training) {
+  image_change change;
+  resize_plan& plan = change.geometry;
+  const index_t side = t.resize_to == 0 ? t.size : t.resize_to;
+  const index_t shorter = (std::min)(height, width);
+  plan.source = {0, 0, height, width};
+  plan.filter = t.filter;
+  plan.height = t.fit == fit_mode::stretch ? side : side * height / shorter;
+  plan.width = t.fit == fit_mode::stretch ? side : side * width / shorter;
+  plan.mirrored = !training && t.mirrored;
+  window_position position = t.position;
+  if (training) {
+    position = window_position::centre;
+    plan.mirrored = random_stream(key.of(2)).chance(t.augment.flip);
+    change.colours = random_colours(t.augment, key.of(3));
+    if (t.augment.crop == crop_mode::random_resized) {
+      plan.source = random_part(t.augment, height, width, key.of(1));
+      plan.height = plan.width = t.size;
+    }
+  }
+  const index_t down = plan.height - t.size, right = plan.width - t.size;
+  plan.window = {down / 2, right / 2, t.size, t.size};
+  if (training && t.augment.crop == crop_mode::random) {
+    random_stream random(key.of(1));
+    plan.window.top = random.below(down + 1);
+    plan.window.left = random.below(right + 1);
+  } else if (position != window_position::centre) {
+    const bool bottom = position == window_position::bottom_left || position == window_position::bottom_right;
+    const bool at_right = position == window_position::top_right || position == window_position::bottom_right;
+    plan.window.top = bottom ? down : 0;
+    plan.window.left = at_right ? right : 0;
+  }
+  return change;
+}
+
+/// Memory that one thread uses for picture after picture.
+struct image_workspace {
+  resizer resize;
+  image_u8 image;
+  std::vector<unsigned char> file;
+};
+
+/// Writes the network's input (channels, size, size) for `image` to `out_chw`.
+template <class T>
+void apply(const image_u8& image, const image_transform& t, random_key key, bool training, T* out_chw,
+           image_workspace& workspace) {
+  const image_change change = plan_change(t, image.height, image.width, key, training);
+  const channel_affine affine = t.normalize.affine();
+  if (!change.colours.any()) return workspace.resize.run(image, change.geometry, affine, out_chw);
+  workspace.resize.run(image, change.geometry, {}, out_chw);
+  const index_t size = t.size * t.size;
+  apply_colours(change.colours, image.channels, size, out_chw);
+  for (int c = 0; c < image.channels; ++c) {
+    const T scale = T(affine.scale[static_cast<std::size_t>(c)]), offset = T(affine.offset[static_cast<std::size_t>(c)]);
+    for (index_t i = c * size; i < (c + 1) * size; ++i) out_chw[i] = out_chw[i] * scale + offset;
+  }
+}
+
+/// What is averaged over at test time.
+enum class test_views {
+  one,       ///< the picture as it is
+  flip,      ///< and its mirror image
+  ten_crop,  ///< four corners and centre, each with its mirror image (Krizhevsky et al., 2012)
+};
+
+/// The transforms whose predictions are averaged: `base` with other positions and mirrored. `ten_crop` needs a base whose
+/// pictures are larger than its window; throws option_error for a stretching base without `resize_to`.
+inline std::vector<image_transform> views_of(const image_transform& base, test_views views) {
+  std::vector<image_transform> out;
+  if (views == test_views::ten_crop && base.fit == fit_mode::stretch && (base.resize_to == 0 || base.resize_to == base.size))
+    fail<option_error>("ten crops of ", base.size, " pixels need pictures resized to more (resize_to)");
+  for (const window_position p : {window_position::centre, window_position::top_left, window_position::top_right,
+                                  window_position::bottom_left, window_position::bottom_right}) {
+    if (views != test_views::ten_crop && p != window_position::centre) break;
+    for (const bool mirrored : {false, true}) {
+      if (views == test_views::one && mirrored) break;
+      out.push_back(base);
+      if (views == test_views::ten_crop) out.back().position = p;
+      out.back().mirrored = base.mirrored != mirrored;
+    }
+  }
+  return out;
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
