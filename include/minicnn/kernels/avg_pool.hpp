@@ -10,6 +10,11 @@ namespace minicnn::inline MINICNN_ABI {
 namespace detail {
 
 struct avg_pool_body {
+  template <class V, class T>
+  MINICNN_INLINE static bool regular(const T*, index_t) {
+    return true;
+  }
+
   template <int Stride, class V, class T>
   MINICNN_INLINE static void lanes(const pool_geometry& g, index_t oy, const T* corner, index_t y0, index_t y1, T* out,
                                    std::uint8_t*, bool count_padding) {

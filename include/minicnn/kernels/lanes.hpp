@@ -16,11 +16,23 @@ template <class T>
 using lane_int = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
 namespace detail {
-template <class V, class T, std::size_t... I>
-MINICNN_INLINE void take_even(vec<T, V>& out, const vec<T, V>& low, const vec<T, V>& high, std::index_sequence<I...>) {
-  out = __builtin_shufflevector(low, high, static_cast<int>(2 * I)...);
+template <int First, class V, class T, std::size_t... I>
+MINICNN_INLINE void take_alternate(vec<T, V>& out, const vec<T, V>& low, const vec<T, V>& high, std::index_sequence<I...>) {
+  out = __builtin_shufflevector(low, high, static_cast<int>(2 * I + First)...);
 }
 }  // namespace detail
+
+/// `even[i] = from[2 * i]`, `odd[i] = from[2 * i + 1]`.
+template <class V, class T>
+MINICNN_INLINE void load_pairs(vec<T, V>& even, vec<T, V>& odd, const T* from) {
+  constexpr int lanes = V::template lanes<T>;
+  constexpr auto each = std::make_index_sequence<static_cast<std::size_t>(lanes)>{};
+  vec<T, V> low, high;
+  load<V>(low, from);
+  load<V>(high, from + lanes);
+  detail::take_alternate<0, V, T>(even, low, high, each);
+  detail::take_alternate<1, V, T>(odd, low, high, each);
+}
 
 /// `out[i] = from[i * Stride]`, for a stride of 1 or 2. Touches `lanes * Stride` elements.
 template <int Stride, class V, class T>
@@ -29,11 +41,8 @@ MINICNN_INLINE void load_strided(vec<T, V>& out, const T* from) {
   if constexpr (Stride == 1) {
     load<V>(out, from);
   } else {
-    constexpr int lanes = V::template lanes<T>;
-    vec<T, V> low, high;
-    load<V>(low, from);
-    load<V>(high, from + lanes);
-    detail::take_even<V, T>(out, low, high, std::make_index_sequence<static_cast<std::size_t>(lanes)>{});
+    vec<T, V> odd;
+    load_pairs<V>(out, odd, from);
   }
 }
 

@@ -26,29 +26,61 @@ MINICNN_INLINE index_t largest_cell(const T* in, index_t width, index_t y0, inde
 }
 
 struct max_pool_body {
+  /// Whether all cells are finite. The vector path has no eye for NaN: a second comparison per cell costs more than this
+  /// look at the plane, which brings it into cache besides.
+  template <class V, class T>
+  MINICNN_INLINE static bool regular(const T* in, index_t cells) {
+    constexpr index_t lanes = V::template lanes<T>;
+    vec<T, V> first{}, second{}, value;
+    index_t i = 0;
+    for (; i + 2 * lanes <= cells; i += 2 * lanes) {
+      load<V>(value, in + i);
+      first += value * T{0};
+      load<V>(value, in + i + lanes);
+      second += value * T{0};
+    }
+    first += second;
+    T sum = sum_of_lanes<V, T>(first);
+    for (; i < cells; ++i) sum += in[i] * T{0};
+    return sum == T{0};
+  }
+
   template <int Stride, class V, class T>
   MINICNN_INLINE static void lanes(const pool_geometry& g, index_t oy, const T* corner, index_t y0, index_t y1, T* out,
                                    std::uint8_t* index, bool) {
     using ints = vec<lane_int<T>, V>;
-    lane_int<T> cell = static_cast<lane_int<T>>((y0 - g.rows.start(oy)) * g.columns.kernel);
-    vec<T, V> best;
+    const index_t width = g.columns.kernel;
+    vec<T, V> best, value, odd;
     load_strided<Stride, V>(best, corner);
-    ints at = ints{} + cell;
-    for (index_t y = y0; y < y1; ++y, corner += g.columns.in)
-      for (index_t dx = 0; dx < g.columns.kernel; ++dx, ++cell) {
-        vec<T, V> value;
+    ints cell = ints{} + static_cast<lane_int<T>>((y0 - g.rows.start(oy)) * width);
+    ints at = cell;
+    for (index_t y = y0; y < y1; ++y, corner += g.columns.in) {
+      index_t dx = 0;
+      if constexpr (Stride == 2)
+        for (; dx + 1 < width; dx += 2) {
+          load_pairs<V>(value, odd, corner + dx);
+          improve<V, T>(best, at, value, cell);
+          improve<V, T>(best, at, odd, cell);
+        }
+      for (; dx < width; ++dx) {
         load_strided<Stride, V>(value, corner + dx);
-        const ints here = ints{} + cell;
-        at = value > best ? here : at;
-        best = value > best ? value : best;
-        at = value != value ? here : at;
-        best = value != value ? value : best;
+        improve<V, T>(best, at, value, cell);
       }
+    }
     store<V>(out, best);
     if (index == nullptr) return;
     typedef std::uint8_t bytes __attribute__((vector_size(V::template lanes<T>)));
     const bytes narrow = __builtin_convertvector(at, bytes);
     std::memcpy(index, &narrow, sizeof narrow);
+  }
+
+  /// Where `value` is larger than `best`, it is the best, at `cell`; then on to the next cell.
+  template <class V, class T>
+  MINICNN_INLINE static void improve(vec<T, V>& best, vec<lane_int<T>, V>& at, const vec<T, V>& value,
+                                     vec<lane_int<T>, V>& cell) {
+    at = value > best ? cell : at;
+    best = value > best ? value : best;
+    cell += lane_int<T>{1};
   }
 
   template <class T>

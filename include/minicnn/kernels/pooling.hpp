@@ -66,31 +66,33 @@ namespace detail {
 /// Walks over the planes of [out, out_end) in order. Where windows are whole and the stride is 1 or 2, `Body::lanes` makes a
 /// vector of neighbouring results at a time; for the rest `Body::single` makes one. The last vector of a row runs into the
 /// next row of `out`, which is made later; it may not run past `out_end`, where another thread writes, nor past `in_end`.
+/// Planes that `Body::regular` rejects are made one result at a time.
 template <class Body>
 struct pool_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(pool_geometry g, const T* in, const T* in_end, T* out, T* out_end, std::uint8_t* index,
                                  bool count_padding) {
+    const index_t first = g.columns.first_whole(), last = g.columns.end_whole();
     for (; out != out_end; in += g.in_size(), out += g.out_size()) {
+      const bool vectors = g.columns.stride <= 2 && Body::template regular<V>(in, g.in_size());
       for (index_t oy = 0; oy < g.rows.out; ++oy) {
         const index_t offset = oy * g.columns.out;
         std::uint8_t* row_index = index == nullptr ? nullptr : index + offset;
-        if (g.columns.stride == 1)
-          row<1, V>(g, oy, in, in_end, out + offset, out_end, row_index, count_padding);
-        else if (g.columns.stride == 2)
-          row<2, V>(g, oy, in, in_end, out + offset, out_end, row_index, count_padding);
-        else
+        if (!vectors)
           singles(g, oy, 0, g.columns.out, in, out + offset, row_index, count_padding);
+        else if (g.columns.stride == 1)
+          row<1, V>(g, oy, first, last, in, in_end, out + offset, out_end, row_index, count_padding);
+        else
+          row<2, V>(g, oy, first, last, in, in_end, out + offset, out_end, row_index, count_padding);
       }
       if (index != nullptr) index += g.out_size();
     }
   }
 
   template <int Stride, class V, class T>
-  MINICNN_INLINE static void row(const pool_geometry& g, index_t oy, const T* in, const T* in_end, T* out, const T* out_end,
-                                 std::uint8_t* index, bool count_padding) {
+  MINICNN_INLINE static void row(const pool_geometry& g, index_t oy, index_t first, index_t last, const T* in, const T* in_end,
+                                 T* out, const T* out_end, std::uint8_t* index, bool count_padding) {
     constexpr index_t lanes = V::template lanes<T>;
-    const index_t first = g.columns.first_whole(), last = g.columns.end_whole();
     const index_t y0 = g.rows.begin(oy), y1 = g.rows.end(oy);
     singles(g, oy, 0, first, in, out, index, count_padding);
     index_t ox = first;
