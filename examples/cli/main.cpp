@@ -1,0 +1,76 @@
+// minicnn: trains and uses convolutional networks for pictures. This file maps command lines to commands and what they throw
+// to exit codes; each command is a file of its own.
+
+#include <cstdio>
+#include <exception>
+#include <minicnn/version.hpp>
+#include <new>
+#include <string>
+
+#include "commands.hpp"
+#include "interrupt.hpp"
+
+namespace {
+
+/// Commands that other versions have. Refused by name, so that a script's author sees what is missing.
+void add_unavailable(CLI::App& app) {
+  for (const char* name : {"evaluate", "predict", "submit", "summary", "check", "bench", "generate", "lr-find", "explain",
+                           "compare", "serve", "import", "export"}) {
+    CLI::App* command = app.add_subcommand(name)->group("")->prefix_command();
+    command->set_help_flag();
+    command->callback([name] { throw cli::usage_error(std::string(name) + " is not available in this version"); });
+  }
+}
+
+int complain(const std::string& text, int code) {
+  std::fprintf(stderr, "minicnn: %s\n", text.c_str());
+  return code;
+}
+
+int run(int argc, const char* const* argv) {
+  CLI::App app("Trains and uses convolutional networks for pictures, on processors.", "minicnn");
+  app.set_version_flag("--version", std::string("minicnn ") + minicnn::version_string);
+  app.require_subcommand(1);
+  app.option_defaults()->always_capture_default();
+  app.footer(
+      "Exit codes: 0 done, 1 failed, 2 command line not understood, 130 interrupted.\n"
+      "Results go to standard output; progress, warnings and errors to standard error.");
+  cli::action chosen;
+  cli::add_train(app, chosen);
+  add_unavailable(app);
+
+  bool started = false;
+  try {
+    app.parse(argc, argv);
+    started = true;
+    return chosen();
+  } catch (const CLI::Success& e) {  // --help, --version
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    const std::string first = argc > 1 ? argv[1] : "";
+    const bool no_command = !first.empty() && first[0] != '-' && app.get_subcommand_no_throw(first) == nullptr;
+    complain(no_command ? "there is no command \"" + first + "\"" : e.what(), cli::exit_usage);
+    std::fprintf(stderr, "Run with --help for what there is.\n");
+    return cli::exit_usage;
+  } catch (const cli::interruption& e) {
+    return complain(e.what(), cli::exit_interrupted);
+  } catch (const cli::usage_error& e) {
+    return complain(e.what(), cli::exit_usage);
+  } catch (const minicnn::option_error& e) {
+    return complain(e.what(), started ? cli::exit_failed : cli::exit_usage);
+  } catch (const std::bad_alloc&) {
+    return complain("out of memory", cli::exit_failed);
+  } catch (const std::exception& e) {
+    return complain(e.what(), cli::exit_failed);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int code = run(argc, argv);
+  // Results that did not reach their file or pipe are a failure.
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && code == cli::exit_done)
+    return complain("standard output cannot be written", cli::exit_failed);
+  return code;
+}
