@@ -48,7 +48,7 @@ int run(int argc, const char* const* argv) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
     const std::string first = argc > 1 ? argv[1] : "";
-    const bool no_command = !first.empty() && first[0] != '-' && app.get_subcommand_no_throw(first) == nullptr;
+    const bool no_command = !first.empty() && first[0] != '-' && app.get_subcommands().empty();
     complain(no_command ? "there is no command \"" + first + "\"" : e.what(), cli::exit_usage);
     std::fprintf(stderr, "Run with --help for what there is.\n");
     return cli::exit_usage;
