@@ -1,0 +1,69 @@
+#pragma once
+/// A labelled set of pictures: which files, which classes, in which order.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minicnn/data/image_u8.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// One picture.
+struct sample {
+  std::string path;      ///< as it can be opened
+  int label = -1;        ///< index into the classes; -1: not known
+  std::uint64_t id = 0;  ///< of the name within the data set, so that it is the same wherever the set lies: `sample_id`
+};
+
+/// The id of a picture with this name within its data set ("cat/12.jpg"): FNV-1a, 64 bits.
+inline std::uint64_t sample_id(std::string_view name) {
+  std::uint64_t hash = 0xCBF29CE484222325ULL;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  return hash;
+}
+
+/// What was found beside the pictures and left alone.
+struct ignored_files {
+  index_t hidden = 0;      ///< names that start with a dot: .DS_Store, ._cat.1.jpg, .ipynb_checkpoints
+  index_t other = 0;       ///< files whose ending is none of a picture's: Thumbs.db, notes.txt
+  index_t folders = 0;     ///< folders that hold no class, and links back to a folder above
+  index_t unlabelled = 0;  ///< pictures without a label among pictures that have one
+
+  index_t total() const { return hidden + other + folders + unlabelled; }
+};
+
+/// A data set. Where it comes from a single file (CIFAR-10, MNIST) the pictures themselves are here, one a sample;
+/// otherwise `pictures` is empty and they are read from the samples' paths when needed.
+struct image_dataset {
+  std::string root;
+  std::vector<std::string> classes;  ///< in byte order: upper case before lower case, "cat" before "dog"
+  std::vector<sample> samples;       ///< in natural order of their names: cat.2 before cat.10
+  std::vector<image_u8> pictures;
+  int channels = 3;
+  ignored_files ignored;
+  std::vector<std::string> warnings;
+
+  index_t size() const { return static_cast<index_t>(samples.size()); }
+
+  /// Pictures of each class.
+  std::vector<index_t> class_counts() const {
+    std::vector<index_t> counts(classes.size());
+    for (const sample& s : samples)
+      if (s.label >= 0) ++counts[static_cast<std::size_t>(s.label)];
+    return counts;
+  }
+};
+
+/// The samples of a data set by their places in it.
+using sample_indices = std::vector<index_t>;
+
+/// 0, 1, 2, ... for all of them.
+inline sample_indices all_samples(const image_dataset& data) {
+  sample_indices all(data.samples.size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<index_t>(i);
+  return all;
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,283 @@
+#pragma once
+/// Batches of a data set, made ahead of time by threads of their own.
+///
+///     loader<float> data(set, split.train, {.batch_size = 64, .transform = t, .training = true});
+///     data.start_epoch(epoch);
+///     while (const batch<float>* b = data.next()) step(b->images, b->labels);
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "minicnn/core/arena.hpp"
+#include "minicnn/core/random.hpp"
+#include "minicnn/core/tensor.hpp"
+#include "minicnn/data/picture_source.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct loader_options {
+  index_t batch_size = 20;
+  image_transform transform;
+  bool training = false;  ///< shuffles every epoch anew and applies the transform's augmentation
+  std::uint64_t seed = 0;
+  int workers = 1;               ///< threads that prepare batches; 0: the caller's own thread does, in `next`
+  index_t prefetch = 2;          ///< batches prepared ahead of the one in use
+  bool drop_last = false;        ///< leaves out a last batch that is smaller than the others
+  bool skip_bad = false;         ///< decodes every picture once beforehand and leaves out those that cannot be decoded
+  std::int64_t cache_bytes = 0;  ///< decoded pictures kept in memory, at most so many bytes of them
+};
+
+/// Valid until the loader is asked for the next one.
+template <class T>
+struct batch {
+  view<const T> images;                  ///< (n, channels, size, size)
+  std::span<const std::int32_t> labels;  ///< n; -1 where there is none
+  std::span<const index_t> indices;      ///< n places in the data set
+};
+
+/// What a batch holds depends on the seed, the epoch and the samples alone, never on the number of workers. After the first
+/// epoch nothing is allocated but what the picture decoder needs. Not for use by two threads at a time.
+template <class T>
+class loader {
+ public:
+  /// Batches of the samples `chosen` of `data`, which must outlive the loader. Throws option_error for options outside their
+  /// range or nothing to load, and with `skip_bad` file_error if no picture is left.
+  loader(const image_dataset& data, sample_indices chosen, loader_options options)
+      : data_(&data), options_(std::move(options)), samples_(std::move(chosen)), source_(data, options_.cache_bytes) {
+    if (options_.workers < 0 || options_.workers > max_threads)
+      fail<option_error>("loader: workers ", options_.workers, " is outside 0 to ", max_threads);
+    if (options_.prefetch < 1) fail<option_error>("loader: prefetch ", options_.prefetch, " is below 1");
+    for (const index_t i : samples_)
+      if (i < 0 || i >= data.size()) fail<option_error>("loader: sample ", i, " of a data set of ", data.size());
+    if (samples_.empty()) fail<option_error>("loader: no pictures to load");
+    check(options_.transform);
+    if (options_.skip_bad) leave_out_bad();
+    check_batch_size(options_.batch_size);
+    const int threads = (std::max)(1, options_.workers);
+    workspaces_.resize(static_cast<std::size_t>(threads));
+    slots_.resize(options_.workers == 0 ? 1 : static_cast<std::size_t>(options_.prefetch) + 1);
+    reserve();
+    start_workers();
+  }
+  ~loader() { stop_workers(); }
+  loader(const loader&) = delete;
+  loader& operator=(const loader&) = delete;
+
+  /// Samples of an epoch (before `drop_last`), and batches.
+  index_t size() const { return static_cast<index_t>(samples_.size()); }
+  index_t batches() const {
+    return options_.drop_last ? size() / options_.batch_size : (size() + options_.batch_size - 1) / options_.batch_size;
+  }
+  const loader_options& options() const { return options_; }
+
+  /// What `skip_bad` left out, in the order of the samples.
+  const std::vector<bad_file>& bad_files() const { return bad_; }
+
+  /// Changes take effect with the next epoch; the running one ends.
+  void set_transform(const image_transform& transform) {
+    check(transform);
+    cancel();
+    options_.transform = transform;
+    reserve();
+  }
+  void set_batch_size(index_t batch_size) {
+    check_batch_size(batch_size);
+    cancel();
+    options_.batch_size = batch_size;
+    reserve();
+  }
+
+  /// Begins epoch number `epoch`, whatever has become of the one before. Equal numbers give equal batches. `first_batch`
+  /// batches are passed over without loading them: how an interrupted run goes on.
+  void start_epoch(index_t epoch, index_t first_batch = 0) {
+    if (first_batch < 0 || first_batch > batches())
+      fail<option_error>("loader: first batch ", first_batch, " is outside 0 to ", batches());
+    cancel();
+    order_ = samples_;
+    epoch_key_ = random_key(options_.seed).of(static_cast<std::uint64_t>(epoch));
+    if (options_.training) random_stream(epoch_key_.of(shuffling)).shuffle(order_);
+    const std::lock_guard lock(mutex_);
+    running_ = true;
+    delivered_ = released_ = first_batch;
+    next_ticket_ = first_batch * options_.batch_size;
+    total_ = (std::min)(size(), batches() * options_.batch_size);
+    for (index_t b = 0; b < static_cast<index_t>(slots_.size()); ++b) prepare(first_batch + b);
+    work_.notify_all();
+  }
+
+  /// The next batch, or null at the end of the epoch. Throws what went wrong with the first bad picture of the batch, which
+  /// ends the epoch (file_error names the file), and error if no epoch runs.
+  const batch<T>* next() {
+    if (!running_) fail("loader: next() without start_epoch()");
+    slot& s = slots_[static_cast<std::size_t>(delivered_) % slots_.size()];
+    {
+      std::unique_lock lock(mutex_);
+      if (released_ < delivered_) {
+        prepare(released_++ + static_cast<index_t>(slots_.size()));
+        work_.notify_all();
+      }
+      if (delivered_ == batches()) return nullptr;
+      if (options_.workers > 0) done_.wait(lock, [&] { return s.missing == 0; });
+    }
+    if (options_.workers == 0)
+      while (s.missing > 0 && !s.failure) run_ticket(next_ticket_++, workspaces_.front());
+    if (s.failure) {
+      const std::exception_ptr failure = std::exchange(s.failure, nullptr);
+      cancel();
+      std::rethrow_exception(failure);
+    }
+    ++delivered_;
+    const auto count = static_cast<index_t>(s.count);
+    const index_t side = options_.transform.size;
+    batch_ = {view<const T>(s.images.data(), {count, data_->channels, side, side}),
+              std::span<const std::int32_t>(s.labels).first(s.count), std::span<const index_t>(s.indices).first(s.count)};
+    return &batch_;
+  }
+
+ private:
+  static constexpr std::uint64_t shuffling = 1, augmenting = 2;
+
+  /// Room for one batch. Workers write to places of their own in it; `missing` and `failure` are guarded by the mutex.
+  struct slot {
+    aligned_buffer<T> images;
+    std::vector<std::int32_t> labels;
+    std::vector<index_t> indices;
+    std::size_t count = 0;
+    index_t missing = 0;
+    std::exception_ptr failure;
+    index_t failed_ticket = 0;
+  };
+
+  index_t image_elements() const { return data_->channels * options_.transform.size * options_.transform.size; }
+
+  void reserve() {
+    const index_t count = (std::min)(options_.batch_size, size());
+    const index_t elements = shape{count, image_elements()}.size();
+    for (slot& s : slots_) {
+      if (s.images.size() < elements) s.images = aligned_buffer<T>(elements);
+      s.labels.resize(static_cast<std::size_t>(count));
+      s.indices.resize(static_cast<std::size_t>(count));
+    }
+  }
+
+  void check_batch_size(index_t batch_size) const {
+    if (batch_size < 1) fail<option_error>("loader: batch size ", batch_size, " is below 1");
+    if (options_.drop_last && size() < batch_size)
+      fail<option_error>("loader: ", size(), " pictures make no whole batch of ", batch_size);
+  }
+
+  void leave_out_bad() {
+    bad_ = source_.check(samples_, 0);
+    if (bad_.size() == samples_.size())
+      fail<file_error>(bad_.front().path, ": ", bad_.front().reason, "; none of ", samples_.size(), " pictures can be read");
+    auto bad = bad_.begin();
+    std::erase_if(samples_, [&](index_t i) { return bad != bad_.end() && bad->index == i && (++bad, true); });
+  }
+
+  /// Makes the slot of batch `b` ready to be filled; with the mutex held.
+  void prepare(index_t b) {
+    slot& s = slots_[static_cast<std::size_t>(b) % slots_.size()];
+    const index_t count = (std::max)(index_t{0}, (std::min)(options_.batch_size, total_ - b * options_.batch_size));
+    s.count = static_cast<std::size_t>(count);
+    s.missing = count;
+    s.failure = nullptr;
+  }
+
+  /// Loads the sample at place `ticket` of the epoch into its place in its batch.
+  void run_ticket(index_t ticket, image_workspace& workspace) {
+    slot& s = slots_[static_cast<std::size_t>(ticket / options_.batch_size) % slots_.size()];
+    const index_t place = ticket % options_.batch_size;
+    const index_t index = order_[static_cast<std::size_t>(ticket)];
+    std::exception_ptr failure;
+    try {
+      const image_u8& image = source_.get(index, workspace);
+      if (image.channels != data_->channels)
+        fail<shape_error>(data_->samples[static_cast<std::size_t>(index)].path, ": ", image.channels,
+                          " channels, the data set has ", data_->channels);
+      const random_key key = epoch_key_.of(augmenting).of(static_cast<std::uint64_t>(index));
+      apply(image, options_.transform, key, options_.training, s.images.data() + place * image_elements(), workspace);
+      s.labels[static_cast<std::size_t>(place)] = data_->samples[static_cast<std::size_t>(index)].label;
+      s.indices[static_cast<std::size_t>(place)] = index;
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const std::lock_guard lock(mutex_);
+    if (failure && (!s.failure || ticket < s.failed_ticket)) {
+      s.failure = failure;
+      s.failed_ticket = ticket;
+    }
+    if (--s.missing == 0) done_.notify_all();
+  }
+
+  /// The next ticket may be taken once the slot of its batch is free.
+  bool has_work() const {
+    return next_ticket_ < total_ && next_ticket_ / options_.batch_size < released_ + static_cast<index_t>(slots_.size());
+  }
+
+  void work(image_workspace& workspace) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      work_.wait(lock, [&] { return stopping_ || has_work(); });
+      if (stopping_) return;
+      const index_t ticket = next_ticket_++;
+      ++active_;
+      lock.unlock();
+      run_ticket(ticket, workspace);
+      lock.lock();
+      if (--active_ == 0) done_.notify_all();
+    }
+  }
+
+  /// Ends the running epoch and waits until no worker touches its memory.
+  void cancel() {
+    std::unique_lock lock(mutex_);
+    running_ = false;
+    total_ = 0;
+    done_.wait(lock, [&] { return active_ == 0; });
+  }
+
+  void start_workers() {
+    try {
+      for (int i = 0; i < options_.workers; ++i)
+        threads_.emplace_back([this, i] { work(workspaces_[static_cast<std::size_t>(i)]); });
+    } catch (...) {
+      stop_workers();
+      throw;
+    }
+  }
+
+  void stop_workers() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    work_.notify_all();
+    for (std::thread& t : threads_) t.join();
+    threads_.clear();
+  }
+
+  const image_dataset* data_;
+  loader_options options_;
+  sample_indices samples_, order_;
+  picture_source source_;
+  std::vector<bad_file> bad_;
+  std::vector<image_workspace> workspaces_;
+  std::vector<slot> slots_;
+  batch<T> batch_;
+  random_key epoch_key_;
+
+  std::mutex mutex_;
+  std::condition_variable work_, done_;
+  bool stopping_ = false, running_ = false;
+  index_t total_ = 0, next_ticket_ = 0, delivered_ = 0, released_ = 0, active_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI

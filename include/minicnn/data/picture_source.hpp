@@ -1,0 +1,95 @@
+#pragma once
+/// Pictures of a data set by number: from memory, from a cache, or from their files.
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "minicnn/core/parallel.hpp"
+#include "minicnn/data/dataset.hpp"
+#include "minicnn/data/image.hpp"
+#include "minicnn/data/transform.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// A file that is in the data set but cannot be read as a picture.
+struct bad_file {
+  index_t index = 0;  ///< of the sample
+  std::string path;
+  std::string reason;
+};
+
+/// Any number of threads may ask for pictures, each with a workspace of its own. The data set must outlive it.
+class picture_source {
+ public:
+  /// Decoded pictures are kept up to `cache_bytes` in all, first come, first kept; 0 keeps none.
+  explicit picture_source(const image_dataset& data, std::int64_t cache_bytes = 0) : data_(&data), left_(cache_bytes) {
+    if (cache_bytes < 0) fail<option_error>("picture cache: ", cache_bytes, " bytes");
+    if (!data.pictures.empty() && data.pictures.size() != data.samples.size())
+      fail<shape_error>(data.root, ": ", data.pictures.size(), " pictures for ", data.samples.size(), " samples");
+    if (cache_bytes > 0 && data.pictures.empty()) {
+      cache_.resize(data.samples.size());
+      state_ = std::make_unique<std::atomic<char>[]>(data.samples.size());
+    }
+  }
+
+  /// Picture `index`; valid until the next call with this workspace. Throws file_error.
+  const image_u8& get(index_t index, image_workspace& workspace) {
+    const auto i = static_cast<std::size_t>(index);
+    if (!data_->pictures.empty()) return data_->pictures[i];
+    if (state_ != nullptr && state_[i].load(std::memory_order_acquire) == kept) return cache_[i];
+    load_image(data_->samples[i].path, workspace.image, workspace.file);
+    if (state_ != nullptr) keep(i, workspace.image);
+    return workspace.image;
+  }
+
+  /// Decodes the samples `chosen` once and returns those that cannot be, in the order of `chosen`.
+  std::vector<bad_file> check(std::span<const index_t> chosen, int threads) {
+    const int team = resolve_threads(threads);
+    std::vector<image_workspace> workspaces(static_cast<std::size_t>(team));
+    std::vector<std::string> reasons(chosen.size());
+    parallel_tasks(team, static_cast<index_t>(chosen.size()), [&](index_t task, int thread) {
+      const auto place = static_cast<std::size_t>(task);
+      try {
+        get(chosen[place], workspaces[static_cast<std::size_t>(thread)]);
+      } catch (const file_error& e) {
+        reasons[place] = e.what();
+      }
+    });
+    std::vector<bad_file> bad;
+    for (std::size_t place = 0; place < chosen.size(); ++place) {
+      if (reasons[place].empty()) continue;
+      const std::string& path = data_->samples[static_cast<std::size_t>(chosen[place])].path;
+      const bool named = reasons[place].compare(0, path.size() + 2, path + ": ") == 0;
+      bad.push_back({chosen[place], path, named ? reasons[place].substr(path.size() + 2) : reasons[place]});
+    }
+    return bad;
+  }
+
+ private:
+  static constexpr char empty = 0, being_filled = 1, kept = 2;
+
+  void keep(std::size_t i, const image_u8& image) {
+    char expected = empty;
+    if (!state_[i].compare_exchange_strong(expected, being_filled)) return;
+    const auto bytes = static_cast<std::int64_t>(image.pixels.size());
+    if (left_.fetch_sub(bytes) < bytes) {
+      left_.fetch_add(bytes);
+      state_[i].store(empty);
+      return;
+    }
+    cache_[i] = image;
+    state_[i].store(kept, std::memory_order_release);
+  }
+
+  const image_dataset* data_;
+  std::atomic<std::int64_t> left_;
+  std::vector<image_u8> cache_;
+  std::unique_ptr<std::atomic<char>[]> state_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI
