@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "layers/against_golden.hpp"
 #include "minicnn/graph/gradient_check.hpp"
 
 using namespace minicnn;
@@ -118,6 +119,33 @@ TEST_CASE("the output is what the definition says") {
       CAPTURE(i);
       CHECK(got[i] == wanted[i]);
     }
+  }
+}
+
+TEST_CASE("as PyTorch") {
+  struct golden_convolution {
+    const char* name;
+    shape input;
+    conv2d_options o;
+  };
+  const std::vector<golden_convolution> cases{
+      {"plain", {2, 3, 7, 6}, {.filters = 4, .kernel = 3}},
+      {"stride_2_padding_1", {3, 3, 9, 8}, {.filters = 5, .kernel = 3, .stride = 2, .padding = 1}},
+      {"kernel_11_stride_4", {2, 3, 23, 19}, {.filters = 4, .kernel = 11, .stride = 4}},
+      {"kernel_5_padding_2", {2, 4, 7, 7}, {.filters = 3, .kernel = 5, .padding = 2}},
+      {"pointwise", {3, 5, 4, 3}, {.filters = 6, .kernel = 1, .bias = false}},
+      {"groups_2", {2, 4, 6, 7}, {.filters = 6, .kernel = 3, .padding = 1, .groups = 2}},
+      {"depthwise", {2, 4, 6, 5}, {.filters = 4, .kernel = 3, .padding = 1, .groups = 4}},
+      {"dilation_2", {2, 2, 9, 8}, {.filters = 3, .kernel = 3, .padding = 2, .dilation = 2}},
+      {"kernel_1x7_padding_0x3", {2, 3, 4, 9}, {.filters = 4, .kernel = {1, 7}, .padding = {0, 3}}},
+      {"four_sided_padding", {2, 2, 6, 6}, {.filters = 3, .kernel = 3, .stride = 2, .padding = {0, 1, 2, 3}}},
+      {"stride_2x1_dilation_1x2",
+       {2, 2, 8, 9},
+       {.filters = 3, .kernel = {2, 3}, .stride = {2, 1}, .padding = {1, 0, 1, 1}, .dilation = {1, 2}}},
+  };
+  for (const golden_convolution& c : cases) {
+    check_against_golden(conv2d_op<double>(c.o), {"conv2d", c.name, c.input});
+    check_against_golden(conv2d_op<float>(c.o), {"conv2d", c.name, c.input});
   }
 }
 

@@ -68,7 +68,7 @@ template <class V, class T>
 MINICNN_INLINE void vector_exp(vec<T, V>& out, const vec<T, V>& x) {
   vec<T, V> power, q;
   detail::exp_parts<V, T>(power, q, x);
-  out = power * q + power;
+  out = power * (q + T{1});  // not power * q + power: at the low end power * q would be denormal and count as 0
 }
 
 /// exp(x) - 1 without loss of digits near 0.
