@@ -1,0 +1,55 @@
+#include "data_source.hpp"
+
+#include <algorithm>
+#include <minicnn/data/image_folder.hpp>
+
+#include "messages.hpp"
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::index_t;
+
+minicnn::image_dataset open_data(const std::string& path) {
+  minicnn::image_dataset data = minicnn::read_image_folder(path);
+  for (const std::string& text : data.warnings) warn(data.root + ": " + text);
+  return data;
+}
+
+minicnn::data_split split_data(const minicnn::image_dataset& data, std::int64_t limit, double val_fraction, std::uint64_t seed) {
+  minicnn::sample_indices chosen = all_samples(data);
+  if (limit > 0) chosen = stratified_limit(data, chosen, limit, seed);
+  return stratified_split(data, chosen, val_fraction, seed);
+}
+
+minicnn::loader_options evaluation_loader(const minicnn::image_transform& transform, int batch_size, int workers) {
+  minicnn::loader_options o;
+  o.batch_size = batch_size;
+  o.transform = transform;
+  o.workers = workers;
+  return o;
+}
+
+void match_classes(minicnn::image_dataset& data, const std::vector<std::string>& classes) {
+  if (data.classes.empty()) fail(data.root, ": these pictures have no labels (names like cat.1.jpg or cat/1.jpg give them)");
+  std::vector<int> numbers;
+  for (const std::string& name : data.classes) {
+    const auto found = std::find(classes.begin(), classes.end(), name);
+    if (found == classes.end())
+      fail(data.root, ": has the classes ", list_of(data.classes), "; the weights tell apart ", list_of(classes));
+    numbers.push_back(static_cast<int>(found - classes.begin()));
+  }
+  for (minicnn::sample& s : data.samples)
+    if (s.label >= 0) s.label = numbers[static_cast<std::size_t>(s.label)];
+  data.classes = classes;
+}
+
+std::string list_of(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 12;
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > most) text += minicnn::text_of(" and ", static_cast<index_t>(names.size() - most), " more");
+  return text;
+}
+
+}  // namespace cli

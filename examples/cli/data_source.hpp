@@ -1,0 +1,33 @@
+#pragma once
+// From --data to pictures: what training and all later commands must do alike.
+
+#include <cstdint>
+#include <minicnn/data/loader.hpp>
+#include <minicnn/data/split.hpp>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// Images that are evaluated at once. Training's own validation and `evaluate` use the same number: a sum over other batches
+/// is rounded otherwise, and `evaluate --split val` repeats a run's figures exactly.
+inline constexpr int evaluation_batch_size = 64;
+
+/// Reads the data set at `path`, whatever its layout, and prints its warnings to standard error. Throws file_error.
+minicnn::image_dataset open_data(const std::string& path);
+
+/// The split of a run: first `limit` images (0: all), then `val_fraction` of them for validation (0: none), both stratified and
+/// from `seed`. Equal arguments give equal parts.
+minicnn::data_split split_data(const minicnn::image_dataset& data, std::int64_t limit, double val_fraction, std::uint64_t seed);
+
+/// Options of a loader that passes over `transform`'s view of each picture once, in order.
+minicnn::loader_options evaluation_loader(const minicnn::image_transform& transform, int batch_size, int workers);
+
+/// Numbers the labels of `data` as `classes` (of a weights file) does. Throws minicnn::error naming both lists unless every
+/// class of `data` is one of them, and if the pictures have no labels.
+void match_classes(minicnn::image_dataset& data, const std::vector<std::string>& classes);
+
+/// "a, b, c"; long lists are cut.
+std::string list_of(const std::vector<std::string>& names);
+
+}  // namespace cli
