@@ -1,0 +1,116 @@
+#pragma once
+/// Batch normalisation: Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+/// covariate shift", ICML 2015.
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "minicnn/graph/node.hpp"
+#include "minicnn/kernels/batch_norm.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct batch_norm_options {
+  /// Added to the variance before the root is taken.
+  double eps = 1e-5;
+
+  /// Share of the newest batch in the running statistics (PyTorch's meaning; TensorFlow and ONNX state 1 - momentum).
+  double momentum = 0.1;
+
+  /// Whether each channel has a weight and a bias.
+  bool affine = true;
+
+  /// Node name; empty: bn1, bn2, ...
+  std::string name = {};
+};
+
+/// x (n, c, h, w) or (n, c) -> y of the same shape: (x - mean) / sqrt(variance + eps) * weight + bias, per channel.
+///
+/// In training mean and (biased) variance are those of the batch, and the buffers follow them: running_mean (first 0) and
+/// running_var (first 1; of the unbiased variance, as in PyTorch). In evaluation the buffers are used, and backward treats them
+/// as constants: that is frozen batch normalisation. Parameters without weight decay: weight (first 1), bias (first 0).
+template <class T>
+class batch_norm_op final : public op<T> {
+ public:
+  explicit batch_norm_op(batch_norm_options o) : o_(std::move(o)) {}
+
+  const batch_norm_options& options() const { return o_; }
+
+  std::string_view kind() const override { return "batch_norm"; }
+
+  /// `momentum` is PyTorch's; ONNX's attribute of that name is 1 - momentum.
+  attribute_list describe() const override { return {{"epsilon", o_.eps}, {"momentum", o_.momentum}, {"affine", o_.affine}}; }
+
+  op_plan plan(const plan_request& request) const override {
+    const shape& x = request.inputs[0];
+    if (!(o_.eps > 0.0)) fail<option_error>("eps must be above 0, got ", o_.eps);
+    if (!(o_.momentum >= 0.0 && o_.momentum <= 1.0)) fail<option_error>("momentum must be in 0 to 1, got ", o_.momentum);
+    if (x.rank() != 2 && x.rank() != 4) fail<shape_error>("batch normalisation wants (n, c, h, w) or (n, c), got ", x);
+    op_plan p;
+    p.output = x;
+    if (o_.affine) {
+      p.parameters.push_back({"weight", {x[1]}, 1, 1, initializer::constant(1.0), false});
+      p.parameters.push_back({"bias", {x[1]}, 1, 1, initializer::constant(0.0), false});
+    }
+    p.buffers = {{"running_mean", {x[1]}, 0.0}, {"running_var", {x[1]}, 1.0}};
+    if (request.training) p.saved_bytes = x[1] * static_cast<index_t>(sizeof(norm_statistics));
+    p.backward_reads_input = true;
+    p.gradient_in_place = true;
+    p.fuses_relu = true;
+    return p;
+  }
+
+  /// In training throws shape_error if the batch has a single value per channel, whose variance says nothing.
+  void forward(const frame<T>& f) const override {
+    const norm_extents e = extents(f.input().dims());
+    const T *x = f.input().data(), *weight = parameter(f, 0), *bias = parameter(f, 1);
+    if (!f.training) return batch_norm_forward(f.ctx, e, running(f), weight, bias, f.apply_relu, x, f.output.data());
+    if (e.count() < 2 && e.channels > 0)
+      fail<shape_error>("batch normalisation needs more than one value per channel in training, got ", f.input().dims());
+    batch_norm_forward_batch(f.ctx, e, o_.eps, o_.momentum, weight, bias, f.apply_relu, x, f.output.data(),
+                             reinterpret_cast<norm_statistics*>(f.saved), f.buffer(0).data(), f.buffer(1).data());
+  }
+
+  void backward(const frame<T>& f) const override {
+    const norm_extents e = extents(f.input().dims());
+    const gradient_target<T>& dx = f.input_gradient();
+    norm_gradients<T> out{dx.data.data(), nullptr, nullptr, dx.add, false, false};
+    if (o_.affine) {
+      const gradient_target<T>&dw = f.parameter_gradient(0), &db = f.parameter_gradient(1);
+      out.weight = dw.data.data(), out.add_weight = dw.add;
+      out.bias = db.data.data(), out.add_bias = db.add;
+    }
+    const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = parameter(f, 0);
+    const auto* saved = reinterpret_cast<const norm_statistics*>(f.saved);
+    if (f.training)
+      batch_norm_backward(
+          f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out);
+    else
+      batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out);
+  }
+
+ private:
+  static norm_extents extents(const shape& x) { return {x[0], x[1], x.size_from(2)}; }
+
+  const T* parameter(const frame<T>& f, int i) const { return o_.affine ? f.parameter(i).data() : nullptr; }
+
+  /// The running statistics of channel c.
+  auto running(const frame<T>& f) const {
+    return [mean = f.buffer(0).data(), variance = f.buffer(1).data(), eps = o_.eps](index_t c) {
+      return norm_statistics{static_cast<double>(mean[c]), 1.0 / std::sqrt(static_cast<double>(variance[c]) + eps)};
+    };
+  }
+
+  batch_norm_options o_;
+};
+
+/// Batch normalisation. Throws option_error for eps not above 0 or a momentum outside 0 to 1.
+template <class T>
+node<T> batch_norm(node<T> x, batch_norm_options o = {}) {
+  std::string name = o.name;
+  return x.owner->add(std::make_shared<batch_norm_op<T>>(std::move(o)), {x}, std::move(name), "bn");
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
