@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "golden/golden.hpp"
 #include "minicnn/train/adam.hpp"
 #include "train/toy_network.hpp"
 
@@ -69,4 +70,33 @@ TEST_CASE("F63 Adam's moments decay to zero and not into denormals, with any num
         }
         for (const float w : net.parameter_arena()) REQUIRE(is_finite(w));
       }
+}
+
+TEST_CASE("Adam does what PyTorch does, step by step") {
+  const auto file = golden::open("optimizer");
+  const auto check = [&](const std::string& name, const adam_options& options) {
+    CAPTURE(name);
+    const tensor<double> want = file.load<double>(name + ".parameters");
+    for (const isa set : toy::instruction_sets()) {
+      auto net = toy::vector<double>(std::vector<double>(9));
+      auto narrow = toy::vector<float>(std::vector<double>(9));
+      net.instruction_set(set), narrow.instruction_set(set);
+      golden::fill(net.parameter("w.weight"), golden::parameter);
+      golden::fill(narrow.parameter("w.weight"), golden::parameter);
+      adam<double> opt(net, options);
+      adam<float> narrow_opt(narrow, options);
+      for (index_t s = 0; s < want.dim(0); ++s) {
+        golden::fill(net.parameter_gradient("w.weight"), golden::step + static_cast<std::uint64_t>(s), 2.0);
+        golden::fill(narrow.parameter_gradient("w.weight"), golden::step + static_cast<std::uint64_t>(s), 2.0);
+        opt.step(), narrow_opt.step();
+        const view<const double> row = static_cast<view<const double>>(want).at(s);
+        CHECK(golden::relative_difference(net.parameter("w.weight"), row) < 1e-12);
+        CHECK(golden::relative_difference(narrow.parameter("w.weight"), row) < 1e-6);
+      }
+    }
+  };
+  check("adam", {.learning_rate = 0.01});
+  check("adam_betas_eps", {.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .eps = 0.1});
+  check("adam_l2", {.learning_rate = 0.01, .l2 = 0.1});
+  check("adamw", adamw(0.01, 0.1));
 }

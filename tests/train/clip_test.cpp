@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "golden/golden.hpp"
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/clip.hpp"
 #include "minicnn/train/sgd.hpp"
@@ -72,4 +73,21 @@ TEST_CASE("the norm has the same bits for every number of threads and every inst
   double sum = 0.0;
   for (const float g : net.gradient_arena()) sum += static_cast<double>(g) * static_cast<double>(g);
   CHECK(first == doctest::Approx(std::sqrt(sum)).epsilon(1e-12));
+}
+
+TEST_CASE("the norm is PyTorch's; the scale lacks its 1e-6") {
+  const auto file = golden::open("optimizer");
+  auto net = toy::mixed<double>();
+  const auto first = net.parameter_gradient("conv1.bias");  // 7 elements
+  const auto second = view<double>(net.parameter_gradient("conv1.weight").data(), {2, 3});
+  golden::fill(first, golden::step, 2.0);
+  golden::fill(second, golden::step + 1, 2.0);
+  const gradient_clip clip = clip_gradients(net, 0.5);
+  const double length = file.load<double>("clip_norm.length")[0];
+  CHECK(clip.norm == doctest::Approx(length).epsilon(1e-12));
+  const double factor = clip.scale * clip.norm / (clip.norm + 1e-6);
+  for (double& g : first) g *= factor;
+  for (double& g : second) g *= factor;
+  CHECK(golden::relative_difference(first, file, "clip_norm.first") < 1e-12);
+  CHECK(golden::relative_difference(second, file, "clip_norm.second") < 1e-12);
 }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "golden/golden.hpp"
 #include "minicnn/train/loss.hpp"
 #include "minicnn/train/reductions.hpp"
 #include "train/toy_network.hpp"
@@ -136,7 +137,7 @@ TEST_CASE("binary cross-entropy by hand and by differences") {
   const labels_t y{1, 0, 1};
   // sigmoid: 1/2, 3/4, 1/5
   CHECK(binary_cross_entropy<double>().value(z, y) == near((std::log(2.0) + std::log(4.0) + std::log(5.0)) / 3));
-  const binary_cross_entropy<double> weighted({.pos_weight = 3.0});
+  const binary_cross_entropy<double> weighted({.pos_weight = {3.0}});
   const auto [value, g] = run(weighted, z, y);
   CHECK(value == near((3 * std::log(2.0) + std::log(4.0) + 3 * std::log(5.0)) / 3));
   CHECK(g[0] == near(-0.5));
@@ -144,7 +145,8 @@ TEST_CASE("binary cross-entropy by hand and by differences") {
   CHECK(g[2] == near(-0.8));
   CHECK(gradient_fault(weighted, z, y) < 1e-9);
   CHECK_THROWS_AS(weighted.value(tensor<double>({3, 2}), y), shape_error);
-  CHECK_THROWS_AS(binary_cross_entropy<double>({.pos_weight = -1.0}), option_error);
+  CHECK_THROWS_AS(binary_cross_entropy<double>({.pos_weight = {1.0, 2.0}}).value(z, y), option_error);
+  CHECK_THROWS_AS(binary_cross_entropy<double>({.pos_weight = {-1.0}}), option_error);
 }
 
 TEST_CASE("F54 labels and shapes that do not fit are named") {
@@ -164,6 +166,38 @@ TEST_CASE("F54 labels and shapes that do not fit are named") {
   CHECK(gradient[0] == 7.f);  // nothing was written
   CHECK_THROWS_AS(loss.value(tensor<float>({0, 2}), labels_t{}), shape_error);
   CHECK_THROWS_AS(binary_cross_entropy<float>().value(tensor<float>({1}), labels_t{2}), option_error);
+}
+
+TEST_CASE("the losses are PyTorch's") {
+  const auto file = golden::open("loss");
+  const auto check = [&](const std::string& name, const auto& loss, const tensor<double>& z, const auto& targets) {
+    CAPTURE(name);
+    tensor<double> gradient(z.dims());
+    CHECK(loss.value(z, targets, gradient) == doctest::Approx(file.load<double>(name + ".loss")[0]).epsilon(1e-12));
+    CHECK(golden::relative_difference<double>(gradient, file, name + ".input.gradient") < 1e-12);
+  };
+  const labels_t y{2, 0, 3, 1, 2};
+  const std::vector<double> w{1.0, 2.0, 0.5, 1.5};
+  const auto z = golden::filled({5, 4}, golden::input, 8.0);
+  using entropy = softmax_cross_entropy<double>;
+  check("cross_entropy", entropy(), z, y);
+  check("cross_entropy_smoothing_0.1", entropy({.label_smoothing = 0.1}), z, y);
+  check("cross_entropy_weights", entropy({.class_weights = w}), z, y);
+  check("cross_entropy_smoothing_0.1_weights", entropy({.label_smoothing = 0.1, .class_weights = w}), z, y);
+  check("cross_entropy_large", entropy(), golden::filled({3, 4}, golden::input, 8.0, 1000.0), labels_t{1, 0, 3});
+  using binary = binary_cross_entropy<double>;
+  const auto targets = [](const shape& dims) {
+    labels_t t;
+    for (index_t i = 0; i < dims.size(); ++i) t.push_back(golden::value(i, golden::target) > 0 ? 1 : 0);
+    return t;
+  };
+  check("binary", binary(), golden::filled({6, 1}, golden::input, 8.0), targets({6, 1}));
+  check("binary_positive_weight", binary({.pos_weight = {3.0}}), golden::filled({6, 1}, golden::input, 8.0), targets({6, 1}));
+  check("binary_three_outputs", binary({.pos_weight = {3.0, 1.0, 0.5}}), golden::filled({4, 3}, golden::input, 8.0),
+        targets({4, 3}));
+  const auto wanted = golden::filled({3, 4}, golden::target, 2.0);
+  check("mean_squared_error", mean_squared_error<double>(), golden::filled({3, 4}, golden::input, 8.0),
+        static_cast<view<const double>>(wanted));
 }
 
 TEST_CASE("softmax and sigmoid in place") {

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "golden/golden.hpp"
 #include "minicnn/train/sgd.hpp"
 #include "train/toy_network.hpp"
 
@@ -43,4 +44,34 @@ TEST_CASE("F27 decay of plain SGD: l2 and decoupled agree without momentum") {
     opt.step();
     CHECK(net.parameter("w.weight")[0] == near(0.99));
   }
+}
+
+TEST_CASE("SGD does what PyTorch does, step by step") {
+  const auto file = golden::open("optimizer");
+  const auto check = [&](const std::string& name, const sgd_options& options) {
+    CAPTURE(name);
+    const tensor<double> want = file.load<double>(name + ".parameters");
+    for (const isa set : toy::instruction_sets()) {
+      auto net = toy::vector<double>(std::vector<double>(9));
+      auto narrow = toy::vector<float>(std::vector<double>(9));
+      net.instruction_set(set), narrow.instruction_set(set);
+      golden::fill(net.parameter("w.weight"), golden::parameter);
+      golden::fill(narrow.parameter("w.weight"), golden::parameter);
+      sgd<double> opt(net, options);
+      sgd<float> narrow_opt(narrow, options);
+      for (index_t s = 0; s < want.dim(0); ++s) {
+        golden::fill(net.parameter_gradient("w.weight"), golden::step + static_cast<std::uint64_t>(s), 2.0);
+        golden::fill(narrow.parameter_gradient("w.weight"), golden::step + static_cast<std::uint64_t>(s), 2.0);
+        opt.step(), narrow_opt.step();
+        const view<const double> row = static_cast<view<const double>>(want).at(s);
+        CHECK(golden::relative_difference(net.parameter("w.weight"), row) < 1e-12);
+        CHECK(golden::relative_difference(narrow.parameter("w.weight"), row) < 1e-6);
+      }
+    }
+  };
+  check("sgd", {.learning_rate = 0.1});
+  check("sgd_decay", {.learning_rate = 0.1, .l2 = 0.05});
+  check("sgd_momentum", {.learning_rate = 0.1, .momentum = 0.9});
+  check("sgd_momentum_decay", {.learning_rate = 0.1, .momentum = 0.9, .l2 = 0.05});
+  check("sgd_nesterov_decay", {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .l2 = 0.05});
 }

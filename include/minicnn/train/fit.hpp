@@ -105,11 +105,12 @@ struct fit_options {
   std::function<bool()> stop = {};
 };
 
-/// The loop. `position` says where to begin and, afterwards, where the run stands.
+/// The loop. `position` says where to begin and, afterwards, where the run stands. `validation` may be null: then every epoch
+/// counts as the best so far.
 template <class T, class Loss, class Train, class Validation>
 class fitter {
  public:
-  fitter(network<T>& net, optimizer<T>& opt, const Loss& loss, Train& train, Validation& validation, fit_options o)
+  fitter(network<T>& net, optimizer<T>& opt, const Loss& loss, Train& train, Validation* validation, fit_options o)
       : net_(net),
         optimizer_(opt),
         loss_(loss),
@@ -119,7 +120,7 @@ class fitter {
         space_(net.threads()) {
     if (options_.epochs < 1) fail<option_error>("fit: epochs is ", options_.epochs, ", wanted at least 1");
     if (options_.accumulate < 1) fail<option_error>("fit: accumulate is ", options_.accumulate, ", wanted at least 1");
-    if (train_.images() < 1) fail<option_error>("fit: there are no training images");
+    if (train_.size() < 1) fail<option_error>("fit: there are no training images");
   }
 
   fit_position position;
@@ -128,6 +129,7 @@ class fitter {
   bool run() {
     const index_t steps_an_epoch = (train_.batches() + options_.accumulate - 1) / options_.accumulate;
     if (position.total_steps == 0) position.total_steps = options_.epochs * steps_an_epoch;
+    for (const epoch_record& row : position.history) options_.rate.observe(row.val_loss);
     start_ = clock::now();
     seconds_before_ = position.seconds;
     while (position.step < position.total_steps) {
@@ -199,7 +201,8 @@ class fitter {
     if (position.step > measured) return;  // resumed: the plan was made before
     const double a_step = position.seconds / static_cast<double>(position.step);
     // Validation costs about a third of training per image.
-    const double share = static_cast<double>(validation_.images()) / static_cast<double>(train_.images()) / 3;
+    const double share =
+        static_cast<double>(validation_ == nullptr ? 0 : validation_->size()) / static_cast<double>(train_.size()) / 3;
     const double steps = options_.time_limit / (a_step * (1 + share) * 1.02);
     position.total_steps = (std::min)(position.total_steps, (std::max)(static_cast<index_t>(steps), measured + 1));
   }
@@ -214,7 +217,7 @@ class fitter {
   }
 
   void finish_epoch() {
-    const evaluation e = validation_.images() > 0 ? evaluate(net_, validation_, space_) : evaluation{0, NAN, NAN, {}, {}, {}};
+    const evaluation e = validation_ != nullptr ? evaluate(net_, *validation_, space_) : evaluation{0, NAN, NAN, {}, {}, {}};
     position.epoch += 1;
     position.seconds = seconds();
     const double seen = static_cast<double>(position.seen);
@@ -222,6 +225,7 @@ class fitter {
                                 e.accuracy, rate_, images_per_second_, position.seconds});
     position.batch = position.right = position.seen = 0;
     position.loss_sum = 0;
+    options_.rate.observe(e.loss);
     const bool improved = e.images == 0 || e.loss < position.best_loss;
     if (improved) position.best_loss = e.loss, position.best_epoch = position.epoch;
     if (options_.on_epoch) options_.on_epoch(position.history.back(), e, improved);
@@ -231,7 +235,7 @@ class fitter {
   optimizer<T>& optimizer_;
   const Loss& loss_;
   Train& train_;
-  Validation& validation_;
+  Validation* validation_;
   fit_options options_;
   workspace<T> space_;
   clock::time_point start_{};
@@ -245,7 +249,7 @@ class fitter {
 template <class T, class Loss, class Train, class Validation>
 std::vector<epoch_record> fit(network<T>& net, optimizer<T>& opt, const Loss& loss, Train& train, Validation& validation,
                               fit_options o = {}) {
-  fitter<T, Loss, Train, Validation> loop(net, opt, loss, train, validation, std::move(o));
+  fitter<T, Loss, Train, Validation> loop(net, opt, loss, train, &validation, std::move(o));
   loop.run();
   return loop.position.history;
 }

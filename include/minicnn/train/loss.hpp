@@ -10,6 +10,7 @@
 /// Everything is computed in double, sample after sample, so the value does not depend on threads or vector width, and no
 /// finite logit overflows. NaN in a logit gives a loss of NaN.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
@@ -58,9 +59,9 @@ struct weighted_output {
 
 namespace detail {
 
-/// Throws unless there is one label a sample, and a sample.
-inline void check_batch(const shape& logits, index_t labels, const shape& gradient, bool has_gradient) {
-  if (logits.rank() < 1 || logits[0] < 1 || logits[0] != labels)
+/// Throws unless there is a sample, and `each` labels for every sample.
+inline void check_batch(const shape& logits, index_t labels, index_t each, const shape& gradient, bool has_gradient) {
+  if (logits.rank() < 1 || logits[0] < 1 || logits[0] * each != labels || logits.size() == 0)
     fail<shape_error>("loss: logits are ", logits, ", labels ", labels);
   if (has_gradient && !(gradient == logits)) fail<shape_error>("loss: logits are ", logits, ", their gradient is ", gradient);
 }
@@ -119,7 +120,7 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
   /// Throws option_error for a label outside the classes, shape_error for counts that do not fit, before writing anything.
   double value(const view<const T>& logits, std::span<const std::int32_t> labels, const view<T>& gradient = {},
                double gradient_scale = 1.0) const {
-    detail::check_batch(logits.dims(), static_cast<index_t>(labels.size()), gradient.dims(), gradient.present());
+    detail::check_batch(logits.dims(), static_cast<index_t>(labels.size()), 1, gradient.dims(), gradient.present());
     const index_t n = logits.dim(0), classes = logits.dims().size_from(1);
     const double total = total_weight(labels, classes);
     double sum = 0.0;
@@ -176,41 +177,79 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
 };
 
 struct binary_cross_entropy_options {
-  double pos_weight = 1.0;  ///< factor of the loss of samples with label 1, as in PyTorch (the mean is over n regardless)
+  /// Factors of the loss where the label is 1, as in PyTorch (the mean is over all elements regardless). Empty: 1; one number:
+  /// for all columns; else one a column.
+  std::vector<double> pos_weight = {};
 };
 
 /// -log sigmoid(z) for label 1, -log(1 - sigmoid(z)) for label 0.
 template <class T = float>
 class binary_cross_entropy : public detail::network_loss<binary_cross_entropy<T>, T> {
  public:
-  explicit binary_cross_entropy(binary_cross_entropy_options o = {}) : options_(o) {
-    if (!(o.pos_weight >= 0.0)) fail<option_error>("loss: pos_weight ", o.pos_weight, " is negative");
+  explicit binary_cross_entropy(binary_cross_entropy_options o = {}) : options_(std::move(o)) {
+    for (const double w : options_.pos_weight)
+      if (!(w >= 0.0)) fail<option_error>("loss: pos_weight ", w, " is negative");
   }
 
   const binary_cross_entropy_options& options() const { return options_; }
 
-  /// Mean loss of `logits` (n) or (n, 1); otherwise as `softmax_cross_entropy::value`.
+  /// Mean loss of `logits` (n), (n, 1), or (n, k) with k independent labels a sample in row-major order; otherwise as
+  /// `softmax_cross_entropy::value`.
   double value(const view<const T>& logits, std::span<const std::int32_t> labels, const view<T>& gradient = {},
                double gradient_scale = 1.0) const {
-    detail::check_batch(logits.dims(), static_cast<index_t>(labels.size()), gradient.dims(), gradient.present());
-    if (logits.dims().size_from(1) != 1) fail<shape_error>("loss: logits are ", logits.dims(), ", wanted one a sample");
+    const index_t columns = logits.dims().rank() < 1 ? 0 : logits.dims().size_from(1);
+    detail::check_batch(logits.dims(), static_cast<index_t>(labels.size()), columns, gradient.dims(), gradient.present());
+    const index_t weights = static_cast<index_t>(options_.pos_weight.size());
+    if (weights > 1 && weights != columns)
+      fail<option_error>("loss: ", weights, " values of pos_weight for ", columns, " columns");
     for (std::size_t i = 0; i < labels.size(); ++i)
-      if (labels[i] != 0 && labels[i] != 1) detail::fail_label(static_cast<index_t>(i), labels[i], 2);
-    const double n = static_cast<double>(labels.size());
+      if (labels[i] != 0 && labels[i] != 1) detail::fail_label(static_cast<index_t>(i) / columns, labels[i], 2);
+    const double count = static_cast<double>(labels.size());
     double sum = 0.0;
-    for (index_t i = 0; i < logits.dim(0); ++i) {
+    for (index_t i = 0; i < logits.size(); ++i) {
       // By symmetry label 0 with logit z costs what label 1 with logit -z costs: log(1 + exp(-z)).
       const bool positive = labels[static_cast<std::size_t>(i)] == 1;
-      const double factor = positive ? options_.pos_weight : 1.0, sign = positive ? 1.0 : -1.0;
+      const double factor = positive ? weight(i % columns) : 1.0, sign = positive ? 1.0 : -1.0;
       const double z = sign * static_cast<double>(logits[i]);
       sum += factor * ((std::max)(-z, 0.0) + std::log1p(std::exp(-std::abs(z))));
-      if (gradient.present()) gradient[i] = static_cast<T>(-sign * factor * sigmoid(-z) * gradient_scale / n);
+      if (gradient.present()) gradient[i] = static_cast<T>(-sign * factor * sigmoid(-z) * gradient_scale / count);
     }
-    return sum / n;
+    return sum / count;
   }
 
  private:
+  double weight(index_t column) const {
+    const auto& w = options_.pos_weight;
+    return w.empty() ? 1.0 : w[w.size() == 1 ? 0 : static_cast<std::size_t>(column)];
+  }
+
   binary_cross_entropy_options options_;
+};
+
+/// Mean over all elements of (prediction - target)^2, for regression.
+template <class T = float>
+class mean_squared_error {
+ public:
+  double value(const view<const T>& predictions, const view<const T>& targets, const view<T>& gradient = {},
+               double gradient_scale = 1.0) const {
+    if (!(predictions.dims() == targets.dims()) || predictions.size() == 0)
+      fail<shape_error>("loss: predictions are ", predictions.dims(), ", targets ", targets.dims());
+    if (gradient.present() && !(gradient.dims() == predictions.dims()))
+      fail<shape_error>("loss: predictions are ", predictions.dims(), ", their gradient is ", gradient.dims());
+    const double count = static_cast<double>(predictions.size());
+    double sum = 0.0;
+    for (index_t i = 0; i < predictions.size(); ++i) {
+      const double gap = static_cast<double>(predictions[i]) - static_cast<double>(targets[i]);
+      sum += gap * gap;
+      if (gradient.present()) gradient[i] = static_cast<T>(2.0 * gap * gradient_scale / count);
+    }
+    return sum / count;
+  }
+
+  double operator()(network<T>& net, const view<const T>& targets, int output = 0, double weight = 1.0,
+                    double gradient_scale = 1.0) const {
+    return weight * value(net.output(output), targets, net.output_gradient(output), weight * gradient_scale);
+  }
 };
 
 }  // namespace minicnn::inline MINICNN_ABI

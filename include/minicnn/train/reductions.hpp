@@ -57,6 +57,7 @@ struct square_sum_kernel {
     const index_t whole = n / unit * unit;
     for (index_t i = 0; i < n; i += unit) {
       const T* p = x + i;
+      __builtin_prefetch(p + 2048 / sizeof(T));
       if (i == whole) {
         for (index_t k = 0; k < n - whole; ++k) tail[k] = p[k];
         p = tail;

@@ -32,28 +32,28 @@ template <class T>
 struct sgd_kernel {
   template <class V>
   MINICNN_INLINE static void run(const T* gradient, T* b, T* w, index_t n, sgd_constants<T> c) {
-    constexpr index_t lanes = V::template lanes<T>;
-    if (b == nullptr) {
-      for (index_t i = 0; i < n; i += lanes) {
+    constexpr index_t lanes = V::template lanes<T>, line = alignment / static_cast<index_t>(sizeof(T));
+    constexpr index_t ahead = 16 * line;  // as in adam_kernel
+    for (index_t i = 0; i < n; i += line) {
+      __builtin_prefetch(gradient + i + ahead);
+      __builtin_prefetch(w + i + ahead, 1);
+      if (b != nullptr) __builtin_prefetch(b + i + ahead, 1);
+      for (index_t k = i; k < i + line; k += lanes) {
         vec<T, V> g, value;
-        load<V>(g, gradient + i);
-        load<V>(value, w + i);
+        load<V>(g, gradient + k);
+        load<V>(value, w + k);
         g = g * c.gradient_scale + value * c.l2;
-        value = value * c.keep - g * c.rate;
-        store<V>(w + i, value);
+        value *= c.keep;
+        if (b != nullptr) {
+          vec<T, V> velocity;
+          load<V>(velocity, b + k);
+          velocity = velocity * c.momentum + g;
+          store<V>(b + k, velocity);
+          g = g * c.of_gradient + velocity * c.of_velocity;
+        }
+        value -= g * c.rate;
+        store<V>(w + k, value);
       }
-      return;
-    }
-    for (index_t i = 0; i < n; i += lanes) {
-      vec<T, V> g, velocity, value;
-      load<V>(g, gradient + i);
-      load<V>(velocity, b + i);
-      load<V>(value, w + i);
-      g = g * c.gradient_scale + value * c.l2;
-      velocity = velocity * c.momentum + g;
-      store<V>(b + i, velocity);
-      value = value * c.keep - (g * c.of_gradient + velocity * c.of_velocity) * c.rate;
-      store<V>(w + i, value);
     }
   }
 };

@@ -1,0 +1,120 @@
+#pragma once
+/// An exponential moving average of a network's parameters and buffers (Polyak and Juditsky, 1992, in the form used since
+/// Inception: Szegedy et al., CVPR 2016, section 8), which often predicts better than the last values.
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "minicnn/graph/network.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// average += rate * (value - average) over `n` elements.
+template <class T>
+struct average_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(T* average, const T* value, index_t n, T rate) {
+    constexpr index_t lanes = V::template lanes<T>;
+    for (index_t i = 0; i < n; i += lanes) {
+      vec<T, V> a, x;
+      load<V>(a, average + i);
+      load<V>(x, value + i);
+      a += rate * (x - a);
+      store<V>(average + i, a);
+    }
+  }
+};
+
+/// Keeps the average of a network, to which it refers: the network must stay where it is.
+///
+///     ema<float> average(net, 0.999);
+///     ... optimizer.step(); average.update();
+///     { auto scope = average.use(); evaluate(net); }   // averaged values inside, trained ones again after
+template <class T = float>
+class ema {
+ public:
+  /// The averages of the first steps are corrected for their short history as Adam's are: after t updates a value seen s
+  /// updates ago weighs decay^s * (1 - decay) / (1 - decay^t), so nothing is left of the first random values.
+  explicit ema(network<T>& net, double decay = 0.999) : network_(&net), decay_(decay) {
+    if (!(decay >= 0.0 && decay < 1.0)) fail<option_error>("ema: decay is ", decay, ", wanted 0 to below 1");
+    parameters_ = copy(net.parameter_arena());
+    buffers_ = copy(net.buffer_arena());
+  }
+  ema(const ema&) = delete;
+  ema& operator=(const ema&) = delete;
+
+  /// Takes in the network's current values: after every step. Throws while the averages are in use.
+  void update() {
+    if (in_use_) fail("ema: update while the network holds the averages");
+    updates_ += 1;
+    const double rate = (1.0 - decay_) / (1.0 - std::pow(decay_, static_cast<double>(updates_)));
+    average(parameters_, network_->parameter_arena(), static_cast<T>(rate));
+    average(buffers_, network_->buffer_arena(), static_cast<T>(rate));
+  }
+
+  /// Exchanges the network's values and the averages. Twice restores every bit.
+  void swap() {
+    swap(parameters_, network_->parameter_arena());
+    swap(buffers_, network_->buffer_arena());
+    in_use_ = !in_use_;
+  }
+
+  /// The network holds the averages while the returned object lives.
+  class [[nodiscard]] usage {
+   public:
+    explicit usage(ema& owner) : owner_(owner) { owner_.swap(); }
+    ~usage() { owner_.swap(); }
+    usage(const usage&) = delete;
+    usage& operator=(const usage&) = delete;
+
+   private:
+    ema& owner_;
+  };
+  usage use() { return usage(*this); }
+
+  double decay() const { return decay_; }
+  /// Flat, with the offsets of the network's arenas; with `updates()` all that a resumed run needs.
+  view<T> parameter_averages() { return {parameters_.data(), {parameters_.size()}}; }
+  view<T> buffer_averages() { return {buffers_.data(), {buffers_.size()}}; }
+  index_t updates() const { return updates_; }
+  void updates(index_t count) { updates_ = count; }
+
+ private:
+  static constexpr index_t unit = alignment / static_cast<index_t>(sizeof(T));
+  static constexpr index_t grain = index_t{1} << 16;
+
+  static aligned_buffer<T> copy(const view<T>& from) {
+    aligned_buffer<T> to(from.size());
+    std::copy(from.begin(), from.end(), to.data());
+    return to;
+  }
+
+  /// `body(begin, end)` over ranges of whole cache lines, which arenas are made of.
+  template <class F>
+  void over(index_t count, const F& body) const {
+    parallel_for(network_->threads(), count / unit, grain / unit,
+                 [&](index_t begin, index_t end) { body(begin * unit, end * unit); });
+  }
+
+  void average(aligned_buffer<T>& averages, const view<T>& values, T rate) {
+    over(values.size(), [&](index_t begin, index_t end) {
+      dispatch<average_kernel<T>>(network_->ctx().instruction_set, averages.data() + begin,
+                                  static_cast<const T*>(values.data() + begin), end - begin, rate);
+    });
+  }
+
+  void swap(aligned_buffer<T>& averages, const view<T>& values) {
+    over(values.size(), [&](index_t begin, index_t end) {
+      std::swap_ranges(values.data() + begin, values.data() + end, averages.data() + begin);
+    });
+  }
+
+  network<T>* network_;
+  double decay_;
+  index_t updates_ = 0;
+  bool in_use_ = false;
+  aligned_buffer<T> parameters_, buffers_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,231 @@
+#pragma once
+/// Learning-rate schedules: small values that give, for a step, the factor of the optimizer's learning rate.
+///
+///     schedule s = parse_schedule("one-cycle", steps_per_epoch);
+///     optimizer.step(s.at(step, total_steps));       // step 0 is the first
+///     s.observe(validation_loss);                    // after an epoch; only plateau listens
+///
+/// In text: "constant", "linear", "cosine" (both optionally ":final"), "one-cycle" (":start,final,warm"), "step:30,60"
+/// (epochs, or below 1 fractions of the training; optionally ":gamma"), "every:30" (epochs; optionally ":gamma"), "plateau"
+/// (":patience,factor").
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "minicnn/core/shape.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Always 1.
+struct constant_schedule {
+  double at(index_t, index_t) const { return 1.0; }
+};
+
+/// From 1 straight to `final` at the last step's end.
+struct linear_schedule {
+  double final = 0.0;
+  double at(index_t step, index_t total) const {
+    return 1.0 + (final - 1.0) * static_cast<double>(step) / static_cast<double>(total);
+  }
+};
+
+/// Half a cosine from 1 to `final` (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5, without restarts).
+struct cosine_schedule {
+  double final = 0.0;
+  double at(index_t step, index_t total) const {
+    const double progress = static_cast<double>(step) / static_cast<double>(total);
+    return final + (1.0 - final) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
+  }
+};
+
+/// Up from 1 / start_divisor to 1 and down to 1 / (start_divisor * final_divisor), both by half a cosine (Smith and Topin,
+/// "Super-convergence", 2018; shape and defaults of PyTorch's OneCycleLR). The learning rate is the peak's.
+struct one_cycle_schedule {
+  double start_divisor = 25.0;
+  double final_divisor = 1e4;
+  double warm_fraction = 0.3;  ///< of all steps, before the peak
+  double at(index_t step, index_t total) const {
+    const double start = 1.0 / start_divisor, last = static_cast<double>(total - 1), now = static_cast<double>(step);
+    const double peak = warm_fraction * static_cast<double>(total) - 1.0;
+    if (now <= peak) return between(start, 1.0, peak > 0.0 ? now / peak : 1.0);
+    return between(1.0, start / final_divisor, last > peak ? (now - peak) / (last - peak) : 1.0);
+  }
+
+ private:
+  static double between(double from, double to, double progress) {
+    return to + (from - to) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
+  }
+};
+
+/// Times `gamma` at each milestone: a number of steps, or below 1 a fraction of all steps.
+struct step_schedule {
+  std::vector<double> milestones;
+  double gamma = 0.1;
+  double at(index_t step, index_t total) const {
+    int passed = 0;
+    for (const double m : milestones) passed += (m < 1.0 ? m * static_cast<double>(total) : m) <= static_cast<double>(step);
+    return std::pow(gamma, passed);
+  }
+};
+
+/// Times `gamma` every `period` steps.
+struct periodic_schedule {
+  index_t period = 1;
+  double gamma = 0.1;
+  double at(index_t step, index_t) const { return std::pow(gamma, static_cast<double>(step / period)); }
+};
+
+/// Times `factor` when more than `patience` observations in a row are no better than the best (lower is better) by the
+/// relative `threshold`. The last three members are its state: a resumed run restores them.
+struct plateau_schedule {
+  index_t patience = 5;
+  double factor = 0.1;
+  double threshold = 1e-4;
+  double minimum = 0.0;  ///< the factor never falls below
+  double best = std::numeric_limits<double>::max();
+  index_t waited = 0;
+  double current = 1.0;
+
+  double at(index_t, index_t) const { return current; }
+  void observe(double metric) {
+    if (metric < best - std::abs(best) * threshold) {
+      best = metric;
+      waited = 0;
+    } else if (++waited > patience) {
+      current = (std::max)(current * factor, minimum);
+      waited = 0;
+    }
+  }
+};
+
+/// Any of the above, times a warm-up that rises linearly from `warmup_start` to 1 over the first `warmup_steps` steps.
+class schedule {
+ public:
+  using shape_type = std::variant<constant_schedule, linear_schedule, cosine_schedule, one_cycle_schedule, step_schedule,
+                                  periodic_schedule, plateau_schedule>;
+
+  schedule() = default;
+  schedule(shape_type curve, index_t warmup = 0, double start = 0.0)
+      : curve_(std::move(curve)), warmup_steps_(warmup), warmup_start_(start) {
+    if (warmup < 0 || !(start >= 0.0 && start <= 1.0))
+      fail<option_error>("schedule: warm-up of ", warmup, " steps from ", start, ", wanted 0 or more steps from 0 to 1");
+  }
+
+  /// Factor for step `step` of [0, total); steps beyond the end count as the last one.
+  double at(index_t step, index_t total) const {
+    const index_t end = (std::max)(total, index_t{1}), now = std::clamp(step, index_t{0}, end - 1);
+    const double factor = std::visit([&](const auto& s) { return s.at(now, end); }, curve_);
+    if (now >= warmup_steps_) return factor;
+    return factor *
+           (warmup_start_ + (1.0 - warmup_start_) * static_cast<double>(now + 1) / static_cast<double>(warmup_steps_ + 1));
+  }
+
+  /// Tells a plateau schedule about a metric (lower is better); the others ignore it.
+  void observe(double metric) {
+    if (auto* p = std::get_if<plateau_schedule>(&curve_)) p->observe(metric);
+  }
+
+  const shape_type& curve() const { return curve_; }
+  shape_type& curve() { return curve_; }
+  index_t warmup_steps() const { return warmup_steps_; }
+
+ private:
+  shape_type curve_;
+  index_t warmup_steps_ = 0;
+  double warmup_start_ = 0.0;
+};
+
+namespace detail {
+
+/// Splits "a,b" into numbers, whatever the locale; throws option_error naming the whole text.
+inline std::vector<double> parse_numbers(std::string_view list, std::string_view whole) {
+  std::vector<double> numbers;
+  const bool unfinished = !list.empty() && list.back() == ',';
+  while (!list.empty()) {
+    const std::string_view item = list.substr(0, list.find(','));
+    double x = 0.0;
+    const auto [end, failure] = std::from_chars(item.data(), item.data() + item.size(), x);
+    if (failure != std::errc() || end != item.data() + item.size() || !(x >= 0.0 && x <= 1e15))
+      fail<option_error>("schedule \"", whole, "\": \"", item, "\" is not a number from 0");
+    numbers.push_back(x);
+    list.remove_prefix((std::min)(item.size() + 1, list.size()));
+  }
+  if (unfinished) fail<option_error>("schedule \"", whole, "\": a number is missing after a comma");
+  return numbers;
+}
+
+}  // namespace detail
+
+/// Reads the forms at the top of this file. `steps_per_epoch` turns epochs into steps. Throws option_error.
+inline schedule parse_schedule(std::string_view text, index_t steps_per_epoch = 1, index_t warmup_steps = 0) {
+  const auto cut = [](std::string_view& rest) {
+    const std::size_t colon = rest.find(':');
+    const std::string_view part = rest.substr(0, colon);
+    rest = colon == std::string_view::npos ? std::string_view{} : rest.substr(colon + 1);
+    return part;
+  };
+  if (text.ends_with(':')) fail<option_error>("schedule \"", text, "\": a number is missing at the end");
+  std::string_view rest = text;
+  const std::string_view name = cut(rest);
+  const std::vector<double> first = detail::parse_numbers(cut(rest), text), second = detail::parse_numbers(cut(rest), text);
+  const auto check = [&](std::size_t most, std::size_t most_second) {
+    if (first.size() > most || second.size() > most_second || !rest.empty())
+      fail<option_error>("schedule \"", text, "\": too many numbers");
+  };
+  const auto given = [](const std::vector<double>& numbers, std::size_t i, double otherwise) {
+    return i < numbers.size() ? numbers[i] : otherwise;
+  };
+  const auto steps = [&](double epochs) {
+    const double count = std::round(epochs * static_cast<double>(steps_per_epoch));
+    if (!(count >= 1.0 && count <= 1e15)) fail<option_error>("schedule \"", text, "\": ", epochs, " epochs is no step count");
+    return static_cast<index_t>(count);
+  };
+  schedule::shape_type curve;
+  if (name == "constant") {
+    check(0, 0);
+  } else if (name == "linear") {
+    check(1, 0);
+    curve = linear_schedule{given(first, 0, 0.0)};
+  } else if (name == "cosine") {
+    check(1, 0);
+    curve = cosine_schedule{given(first, 0, 0.0)};
+  } else if (name == "one-cycle") {
+    check(3, 0);
+    one_cycle_schedule c;
+    c = {given(first, 0, c.start_divisor), given(first, 1, c.final_divisor), given(first, 2, c.warm_fraction)};
+    if (c.start_divisor < 1.0 || c.final_divisor < 1.0 || c.warm_fraction > 1.0)
+      fail<option_error>("schedule \"", text, "\": wanted divisors from 1 and a warm fraction up to 1");
+    curve = c;
+  } else if (name == "step") {
+    check(first.size(), 1);
+    step_schedule s;
+    for (const double when : first) s.milestones.push_back(when < 1.0 ? when : static_cast<double>(steps(when)));
+    s.gamma = given(second, 0, s.gamma);
+    if (first.empty()) fail<option_error>("schedule \"", text, "\": wanted epochs or fractions, as in \"step:30,60\"");
+    curve = std::move(s);
+  } else if (name == "every") {
+    check(1, 1);
+    if (first.empty()) fail<option_error>("schedule \"", text, "\": wanted a number of epochs, as in \"every:30\"");
+    curve = periodic_schedule{steps(first[0]), given(second, 0, 0.1)};
+  } else if (name == "plateau") {
+    check(2, 0);
+    plateau_schedule p;
+    p.patience = static_cast<index_t>(given(first, 0, 5.0));
+    p.factor = given(first, 1, p.factor);
+    curve = p;
+  } else {
+    fail<option_error>("schedule \"", text, "\": expected constant, linear, cosine, one-cycle, step, every or plateau");
+  }
+  return schedule(std::move(curve), warmup_steps);
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,149 @@
+#include <doctest/doctest.h>
+
+#include <clocale>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "minicnn/train/schedule.hpp"
+
+using namespace minicnn;
+
+namespace {
+doctest::Approx near(double x) { return doctest::Approx(x).epsilon(1e-9); }
+
+std::string failure(std::string_view text) {
+  try {
+    parse_schedule(text);
+  } catch (const option_error& e) {
+    return e.what();
+  }
+  return "";
+}
+}  // namespace
+
+TEST_CASE("constant, linear and cosine by hand") {
+  CHECK(schedule().at(7, 10) == 1.0);
+  const schedule line = parse_schedule("linear:0.2");
+  CHECK(line.at(0, 10) == 1.0);
+  CHECK(line.at(5, 10) == near(0.6));
+  CHECK(line.at(9, 10) == near(0.28));
+  CHECK(line.at(500, 10) == near(0.28));
+  const schedule curve = parse_schedule("cosine");
+  CHECK(curve.at(0, 8) == 1.0);
+  CHECK(curve.at(2, 8) == near(0.5 * (1 + std::sqrt(0.5))));
+  CHECK(curve.at(4, 8) == near(0.5));
+  CHECK(parse_schedule("cosine:0.5").at(4, 8) == near(0.75));
+  CHECK(curve.at(0, 0) == 1.0);
+}
+
+TEST_CASE("one-cycle has the shape of PyTorch's OneCycleLR") {
+  // torch.optim.lr_scheduler.OneCycleLR(max_lr=1, total_steps=10): up over steps 0 to 2, down over 2 to 9.
+  const schedule s = parse_schedule("one-cycle");
+  CHECK(s.at(0, 10) == near(0.04));
+  CHECK(s.at(1, 10) == near(0.52));
+  CHECK(s.at(2, 10) == near(1.0));
+  const double last = 0.04 / 1e4;
+  CHECK(s.at(3, 10) == near(last + (1 - last) * 0.5 * (1 + std::cos(std::acos(-1.0) / 7))));
+  CHECK(s.at(9, 10) == near(last));
+  const schedule own = parse_schedule("one-cycle:10,100,0.5");
+  CHECK(own.at(0, 20) == near(0.1));
+  CHECK(own.at(9, 20) == near(1.0));
+  CHECK(own.at(19, 20) == near(0.001));
+  for (const index_t total : {1, 2, 3, 4})
+    for (index_t i = 0; i < total; ++i) {
+      CHECK(s.at(i, total) > 0.0);
+      CHECK(s.at(i, total) <= 1.0);
+    }
+  CHECK(parse_schedule("one-cycle:25,1e4,0").at(9, 10) == near(last));
+  CHECK(parse_schedule("one-cycle:25,1e4,1").at(9, 10) == near(1.0));
+}
+
+TEST_CASE("milestones in epochs and in fractions, and every k epochs") {
+  const schedule s = parse_schedule("step:30,60", 100);
+  CHECK(s.at(2999, 9000) == 1.0);
+  CHECK(s.at(3000, 9000) == near(0.1));
+  CHECK(s.at(6000, 9000) == near(0.01));
+  const schedule parts = parse_schedule("step:0.5,0.75:0.5", 100);
+  CHECK(parts.at(49, 100) == 1.0);
+  CHECK(parts.at(50, 100) == near(0.5));
+  CHECK(parts.at(75, 100) == near(0.25));
+  const schedule periodic = parse_schedule("every:2:0.5", 10);
+  CHECK(periodic.at(19, 100) == 1.0);
+  CHECK(periodic.at(20, 100) == 0.5);
+  CHECK(periodic.at(60, 100) == 0.125);
+}
+
+TEST_CASE("plateau waits, lowers, and starts to wait again") {
+  schedule s = parse_schedule("plateau:2,0.5");
+  s.observe(1.0);
+  s.observe(0.9);
+  CHECK(s.at(0, 1) == 1.0);
+  s.observe(0.9);       // not better: 1
+  s.observe(0.899999);  // better by less than the threshold: 2
+  CHECK(s.at(0, 1) == 1.0);
+  s.observe(2.0);  // 3 > patience
+  CHECK(s.at(0, 1) == 0.5);
+  s.observe(2.0);
+  s.observe(0.5);  // better
+  s.observe(0.6);
+  s.observe(0.6);
+  CHECK(s.at(0, 1) == 0.5);
+  s.observe(std::nan(""));  // is no better either
+  CHECK(s.at(0, 1) == 0.25);
+  plateau_schedule floored{.patience = 0, .factor = 0.1, .minimum = 0.05};
+  for (int i = 0; i < 5; ++i) floored.observe(1.0);
+  CHECK(floored.current == 0.05);
+  schedule other = parse_schedule("cosine");
+  other.observe(1.0);
+  CHECK(other.at(0, 4) == 1.0);
+}
+
+TEST_CASE("warm-up rises in a line and multiplies") {
+  const schedule s(constant_schedule{}, 4, 0.2);
+  CHECK(s.at(0, 100) == near(0.2 + 0.8 * 1 / 5));
+  CHECK(s.at(3, 100) == near(0.2 + 0.8 * 4 / 5));
+  CHECK(s.at(4, 100) == 1.0);
+  const schedule both = parse_schedule("linear", 1, 3);
+  CHECK(both.at(1, 10) == near(0.9 * 0.5));
+  CHECK(both.at(5, 10) == near(0.5));
+  CHECK_THROWS_AS(schedule(constant_schedule{}, -1), option_error);
+  CHECK_THROWS_AS(schedule(constant_schedule{}, 1, 2.0), option_error);
+}
+
+TEST_CASE("texts that mean nothing are refused with the text") {
+  CHECK(failure("cosin") == "schedule \"cosin\": expected constant, linear, cosine, one-cycle, step, every or plateau");
+  CHECK(failure("step:30,x") == "schedule \"step:30,x\": \"x\" is not a number from 0");
+  for (const char* text : {"",
+                           "step",
+                           "step:",
+                           "step:30,",
+                           "step:,30",
+                           "step:-1",
+                           "step:nan",
+                           "step:1e99",
+                           "every",
+                           "every:0",
+                           "cosine:1,2",
+                           "constant:1",
+                           "linear:0.1:2",
+                           "step:30:0.1:1",
+                           "one-cycle:0",
+                           "one-cycle:25,1e4,2",
+                           "linear:0,5",
+                           "step:30:",
+                           "step:30,:0.1",
+                           "cosine: 1"}) {
+    CAPTURE(text);
+    CHECK(!failure(text).empty());
+  }
+}
+
+TEST_CASE("F53 schedules read the same under a comma locale") {
+  const std::string before = std::setlocale(LC_ALL, nullptr);
+  for (const char* name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"})
+    if (std::setlocale(LC_ALL, name) != nullptr) break;
+  CHECK(parse_schedule("linear:0.25").at(1, 2) == near(0.625));
+  CHECK(parse_schedule("step:0.5:0.125").at(1, 2) == 0.125);
+  std::setlocale(LC_ALL, before.c_str());
+}
