@@ -92,7 +92,7 @@ network<T> alexnet_torchvision(const alexnet_options& o = {.image_size = 224}) {
   x = max_pool(x, {.kernel = 3, .stride = 2});
   x = max_pool(relu(conv2d(x, {.filters = 192, .kernel = 5, .padding = 2, .init = o.init})), {.kernel = 3, .stride = 2});
   for (int filters : {384, 256, 256}) x = relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init}));
-  x = flatten(adaptive_avg_pool(max_pool(x, {.kernel = 3, .stride = 2}), {6, 6}));
+  x = flatten(adaptive_avg_pool(max_pool(x, {.kernel = 3, .stride = 2}), {.output = 6}));
   for (int i = 0; i < 2; ++i) x = relu(dense(dropout(x, o.dropout), 4096, {.init = o.init, .bias_init = o.dense_bias}));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
 }
@@ -112,7 +112,8 @@ network<T> alexnet_bn(const alexnet_options& o = {}) {
     x = batch_norm(relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init})));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
-  return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
+  // A small last layer: the first loss is that of guessing, and the first gradients are not those of confident mistakes.
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = initializer::normal(0.01), .name = "logits_eval"})}, o.network);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

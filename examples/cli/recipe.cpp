@@ -1,0 +1,166 @@
+#include "recipe.hpp"
+
+#include <minicnn/core/error.hpp>
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::option_error;
+
+const char* const preset_help =
+    "article: the 2018 article to the letter; classic: the recipe of the 2012 paper on the article's network; "
+    "best: batch norm, one-cycle SGD, random crops";
+
+namespace {
+
+/// S. Author's 2018 write-up on Dogs vs Cats: raw pixels, truncated normal 0.1, Adam 0.001, batch 20, no augmentation.
+recipe article() {
+  recipe r;
+  r.model = {.name = "alexnet", .image_size = 227, .dropout = 0.5, .init = "truncated-normal:0.1", .dense_bias = 0.1};
+  r.picture = {.resize = "tensorflow", .crop_fraction = 1.0, .normalize = "raw"};
+  r.epochs = 10;
+  r.batch_size = 20;
+  r.optimizer = "adam";
+  r.learning_rate = 0.001;
+  r.schedule = "constant";
+  r.l2 = 1e-4;
+  r.augment = false;
+  return r;
+}
+
+/// Section 5 of the paper: batch 128, momentum 0.9, weight decay 0.0005, rate 0.01 divided by ten when it stalls, 224 px
+/// crops (227 here) of 256 px pictures and their mirror images, mean subtracted.
+recipe classic() {
+  recipe r;
+  r.model = {.name = "alexnet", .image_size = 227, .dropout = 0.5, .init = "paper"};
+  r.picture = {.resize = "crop", .crop_fraction = 227.0 / 256.0, .normalize = "mean"};
+  r.epochs = 30;
+  r.batch_size = 128;
+  r.nesterov = false;
+  r.learning_rate = 0.01;
+  r.schedule = "step:0.33,0.67,0.9";
+  r.weight_decay = 5e-4;
+  r.crop = "shift";
+  r.crop_scale = 227.0 / 256.0;
+  return r;
+}
+
+recipe best() {
+  recipe r;
+  r.model = {.name = "alexnet-bn", .image_size = 128, .dropout = 0.2, .init = "he"};
+  r.picture = {.resize = "crop", .crop_fraction = 1.0, .normalize = "imagenet"};
+  r.epochs = 20;
+  r.learning_rate = 0.02;
+  r.weight_decay = 5e-4;
+  r.clip_norm = 5;
+  return r;
+}
+
+template <class V>
+void apply(V& value, const std::optional<V>& given) {
+  if (given) value = *given;
+}
+
+template <class V>
+void check(const char* option, V value, V low, V high) {
+  if (!(value >= low && value <= high)) fail<option_error>(option, " ", value, ": wanted ", low, " to ", high);
+}
+
+}  // namespace
+
+recipe make_recipe(const recipe_overrides& o) {
+  recipe r;
+  if (o.preset == "article")
+    r = article();
+  else if (o.preset == "classic")
+    r = classic();
+  else if (o.preset == "best")
+    r = best();
+  else
+    fail<option_error>("--preset ", o.preset, ": wanted article, classic or best");
+  r.preset = o.preset;
+  if (o.model && *o.model != r.model.name) {
+    r.model.name = *o.model;
+    if (o.preset != "best") r.model.image_size = default_image_size(*o.model);
+  }
+  apply(r.model.image_size, o.image_size);
+  apply(r.model.dropout, o.dropout);
+  apply(r.model.init, o.init);
+  apply(r.epochs, o.epochs);
+  apply(r.batch_size, o.batch_size);
+  apply(r.accumulate, o.accumulate);
+  if (o.optimizer && *o.optimizer != r.optimizer) {
+    r.optimizer = *o.optimizer;
+    r.learning_rate = r.optimizer == "sgd" ? 0.02 : 3e-4;  // rates of one are no rates for the other
+  }
+  apply(r.learning_rate, o.learning_rate);
+  apply(r.schedule, o.schedule);
+  apply(r.warmup, o.warmup);
+  apply(r.weight_decay, o.weight_decay);
+  apply(r.l2, o.l2);
+  apply(r.label_smoothing, o.label_smoothing);
+  apply(r.clip_norm, o.clip_norm);
+  apply(r.val_fraction, o.val_fraction);
+  apply(r.seed, o.seed);
+  apply(r.limit, o.limit);
+  if (o.no_augment) r.augment = false;
+
+  check("--epochs", r.epochs, 1, 100000);
+  check("--batch-size", r.batch_size, 1, 65536);
+  check("--accumulate", r.accumulate, 1, 65536);
+  check("--image-size", r.model.image_size, 1, 8192);
+  check("--learning-rate", r.learning_rate, 0.0, 1e6);
+  check("--warmup", r.warmup, 0.0, 1e5);
+  check("--weight-decay", r.weight_decay, 0.0, 1e3);
+  check("--l2", r.l2, 0.0, 1e3);
+  check("--dropout", r.model.dropout, 0.0, 0.999);
+  check("--val-fraction", r.val_fraction, 0.0, 0.9);
+  check<std::int64_t>("--limit", r.limit, 0, std::int64_t{1} << 40);
+  if (r.optimizer != "sgd" && r.optimizer != "adam" && r.optimizer != "adamw")
+    fail<option_error>("--optimizer ", r.optimizer, ": wanted adam, adamw or sgd");
+  return r;
+}
+
+nlohmann::ordered_json to_json(const picture_options& p) {
+  return {{"resize", p.resize}, {"crop_fraction", p.crop_fraction}, {"normalize", p.normalize}};
+}
+
+picture_options picture_from_json(const nlohmann::ordered_json& text) {
+  try {
+    picture_options p;
+    text.at("resize").get_to(p.resize);
+    text.at("crop_fraction").get_to(p.crop_fraction);
+    text.at("normalize").get_to(p.normalize);
+    return p;
+  } catch (const nlohmann::json::exception& e) {
+    fail("picture: ", e.what());
+  }
+}
+
+nlohmann::ordered_json to_json(const recipe& r) {
+  return {{"preset", r.preset},
+          {"model", to_json(r.model)},
+          {"picture", to_json(r.picture)},
+          {"epochs", r.epochs},
+          {"batch_size", r.batch_size},
+          {"accumulate", r.accumulate},
+          {"optimizer", r.optimizer},
+          {"momentum", r.momentum},
+          {"nesterov", r.nesterov},
+          {"learning_rate", r.learning_rate},
+          {"schedule", r.schedule},
+          {"warmup", r.warmup},
+          {"weight_decay", r.weight_decay},
+          {"l2", r.l2},
+          {"label_smoothing", r.label_smoothing},
+          {"clip_norm", r.clip_norm},
+          {"augment", r.augment},
+          {"crop", r.crop},
+          {"crop_scale", r.crop_scale},
+          {"jitter", r.jitter},
+          {"seed", r.seed},
+          {"val_fraction", r.val_fraction},
+          {"limit", r.limit}};
+}
+
+}  // namespace cli

@@ -1,0 +1,68 @@
+#pragma once
+// What decides a training run's result: a preset, and the options that override it.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "model.hpp"
+
+namespace cli {
+
+/// How pictures become numbers. Part of the weights file: later commands do exactly the same.
+struct picture_options {
+  std::string resize = "crop";  ///< crop: short side, then the middle; stretch: both sides; tensorflow: as TF 1's resize_images
+  double crop_fraction = 1.0;   ///< crop alone: the middle is taken from a short side of size / crop_fraction
+  std::string normalize =
+      "imagenet";  ///< imagenet: mean and deviation of ImageNet; mean: 0 to 255 less the data's mean; raw: 0 to 255
+};
+
+struct recipe {
+  std::string preset = "best";
+  model_options model;
+  picture_options picture;
+  int epochs = 20;
+  int batch_size = 64;
+  int accumulate = 1;
+  std::string optimizer = "sgd";  ///< sgd (momentum), adam, adamw
+  double momentum = 0.9;
+  bool nesterov = true;
+  double learning_rate = 0.05;
+  std::string schedule = "one-cycle";
+  double warmup = 0;  ///< epochs of linear warm-up
+  double weight_decay = 0;
+  double l2 = 0;  ///< on dense weights
+  double label_smoothing = 0;
+  double clip_norm = 0;
+  bool augment = true;
+  std::string crop = "resized";  ///< of augmentation: resized (random area) or shift (random place in a larger picture)
+  double crop_scale = 0.5;       ///< resized: smallest area; shift: size of the crop over that of the picture
+  double jitter = 0;             ///< brightness, contrast and saturation, as a fraction
+  std::uint64_t seed = 0;
+  double val_fraction = 0.1;
+  std::int64_t limit = 0;  ///< images used, 0: all
+};
+
+/// Options given on the command line; what is absent is the preset's.
+struct recipe_overrides {
+  std::string preset = "best";
+  std::optional<std::string> model, optimizer, schedule, init;
+  std::optional<int> epochs, batch_size, accumulate, image_size;
+  std::optional<double> learning_rate, warmup, weight_decay, l2, dropout, label_smoothing, clip_norm, val_fraction;
+  std::optional<std::uint64_t> seed;
+  std::optional<std::int64_t> limit;
+  bool no_augment = false;
+};
+
+/// Names for --preset, with what each stands for.
+extern const char* const preset_help;
+
+/// Throws option_error for an unknown preset or an option outside its range.
+recipe make_recipe(const recipe_overrides& o);
+
+nlohmann::ordered_json to_json(const recipe& r);
+nlohmann::ordered_json to_json(const picture_options& p);
+picture_options picture_from_json(const nlohmann::ordered_json& text);
+
+}  // namespace cli

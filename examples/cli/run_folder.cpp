@@ -1,0 +1,149 @@
+#include "run_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <minicnn/io/checkpoint.hpp>
+#include <minicnn/io/file.hpp>
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+using minicnn::fail;
+using minicnn::file_error;
+using minicnn::option_error;
+namespace fs = std::filesystem;
+
+run_folder::run_folder(std::string path, existing_run existing) : path_(std::move(path)) {
+  std::error_code problem;
+  const bool holds_run = fs::exists(file("config.json"), problem) || fs::exists(file("last.safetensors"), problem);
+  if (holds_run && existing == existing_run::refuse)
+    fail<option_error>(path_, ": holds a run already; --resume goes on with it, --overwrite begins anew");
+  if (!fs::exists(file("last.safetensors"), problem) && existing == existing_run::resume)
+    fail<option_error>(path_, ": nothing to resume: no last.safetensors");
+  fs::create_directories(path_, problem);
+  if (problem) fail<file_error>(path_, ": cannot be made: ", problem.message());
+  lock();
+  if (existing == existing_run::overwrite)
+    for (const char* name : {"config.json", "results.csv", "report.html", "best.safetensors", "last.safetensors"})
+      fs::remove(file(name), problem);
+}
+
+run_folder::~run_folder() {
+  if (lock_ >= 0) close(lock_);
+}
+
+void run_folder::lock() {
+  lock_ = open(file(".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  if (lock_ < 0) fail<file_error>(file(".lock"), ": ", std::strerror(errno));
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) fail<option_error>(path_, ": another process is training in this folder");
+}
+
+void run_folder::write_config(const json& config) const { minicnn::write_file(file("config.json"), config.dump(2) + "\n"); }
+
+void run_folder::write_history(const std::vector<minicnn::epoch_record>& history) const {
+  minicnn::write_file(file("results.csv"), minicnn::history_csv(history));
+}
+
+void run_folder::write_report(const minicnn::training_report& report) const {
+  minicnn::write_file(file("report.html"), minicnn::report_html(report));
+}
+
+json run_folder::read_config() const {
+  try {
+    return json::parse(minicnn::read_file(file("config.json")));
+  } catch (const json::exception& e) {
+    fail<file_error>(file("config.json"), ": ", e.what());
+  }
+}
+
+void run_folder::save_best(const minicnn::network<float>& net, const weights_info& info) const {
+  minicnn::save_weights(net, file("best.safetensors"), to_metadata(info));
+}
+
+void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, const weights_info& info,
+                           const minicnn::fit_position& p, const json& recipe_text, const json& data_text) const {
+  minicnn::safetensors_writer out;
+  for (const auto& [key, value] : to_metadata(info)) out.metadata(key, value);
+  // No seconds, speeds or paths: equal seeds give equal bytes.
+  const json position = {{"epoch", p.epoch},
+                         {"batch", p.batch},
+                         {"step", p.step},
+                         {"total_steps", p.total_steps},
+                         {"skipped", p.skipped},
+                         {"loss_sum", p.loss_sum},
+                         {"right", p.right},
+                         {"seen", p.seen},
+                         {"best_loss", std::isfinite(p.best_loss) ? json(p.best_loss) : json()},
+                         {"best_epoch", p.best_epoch},
+                         {"network_step", net.step()},
+                         {"optimizer_steps", optimizer.steps()}};
+  out.metadata("position", position.dump());
+  out.metadata("recipe", recipe_text.dump());
+  out.metadata("data", data_text.dump());
+  minicnn::add_weights(out, net);
+  for (const auto& s : optimizer.state())
+    out.add(std::string(minicnn::training_prefix) + s.name, minicnn::view<const float>(s.data));
+  out.write(file("last.safetensors"));
+}
+
+namespace {
+
+json metadata_json(const minicnn::safetensors_file& from, const char* key) {
+  const std::string* text = from.find_metadata(key);
+  if (text == nullptr) fail<file_error>(from.path(), ": no metadata \"", key, "\": cannot be resumed");
+  try {
+    return json::parse(*text);
+  } catch (const json::exception& e) {
+    fail<file_error>(from.path(), ": metadata \"", key, "\": ", e.what());
+  }
+}
+
+void check_same(const minicnn::safetensors_file& from, const char* key, const json& now) {
+  const json before = metadata_json(from, key);
+  for (const auto& [name, value] : now.items())
+    if (!before.contains(name) || before.at(name) != value)
+      fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ",
+                         before.contains(name) ? before.at(name).dump() : "nothing", ", this call says ", value.dump());
+}
+
+}  // namespace
+
+void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::fit_position& p,
+                           const json& recipe_text, const json& data_text) const {
+  const auto from = minicnn::safetensors_file::open(file("last.safetensors"));
+  check_same(from, "recipe", recipe_text);
+  check_same(from, "data", data_text);
+  const json position = metadata_json(from, "position");
+  minicnn::load_weights(net, from);
+  for (auto& s : optimizer.state()) from.read(std::string(minicnn::training_prefix) + s.name, s.data);
+  try {
+    position.at("epoch").get_to(p.epoch);
+    position.at("batch").get_to(p.batch);
+    position.at("step").get_to(p.step);
+    position.at("total_steps").get_to(p.total_steps);
+    position.at("skipped").get_to(p.skipped);
+    position.at("loss_sum").get_to(p.loss_sum);
+    position.at("right").get_to(p.right);
+    position.at("seen").get_to(p.seen);
+    if (!position.at("best_loss").is_null()) position.at("best_loss").get_to(p.best_loss);
+    position.at("best_epoch").get_to(p.best_epoch);
+    net.step(position.at("network_step").get<std::uint64_t>());
+    optimizer.steps(position.at("optimizer_steps").get<minicnn::index_t>());
+    p.seconds = read_config().value("seconds", 0.0);
+  } catch (const json::exception& e) {
+    fail<file_error>(from.path(), ": metadata \"position\": ", e.what());
+  }
+  std::error_code problem;
+  if (p.epoch > 0 && fs::exists(file("results.csv"), problem))
+    p.history = minicnn::parse_history_csv(minicnn::read_file(file("results.csv")), file("results.csv"));
+  // A kill between the two files may leave one row too many.
+  while (!p.history.empty() && p.history.back().epoch > p.epoch) p.history.pop_back();
+}
+
+}  // namespace cli

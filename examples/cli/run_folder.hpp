@@ -1,0 +1,57 @@
+#pragma once
+// A run's folder: config.json, results.csv, report.html, best.safetensors, last.safetensors.
+
+#include <minicnn/report/html.hpp>
+#include <minicnn/train/fit.hpp>
+#include <minicnn/train/optimizer.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "recipe.hpp"
+#include "weights.hpp"
+
+namespace cli {
+
+/// How `train` treats a folder that holds a run.
+enum class existing_run { refuse, resume, overwrite };
+
+class run_folder {
+ public:
+  /// Makes the folder, or takes an existing one as `existing` says. Throws option_error for an existing run that is neither to
+  /// be resumed nor overwritten, and if another process is training there (a lock that ends with the process).
+  run_folder(std::string path, existing_run existing);
+  ~run_folder();
+  run_folder(const run_folder&) = delete;
+  run_folder& operator=(const run_folder&) = delete;
+
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+  /// Each is written to a temporary name and renamed.
+  void write_config(const nlohmann::ordered_json& config) const;
+  void write_history(const std::vector<minicnn::epoch_record>& history) const;
+  void write_report(const minicnn::training_report& report) const;
+
+  nlohmann::ordered_json read_config() const;
+
+  /// Weights alone, with everything that evaluate and predict need.
+  void save_best(const minicnn::network<float>& net, const weights_info& info) const;
+
+  /// Weights, optimizer state and position. `recipe_text` and `data_text` say what the run was made with and from.
+  void save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, const weights_info& info,
+                 const minicnn::fit_position& position, const nlohmann::ordered_json& recipe_text,
+                 const nlohmann::ordered_json& data_text) const;
+
+  /// Puts network, optimizer and position where `save_last` left them; history and seconds come from results.csv and the
+  /// clock in config.json. Throws file_error if the recipe or the data differ, naming what differs.
+  void load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::fit_position& position,
+                 const nlohmann::ordered_json& recipe_text, const nlohmann::ordered_json& data_text) const;
+
+ private:
+  void lock();
+
+  std::string path_;
+  int lock_ = -1;
+};
+
+}  // namespace cli

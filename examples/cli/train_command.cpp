@@ -1,0 +1,99 @@
+// minicnn train
+
+#include <filesystem>
+
+#include "commands.hpp"
+#include "training.hpp"
+
+namespace cli {
+
+namespace {
+
+/// The command line as far as options were given, quoted for a shell.
+std::string command_line(const CLI::App& command) {
+  const auto quoted = [](const std::string& word) {
+    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,=+") == word.npos &&
+        !word.empty())
+      return word;
+    std::string out = "'";
+    for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+  };
+  std::string text = "minicnn train";
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() == 0) continue;
+    text += " --" + option->get_lnames().front();
+    if (option->get_items_expected_max() > 0)
+      for (const std::string& value : option->results()) text += " " + quoted(value);
+  }
+  return text;
+}
+
+void add_recipe_options(CLI::App& command, recipe_overrides& o) {
+  command.add_option("--preset", o.preset, preset_help)->check(CLI::IsMember({"article", "classic", "best"}));
+  command.add_option("--model", o.model, "network (default: the preset's)")->check(CLI::IsMember(model_names()));
+  command.add_option("--image-size", o.image_size, "pixels a side (default: the preset's)");
+  command.add_option("--epochs", o.epochs, "passes over the training images (default: article 10, classic 30, best 20)");
+  command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, best 64)");
+  command.add_option("--accumulate", o.accumulate, "batches whose gradients are summed before a step (default: 1)");
+  command.add_option("--learning-rate,--lr", o.learning_rate,
+                     "the schedule's peak (default: article 0.001, classic 0.01, best 0.02)");
+  command.add_option("--optimizer", o.optimizer, "adam, adamw or sgd (default: article adam, else sgd with momentum 0.9)")
+      ->check(CLI::IsMember({"adam", "adamw", "sgd"}));
+  command.add_option("--schedule", o.schedule,
+                     "constant, linear, cosine, one-cycle, step:E,E, every:E or plateau (default: article constant, "
+                     "classic step:0.33,0.67,0.9, best one-cycle)");
+  command.add_option("--warmup", o.warmup, "epochs of linear warm-up (default: 0)");
+  command.add_option("--weight-decay", o.weight_decay,
+                     "decoupled with adam and adamw, an L2 term in the gradient with sgd; not on biases and norms "
+                     "(default: article 0, else 0.0005)");
+  command.add_option("--l2", o.l2,
+                     "adds L2/2 times the sum of squares of dense weights to the loss (default: article 0.0001, else 0)");
+  command.add_option("--dropout", o.dropout, "rate in the dense layers (default: article and classic 0.5, best 0.2)");
+  command.add_option("--label-smoothing", o.label_smoothing, "in [0, 1) (default: 0)");
+  command.add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best 5, else 0)");
+  command.add_option(
+      "--init", o.init,
+      "he, glorot, lecun, paper or truncated-normal:DEVIATION (default: article truncated-normal:0.1, classic paper, best he)");
+  command.add_option("--seed", o.seed, "of first weights, split, order, augmentation and dropout (default: 0)");
+  command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)");
+  command.add_option("--limit", o.limit, "use only so many images, stratified; 0: all (default: 0)");
+  command.add_flag("--no-augment", o.no_augment, "no random crops and mirror images");
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<train_options>();
+  auto precision = std::make_shared<std::string>("fp32");
+  CLI::App* command = app.add_subcommand("train", "trains a network on a folder of pictures");
+  command->add_option("--data", o->data, "folder of pictures: cat.12.jpg, dog.7.jpg in one folder, or a folder a class")
+      ->required();
+  command->add_option("--out", o->out, "run folder to write")->required();
+  add_recipe_options(*command, o->overrides);
+  command->add_option("--threads", o->threads, "0: all processors")->capture_default_str();
+  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")->capture_default_str();
+  command
+      ->add_option("--time-limit", o->time_limit, "minutes; shortens the schedule after 50 steps so that the run fits; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--cache", o->cache, "none, or ram: keep decoded pictures, in up to half of the memory")
+      ->check(CLI::IsMember({"none", "ram"}))
+      ->capture_default_str();
+  command->add_option("--precision", *precision, "of arithmetic; fp32 in this version")
+      ->check(CLI::IsMember({"fp32"}))
+      ->capture_default_str();
+  auto* resume = command->add_flag("--resume", o->resume, "goes on from last.safetensors; give the same options as before");
+  command->add_flag("--overwrite", o->overwrite, "replaces an existing run")->excludes(resume);
+  command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read, and says which");
+  command->add_flag("--dry-run", o->dry_run, "plan, memory and time per epoch only; writes nothing");
+  command->callback([o, command, &chosen] {
+    const recipe r = make_recipe(o->overrides);
+    minicnn::resolve_threads(o->threads);
+    if (o->workers < 0 || o->workers > 256) throw usage_error(minicnn::text_of("--workers ", o->workers, ": wanted 0 to 256"));
+    o->command = command_line(*command);
+    chosen = [o, r] { return training(*o, r).run(); };
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,77 @@
+#include "train_setup.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+#include <minicnn/data/statistics.hpp>
+#include <minicnn/train/adam.hpp>
+#include <minicnn/train/sgd.hpp>
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+using minicnn::index_t;
+
+minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::image_dataset& data,
+                                              const minicnn::data_split& split, int threads) {
+  minicnn::image_transform t;
+  t.size = r.model.image_size;
+  t.fit = r.picture.resize == "crop" ? minicnn::fit_mode::crop : minicnn::fit_mode::stretch;
+  if (r.picture.resize == "tensorflow") t.filter = minicnn::interpolation::tensorflow1;
+  t.resize_to = static_cast<index_t>(static_cast<double>(t.size) / r.picture.crop_fraction + 0.5);
+  if (r.picture.normalize == "imagenet") {
+    t.normalize = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, 1.0F / 255};
+  } else if (r.picture.normalize == "mean") {
+    const auto statistics = minicnn::colour_statistics(data, split.train, threads);
+    for (std::size_t c = 0; c < 3; ++c) t.normalize.mean[c] = static_cast<float>(statistics.mean[c]);
+  }
+  return t;
+}
+
+minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t) {
+  if (!r.augment) return t;
+  t.augment.flip = 0.5;
+  t.augment.brightness = t.augment.contrast = t.augment.saturation = r.jitter;
+  if (r.crop == "resized") {
+    t.augment.crop = minicnn::crop_mode::random_resized;
+    t.augment.crop_area = {r.crop_scale, 1.0};
+  } else {
+    t.augment.crop = minicnn::crop_mode::random;
+    t.resize_to = static_cast<index_t>(static_cast<double>(t.size) / r.crop_scale + 0.5);
+  }
+  return t;
+}
+
+std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minicnn::network<float>& net) {
+  std::vector<minicnn::parameter_rule> rules;
+  if (r.l2 > 0) rules.push_back({.kind = "dense", .l2 = r.l2});
+  if (r.optimizer == "sgd")
+    // PyTorch's weight decay for SGD is an L2 term in the gradient, on all weights; so it is here.
+    return std::make_unique<minicnn::sgd<float>>(
+        net, minicnn::sgd_options{r.learning_rate, r.momentum, r.nesterov, 0.0, r.weight_decay, std::move(rules)});
+  return std::make_unique<minicnn::adam<float>>(
+      net, minicnn::adam_options{.learning_rate = r.learning_rate, .weight_decay = r.weight_decay, .rules = std::move(rules)});
+}
+
+json describe_data(const minicnn::image_dataset& data, const minicnn::data_split& split) {
+  std::uint64_t hash = 0;
+  for (const minicnn::sample& s : data.samples) hash = hash * 1099511628211ULL + s.id;
+  return {{"images", data.size()},
+          {"classes", data.classes},
+          {"training", split.train.size()},
+          {"validation", split.validation.size()},
+          {"names", hash}};
+}
+
+void print_counts(const minicnn::image_dataset& data, const minicnn::data_split& split) {
+  std::vector<index_t> train(data.classes.size()), validation(data.classes.size());
+  const auto count = [&](const minicnn::sample_indices& chosen, std::vector<index_t>& into) {
+    for (const index_t i : chosen) into[static_cast<std::size_t>(data.samples[static_cast<std::size_t>(i)].label)] += 1;
+  };
+  count(split.train, train);
+  count(split.validation, validation);
+  std::fprintf(stderr, "images per class (training + validation):\n");
+  for (std::size_t c = 0; c < data.classes.size(); ++c)
+    std::fprintf(stderr, "  %s: %" PRId64 " + %" PRId64 "\n", data.classes[c].c_str(), train[c], validation[c]);
+}
+
+}  // namespace cli

@@ -1,0 +1,30 @@
+#pragma once
+// From a recipe to what training runs on: transforms, optimizer, descriptions.
+
+#include <memory>
+#include <minicnn/data/dataset.hpp>
+#include <minicnn/data/split.hpp>
+#include <minicnn/data/transform.hpp>
+#include <minicnn/train/optimizer.hpp>
+#include <nlohmann/json.hpp>
+
+#include "recipe.hpp"
+
+namespace cli {
+
+/// How pictures are fed to the network outside of training. Reads the training pictures where the recipe subtracts their mean.
+minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::image_dataset& data,
+                                              const minicnn::data_split& split, int threads);
+
+/// The same with the recipe's augmentation.
+minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t);
+
+std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minicnn::network<float>& net);
+
+/// What the data set is, without its place: a resumed run must see the same.
+nlohmann::ordered_json describe_data(const minicnn::image_dataset& data, const minicnn::data_split& split);
+
+/// Images per class, to standard error.
+void print_counts(const minicnn::image_dataset& data, const minicnn::data_split& split);
+
+}  // namespace cli

@@ -1,0 +1,70 @@
+#pragma once
+// One training run, from options to exit code.
+
+#include <memory>
+#include <minicnn/data/loader.hpp>
+#include <minicnn/data/split.hpp>
+#include <minicnn/report/html.hpp>
+#include <minicnn/train/fit.hpp>
+#include <string>
+#include <vector>
+
+#include "recipe.hpp"
+#include "weights.hpp"
+
+namespace cli {
+
+class run_folder;
+
+struct train_options {
+  std::string data, out;
+  std::string command;  ///< the whole command line, for the report and for resuming
+  recipe_overrides overrides;
+  int threads = 0;
+  int workers = 1;
+  double time_limit = 0;  ///< minutes; 0: none
+  bool resume = false, overwrite = false, skip_bad = false, dry_run = false;
+  std::string cache = "none";  ///< none or ram
+};
+
+class training {
+ public:
+  /// Opens the data, builds network and optimizer and prints what is about to be trained. Writes nothing.
+  training(const train_options& o, recipe r);
+  ~training();
+
+  /// Trains, or with `dry_run` measures a few steps. Returns the exit code.
+  int run();
+
+ private:
+  using network = minicnn::network<float>;
+  using data_loader = minicnn::loader<float>;
+  using loop = minicnn::fitter<float, minicnn::softmax_cross_entropy<float>, data_loader, data_loader>;
+
+  weights_info info() const;
+  minicnn::loader_options loader_options(bool training) const;
+  minicnn::fit_options fit_options(const data_loader& train);
+  int estimate(data_loader& train);
+  void show(const minicnn::step_report& s);
+  void epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved);
+  minicnn::training_report report(bool finished) const;
+  void save_last() const;
+  void save_config() const;
+  void finish();
+
+  train_options o_;
+  recipe recipe_;
+  minicnn::image_dataset data_;
+  minicnn::data_split split_;
+  minicnn::image_transform picture_;
+  std::unique_ptr<network> net_;
+  std::unique_ptr<minicnn::optimizer<float>> optimizer_;
+  minicnn::softmax_cross_entropy<float> loss_;
+  run_folder* folder_ = nullptr;
+  minicnn::fit_position* position_ = nullptr;
+  std::vector<std::vector<minicnn::index_t>> confusion_;
+  minicnn::progress_line progress_{stderr};
+  bool header_shown_ = false;
+};
+
+}  // namespace cli
