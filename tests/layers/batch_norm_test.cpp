@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "golden/golden.hpp"
 #include "minicnn/graph/gradient_check.hpp"
 
 using namespace minicnn;
@@ -93,6 +94,38 @@ TEST_CASE("batch norm of a constant channel gives the bias") {
   const auto r = run(tensor<float>({4, 2, 3, 3}, 7.3F), tensor<float>({4, 2, 3, 3}, 1.0F));
   for (float y : r.output) CHECK(y == 0.0F);
   for (float dx : r.gradients[0]) CHECK(dx == 0.0F);
+}
+
+TEST_CASE_TEMPLATE("batch norm agrees with PyTorch", T, float, double) {
+  const golden::safetensors_file file = golden::open("batch_norm");
+  const auto compare = [&](const std::string& name, const shape& dims, batch_norm_options o, bool training = true) {
+    const shape channels{dims[1]};
+    op_values<T> values;
+    values.inputs.push_back(golden::filled<T>(dims, golden::input, 4.0, 1.0));
+    values.parameters.push_back(golden::filled<T>(channels, golden::weight, 1.0, 1.0));
+    values.parameters.push_back(golden::filled<T>(channels, golden::bias));
+    values.buffers.push_back(golden::filled<T>(channels, golden::mean));
+    values.buffers.push_back(golden::filled<T>(channels, golden::variance, 1.0, 1.0));
+    values.output_gradient = golden::filled<T>(dims, golden::upstream, 2.0);
+    op_trial trial;
+    trial.training = training;
+    const op_results<T> r = run_trial(batch_norm_op<T>(o), values, trial);
+    const auto check = [&](const tensor<T>& got, const std::string& what) {
+      CAPTURE(what);
+      CHECK(golden::relative_difference(view<const T>(got), file, name + "." + what) <
+            (sizeof(T) == sizeof(float) ? 1e-5 : 1e-12));
+    };
+    check(r.output, "output");
+    check(r.gradients[0], "input.gradient");
+    check(r.gradients[1], "weight.gradient");
+    check(r.gradients[2], "bias.gradient");
+    check(r.buffers[0], "running_mean");
+    check(r.buffers[1], "running_var");
+  };
+  compare("training", {3, 4, 3, 2}, {});
+  compare("training_momentum_0.3_eps_0.01", {2, 3, 2, 3}, {.eps = 0.01, .momentum = 0.3});
+  compare("training_after_dense", {5, 4}, {});
+  compare("evaluation", {3, 4, 3, 2}, {}, false);
 }
 
 TEST_CASE("batch norm keeps the contract") {

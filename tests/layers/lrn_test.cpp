@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "layers/against_golden.hpp"
 #include "minicnn/graph/gradient_check.hpp"
 
 using namespace minicnn;
@@ -63,6 +64,18 @@ TEST_CASE("LRN options of other programs") {
   CHECK(tensorflow.alpha == 0.001 / 9.0);
   CHECK(tensorflow.k == 1.0);
   CHECK(lrn_options::tensorflow().beta == 0.5);
+}
+
+TEST_CASE_TEMPLATE("LRN agrees with PyTorch", T, float, double) {
+  const auto compare = [](const std::string& name, const shape& dims, lrn_options o, double scale = 4.0) {
+    check_against_golden(lrn_op<T>(o), {"lrn", name, dims, scale});
+  };
+  compare("size_5", {2, 7, 3, 4}, {.size = 5, .alpha = 0.1, .beta = 0.75, .k = 2});
+  compare("article", {2, 12, 3, 3}, {.size = 9, .alpha = 0.001 / 9, .beta = 0.75, .k = 1}, 200.0);
+  compare("fewer_channels_than_window", {2, 3, 2, 3}, {.size = 9, .alpha = 0.2, .beta = 0.75, .k = 1});
+  compare("even_size_4", {2, 6, 2, 3}, {.size = 4, .alpha = 0.3, .beta = 0.75, .k = 1});
+  compare("beta_0.5", {2, 5, 2, 3}, {.size = 3, .alpha = 0.2, .beta = 0.5, .k = 1.5});
+  compare("beta_1", {2, 5, 2, 3}, {.size = 3, .alpha = 0.2, .beta = 1, .k = 1});
 }
 
 TEST_CASE("LRN keeps the contract") {

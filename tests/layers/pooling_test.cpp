@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "layers/against_golden.hpp"
 #include "minicnn/graph/gradient_check.hpp"
 
 using namespace minicnn;
@@ -127,6 +128,40 @@ TEST_CASE("SAME padding: ceil(input / stride) outputs") {
   const tensor<float> row({1, 1, 1, 4}, {1, 2, 3, 4});  // one column is added, at the right
   const avg_pool_op<float> mean({.kernel = {1, 3}, .stride = {1, 2}, .padding = padding2d::same(), .count_include_pad = false});
   check_values(run(mean, row, tensor<float>({1, 1, 1, 2}, 1.0F)).output, {2, 3.5F});
+}
+
+TEST_CASE_TEMPLATE("pooling agrees with PyTorch", T, float, double) {
+  const auto compare = [](const std::string& name, const op<T>& operation, const shape& dims) {
+    check_against_golden(operation, {"pooling", name, dims});
+  };
+  const auto largest = [&](const std::string& name, const shape& dims, max_pool_options o) {
+    compare(name, max_pool_op<T>(o), dims);
+  };
+  largest("max_overlapping", {2, 3, 9, 8}, {.kernel = 3, .stride = 2});
+  largest("max_2_2", {3, 2, 7, 6}, {.kernel = 2});
+  largest("max_padding", {2, 2, 7, 8}, {.kernel = 3, .stride = 2, .padding = 1});
+  largest("max_ceil", {2, 2, 8, 6}, {.kernel = 3, .stride = 2, .ceil_mode = true});
+  largest("max_ceil_padding", {2, 2, 6, 7}, {.kernel = 2, .padding = 1, .ceil_mode = true});
+  largest("max_gaps", {2, 2, 8, 8}, {.kernel = 2, .stride = 3});
+  largest("max_rectangular", {2, 2, 7, 8}, {.kernel = {3, 2}, .stride = {1, 2}, .padding = {1, 0}});
+  const auto mean = [&](const std::string& name, const shape& dims, avg_pool_options o) {
+    compare(name, avg_pool_op<T>(o), dims);
+  };
+  mean("average_overlapping", {2, 3, 9, 8}, {.kernel = 3, .stride = 2});
+  avg_pool_options o{.kernel = 3, .stride = 2, .padding = 1};
+  mean("average_padding_counts", {2, 2, 7, 8}, o);
+  o.ceil_mode = true;
+  mean("average_ceil_padding_counts", {2, 2, 8, 7}, o);
+  o.count_include_pad = false;
+  mean("average_ceil_padding_does_not_count", {2, 2, 8, 7}, o);
+  o.ceil_mode = false;
+  mean("average_padding_does_not_count", {2, 2, 7, 8}, o);
+  mean("average_ceil", {2, 2, 8, 6}, {.kernel = 3, .stride = 2, .ceil_mode = true});
+  for (const extent2d& size : {extent2d(1), extent2d(3, 2), extent2d(4, 5), extent2d(7)}) {
+    const shape dims = size == extent2d(7) ? shape{2, 2, 5, 6} : shape{2, 2, 7, 5};
+    compare("adaptive_average_" + size.text(), adaptive_avg_pool_op<T>({.output = size}), dims);
+    compare("adaptive_max_" + size.text(), adaptive_max_pool_op<T>({.output = size}), dims);
+  }
 }
 
 TEST_CASE("pooling ops keep the contract") {
