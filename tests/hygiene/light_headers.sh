@@ -19,7 +19,7 @@ forbid "errors are exceptions" '\b(assert|abort|std::exit|std::terminate)[[:spac
 forbid "using a whole namespace" '^[[:space:]]*using namespace\b'
 
 while IFS= read -r file; do
-  grep -q '^#pragma once' "$file" || { echo "$file: no #pragma once"; status=1; }
+  grep -qE '^#pragma once|^#ifndef MINICNN_[A-Z0-9_]+_HPP$' "$file" || { echo "$file: no #pragma once"; status=1; }
   # A header without a namespace of its own only includes others.
   if grep -qE '^namespace ' "$file" && ! grep -qE '^namespace minicnn::inline MINICNN_ABI(::detail)? \{' "$file"; then
     echo "$file: not in namespace minicnn::inline MINICNN_ABI"

@@ -91,7 +91,7 @@ struct plateau_schedule {
   double factor = 0.1;
   double threshold = 1e-4;
   double minimum = 0.0;  ///< the factor never falls below
-  double best = std::numeric_limits<double>::max();
+  double best = (std::numeric_limits<double>::max)();
   index_t waited = 0;
   double current = 1.0;
 
