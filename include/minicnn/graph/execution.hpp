@@ -136,7 +136,8 @@ class execution {
           consumers_[index(j)] += 1;
           gradient = gradient || needs_gradient_[index(j)];
         }
-        const plan_request asked{shapes, request_.training && !topology_->frozen[i], request_.ctx};
+        // A frozen node runs in evaluation mode, but gradients may pass through it, so it is planned like the others.
+        const plan_request asked{shapes, request_.training, request_.ctx};
         plans_[i] = graph<T>::plan_named(nodes[i].name, *nodes[i].operation, asked);
         gradient = check_parameters(state, static_cast<int>(i)) || gradient;
       }

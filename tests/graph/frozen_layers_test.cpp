@@ -1,0 +1,55 @@
+// Layers frozen in the middle of a network still pass gradients back to those that train before them.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "minicnn/graph/network.hpp"
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/conv2d.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/pooling.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+network<float> small_network() {
+  graph<float> g;
+  node<float> x = g.input({2, 9, 9});
+  x = relu(conv2d(x, {.filters = 5, .kernel = 3}));
+  x = max_pool(conv2d(x, {.filters = 4, .kernel = 3, .padding = 1}), {.kernel = 2, .stride = 2});
+  return network<float>(std::move(g), {dense(flatten(x), 3)}, {.seed = 4, .threads = 2});
+}
+
+tensor<float> first_gradient(network<float>& net) {
+  tensor<float> x({3, 2, 9, 9});
+  random_stream random(random_key(9));
+  for (float& value : x) value = static_cast<float>(random.normal());
+  net.forward(x);
+  for (float& value : net.output_gradient()) value = static_cast<float>(random.normal());
+  net.backward();
+  return tensor<float>(view<const float>(net.parameter_gradient("conv1.weight")));
+}
+
+}  // namespace
+
+TEST_CASE("gradients pass through frozen convolutions, pools and dense layers unchanged") {
+  network<float> net = small_network();
+  const tensor<float> wanted = first_gradient(net);
+  for (const char* frozen : {"conv2", "pool", "fc", "relu"}) {
+    CAPTURE(frozen);
+    network<float> other = small_network();
+    other.freeze(frozen);
+    const tensor<float> got = first_gradient(other);
+    CHECK(std::equal(got.begin(), got.end(), wanted.begin()));
+  }
+}
+
+TEST_CASE("a frozen parameter's gradient is left alone") {
+  network<float> net = small_network();
+  net.freeze("conv2");
+  for (float& value : net.parameter_gradient("conv2.weight")) value = 7.0F;
+  first_gradient(net);
+  for (float value : net.parameter_gradient("conv2.weight")) CHECK(value == 7.0F);
+}
