@@ -111,8 +111,10 @@ network<T> alexnet_bn(const alexnet_options& o = {}) {
   for (int filters : {384, 384, 256})
     x = batch_norm(relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init})));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
-  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
-  // A small last layer: the first loss is that of guessing, and the first gradients are not those of confident mistakes.
+  // Small dense weights, as in Caffe's AlexNet: with He's, 4096 activations of size 1 make a rate that suits the convolutions
+  // a hundred times too high for the last layer.
+  const initializer small = initializer::normal(0.005);
+  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = small, .bias_init = o.dense_bias})), o.dropout);
   return network<T>(std::move(g), {dense(x, o.classes, {.init = initializer::normal(0.01), .name = "logits_eval"})}, o.network);
 }
 
