@@ -118,7 +118,8 @@ class op {
   /// before the text. Called with other batch and image sizes again; parameters must not depend on the batch.
   virtual op_plan plan(const plan_request& request) const = 0;
 
-  /// Writes `output` (every element), in training also `saved` and the buffers. Must not allocate.
+  /// Writes `output` (every element), `saved` whenever it is not null (a frozen node runs in evaluation mode, and gradients
+  /// pass through it), and in training the buffers. Must not allocate.
   virtual void forward(const frame<T>& f) const = 0;
 
   /// Writes or adds to the wanted gradients of inputs and parameters. Must not allocate.
