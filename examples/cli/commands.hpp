@@ -31,5 +31,12 @@ class usage_error : public minicnn::error {
 };
 
 void add_train(CLI::App& app, action& chosen);
+void add_evaluate(CLI::App& app, action& chosen);
+void add_predict(CLI::App& app, action& chosen);
+void add_submit(CLI::App& app, action& chosen);
+void add_summary(CLI::App& app, action& chosen);
+void add_check(CLI::App& app, action& chosen);
+void add_bench(CLI::App& app, action& chosen);
+void add_generate(CLI::App& app, action& chosen);
 
 }  // namespace cli

@@ -14,8 +14,7 @@ namespace {
 
 /// Commands that other versions have. Refused by name, so that a script's author sees what is missing.
 void add_unavailable(CLI::App& app) {
-  for (const char* name : {"evaluate", "predict", "submit", "summary", "check", "bench", "generate", "lr-find", "explain",
-                           "compare", "serve", "import", "export"}) {
+  for (const char* name : {"lr-find", "explain", "compare", "serve", "import", "export"}) {
     CLI::App* command = app.add_subcommand(name)->group("")->prefix_command();
     command->set_help_flag();
     command->callback([name] { throw cli::usage_error(std::string(name) + " is not available in this version"); });
@@ -37,6 +36,13 @@ int run(int argc, const char* const* argv) {
       "Results go to standard output; progress, warnings and errors to standard error.");
   cli::action chosen;
   cli::add_train(app, chosen);
+  cli::add_evaluate(app, chosen);
+  cli::add_predict(app, chosen);
+  cli::add_submit(app, chosen);
+  cli::add_summary(app, chosen);
+  cli::add_check(app, chosen);
+  cli::add_bench(app, chosen);
+  cli::add_generate(app, chosen);
   add_unavailable(app);
 
   bool started = false;

@@ -1,0 +1,135 @@
+// minicnn bench
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <minicnn/core/random.hpp>
+#include <minicnn/report/progress.hpp>
+#include <minicnn/train/adam.hpp>
+#include <minicnn/train/loss.hpp>
+
+#include "commands.hpp"
+#include "interrupt.hpp"
+#include "named_model.hpp"
+
+namespace cli {
+
+using minicnn::fixed;
+using minicnn::index_t;
+
+namespace {
+
+struct bench_options {
+  model_options model;
+  int batch_size = 0;
+  std::string mode = "train";
+  int steps = 10;
+  int threads = 0;
+  std::string precision = "fp32";
+  bool json = false;
+};
+
+/// Steps that are not counted: the first one plans memory and touches it.
+constexpr int warm_up_steps = 2;
+
+/// Milliseconds of each counted call of `step`.
+template <class F>
+std::vector<double> measure(int steps, const F& step) {
+  using clock = std::chrono::steady_clock;
+  minicnn::progress_line progress(stderr);
+  std::vector<double> times;
+  for (int i = -warm_up_steps; i < steps; ++i) {
+    stop_if_interrupted();
+    progress.update(i < 0 ? "warming up" : "step", (std::max)(i, 0), steps, "");
+    const clock::time_point start = clock::now();
+    step();
+    if (i >= 0) times.push_back(std::chrono::duration<double, std::milli>(clock::now() - start).count());
+  }
+  return times;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+double peak_mebibytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+int bench_command(const bench_options& o) {
+  catch_interrupts();
+  minicnn::network<float> net = make_named_model(o.model, o.threads);
+  const minicnn::shape& one = net.input_dims();
+  minicnn::tensor<float> images({o.batch_size, one[1], one[2], one[3]});
+  minicnn::random_stream random(minicnn::random_key(1));
+  for (float& x : images) x = static_cast<float>(random.normal());
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(o.batch_size));
+  for (std::int32_t& label : labels) label = static_cast<std::int32_t>(random.below(o.model.classes));
+
+  std::vector<double> times;
+  if (o.mode == "infer") {
+    minicnn::workspace<float> space(net.threads());
+    times = measure(o.steps, [&] { net.predict(images, space); });
+  } else {
+    const minicnn::softmax_cross_entropy<float> loss;
+    minicnn::adam<float> optimizer(net);
+    times = measure(o.steps, [&] {
+      net.forward(images);
+      loss(net, labels);
+      net.backward();
+      optimizer.step();
+    });
+  }
+
+  const double ms = median(times), speed = o.batch_size / ms * 1000;
+  const std::string isa(minicnn::name_of(net.ctx().instruction_set));
+  if (o.json) {
+    const nlohmann::ordered_json text{{"model", o.model.name},
+                                      {"mode", o.mode},
+                                      {"batch_size", o.batch_size},
+                                      {"images_per_second", speed},
+                                      {"ms_per_step", ms},
+                                      {"peak_rss_mib", peak_mebibytes()},
+                                      {"isa", isa},
+                                      {"threads", net.threads()},
+                                      {"precision", o.precision},
+                                      {"image_size", one[2]},
+                                      {"steps", o.steps}};
+    std::printf("%s\n", text.dump().c_str());
+    return exit_done;
+  }
+  std::printf("%s %s, batch of %d at %d pixels: %s images/s, %s ms a step (median of %d), peak %s MiB, %s, %d threads, %s\n",
+              o.model.name.c_str(), o.mode.c_str(), o.batch_size, static_cast<int>(one[2]), fixed(speed, 1).c_str(),
+              fixed(ms, 1).c_str(), o.steps, fixed(peak_mebibytes(), 0).c_str(), isa.c_str(), net.threads(), o.precision.c_str());
+  return exit_done;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<bench_options>();
+  o->model.name.clear();
+  CLI::App* command = app.add_subcommand("bench", "speed of a step (forward, loss, backward, Adam) on random images");
+  add_model_options(*command, o->model)->required();
+  command->add_option("--batch-size", o->batch_size, "images a step")->required()->check(CLI::Range(1, 65536));
+  command->add_option("--mode", o->mode, "train, or infer: forward alone, in evaluation mode")
+      ->check(CLI::IsMember({"train", "infer"}))
+      ->capture_default_str();
+  command->add_option("--steps", o->steps, "counted steps, after 2 others")->check(CLI::Range(1, 1000000))->capture_default_str();
+  command->add_option("--threads", o->threads, "0: all processors")
+      ->check(CLI::Range(0, minicnn::max_threads))
+      ->capture_default_str();
+  command->add_option("--precision", o->precision, "of arithmetic; fp32 in this version")
+      ->check(CLI::IsMember({"fp32"}))
+      ->capture_default_str();
+  command->add_flag("--json", o->json, "one JSON object");
+  command->callback([o, &chosen] { chosen = [o] { return bench_command(*o); }; });
+}
+
+}  // namespace cli

@@ -1,0 +1,44 @@
+// minicnn check
+
+#include <cstdio>
+
+#include "commands.hpp"
+#include "data_source.hpp"
+#include "doctor.hpp"
+#include "interrupt.hpp"
+
+namespace cli {
+
+namespace {
+
+struct check_options {
+  std::string data;
+  int threads = 0;
+  bool json = false;
+};
+
+int check_command(const check_options& o) {
+  catch_interrupts();
+  const minicnn::image_dataset data = open_data(o.data);
+  const diagnosis found = examine(data, o.threads);
+  std::printf("%s", o.json ? (to_json(data, found).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str()
+                           : to_table(data, found).c_str());
+  return found.broken.empty() ? exit_done : exit_failed;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<check_options>();
+  CLI::App* command = app.add_subcommand("check",
+                                         "reads every picture of a data set and names what is broken, odd or there twice.\n"
+                                         "The exit code is 1 if a picture cannot be read. Nothing is changed.");
+  command->add_option("--data", o->data, "folder of pictures, as for train")->required();
+  command->add_option("--threads", o->threads, "0: all processors")
+      ->check(CLI::Range(0, minicnn::max_threads))
+      ->capture_default_str();
+  command->add_flag("--json", o->json, "one JSON object");
+  command->callback([o, &chosen] { chosen = [o] { return check_command(*o); }; });
+}
+
+}  // namespace cli

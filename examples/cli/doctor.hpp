@@ -1,0 +1,40 @@
+#pragma once
+// What is wrong with a data set.
+
+#include <minicnn/data/dataset.hpp>
+#include <minicnn/data/picture_source.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+struct odd_picture {
+  minicnn::index_t index;  ///< of the sample
+  std::string reason;
+};
+
+/// Smallest, middle and largest value.
+struct spread {
+  minicnn::index_t smallest = 0, median = 0, largest = 0;
+};
+
+struct diagnosis {
+  std::vector<minicnn::bad_file> broken;  ///< cannot be read
+  std::vector<odd_picture> odd;           ///< can be read, but hardly be meant: tiny, or very long and thin
+  /// Samples whose files have the same bytes, two or more each; with different labels at least one of them is wrong.
+  std::vector<std::vector<minicnn::index_t>> duplicates;
+  spread width, height;
+  minicnn::index_t readable = 0;
+};
+
+/// Reads every picture on `threads` threads (0: all). Throws `interruption` after Ctrl-C.
+diagnosis examine(const minicnn::image_dataset& data, int threads);
+
+/// Whether the samples, duplicates of each other, have different labels.
+bool labels_differ(const minicnn::image_dataset& data, const std::vector<minicnn::index_t>& samples);
+
+nlohmann::ordered_json to_json(const minicnn::image_dataset& data, const diagnosis& d);
+std::string to_table(const minicnn::image_dataset& data, const diagnosis& d);
+
+}  // namespace cli

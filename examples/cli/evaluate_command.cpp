@@ -1,0 +1,138 @@
+// minicnn evaluate
+
+#include <cstdio>
+#include <minicnn/train/fit.hpp>
+
+#include "commands.hpp"
+#include "figures.hpp"
+#include "inference.hpp"
+#include "interrupt.hpp"
+#include "messages.hpp"
+#include "watched_loader.hpp"
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::index_t;
+
+namespace {
+
+struct evaluate_options {
+  inference_options inference;
+  std::string data;
+  std::string split = "all";
+  int workers = 1;
+  bool skip_bad = false;
+  bool json = false;
+};
+
+/// The data set as the weights file's run saw it: its classes by the same numbers, unlabelled pictures left out.
+minicnn::image_dataset labelled_data(const std::string& path, const weights_info& info) {
+  minicnn::image_dataset data = open_data(path);
+  match_classes(data, info.classes);
+  if (data.channels != info.model.channels)
+    fail(path, ": pictures have ", data.channels, " channels, the network wants ", info.model.channels);
+  return data;
+}
+
+minicnn::sample_indices part_of(const minicnn::image_dataset& data, const weights_info& info, const std::string& name) {
+  if (name == "all") return all_samples(data);
+  minicnn::data_split split = split_data(data, info.limit, info.val_fraction, info.split_seed);
+  minicnn::sample_indices part = name == "train" ? std::move(split.train) : std::move(split.validation);
+  if (part.empty())
+    fail(data.root, ": the ", name, " part is empty (validation fraction ", info.val_fraction, " of the weights file)");
+  return part;
+}
+
+/// The figures of one view, by the function that training validates with: its own come out again to the last digit.
+figures evaluate_once(const loaded_model& model, const minicnn::image_dataset& data, const minicnn::sample_indices& part,
+                      const evaluate_options& o, std::vector<minicnn::bad_file>& bad) {
+  minicnn::loader_options options = evaluation_loader(model.info.picture, o.inference.batch_size, o.workers);
+  options.skip_bad = o.skip_bad;
+  minicnn::loader<float> pictures(data, part, options);
+  bad = pictures.bad_files();
+  watched_loader watched(pictures, "evaluating");
+  minicnn::workspace<float> space(model.net.threads());
+  const minicnn::evaluation e = minicnn::evaluate(model.net, watched, space);
+  const auto classes = static_cast<index_t>(model.info.classes.size());
+  figures f = measure(log_softmax(e.logits, classes, model.info.temperature), e.labels, model.info.classes);
+  if (!(model.info.temperature < 1 || model.info.temperature > 1)) f.log_loss = e.loss;
+  return f;
+}
+
+/// The figures of probabilities averaged over several views.
+figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& data, const minicnn::sample_indices& part,
+                       const evaluate_options& o, const std::string& tta, std::vector<minicnn::bad_file>& bad) {
+  predictor predict(model, tta, o.inference.batch_size);
+  minicnn::progress_line progress(stderr);
+  std::vector<double> rows;
+  std::vector<std::int32_t> labels;
+  for (std::size_t done = 0; done < part.size();) {
+    stop_if_interrupted();
+    progress.update("evaluating", static_cast<index_t>(done), static_cast<index_t>(part.size()), "");
+    const auto count = (std::min)(part.size() - done, static_cast<std::size_t>(predict.at_once()));
+    const std::span<const index_t> chosen(part.data() + done, count);
+    const auto results = predict.run(data, chosen);
+    for (std::size_t i = 0; i < count; ++i) {
+      const minicnn::sample& s = data.samples[static_cast<std::size_t>(chosen[i])];
+      if (results[i].reason.empty()) {
+        rows.insert(rows.end(), results[i].log_probabilities.begin(), results[i].log_probabilities.end());
+        labels.push_back(s.label);
+      } else if (o.skip_bad) {
+        bad.push_back({chosen[i], s.path, results[i].reason});
+      } else {
+        fail<minicnn::file_error>(s.path, ": ", results[i].reason);
+      }
+    }
+    done += count;
+  }
+  if (labels.empty()) fail<minicnn::file_error>(data.root, ": no picture can be read");
+  return measure(rows, labels, model.info.classes);
+}
+
+int evaluate_command(const evaluate_options& o) {
+  catch_interrupts();
+  const loaded_model model = load_model(o.inference.weights, o.inference.threads);
+  const minicnn::image_dataset data = labelled_data(o.data, model.info);
+  const minicnn::sample_indices part = part_of(data, model.info, o.split);
+  const std::string tta = chosen_views(o.inference, model.info);
+  std::vector<minicnn::bad_file> bad;
+  const figures f = tta == "none" ? evaluate_once(model, data, part, o, bad) : evaluate_views(model, data, part, o, tta, bad);
+
+  for (const minicnn::bad_file& b : bad) say(b.path + ": " + b.reason);
+  if (!bad.empty()) say(minicnn::text_of(bad.size(), " pictures could not be read and are not in these figures"));
+  if (!o.json) {
+    std::printf("%s", to_table(f).c_str());
+    return exit_done;
+  }
+  nlohmann::ordered_json text = to_json(f);
+  text["split"] = o.split;
+  text["tta"] = tta;
+  text["temperature"] = model.info.temperature;
+  text["skipped"] = bad.size();
+  std::printf("%s\n", text.dump().c_str());
+  return exit_done;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<evaluate_options>();
+  CLI::App* command = app.add_subcommand("evaluate", "measures a network on labelled pictures");
+  command->add_option("--data", o->data, "folder of pictures, as for train")->required();
+  add_inference_options(*command, o->inference);
+  command
+      ->add_option("--split", o->split,
+                   "all, or the train or val part of the split that training made (its seed, fraction and "
+                   "limit are in the weights file)")
+      ->check(CLI::IsMember({"all", "train", "val"}))
+      ->capture_default_str();
+  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read, and says which");
+  command->add_flag("--json", o->json, "one JSON object; confusion rows are true classes");
+  command->callback([o, &chosen] { chosen = [o] { return evaluate_command(*o); }; });
+}
+
+}  // namespace cli

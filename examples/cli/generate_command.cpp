@@ -1,0 +1,48 @@
+// minicnn generate
+
+#include <cstdio>
+#include <minicnn/report/progress.hpp>
+
+#include "commands.hpp"
+#include "drawing/drawing.hpp"
+#include "interrupt.hpp"
+
+namespace cli {
+
+using minicnn::index_t;
+
+namespace {
+
+struct generate_options {
+  std::string out;
+  index_t images = 2000;
+  std::uint64_t seed = 0;
+};
+
+int generate_command(const generate_options& o) {
+  catch_interrupts();
+  minicnn::progress_line progress(stderr);
+  const index_t written = drawing::generate_images(o.out, o.images, o.seed, [&](index_t done, index_t images) {
+    progress.update("drawing", done, images, "");
+    return !interrupted();
+  });
+  progress.clear();
+  if (written < o.images) throw interruption();
+  std::printf("%s pictures in %s\n", minicnn::to_text(written).c_str(), o.out.c_str());
+  return exit_done;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<generate_options>();
+  CLI::App* command = app.add_subcommand("generate", "draws cats and dogs to train on: cat.0.jpg, dog.0.jpg, cat.1.jpg, ...");
+  command->add_option("--out", o->out, "folder; made if missing, refused if it has such pictures already")->required();
+  command->add_option("--images", o->images, "pictures, half of each")
+      ->check(CLI::Range(index_t{1}, index_t{100000000}))
+      ->capture_default_str();
+  command->add_option("--seed", o->seed, "of everything that is drawn at random")->capture_default_str();
+  command->callback([o, &chosen] { chosen = [o] { return generate_command(*o); }; });
+}
+
+}  // namespace cli

@@ -1,0 +1,129 @@
+#include "inference.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "commands.hpp"
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::index_t;
+
+void add_inference_options(CLI::App& command, inference_options& o) {
+  command.add_option("--weights", o.weights, "weights file that train wrote")->required();
+  command.add_option("--tta", o.tta, "test-time augmentation: none, flip or ten-crop (default: what the weights file says)")
+      ->check(CLI::IsMember({"none", "flip", "ten-crop"}));
+  command.add_option("--batch-size", o.batch_size, "pictures at once")->check(CLI::Range(1, 65536))->capture_default_str();
+  command.add_option("--threads", o.threads, "0: all processors")
+      ->check(CLI::Range(0, minicnn::max_threads))
+      ->capture_default_str();
+}
+
+std::string chosen_views(const inference_options& o, const weights_info& info) { return o.tta.value_or(info.tta); }
+
+std::string without_path(const std::string& text, const std::string& path) {
+  return text.starts_with(path + ": ") ? text.substr(path.size() + 2) : text;
+}
+
+std::vector<double> log_softmax(std::span<const float> logits, index_t classes, double temperature) {
+  std::vector<double> out(logits.begin(), logits.end());
+  for (auto row = out.begin(); row != out.end(); row += classes) {
+    const double top = *std::max_element(row, row + classes) / temperature;
+    double sum = 0;
+    for (auto z = row; z != row + classes; ++z) sum += std::exp(*z = *z / temperature - top);
+    for (auto z = row; z != row + classes; ++z) *z -= std::log(sum);
+  }
+  return out;
+}
+
+namespace {
+
+std::vector<minicnn::image_transform> transforms(const weights_info& info, const std::string& tta) {
+  const auto views = tta == "flip"       ? minicnn::test_views::flip
+                     : tta == "ten-crop" ? minicnn::test_views::ten_crop
+                                         : minicnn::test_views::one;
+  try {
+    return views_of(info.picture, views);
+  } catch (const minicnn::option_error& e) {
+    throw usage_error("--tta " + tta + ": " + e.what());
+  }
+}
+
+/// log of the mean of exp over `rows` rows of `classes` logarithms, without leaving the range of numbers.
+std::vector<double> log_mean(std::span<const double> values, index_t rows, index_t classes) {
+  std::vector<double> out;
+  for (index_t k = 0; k < classes; ++k) {
+    double top = values[static_cast<std::size_t>(k)], sum = 0;
+    for (index_t r = 1; r < rows; ++r) top = (std::max)(top, values[static_cast<std::size_t>(r * classes + k)]);
+    for (index_t r = 0; r < rows; ++r) sum += std::exp(values[static_cast<std::size_t>(r * classes + k)] - top);
+    out.push_back(top + std::log(sum / static_cast<double>(rows)));
+  }
+  return out;
+}
+
+}  // namespace
+
+predictor::predictor(const loaded_model& model, const std::string& tta, int batch_size)
+    : model_(model),
+      views_(transforms(model.info, tta)),
+      at_once_((std::max)(index_t{1}, batch_size / views())),
+      image_elements_(model.net.input_dims().size_from(1)),
+      workspaces_(static_cast<std::size_t>(model.net.threads())),
+      space_(model.net.threads()) {}
+
+/// Writes all views of one picture. Returns why it cannot be used, or nothing.
+std::string predictor::prepare(const minicnn::image_u8& image, float* out, minicnn::image_workspace& workspace) const {
+  if (image.channels != model_.info.model.channels)
+    return minicnn::text_of("has ", image.channels, " channels, the network wants ", model_.info.model.channels);
+  for (const minicnn::image_transform& view : views_) {
+    apply(image, view, minicnn::random_key(), false, out, workspace);
+    out += image_elements_;
+  }
+  return "";
+}
+
+std::vector<predictor::result> predictor::run(const minicnn::image_dataset& data, std::span<const index_t> chosen) {
+  const auto count = static_cast<index_t>(chosen.size());
+  const minicnn::shape& one = model_.net.input_dims();
+  if (input_.dims().rank() == 0 || input_.dim(0) < count * views())
+    input_ = minicnn::tensor<float>({count * views(), one[1], one[2], one[3]});
+  minicnn::picture_source source(data);
+  std::vector<result> out(chosen.size());
+  minicnn::parallel_tasks(model_.net.threads(), count, [&](index_t task, int thread) {
+    const auto place = static_cast<std::size_t>(task);
+    minicnn::image_workspace& workspace = workspaces_[static_cast<std::size_t>(thread)];
+    try {
+      out[place].reason =
+          prepare(source.get(chosen[place], workspace), input_.data() + task * views() * image_elements_, workspace);
+    } catch (const minicnn::file_error& e) {
+      out[place].reason = without_path(e.what(), data.samples[static_cast<std::size_t>(chosen[place])].path);
+    }
+  });
+
+  // Pictures that could be read move together: the network sees no gaps.
+  const index_t block = views() * image_elements_;
+  index_t good = 0;
+  for (index_t i = 0; i < count; ++i) {
+    if (!out[static_cast<std::size_t>(i)].reason.empty()) continue;
+    if (good != i) std::copy_n(input_.data() + i * block, block, input_.data() + good * block);
+    good += 1;
+  }
+  if (good == 0) return out;
+  const minicnn::view<const float> input(input_.data(), {good * views(), one[1], one[2], one[3]});
+  const minicnn::view<const float> logits = model_.net.predict(input, space_);
+  for (const float z : logits)
+    if (!std::isfinite(z)) fail("the network's outputs are not finite numbers: these weights are of no use");
+  const index_t classes = logits.dims().size_from(1);
+  const std::vector<double> rows = log_softmax({logits.begin(), logits.end()}, classes, model_.info.temperature);
+  auto row = rows.begin();
+  for (result& r : out) {
+    if (!r.reason.empty()) continue;
+    const std::span<const double> own(row, row + views() * classes);
+    r.log_probabilities = views() == 1 ? std::vector<double>(own.begin(), own.end()) : log_mean(own, views(), classes);
+    row += views() * classes;
+  }
+  return out;
+}
+
+}  // namespace cli

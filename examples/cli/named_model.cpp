@@ -1,0 +1,24 @@
+#include "named_model.hpp"
+
+#include "commands.hpp"
+
+namespace cli {
+
+CLI::Option* add_model_options(CLI::App& command, model_options& o) {
+  CLI::Option* model = command.add_option("--model", o.name, "network")->check(CLI::IsMember(model_names()));
+  command.add_option("--classes", o.classes, "outputs")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  command.add_option("--image-size", o.image_size, "pixels a side (default: the model's own)")->check(CLI::Range(1, 1 << 14));
+  return model;
+}
+
+minicnn::network<float> make_named_model(const model_options& o, int threads) {
+  try {
+    return make_model(o, 0, threads);
+  } catch (const minicnn::shape_error& e) {
+    throw usage_error("--model " + o.name + ": " + e.what());
+  } catch (const minicnn::option_error& e) {
+    throw usage_error(e.what());
+  }
+}
+
+}  // namespace cli

@@ -1,0 +1,16 @@
+#pragma once
+// Networks chosen on the command line: --model, --classes, --image-size.
+
+#include <CLI/CLI.hpp>
+
+#include "model.hpp"
+
+namespace cli {
+
+/// Adds the three options and returns --model.
+CLI::Option* add_model_options(CLI::App& command, model_options& o);
+
+/// The network. Throws usage_error if no such network can be built: those options are then at fault.
+minicnn::network<float> make_named_model(const model_options& o, int threads);
+
+}  // namespace cli

@@ -1,0 +1,128 @@
+// minicnn predict
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <minicnn/report/progress.hpp>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "commands.hpp"
+#include "inference.hpp"
+#include "interrupt.hpp"
+#include "messages.hpp"
+#include "picture_list.hpp"
+
+namespace cli {
+
+using minicnn::fixed;
+using minicnn::index_t;
+
+namespace {
+
+struct predict_options {
+  inference_options inference;
+  std::vector<std::string> paths;
+  int top_k = 0;  ///< 0: one class as text and CSV, all of them as JSON
+  bool json = false, csv = false;
+};
+
+struct ranked_class {
+  std::string name;
+  double probability;
+};
+
+/// The classes from most to least probable; equal ones in the network's order.
+std::vector<ranked_class> ranking(const std::vector<double>& log_probabilities, const std::vector<std::string>& classes) {
+  std::vector<std::size_t> order(classes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return log_probabilities[a] > log_probabilities[b]; });
+  std::vector<ranked_class> out;
+  for (const std::size_t k : order) out.push_back({classes[k], std::exp(log_probabilities[k])});
+  return out;
+}
+
+/// A field of CSV as RFC 4180 has it.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == text.npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+std::string csv_header(std::size_t shown) {
+  std::string text = "path,class,probability";
+  for (std::size_t k = 2; k <= shown; ++k) text += minicnn::text_of(",class_", k, ",probability_", k);
+  return text;
+}
+
+std::string line_of(const std::string& path, const std::vector<ranked_class>& classes, std::size_t shown,
+                    const predict_options& o) {
+  if (o.json) {
+    nlohmann::ordered_json text{{"path", path}, {"class", classes[0].name}, {"probability", classes[0].probability}};
+    for (std::size_t k = 0; k < shown; ++k) text["probabilities"][classes[k].name] = classes[k].probability;
+    // A path may hold bytes that are not UTF-8, which JSON cannot carry.
+    return text.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  }
+  std::string text = o.csv ? csv_field(path) : path;
+  for (std::size_t k = 0; k < shown; ++k)
+    text += o.csv ? "," + csv_field(classes[k].name) + "," + minicnn::to_text(classes[k].probability)
+                  : "\t" + classes[k].name + "\t" + fixed(classes[k].probability, 6);
+  return text;
+}
+
+int predict_command(const predict_options& o) {
+  catch_interrupts();
+  const loaded_model model = load_model(o.inference.weights, o.inference.threads);
+  const std::vector<std::string>& classes = model.info.classes;
+  predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size);
+  const std::size_t usual = o.json ? classes.size() : 1;
+  const std::size_t shown = o.top_k == 0 ? usual : (std::min)(classes.size(), static_cast<std::size_t>(o.top_k));
+
+  std::vector<std::string> problems;
+  const minicnn::image_dataset pictures = list_pictures(o.paths, problems);
+  for (const std::string& text : problems) say(text);
+  auto bad = static_cast<index_t>(problems.size());
+  if (o.csv) std::printf("%s\n", csv_header(shown).c_str());
+
+  minicnn::progress_line progress(stderr);
+  const minicnn::sample_indices all = all_samples(pictures);
+  for (std::size_t done = 0; done < all.size();) {
+    stop_if_interrupted();
+    progress.update("predicting", static_cast<index_t>(done), pictures.size(), "");
+    const auto count = (std::min)(all.size() - done, static_cast<std::size_t>(predict.at_once()));
+    const auto results = predict.run(pictures, std::span<const index_t>(all.data() + done, count));
+    progress.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string& path = pictures.samples[done + i].path;
+      if (results[i].reason.empty())
+        std::printf("%s\n", line_of(path, ranking(results[i].log_probabilities, classes), shown, o).c_str());
+      else
+        say(path + ": " + results[i].reason), bad += 1;
+    }
+    std::fflush(stdout);
+    done += count;
+  }
+  if (bad > 0) say(minicnn::text_of(bad, bad == 1 ? " path has" : " paths have", " no prediction"));
+  return bad > 0 ? exit_failed : exit_done;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<predict_options>();
+  CLI::App* command =
+      app.add_subcommand("predict",
+                         "class and probability of pictures, a line each: path, class, probability, with tabs between them.\n"
+                         "What cannot be read is named on standard error, the rest is done, and the exit code is 1.");
+  command->add_option("PATH", o->paths, "pictures, or folders of them (in natural order: 2.jpg before 10.jpg)")->required();
+  add_inference_options(*command, o->inference);
+  command->add_option("--top-k", o->top_k, "how many classes to show, the most probable first (default: 1; with --json all)")
+      ->check(CLI::Range(1, 1 << 20));
+  CLI::Option* json = command->add_flag("--json", o->json, "one JSON object a line");
+  command->add_flag("--csv", o->csv, "CSV with a header")->excludes(json);
+  command->callback([o, &chosen] { chosen = [o] { return predict_command(*o); }; });
+}
+
+}  // namespace cli

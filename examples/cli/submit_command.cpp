@@ -1,0 +1,121 @@
+// minicnn submit
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <minicnn/data/image_folder.hpp>
+#include <minicnn/io/file.hpp>
+#include <minicnn/report/progress.hpp>
+
+#include "commands.hpp"
+#include "inference.hpp"
+#include "interrupt.hpp"
+#include "messages.hpp"
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::index_t;
+
+namespace {
+
+struct submit_options {
+  inference_options inference;
+  std::string data, out;
+  std::string positive;
+  double clip = 0;
+};
+
+/// Which output is "label": --positive, else the class called dog, else the second of two.
+std::size_t positive_class(const std::string& wanted, const std::vector<std::string>& classes) {
+  const auto place = std::find(classes.begin(), classes.end(), wanted.empty() ? "dog" : wanted);
+  if (place != classes.end()) return static_cast<std::size_t>(place - classes.begin());
+  if (!wanted.empty()) throw usage_error("--positive " + wanted + ": the weights tell apart " + list_of(classes));
+  if (classes.size() == 2) return 1;
+  throw usage_error("--positive is needed: none of the classes is called dog (" + list_of(classes) + ")");
+}
+
+struct row {
+  std::uint64_t id;
+  index_t sample;
+};
+
+/// Ids of all pictures, in numeric order. Throws file_error for one without a number and for two with the same.
+std::vector<row> numbered(const minicnn::image_dataset& data) {
+  std::vector<row> rows;
+  for (index_t i = 0; i < data.size(); ++i) {
+    const std::string& path = data.samples[static_cast<std::size_t>(i)].path;
+    const auto id = minicnn::number_of(path);
+    if (!id) fail<minicnn::file_error>(path, ": its name is not a number; Kaggle's ids are (12.jpg)");
+    rows.push_back({*id, i});
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const row& a, const row& b) { return a.id < b.id; });
+  for (std::size_t i = 1; i < rows.size(); ++i)
+    if (rows[i - 1].id == rows[i].id)
+      fail<minicnn::file_error>(data.samples[static_cast<std::size_t>(rows[i].sample)].path, ": has the same id as ",
+                                data.samples[static_cast<std::size_t>(rows[i - 1].sample)].path);
+  const std::uint64_t wanted = rows.back().id - rows.front().id + 1;
+  if (wanted != rows.size())
+    warn(minicnn::text_of(data.root, ": ids run from ", rows.front().id, " to ", rows.back().id, ", but there are ", rows.size(),
+                          " pictures: ", wanted - rows.size(), " ids are missing"));
+  return rows;
+}
+
+int submit_command(const submit_options& o) {
+  catch_interrupts();
+  const loaded_model model = load_model(o.inference.weights, o.inference.threads);
+  const std::size_t positive = positive_class(o.positive, model.info.classes);
+  const minicnn::image_dataset data = open_data(o.data);
+  const std::vector<row> rows = numbered(data);
+  predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size);
+  minicnn::atomic_file file(o.out);  // now, so that a folder that cannot be written to is not found out after the work
+
+  std::string text = "id,label\n";
+  index_t bad = 0;
+  minicnn::progress_line progress(stderr);
+  std::vector<index_t> chosen;
+  for (std::size_t done = 0; done < rows.size(); done += chosen.size()) {
+    stop_if_interrupted();
+    progress.update("predicting", static_cast<index_t>(done), data.size(), "");
+    chosen.clear();
+    for (std::size_t i = done; i < rows.size() && static_cast<index_t>(i - done) < predict.at_once(); ++i)
+      chosen.push_back(rows[i].sample);
+    const auto results = predict.run(data, chosen);
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      if (!results[i].reason.empty()) {
+        progress.clear();
+        say(data.samples[static_cast<std::size_t>(chosen[i])].path + ": " + results[i].reason);
+        bad += 1;
+        continue;
+      }
+      const double p = std::clamp(std::exp(results[i].log_probabilities[positive]), o.clip, 1 - o.clip);
+      text += minicnn::text_of(rows[done + i].id, ",", p, "\n");
+    }
+  }
+  progress.clear();
+  if (bad > 0) fail(bad, bad == 1 ? " picture" : " pictures", " of ", o.data, " could not be read; nothing is written");
+  file.write(text);
+  file.commit();
+  std::printf("%s rows in %s: P(%s)\n", minicnn::to_text(rows.size()).c_str(), o.out.c_str(),
+              model.info.classes[positive].c_str());
+  return exit_done;
+}
+
+}  // namespace
+
+void add_submit(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<submit_options>();
+  CLI::App* command = app.add_subcommand("submit", "Kaggle's submission file: id,label with label = P(dog), in order of ids");
+  command->add_option("--data", o->data, "folder of 1.jpg, 2.jpg, ...")->required();
+  command->add_option("--out", o->out, "CSV file to write")->required();
+  add_inference_options(*command, o->inference);
+  command->add_option("--positive", o->positive, "class whose probability is written (default: dog, or the second of two)");
+  command->add_option("--clip", o->clip, "keeps probabilities in [X, 1 - X]; 0 <= X < 0.5")->capture_default_str();
+  command->callback([o, &chosen] {
+    if (!(o->clip >= 0 && o->clip < 0.5)) throw usage_error(minicnn::text_of("--clip ", o->clip, ": wanted 0 to below 0.5"));
+    chosen = [o] { return submit_command(*o); };
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,81 @@
+// minicnn summary
+
+#include <cstdio>
+#include <minicnn/graph/summary.hpp>
+
+#include "commands.hpp"
+#include "named_model.hpp"
+#include "weights.hpp"
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+
+namespace {
+
+struct summary_options {
+  model_options model;
+  std::string weights;
+  std::string aux;
+  bool json = false;
+};
+
+json to_json(const model_options& model, const minicnn::network_summary& s) {
+  json layers = json::array();
+  for (const minicnn::layer_summary& l : s.layers)
+    layers.push_back({{"name", l.name},
+                      {"kind", l.kind},
+                      {"output", std::vector<minicnn::index_t>(l.output.begin() + 1, l.output.end())},
+                      {"parameters", l.parameters},
+                      {"macs", l.multiply_adds},
+                      {"bytes", l.output_bytes}});
+  return {{"model", model.name},
+          {"classes", model.classes},
+          {"input", {model.channels, model.image_size, model.image_size}},
+          {"parameters", s.parameters},
+          {"parameters_without_aux", s.parameters},
+          {"macs", s.multiply_adds},
+          {"weight_bytes", s.weight_bytes},
+          {"layers", layers}};
+}
+
+int summary_command(const summary_options& o) {
+  model_options model = o.model;
+  minicnn::network_summary s;
+  if (o.weights.empty()) {
+    s = minicnn::summarize(make_named_model(model, 1));
+  } else {
+    const loaded_model loaded = load_model(o.weights, 1);
+    model = loaded.info.model;
+    s = minicnn::summarize(loaded.net);
+  }
+  if (model.image_size == 0) model.image_size = default_image_size(model.name);
+  if (o.json) {
+    std::printf("%s\n", to_json(model, s).dump().c_str());
+    return exit_done;
+  }
+  std::printf("%s, input %d x %d x %d, %d classes\n\n%s", model.name.c_str(), model.channels, model.image_size, model.image_size,
+              model.classes, minicnn::summary_table(s).c_str());
+  return exit_done;
+}
+
+}  // namespace
+
+void add_summary(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<summary_options>();
+  o->model.name.clear();
+  CLI::App* command = app.add_subcommand("summary", "layers, parameters, multiply-adds and memory of a network");
+  CLI::Option* model = add_model_options(*command, o->model);
+  command->add_option("--weights", o->weights, "the network of this weights file")->excludes(model);
+  command->add_option("--aux", o->aux, "count auxiliary heads; for models that have them")->check(CLI::IsMember({"on", "off"}));
+  command->add_flag("--json", o->json, "one JSON object");
+  command->callback([o, command, &chosen] {
+    if (o->model.name.empty() && o->weights.empty()) throw usage_error("summary: wanted --model or --weights");
+    if (!o->weights.empty() && (command->count("--classes") > 0 || command->count("--image-size") > 0))
+      throw usage_error("summary: --classes and --image-size go with --model; a weights file has its own");
+    if (!o->aux.empty()) throw usage_error("--aux " + o->aux + ": none of the models has auxiliary heads");
+    chosen = [o] { return summary_command(*o); };
+  });
+}
+
+}  // namespace cli
