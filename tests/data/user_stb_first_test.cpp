@@ -8,6 +8,8 @@
 #include <stb/stb_image_resize.h>
 #include <stb/stb_image_write.h>
 
+#include "minicnn/data/picture_source.hpp"  // which declares the decoder's functions: they must still be defined below
+
 #define MINICNN_IMAGE_IMPLEMENTATION
 #include <doctest/doctest.h>
 

@@ -1,4 +1,3 @@
-#pragma once
 /// Pictures from files: JPEG, PNG and BMP, told apart by content.
 ///
 /// Only declarations. One unit of the program holds the decoder: CMake's target `minicnn::image` compiles it; without
@@ -9,6 +8,10 @@
 ///
 /// That unit needs stb_image.h (Debian: libstb-dev). It keeps a decoder of its own: a program that uses stb itself, in
 /// another unit or in this one, is not affected and does not affect it.
+
+// Not `#pragma once`: the unit with the decoder may have met the declarations before, through another header.
+#ifndef MINICNN_DATA_IMAGE_HPP
+#define MINICNN_DATA_IMAGE_HPP
 
 #include <span>
 #include <string>
@@ -37,6 +40,8 @@ image_u8 load_image(const std::string& path);
 void load_image(const std::string& path, image_u8& image, std::vector<unsigned char>& buffer);
 
 }  // namespace minicnn::inline MINICNN_ABI
+
+#endif  // MINICNN_DATA_IMAGE_HPP
 
 #if defined(MINICNN_IMAGE_IMPLEMENTATION)
 #include "minicnn/data/image_implementation.hpp"
