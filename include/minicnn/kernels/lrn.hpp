@@ -62,23 +62,31 @@ MINICNN_INLINE void inverse_power(vec<T, V>& out, const vec<T, V>& s, double bet
   load<V>(out, lanes);
 }
 
-/// Loads a vector, or what is left of it before `end`.
-template <class V, class T>
-MINICNN_INLINE void load_before(vec<T, V>& out, const T* from, const T* end) {
-  if (end - from >= V::template lanes<T>)
+/// `Whole`: a full vector of pixels is there. Otherwise nothing from `end` on may be read.
+template <bool Whole, class V, class T>
+MINICNN_INLINE void load_pixels(vec<T, V>& out, const T* from, const T* end) {
+  if (Whole || end - from >= V::template lanes<T>)
     load<V>(out, from);
   else
     load_part<V>(out, from, end - from);
 }
 
-/// s = k + alpha * sum of squares in the window of channel c, at the pixels from p on.
-template <class V, class T>
-MINICNN_INLINE void lrn_scale(vec<T, V>& s, const lrn_extents& e, const lrn_window& w, const T* image, const T* end, index_t c,
-                              index_t p) {
-  const index_t last = (std::min)(c + w.after, e.channels - 1);
+template <bool Whole, class V, class T>
+MINICNN_INLINE void store_pixels(T* to, const vec<T, V>& value, index_t count) {
+  if (Whole)
+    store<V>(to, value);
+  else
+    store_part<V, T>(to, value, count);
+}
+
+/// s = k + alpha * sum of squares in the window of channel c; `first` is the pixel in channel 0.
+template <bool Whole, class V, class T>
+MINICNN_INLINE void lrn_scale(vec<T, V>& s, const lrn_extents& e, const lrn_window& w, const T* first, const T* end, index_t c) {
+  const index_t from = (std::max)(c - w.before, index_t{0}), to = (std::min)(c + w.after, e.channels - 1);
   vec<T, V> sum{}, x;
-  for (index_t j = (std::max)(c - w.before, index_t{0}); j <= last; ++j) {
-    load_before<V>(x, image + j * e.pixels + p, end);
+  const T* pixel = first + from * e.pixels;
+  for (index_t j = from; j <= to; ++j, pixel += e.pixels) {
+    load_pixels<Whole, V, T>(x, pixel, end);
     sum += x * x;
   }
   s = static_cast<T>(w.k) + static_cast<T>(w.alpha) * sum;
@@ -90,75 +98,92 @@ struct lrn_forward_kernel {
   MINICNN_INLINE static void run(lrn_extents e, lrn_window w, const T* image, const T* end, T* out, index_t c0, index_t c1,
                                  index_t p0, index_t p1) {
     constexpr index_t lanes = V::template lanes<T>;
-    for (index_t c = c0; c < c1; ++c)
-      for (index_t p = p0; p < p1; p += lanes) {
-        vec<T, V> s, x;
-        lrn_scale<V, T>(s, e, w, image, end, c, p);
-        inverse_power<V, T>(s, s, w.beta);
-        load_before<V>(x, image + c * e.pixels + p, end);
-        x *= s;
-        if (p1 - p >= lanes)
-          store<V>(out + c * e.pixels + p, x);
-        else
-          store_part<V, T>(out + c * e.pixels + p, x, p1 - p);
-      }
+    for (index_t c = c0; c < c1; ++c) {
+      index_t p = p0;
+      for (; p + lanes <= p1; p += lanes) pixels<true, V>(e, w, image + p, end, out + p, c, lanes);
+      if (p < p1) pixels<false, V>(e, w, image + p, end, out + p, c, p1 - p);
+    }
+  }
+
+  template <bool Whole, class V, class T>
+  MINICNN_INLINE static void pixels(const lrn_extents& e, const lrn_window& w, const T* in, const T* end, T* out, index_t c,
+                                    index_t count) {
+    vec<T, V> s, x;
+    lrn_scale<Whole, V, T>(s, e, w, in, end, c);
+    inverse_power<V, T>(s, s, w.beta);
+    load_pixels<Whole, V, T>(x, in + c * e.pixels, end);
+    x *= s;
+    store_pixels<Whole, V, T>(out + c * e.pixels, x, count);
   }
 };
 
 /// With v_j = s_j^-beta and t_j = g_j x_j v_j / s_j, the gradient of x_i is g_i v_i - 2 alpha beta x_i * (sum of t_j over the
-/// channels j whose windows hold i). Channels are walked once; the last t_j and g_j v_j wait in `ring`.
+/// channels j whose windows hold i). Channels are walked once; the last t_j and g_j v_j wait in rings.
 struct lrn_backward_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(lrn_extents e, lrn_window w, const T* image, const T* end, const T* upstream, T* out, bool add,
                                  T* ring, index_t pitch, index_t p0, index_t p1) {
     constexpr index_t lanes = V::template lanes<T>;
     const index_t size = w.before + w.after + 1;
-    const T factor = static_cast<T>(-2.0 * w.alpha * w.beta);
     T* terms = ring;                  // `size` rows: t of channel j in row j % size, zero where there is no channel
     T* direct = ring + size * pitch;  // before + 1 rows: g_j v_j
     std::memset(terms, 0, static_cast<std::size_t>(size * pitch) * sizeof(T));
     index_t term_row = 0, direct_row = 0;
     for (index_t j = 0; j < e.channels + w.before; ++j) {
-      const index_t c = j - w.before;  // the channel whose last term is t_j
       T* term = terms + term_row * pitch;
       T* next_direct = direct + direct_row * pitch;
       if (++term_row == size) term_row = 0;
       if (++direct_row == w.before + 1) direct_row = 0;
-      const T* old_direct = direct + direct_row * pitch;  // of channel c: the row that is overwritten next
-      for (index_t p = p0; p < p1; p += lanes) {
-        const index_t r = p - p0, count = p1 - p;
-        vec<T, V> x, value{};
-        if (j < e.channels) {
-          vec<T, V> s, v, g;
-          lrn_scale<V, T>(s, e, w, image, end, j, p);
-          inverse_power<V, T>(v, s, w.beta);
-          load_before<V>(x, image + j * e.pixels + p, end);
-          load_before<V>(g, upstream + j * e.pixels + p, upstream + j * e.pixels + p1);
-          g *= v;
-          store<V>(next_direct + r, g);
-          value = g * x / s;
-        }
-        store<V>(term + r, value);
-        if (c < 0) continue;
-        vec<T, V> sum{}, gradient;
-        for (index_t row = 0; row < size; ++row) {
-          load<V>(value, terms + row * pitch + r);
-          sum += value;
-        }
-        load_before<V>(x, image + c * e.pixels + p, end);
-        load<V>(gradient, old_direct + r);
-        gradient += factor * x * sum;
-        T* place = out + c * e.pixels + p;
-        if (add) {
-          load_before<V>(value, static_cast<const T*>(place), static_cast<const T*>(place) + count);
-          gradient += value;
-        }
-        if (count >= lanes)
-          store<V>(place, gradient);
-        else
-          store_part<V, T>(place, gradient, count);
+      const T* old_direct = direct + direct_row * pitch;
+      index_t p = p0;
+      for (; p + lanes <= p1; p += lanes) {
+        enter<true, V>(e, w, image + p, end, upstream + p, j, lanes, term + p - p0, next_direct + p - p0);
+        leave<true, V>(e, w, image + p, end, out + p, j, lanes, add, terms + p - p0, old_direct + p - p0, pitch);
+      }
+      if (p < p1) {
+        enter<false, V>(e, w, image + p, end, upstream + p, j, p1 - p, term + p - p0, next_direct + p - p0);
+        leave<false, V>(e, w, image + p, end, out + p, j, p1 - p, add, terms + p - p0, old_direct + p - p0, pitch);
       }
     }
+  }
+
+  /// t_j and g_j v_j; behind the last channel t is zero.
+  template <bool Whole, class V, class T>
+  MINICNN_INLINE static void enter(const lrn_extents& e, const lrn_window& w, const T* in, const T* end, const T* upstream,
+                                   index_t j, index_t count, T* term, T* direct) {
+    vec<T, V> x, t{}, s, v, g;
+    if (j < e.channels) {
+      lrn_scale<Whole, V, T>(s, e, w, in, end, j);
+      inverse_power<V, T>(v, s, w.beta);
+      load_pixels<Whole, V, T>(x, in + j * e.pixels, end);
+      load_pixels<Whole, V, T>(g, upstream + j * e.pixels, upstream + j * e.pixels + count);
+      g *= v;
+      store<V>(direct, g);
+      t = g * x / s;
+    }
+    store<V>(term, t);
+  }
+
+  /// The gradient of channel j - before, whose last term is t_j.
+  template <bool Whole, class V, class T>
+  MINICNN_INLINE static void leave(const lrn_extents& e, const lrn_window& w, const T* in, const T* end, T* out, index_t j,
+                                   index_t count, bool add, const T* terms, const T* direct, index_t pitch) {
+    const index_t c = j - w.before;
+    if (c < 0) return;
+    vec<T, V> sum{}, t, x, gradient;
+    for (index_t row = 0; row <= w.before + w.after; ++row, terms += pitch) {
+      load<V>(t, terms);
+      sum += t;
+    }
+    load_pixels<Whole, V, T>(x, in + c * e.pixels, end);
+    load<V>(gradient, direct);
+    gradient += static_cast<T>(-2.0 * w.alpha * w.beta) * x * sum;
+    T* place = out + c * e.pixels;
+    if (add) {
+      load_pixels<Whole, V, T>(t, static_cast<const T*>(place), static_cast<const T*>(place) + count);
+      gradient += t;
+    }
+    store_pixels<Whole, V, T>(place, gradient, count);
   }
 };
 
