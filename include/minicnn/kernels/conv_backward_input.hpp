@@ -64,7 +64,7 @@ index_t conv_backward_input_scratch_bytes(int threads, index_t batch, const conv
   const index_t taps = g.group_filters() * g.taps();
   const index_t images = planes.is_copy() ? 0 : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
   return 2 * scratch::bytes_for<index_t>(taps) + scratch::bytes_for<T>(chunked_size<T>(g.group_channels(), taps)) +
-         scratch::bytes_for<T>(images * planes.image_size() + overshoot<T>) +
+         scratch::bytes_for<T>(images * planes.image_size() + 2 * overshoot<T>) +
          gather_scratch_bytes<T>(threads, g.group_channels(), taps);
 }
 
@@ -83,7 +83,7 @@ void conv_backward_input(const context& run, index_t batch, const conv_geometry&
   index_t* const tap_offset = work.take<index_t>(most_taps);     // into the planes of dy
   index_t* const weight_offset = work.take<index_t>(most_taps);  // into the weights of channel 0
   T* const packed = work.take<T>(chunked_size<T>(channels, most_taps));
-  T* const copy = work.take<T>((in_place ? 0 : images * planes.image_size()) + overshoot<T>);
+  T* const copy = work.take<T>((in_place ? 0 : images * planes.image_size()) + 2 * overshoot<T>) + overshoot<T>;
   scratch rest(work.take<std::byte>(gather_scratch_bytes<T>(run.threads, channels, most_taps)),
                gather_scratch_bytes<T>(run.threads, channels, most_taps));
 
@@ -123,10 +123,11 @@ void conv_backward_input(const context& run, index_t batch, const conv_geometry&
           p.filters = channels;
           p.taps = taps;
           p.weights = packed;
-          p.source = (in_place ? from : copy) + first_filter;
-          p.source_size = count * planes.image_size() + (in_place ? 0 : overshoot<T>)-first_filter;
+          p.source = (in_place ? from : copy);
+          p.source_begin = in_place ? 0 : -overshoot<T>;
+          p.source_end = count * planes.image_size() - p.source_begin;
           p.tap_offset = tap_offset;
-          p.grid = {count,          axis_h.positions(phase_h), axis_w.positions(phase_w), planes.image_size(),
+          p.grid = {count,          axis_h.positions(phase_h), axis_w.positions(phase_w), first_filter, planes.image_size(),
                     planes.columns, g.channels * pixels,       g.stride_h * g.width,      g.stride_w};
           p.target = dx + (n0 * g.channels + group * channels) * pixels + phase_h * g.width + phase_w;
           p.target_filter = pixels;

@@ -1,13 +1,13 @@
 #pragma once
 /// Gradient of a convolution with respect to its weights and bias.
 ///
-/// dW (filters x taps) = dy (filters x positions) * patches^T (positions x taps). The positions of the whole batch are the
-/// summed dimension; both operands are contiguous along it and are transposed while packing. Tasks are blocks of dW. Where dW
+/// dW (filters x taps) = dy (filters x positions) * patches (positions x taps). The positions of the whole batch are the summed
+/// dimension: dy is transposed while packing, patches are copied (conv_patches.hpp). Tasks are blocks of dW. Where dW
 /// is small the positions are cut into slices, whose number depends on the shape alone, and the slices' sums are added in
 /// order, so that any number of threads gives the same bits.
 
 #include "minicnn/kernels/conv_gather.hpp"
-#include "minicnn/kernels/conv_planes.hpp"
+#include "minicnn/kernels/conv_patches.hpp"
 #include "minicnn/kernels/pack.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -72,13 +72,11 @@ struct sum_lines_kernel {
 /// Sizes of a weight gradient that depend on the shape alone.
 template <class T>
 struct weight_gradient_plan {
+  patch_layout patches;
   index_t filters, taps, images, slices;
-  plane_layout planes;
-  bool in_place;
 
-  weight_gradient_plan(index_t batch, const conv_geometry& g)
-      : filters(g.group_filters()), taps(g.group_channels() * g.taps()), planes(input_planes(g)), in_place(planes.is_copy()) {
-    images = in_place ? batch : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
+  weight_gradient_plan(index_t batch, const conv_geometry& g) : patches(g), filters(g.group_filters()), taps(patches.taps) {
+    images = patches.in_place ? batch : (std::min)(batch, patches.images_at_a_time(sizeof(T)));
     const index_t area = filters * taps, block = index_t{1} << 16;
     slices = (std::min)(index_t{16}, divide_up(8 * block, area));
   }
@@ -88,22 +86,43 @@ struct weight_gradient_plan {
   index_t block_columns() const { return (std::min)(padded_taps(), 2 * conv_limits<T>::columns); }
   /// Sums of one slice: tiles of any height and width cover no more than this.
   index_t slice_sums() const { return padded_filters() * padded_taps(); }
+  index_t copied() const { return (patches.in_place ? 0 : images * patches.image_size) + 2 * overshoot<T>; }
+  index_t packed_a() const {
+    return (std::min)(padded_filters(), conv_limits<T>::rows + most_tile_rows) * conv_limits<T>::depth +
+           overshoot<T> * most_tile_columns<T>;
+  }
+  index_t packed_b() const { return block_columns() * conv_limits<T>::depth; }
+  /// A vector of two lanes may be a piece for each lane; runs are no shorter than one element.
+  index_t pieces() const { return block_columns() + 1; }
 
   index_t thread_bytes() const {
-    constexpr index_t depth = conv_limits<T>::depth;
-    return scratch::bytes_for<T>((std::min)(padded_filters(), conv_limits<T>::rows + most_tile_rows) * depth +
-                                 overshoot<T> * most_tile_columns<T>) +
-           scratch::bytes_for<T>(block_columns() * depth + overshoot<T> * most_tile_columns<T>) +
-           2 * scratch::bytes_for<pack_run>(depth);
+    return scratch::bytes_for<T>(packed_a()) + scratch::bytes_for<T>(packed_b()) +
+           scratch::bytes_for<pack_run>(conv_limits<T>::depth) + scratch::bytes_for<index_t>(conv_limits<T>::depth) +
+           scratch::bytes_for<gather_piece>(pieces()) + scratch::bytes_for<index_t>(pieces());
   }
   index_t bytes(int threads) const {
-    return scratch::bytes_for<T>((in_place ? 0 : images * planes.image_size()) + overshoot<T>) +
-           scratch::bytes_for<index_t>(padded_taps() + most_tile_columns<T>) +
-           scratch::bytes_for<index_t>(padded_filters() + most_tile_columns<T>) + scratch::bytes_for<index_t>(padded_taps()) +
+    return scratch::bytes_for<T>(copied()) + scratch::bytes_for<index_t>(patches.channels + most_tile_columns<T>) +
+           scratch::bytes_for<index_t>(padded_filters() + most_tile_columns<T>) + scratch::bytes_for<index_t>(taps) +
            scratch::bytes_for<T>(slices * slice_sums()) + scratch::bytes_for<T>(slices * filters * taps) +
            scratch::bytes_for<T>(slices * padded_filters()) + scratch::bytes_for<std::byte>(threads * thread_bytes());
   }
 };
+
+/// Fills `pieces` and `first` for the taps [begin, end), padded to whole panels.
+inline void patch_pieces(const patch_layout& p, const conv_geometry& g, index_t begin, index_t end, index_t lanes,
+                         gather_piece* pieces, index_t* first) {
+  index_t count = 0, v = 0;
+  for (index_t j0 = begin; j0 < round_up(end - begin, 2 * lanes) + begin; j0 += lanes) {
+    first[v++] = count;
+    for (index_t j = j0; j < (std::min)(j0 + lanes, end);) {
+      const index_t within = j % p.run_length, length = (std::min)(p.run_length - within, (std::min)(j0 + lanes, end) - j);
+      pieces[count++] = {p.run_offset(g, j / p.run_length) + within - (j - j0), static_cast<int>(j - j0),
+                         static_cast<int>(j - j0 + length)};
+      j += length;
+    }
+  }
+  first[v] = count;
+}
 
 }  // namespace detail
 
@@ -119,30 +138,24 @@ template <class T>
 void conv_backward_weight(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* dy, T* dweight,
                           bool add_weight, T* dbias, bool add_bias, scratch& work) {
   const detail::weight_gradient_plan<T> plan(batch, g);
-  const plane_layout& planes = plan.planes;
+  const patch_layout& patches = plan.patches;
   const isa i = run.instruction_set;
   const index_t filters = plan.filters, taps = plan.taps, slices = plan.slices;
   const index_t out_rows = g.out_height(), out_columns = g.out_width(), pixels = out_rows * out_columns;
   const int tile = choose_tile_rows(i, filters);
   const index_t width = tile_columns<T>(i), padded_filters = plan.padded_filters();
 
-  T* const copy = work.take<T>((plan.in_place ? 0 : plan.images * planes.image_size()) + overshoot<T>);
-  index_t* const tap_line = work.take<index_t>(plan.padded_taps() + most_tile_columns<T>);
+  T* const copy = work.take<T>(plan.copied()) + overshoot<T>;
+  index_t* const channel_line = work.take<index_t>(patches.channels + most_tile_columns<T>);
   index_t* const filter_line = work.take<index_t>(padded_filters + most_tile_columns<T>);
-  index_t* const column = work.take<index_t>(plan.padded_taps());
+  index_t* const column = work.take<index_t>(taps);
   T* const sums = work.take<T>(slices * plan.slice_sums());
   T* const slice_weight = work.take<T>(slices * filters * taps);
   T* const slice_bias = work.take<T>(slices * padded_filters);
   std::byte* const block = work.take<std::byte>(run.threads * plan.thread_bytes());
 
-  index_t k = 0;
-  for (index_t c = 0; c < g.group_channels(); ++c)
-    for (index_t kh = 0; kh < g.kernel_h; ++kh)
-      for (index_t kw = 0; kw < g.kernel_w; ++kw)
-        tap_line[k++] = c * planes.channel_size() + planes.offset(kh * g.dilation_h, kw * g.dilation_w);
-  for (; k < plan.padded_taps() + most_tile_columns<T>; ++k) tap_line[k] = tap_line[taps - 1];
   for (index_t f = 0; f < padded_filters + most_tile_columns<T>; ++f) filter_line[f] = (std::min)(f, filters - 1) * pixels;
-  for (index_t j = 0; j < taps; ++j) column[j] = j;
+  for (index_t j = 0; j < taps; ++j) column[j] = patches.weight_offset(g, j);
 
   const block_grid blocks = choose_blocks((run.threads + static_cast<int>(slices) - 1) / static_cast<int>(slices), filters, taps,
                                           tile, width, conv_limits<T>::rows, plan.block_columns());
@@ -153,23 +166,25 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
     for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
       const index_t count = (std::min)(plan.images, batch - n0), positions = count * pixels;
       const T* const from = x + n0 * g.channels * g.height * g.width;
-      if (!plan.in_place && (group == 0 || plan.images < batch)) copy_planes(run, planes, count, from, copy);
-      const index_t first_channel = group * g.group_channels() * planes.channel_size();
-      const T* const source = (plan.in_place ? from : copy) + first_channel;
-      const index_t source_size = count * planes.image_size() + (plan.in_place ? 0 : overshoot<T>)-first_channel;
+      if (patches.channel_last)
+        copy_channel_last(run, patches, count, group * patches.channels, from, channel_line, copy);
+      else if (!patches.in_place && (group == 0 || plan.images < batch))
+        copy_planes(run, patches.planes, count, from, copy);
+      const index_t origin = patches.channel_last ? 0 : group * patches.channels * patches.rows * patches.columns;
+      const T* const source = patches.in_place ? from : copy;
+      const index_t source_begin = patches.in_place ? 0 : -overshoot<T>, source_end = count * patches.image_size - source_begin;
       const T* const gradient = dy + (n0 * g.filters + group * filters) * pixels;
       const index_t gradient_size = (count * g.filters - group * filters) * pixels;
-      position_grid patches{count, out_rows, out_columns, planes.image_size(), planes.columns, pixels, out_columns, 1};
-      patches.merge_rows();
-      const position_grid maps{count, 1, pixels, g.filters * pixels, 0, 0, 0, 1};
+      const position_grid maps{count, 1, pixels, 0, g.filters * pixels, 0, 0, 0, 1};
 
       parallel_tasks(run.threads, slices * blocks.count(), [&](index_t task, int thread) {
         scratch mine(block + thread * plan.thread_bytes(), plan.thread_bytes());
-        T* const packed_a = mine.take<T>((std::min)(padded_filters, conv_limits<T>::rows + most_tile_rows) * depth +
-                                         overshoot<T> * most_tile_columns<T>);
-        T* const packed_b = mine.take<T>(plan.block_columns() * depth + overshoot<T> * most_tile_columns<T>);
-        auto* const runs_a = mine.take<detail::pack_run>(depth);
-        auto* const runs_b = mine.take<detail::pack_run>(depth);
+        T* const packed_a = mine.take<T>(plan.packed_a());
+        T* const packed_b = mine.take<T>(plan.packed_b());
+        auto* const runs = mine.take<detail::pack_run>(depth);
+        index_t* const position = mine.take<index_t>(depth);
+        auto* const pieces = mine.take<detail::gather_piece>(plan.pieces());
+        index_t* const first_piece = mine.take<index_t>(plan.pieces());
 
         const index_t slice = task / blocks.count(), row_block = task % blocks.row_blocks;
         const index_t column_block = task % blocks.count() / blocks.row_blocks;
@@ -183,24 +198,28 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
         // Column blocks follow each other, and in each the row blocks, as whole tiles.
         p.sums = sums + slice * plan.slice_sums() + j0 * round_up(filters, tile) + f0 * round_up(columns, width);
         T* const to = slices == 1 ? group_weight : slice_weight + slice * filters * taps;
-        p.target = {to + f0 * taps + j0, taps, column, rows, columns, nullptr, nullptr, false, slices == 1 && add_weight};
+        p.target = {to + f0 * taps, taps, column + j0, rows, columns, nullptr, nullptr, false, slices == 1 && add_weight};
+
+        detail::patch_pieces(patches, g, j0, j0 + columns, width / 2, pieces, first_piece);
 
         index_t q = positions * slice / slices;
         const index_t end = positions * (slice + 1) / slices;
         p.first = n0 == 0;
         do {
           p.depth = (std::min)(depth, end - q);
-          index_t run_count_a = 0, run_count_b = 0;
+          index_t run_count = 0;
           maps.each_run(q, q + p.depth, [&](index_t, index_t length, index_t offset, index_t) {
-            runs_a[run_count_a++] = {offset, length};
+            runs[run_count++] = {offset, length};
           });
-          patches.each_run(q, q + p.depth, [&](index_t, index_t length, index_t offset, index_t) {
-            runs_b[run_count_b++] = {offset, length};
-          });
+          for (index_t k = 0; k < p.depth; ++k) {
+            const index_t n = (q + k) / pixels, row = (q + k) % pixels / out_columns, at = (q + k) % out_columns;
+            position[k] = origin + n * patches.image_size + row * g.stride_h * patches.row() + at * g.stride_w * patches.pixel();
+          }
           dispatch<detail::pack_runs_kernel>(i, gradient, gradient_size, static_cast<const index_t*>(filter_line + f0), rows,
-                                             index_t{tile}, static_cast<const detail::pack_run*>(runs_a), run_count_a, packed_a);
-          dispatch<detail::pack_runs_kernel>(i, source, source_size, static_cast<const index_t*>(tap_line + j0), columns, width,
-                                             static_cast<const detail::pack_run*>(runs_b), run_count_b, packed_b);
+                                             index_t{tile}, static_cast<const detail::pack_run*>(runs), run_count, packed_a);
+          dispatch<detail::gather_kernel>(
+              i, static_cast<const detail::gather_piece*>(pieces), static_cast<const index_t*>(first_piece), p.column_tiles,
+              static_cast<const index_t*>(position), p.depth, source, source_begin, source_end, packed_b);
           if (dbias != nullptr && column_block == 0)
             dispatch<detail::sum_lines_kernel>(i, static_cast<const T*>(packed_a), p.row_tiles, index_t{tile}, p.depth, p.first,
                                                slice_bias + slice * padded_filters + f0);

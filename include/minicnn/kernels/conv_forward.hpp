@@ -14,7 +14,7 @@ index_t conv_forward_scratch_bytes(int threads, index_t batch, const conv_geomet
   const index_t taps = g.group_channels() * g.taps();
   const index_t images = planes.is_copy() ? 0 : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
   return scratch::bytes_for<index_t>(taps) + scratch::bytes_for<T>(chunked_size<T>(g.group_filters(), taps)) +
-         scratch::bytes_for<T>(images * planes.image_size() + overshoot<T>) +
+         scratch::bytes_for<T>(images * planes.image_size() + 2 * overshoot<T>) +
          gather_scratch_bytes<T>(threads, g.group_filters(), taps);
 }
 
@@ -33,7 +33,7 @@ void conv_forward(const context& run, index_t batch, const conv_geometry& g, con
 
   index_t* const tap_offset = work.take<index_t>(taps);
   T* const packed = work.take<T>(chunked_size<T>(filters, taps));
-  T* const copy = work.take<T>((in_place ? 0 : images * planes.image_size()) + overshoot<T>);
+  T* const copy = work.take<T>((in_place ? 0 : images * planes.image_size()) + 2 * overshoot<T>) + overshoot<T>;
   scratch rest(work.take<std::byte>(gather_scratch_bytes<T>(run.threads, filters, taps)),
                gather_scratch_bytes<T>(run.threads, filters, taps));
 
@@ -59,10 +59,19 @@ void conv_forward(const context& run, index_t batch, const conv_geometry& g, con
       p.filters = filters;
       p.taps = taps;
       p.weights = packed;
-      p.source = (in_place ? from : copy) + first_channel;
-      p.source_size = count * planes.image_size() + (in_place ? 0 : overshoot<T>)-first_channel;
+      p.source = (in_place ? from : copy);
+      p.source_begin = in_place ? 0 : -overshoot<T>;
+      p.source_end = count * planes.image_size() - p.source_begin;
       p.tap_offset = tap_offset;
-      p.grid = {count, g.out_height(), g.out_width(), planes.image_size(), planes.columns, g.filters * pixels, g.out_width(), 1};
+      p.grid = {count,
+                g.out_height(),
+                g.out_width(),
+                first_channel,
+                planes.image_size(),
+                planes.columns,
+                g.filters * pixels,
+                g.out_width(),
+                1};
       p.target = y + (n0 * g.filters + group * filters) * pixels;
       p.target_filter = pixels;
       p.bias = bias == nullptr ? nullptr : bias + group * filters;

@@ -2,10 +2,13 @@
 /// Convolution as a matrix product whose B is never written out: weights times pixels, gathered while packing.
 ///
 /// Column j of B is a position (image, row, column of the output), row k a tap (channel and place in the window). An
-/// element is source[position_offset(j) + tap_offset[k]], so a panel of positions is packed by copying a few runs per tap.
+/// element is source[position_offset(j) + tap_offset[k]]. The positions of one row of outputs are contiguous, so a vector of a
+/// packed row is a load, or two or three blended where rows end.
 /// Positions run across the batch: small maps fill the tiles as well as large ones.
 
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/kernels/tile.hpp"
@@ -15,7 +18,7 @@ namespace minicnn::inline MINICNN_ABI {
 /// Positions of a convolution, counted image by image, row by row, and where each is read and written.
 struct position_grid {
   index_t images, rows, columns;
-  index_t source_image, source_row;  ///< steps of the source offset; 1 from column to column
+  index_t source_origin, source_image, source_row;  ///< offset of the first, and its steps; 1 from column to column
   index_t target_image, target_row, target_column;
 
   index_t count() const { return images * rows * columns; }
@@ -33,7 +36,7 @@ struct position_grid {
     index_t image = begin / (rows * columns), row = begin / columns % rows, column = begin % columns;
     while (begin < end) {
       const index_t length = (std::min)(columns - column, end - begin);
-      body(begin, length, image * source_image + row * source_row + column,
+      body(begin, length, source_origin + image * source_image + row * source_row + column,
            image * target_image + row * target_row + column * target_column);
       begin += length;
       column = 0;
@@ -59,7 +62,7 @@ struct gather_product {
   index_t filters, taps;
   const T* weights;  ///< packed by `pack_chunked`
   const T* source;
-  index_t source_size;  ///< elements that may be read
+  index_t source_begin, source_end;  ///< source[i] may be read for source_begin <= i < source_end
   const index_t* tap_offset;
   position_grid grid;
   T* target;  ///< filter f of a position is stored at target[f * target_filter + the position's offset]
@@ -70,35 +73,98 @@ struct gather_product {
 
 namespace detail {
 
-/// A piece of a panel's row: at most one vector, `length` elements of it real.
-struct gather_copy {
-  index_t from;
-  int to, length;
+/// Lanes [begin, end) of a vector of a packed row: lane l is source[base + offset of the row + l].
+struct gather_piece {
+  index_t base;
+  int begin, end;
 };
 
+/// An integer as wide as `T`, for masks.
+template <class T>
+using mask_element = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+
 struct gather_kernel {
-  /// Packs panels of B: copies [first_copy[p], first_copy[p + 1]) make up panel p.
-  template <class V, class T>
-  MINICNN_INLINE static void run(const gather_copy* copies, const index_t* first_copy, index_t panels, const index_t* tap_offset,
-                                 index_t depth, const T* source, index_t source_size, T* to) {
-    constexpr int lanes = V::template lanes<T>, width = 2 * lanes;
-    for (index_t panel = 0; panel < panels; ++panel) {
-      const gather_copy* const begin = copies + first_copy[panel];
-      const gather_copy* const end = copies + first_copy[panel + 1];
-      index_t furthest = 0;
-      for (const gather_copy* c = begin; c != end; ++c) furthest = c->from > furthest ? c->from : furthest;
-      for (index_t k = 0; k < depth; ++k, to += width) {
-        const T* const from = source + tap_offset[k];
-        if (tap_offset[k] + furthest + lanes <= source_size) {
-          for (const gather_copy* c = begin; c != end; ++c) {
-            vec<T, V> x;
-            load<V>(x, from + c->from);
-            store<V>(to + c->to, x);
-          }
-        } else {
-          for (const gather_copy* c = begin; c != end; ++c)
-            for (int i = 0; i < c->length; ++i) to[c->to + i] = from[c->from + i];
+  /// `depth` rows of one vector each, put together from `Count` pieces (0: `count`, known only at run time).
+  template <class V, int Count, class T>
+  MINICNN_INLINE static void gather_vector(const gather_piece* pieces, index_t count, const index_t* offset, index_t depth,
+                                           const T* source, T* to) {
+    constexpr int lanes = V::template lanes<T>;
+    vec<mask_element<T>, V> lane;
+    MINICNN_UNROLL
+    for (int i = 0; i < lanes; ++i) lane[i] = i;
+    constexpr int most = Count == 0 ? 1 : Count;
+    vec<mask_element<T>, V> mask[most];
+    MINICNN_UNROLL
+    for (int i = 1; i < most; ++i) mask[i] = lane >= static_cast<mask_element<T>>(pieces[i].begin);
+    for (index_t k = 0; k < depth; ++k, to += 2 * lanes) {
+      const T* const from = source + offset[k];
+      vec<T, V> x, y;
+      load<V>(x, from + pieces[0].base);
+      MINICNN_UNROLL
+      for (int i = 1; i < most; ++i) {
+        load<V>(y, from + pieces[i].base);
+        x = mask[i] ? y : x;
+      }
+      if constexpr (Count == 0)
+        for (index_t i = 1; i < count; ++i) {
+          load<V>(y, from + pieces[i].base);
+          x = lane >= static_cast<mask_element<T>>(pieces[i].begin) ? y : x;
         }
+      store<V>(to, x);
+    }
+  }
+
+  /// Packs panels of two vectors a row: vector v of a row consists of pieces [first[v], first[v + 1]), row k of what lies
+  /// offset[k] further on. Whole vectors are read where that stays within source[begin, end).
+  template <class V, class T>
+  MINICNN_INLINE static void run(const gather_piece* pieces, const index_t* first, index_t panels, const index_t* offset,
+                                 index_t depth, const T* source, index_t begin, index_t end, T* to) {
+    constexpr int lanes = V::template lanes<T>;
+    index_t least = depth == 0 ? 0 : offset[0], most = least;
+    for (index_t k = 1; k < depth; ++k) {
+      least = offset[k] < least ? offset[k] : least;
+      most = offset[k] > most ? offset[k] : most;
+    }
+    for (index_t v = 0; v < 2 * panels; ++v) {
+      const gather_piece* const p = pieces + first[v];
+      const index_t count = first[v + 1] - first[v];
+      T* const place = to + v / 2 * 2 * lanes * depth + v % 2 * lanes;
+      if (count == 0) {
+        for (index_t k = 0; k < depth; ++k) store<V>(place + k * 2 * lanes, vec<T, V>{});
+        continue;
+      }
+      index_t low = p[0].base, high = low;
+      for (index_t i = 1; i < count; ++i) {
+        low = p[i].base < low ? p[i].base : low;
+        high = p[i].base > high ? p[i].base : high;
+      }
+      high += lanes;
+      if (low + least >= begin && high + most <= end) {
+        switch (count) {
+          case 1:
+            gather_vector<V, 1>(p, count, offset, depth, source, place);
+            break;
+          case 2:
+            gather_vector<V, 2>(p, count, offset, depth, source, place);
+            break;
+          case 3:
+            gather_vector<V, 3>(p, count, offset, depth, source, place);
+            break;
+          default:
+            gather_vector<V, 0>(p, count, offset, depth, source, place);
+            break;
+        }
+        continue;
+      }
+      for (index_t k = 0; k < depth; ++k) {
+        T* const row = place + k * 2 * lanes;
+        if (low + offset[k] >= begin && high + offset[k] <= end) {
+          gather_vector<V, 0>(p, count, offset + k, 1, source, row);
+          continue;
+        }
+        for (const gather_piece* piece = p; piece != p + count; ++piece)
+          for (int i = piece->begin; i < piece->end; ++i) row[i] = source[piece->base + offset[k] + i];
+        for (int i = p[count - 1].end; i < lanes; ++i) row[i] = T{0};
       }
     }
   }
@@ -114,7 +180,7 @@ struct gather_room {
     sums = ((std::min)(filters, conv_limits<T>::rows) + most_tile_rows) * columns;
   }
   index_t bytes() const {
-    return scratch::bytes_for<T>(b) + scratch::bytes_for<T>(sums) + scratch::bytes_for<gather_copy>(columns) +
+    return scratch::bytes_for<T>(b) + scratch::bytes_for<T>(sums) + scratch::bytes_for<gather_piece>(columns) +
            2 * scratch::bytes_for<index_t>(columns + 1);
   }
 };
@@ -170,25 +236,25 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
     scratch mine(block + thread * room.bytes(), room.bytes());
     T* const packed_b = mine.take<T>(room.b);
     T* const sums = mine.take<T>(room.sums);
-    auto* const copies = mine.take<detail::gather_copy>(room.columns);
-    index_t* const first_copy = mine.take<index_t>(room.columns + 1);
+    auto* const pieces = mine.take<detail::gather_piece>(room.columns);
+    index_t* const first_piece = mine.take<index_t>(room.columns + 1);
     index_t* const column = mine.take<index_t>(room.columns + 1);
 
     const index_t f0 = task % blocks.row_blocks * blocks.rows, filters = (std::min)(blocks.rows, g.filters - f0);
     const index_t j0 = task / blocks.row_blocks * blocks.columns, columns = (std::min)(blocks.columns, positions - j0);
     const index_t panels = divide_up(columns, width);
-    index_t copy_count = 0;
-    for (index_t panel = 0; panel < panels; ++panel) {
-      const index_t begin = j0 + panel * width, end = (std::min)(begin + width, j0 + columns);
-      first_copy[panel] = copy_count;
+    index_t piece_count = 0;
+    for (index_t v = 0; v < 2 * panels; ++v) {
+      const index_t begin = j0 + v * lanes, end = (std::min)(begin + lanes, j0 + columns);
+      first_piece[v] = piece_count;
+      if (begin >= end) continue;
       grid.each_run(begin, end, [&](index_t first, index_t length, index_t from, index_t to) {
-        for (index_t at = 0; at < length; at += lanes)
-          copies[copy_count++] = {from + at, static_cast<int>(first - begin + at),
-                                  static_cast<int>((std::min)(lanes, length - at))};
-        for (index_t at = 0; at < length; ++at) column[first - j0 + at] = to + at * grid.target_column;
+        const index_t at = first - begin;
+        pieces[piece_count++] = {from - at, static_cast<int>(at), static_cast<int>(at + length)};
+        for (index_t step = 0; step < length; ++step) column[first - j0 + step] = to + step * grid.target_column;
       });
     }
-    first_copy[panels] = copy_count;
+    first_piece[2 * panels] = piece_count;
 
     block_product<T> p{};
     p.b = packed_b;
@@ -200,8 +266,9 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
     index_t k0 = 0;
     do {
       p.depth = (std::min)(depth, g.taps - k0);
-      dispatch<detail::gather_kernel>(i, static_cast<const detail::gather_copy*>(copies), static_cast<const index_t*>(first_copy),
-                                      panels, g.tap_offset + k0, p.depth, g.source, g.source_size, packed_b);
+      dispatch<detail::gather_kernel>(i, static_cast<const detail::gather_piece*>(pieces),
+                                      static_cast<const index_t*>(first_piece), panels, g.tap_offset + k0, p.depth, g.source,
+                                      g.source_begin, g.source_end, packed_b);
       p.a = g.weights + k0 * padded_filters + f0 * p.depth;
       p.first = k0 == 0;
       p.last = k0 + p.depth == g.taps;

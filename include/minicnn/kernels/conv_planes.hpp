@@ -3,7 +3,7 @@
 /// pixels a row of windows meets at one tap are contiguous.
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "minicnn/kernels/conv_geometry.hpp"
 #include "minicnn/kernels/tile.hpp"
@@ -52,18 +52,39 @@ inline plane_layout input_planes(const conv_geometry& g) {
 
 namespace detail {
 
-/// to[i] = from[i * stride] for i < count. May store or load up to a vector too much, but not from `to_end`, `from_end` on.
+/// Every second lane of a pair of vectors.
+template <class Vector, int... Lane>
+MINICNN_INLINE void keep_even(Vector& a, const Vector& b, std::integer_sequence<int, Lane...>) {
+  a = __builtin_shufflevector(a, b, (2 * Lane)...);
+}
+
+/// to[i] = from[i * Stride] for i < count, by whole vectors as long as none touches `to_end` or `from_end`. Returns how many.
+template <class V, int Stride, class T>
+MINICNN_INLINE index_t copy_vectors(T* to, const T* to_end, const T* from, const T* from_end, index_t count) {
+  constexpr int lanes = V::template lanes<T>;
+  constexpr auto sequence = std::make_integer_sequence<int, lanes>{};
+  index_t i = 0;
+  for (; i < count && to_end - (to + i) >= lanes && from_end - (from + i * Stride) >= lanes * Stride; i += lanes) {
+    vec<T, V> x[Stride];
+    MINICNN_UNROLL
+    for (int u = 0; u < Stride; ++u) load<V>(x[u], from + i * Stride + u * lanes);
+    if constexpr (Stride >= 2) keep_even(x[0], x[1], sequence);
+    if constexpr (Stride == 4) {
+      keep_even(x[2], x[3], sequence);
+      keep_even(x[0], x[2], sequence);
+    }
+    store<V>(to + i, x[0]);
+  }
+  return i;
+}
+
+/// to[i] = from[i * stride] for i < count. May store or load some more, but nothing from `to_end` and `from_end` on.
 template <class V, class T>
 MINICNN_INLINE void copy_strided(T* to, const T* to_end, const T* from, const T* from_end, index_t stride, index_t count) {
-  constexpr int lanes = V::template lanes<T>;
   index_t i = 0;
-  if (stride == 1) {
-    for (; i < count && to_end - (to + i) >= lanes && from_end - (from + i) >= lanes; i += lanes) {
-      vec<T, V> x;
-      load<V>(x, from + i);
-      store<V>(to + i, x);
-    }
-  }
+  if (stride == 1) i = copy_vectors<V, 1>(to, to_end, from, from_end, count);
+  if (stride == 2) i = copy_vectors<V, 2>(to, to_end, from, from_end, count);
+  if (stride == 4) i = copy_vectors<V, 4>(to, to_end, from, from_end, count);
   for (; i < count; ++i) to[i] = from[i * stride];
 }
 

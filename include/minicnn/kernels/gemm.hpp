@@ -50,7 +50,7 @@ struct gemm_limits {
 
 template <class T>
 struct gemm_room {
-  index_t a, b, sums, column;
+  index_t a, b, sums;
   gemm_room(index_t m, index_t n, index_t k) {
     const index_t rows = (std::min)(m, gemm_limits<T>::rows) + most_tile_rows;
     const index_t columns = (std::min)(round_up(n, most_tile_columns<T>), gemm_limits<T>::columns);
@@ -58,12 +58,8 @@ struct gemm_room {
     a = rows * depth + overshoot<T>;
     b = columns * depth + overshoot<T>;
     sums = rows * columns;
-    column = columns;
   }
-  index_t bytes() const {
-    return scratch::bytes_for<T>(a) + scratch::bytes_for<T>(b) + scratch::bytes_for<T>(sums) +
-           scratch::bytes_for<index_t>(column);
-  }
+  index_t bytes() const { return scratch::bytes_for<T>(a) + scratch::bytes_for<T>(b) + scratch::bytes_for<T>(sums); }
 };
 
 }  // namespace detail
@@ -97,11 +93,9 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
     T* const packed_a = mine.take<T>(room.a);
     T* const packed_b = mine.take<T>(room.b);
     T* const sums = mine.take<T>(room.sums);
-    index_t* const column = mine.take<index_t>(room.column);
 
     const index_t i0 = task % blocks.row_blocks * blocks.rows, j0 = task / blocks.row_blocks * blocks.columns;
     const index_t task_rows = (std::min)(blocks.rows, m - i0), task_columns = (std::min)(blocks.columns, n - j0);
-    for (index_t j = 0; j < task_columns; ++j) column[j] = j;
     block_product<T> p{};
     p.a = packed_a;
     p.b = packed_b;
@@ -110,7 +104,7 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
     p.sums = sums;
     p.target = {c + i0 * ldc + j0,
                 ldc,
-                column,
+                nullptr,
                 task_rows,
                 task_columns,
                 finish.row_bias == nullptr ? nullptr : finish.row_bias + i0,

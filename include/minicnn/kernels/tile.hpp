@@ -46,14 +46,14 @@ inline index_t round_up(index_t count, index_t unit) { return (count + unit - 1)
 inline index_t divide_up(index_t count, index_t unit) { return (count + unit - 1) / unit; }
 
 /// The tile height that wastes least on `rows` rows. A step of k costs a tile `height` row updates and a fixed part
-/// (loads of B, loop), which favours tall tiles.
+/// (loads of B, loop) of about one, which favours tall tiles.
 inline int choose_tile_rows(isa i, index_t rows) {
   constexpr int heights[] = {14, 12, 10, 8, 6, 4, 2, 1};
   int best = 1;
   index_t best_cost = 0;
   for (int height : heights) {
     if (i != isa::avx512 && height > 6) continue;
-    const index_t cost = divide_up(rows, height) * (2 * height + 1);
+    const index_t cost = divide_up(rows, height) * (height + 1);
     if (best_cost == 0 || cost < best_cost) {
       best_cost = cost;
       best = height;
@@ -94,7 +94,7 @@ template <class T>
 struct tile_target {
   T* data;
   index_t row_stride;
-  const index_t* column;  ///< one offset per column; a full tile whose offsets are consecutive is stored by vectors
+  const index_t* column;  ///< one offset per column; null: 0, 1, 2, ...
   index_t rows, columns;  ///< real ones; what lies beyond in the last tiles is padding
   const T* row_bias;      ///< null: none
   const T* column_bias;   ///< null: none
@@ -149,45 +149,52 @@ MINICNN_INLINE void multiply_tile(index_t depth, const T* a, const T* b, T* sums
   }
 }
 
-/// Stores rows [i0, i0 + rows) and columns [j0, j0 + columns) of the target from a finished tile.
+/// Whether the columns [j0, j0 + count) of a target follow each other in memory.
+template <class T>
+MINICNN_INLINE bool consecutive(const tile_target<T>& target, index_t j0, index_t count) {
+  for (index_t j = 1; target.column != nullptr && j < count; ++j)
+    if (target.column[j0 + j] != target.column[j0] + j) return false;
+  return true;
+}
+
+/// Stores rows [i0, i0 + rows) and columns [j0, j0 + columns) of the target from a finished tile; by vectors if all columns of
+/// the tile are real and consecutive (`whole`).
 template <class V, class T>
-MINICNN_INLINE void store_tile(const tile_target<T>& target, index_t i0, index_t rows, index_t j0, index_t columns,
+MINICNN_INLINE void store_tile(const tile_target<T>& target, index_t i0, index_t rows, index_t j0, index_t columns, bool whole,
                                const T* tile) {
   constexpr int lanes = V::template lanes<T>;
-  const index_t* column = target.column + j0;
-  if (columns == 2 * lanes && column[2 * lanes - 1] - column[0] == 2 * lanes - 1) {
-    for (index_t i = 0; i < rows; ++i) {
-      T* to = target.data + (i0 + i) * target.row_stride + column[0];
+  for (index_t i = 0; i < rows; ++i, tile += 2 * lanes) {
+    T* to = target.data + (i0 + i) * target.row_stride;
+    const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i0 + i];
+    if (whole) {
+      to += target.column == nullptr ? j0 : target.column[j0];
       MINICNN_UNROLL
-      for (int half = 0; half < 2; ++half) {
+      for (int at = 0; at < 2 * lanes; at += lanes) {
         vec<T, V> sum;
-        load<V>(sum, tile + i * 2 * lanes + half * lanes);
-        if (target.row_bias != nullptr) sum += target.row_bias[i0 + i];
+        load<V>(sum, tile + at);
+        sum += row_bias;
         if (target.column_bias != nullptr) {
           vec<T, V> bias;
-          load<V>(bias, target.column_bias + j0 + half * lanes);
+          load<V>(bias, target.column_bias + j0 + at);
           sum += bias;
         }
         if (target.add) {
           vec<T, V> before;
-          load<V>(before, to + half * lanes);
+          load<V>(before, to + at);
           sum += before;
         }
         if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
-        store<V>(to + half * lanes, sum);
+        store<V>(to + at, sum);
       }
+      continue;
     }
-    return;
-  }
-  for (index_t i = 0; i < rows; ++i) {
-    T* to = target.data + (i0 + i) * target.row_stride;
     for (index_t j = 0; j < columns; ++j) {
-      T sum = tile[i * 2 * lanes + j];
-      if (target.row_bias != nullptr) sum += target.row_bias[i0 + i];
+      T& place = to[target.column == nullptr ? j0 + j : target.column[j0 + j]];
+      T sum = tile[j] + row_bias;
       if (target.column_bias != nullptr) sum += target.column_bias[j0 + j];
-      if (target.add) sum += to[column[j]];
+      if (target.add) sum += place;
       if (target.relu) sum = sum < T{0} ? T{0} : sum;
-      to[column[j]] = sum;
+      place = sum;
     }
   }
 }
@@ -202,12 +209,14 @@ struct block_kernel {
       const bool one_chunk = p->first && p->last;
       const tile_target<T> target = p->target;
       for (index_t j = 0; j < p->column_tiles; ++j) {
+        const index_t left = target.columns - j * columns, real = left < columns ? left : columns;
+        const bool whole = p->last && real == columns && consecutive(target, j * columns, real);
         for (index_t i = 0; i < p->row_tiles; ++i) {
           T* tile = one_chunk ? p->sums : p->sums + (j * p->row_tiles + i) * Rows * columns;
           multiply_tile<V, Rows>(p->depth, p->a + i * p->depth * Rows, p->b + j * p->depth * columns, tile, p->first);
           if (!p->last) continue;
-          const index_t rows = target.rows - i * Rows, real = target.columns - j * columns;
-          store_tile<V>(target, i * Rows, rows < Rows ? rows : Rows, j * columns, real < columns ? real : columns, tile);
+          const index_t rows = target.rows - i * Rows;
+          store_tile<V>(target, i * Rows, rows < Rows ? rows : Rows, j * columns, real, whole, tile);
         }
       }
     }

@@ -1,0 +1,105 @@
+#pragma once
+/// Patches of a feature map as rows of a matrix: row = position of the window, column = tap. Each row is a list of contiguous
+/// runs of the padded map, so that it is packed by copying.
+///
+/// With many channels the map is copied channel-last, (row, column, channel): a window's row is one run over its columns and
+/// channels, and taps are counted in that order. With few channels the map keeps its planes and a run is a window's row in one
+/// channel; if there is no padding either, the map is read where it is.
+
+#include <algorithm>
+
+#include "minicnn/kernels/conv_gather.hpp"
+#include "minicnn/kernels/conv_planes.hpp"
+#include "minicnn/kernels/pack.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// How the maps of one group of channels are laid out for patches.
+struct patch_layout {
+  index_t channels, taps;  ///< of one group
+  bool channel_last, in_place;
+  index_t rows, columns;     ///< of the padded map
+  index_t image_size;        ///< elements from image to image
+  index_t run_length, runs;  ///< contiguous taps, and how many such runs make a patch
+  plane_layout planes;       ///< of the copy, unless channel_last or in_place
+
+  explicit patch_layout(const conv_geometry& g)
+      : channels(g.group_channels()), taps(channels * g.taps()), channel_last(channels >= 8) {
+    rows = (g.out_height() - 1) * g.stride_h + (g.kernel_h - 1) * g.dilation_h + 1;
+    columns = (g.out_width() - 1) * g.stride_w + (g.kernel_w - 1) * g.dilation_w + 1;
+    in_place = !channel_last && g.pad_top == 0 && g.pad_left == 0 && rows <= g.height && columns <= g.width;
+    if (in_place) {
+      rows = g.height;
+      columns = g.width;
+    }
+    planes = {g.channels, g.height, g.width, g.pad_top, g.pad_left};
+    planes.rows = rows;
+    planes.columns = columns;
+    // A channel-last copy transposes blocks of vectors and may run over by one; the next row repairs it.
+    image_size =
+        channel_last ? (rows * columns + most_tile_columns<float>)*channels + most_tile_columns<float> : planes.image_size();
+    run_length = g.dilation_w == 1 ? g.kernel_w * (channel_last ? channels : 1) : channel_last ? channels : 1;
+    runs = taps / run_length;
+  }
+
+  index_t images_at_a_time(index_t element_bytes) const {
+    return (std::max)(index_t{1}, (index_t{8} << 20) / (std::max)(index_t{1}, image_size * element_bytes));
+  }
+  /// Steps between neighbouring padded pixels of a row, and between rows.
+  index_t pixel() const { return channel_last ? channels : 1; }
+  index_t row() const { return columns * pixel(); }
+
+  /// Where run `r` begins in the patch of the window at the origin.
+  index_t run_offset(const conv_geometry& g, index_t r) const {
+    const index_t per_row = channel_last ? g.kernel_w * channels / run_length : g.kernel_w / run_length;
+    const index_t kw = r % per_row, kh = r / per_row % g.kernel_h, c = r / per_row / g.kernel_h;
+    return c * rows * columns + kh * g.dilation_h * row() + kw * g.dilation_w * pixel();
+  }
+  /// Where tap `j` of a patch belongs in the weights of a filter (channel, kernel_h, kernel_w).
+  index_t weight_offset(const conv_geometry& g, index_t j) const {
+    return channel_last ? j % channels * g.taps() + j / channels : j;
+  }
+};
+
+namespace detail {
+
+struct channel_last_kernel {
+  /// Copies one image of `channels` maps (line[c] = offset of channel c, with entries for whole vectors) into a padded
+  /// channel-last map. The map may be read up to `size`.
+  template <class V, class T>
+  MINICNN_INLINE static void run(const patch_layout* layout, const T* from, const index_t* line, index_t size, T* to) {
+    const patch_layout& p = *layout;
+    constexpr int lanes = V::template lanes<T>;
+    const index_t height = p.planes.height, width = p.planes.width, above = p.planes.before_h, left = p.planes.before_w;
+    const index_t inside = (std::max)(index_t{0}, (std::min)(width, p.columns - left));
+    for (index_t r = 0; r < p.rows; ++r, to += p.row()) {
+      const index_t row = r - above;
+      if (row < 0 || row >= height || inside == 0) {
+        std::fill(to, to + p.row(), T{0});
+        continue;
+      }
+      std::fill(to, to + left * p.channels, T{0});
+      const bool loose = line[p.channels - 1] + row * width + round_up(inside, lanes) <= size;
+      pack_across<V>(to + left * p.channels, p.channels, from + row * width, line, inside, loose);
+      std::fill(to + (left + inside) * p.channels, to + p.row(), T{0});
+    }
+  }
+};
+
+}  // namespace detail
+
+/// Copies `images` maps of channels [first, first + layout.channels) channel-last. `line` has room for the channels and one
+/// tile width more.
+template <class T>
+void copy_channel_last(const context& run, const patch_layout& layout, index_t images, index_t first, const T* from,
+                       index_t* line, T* to) {
+  const index_t plane = layout.planes.height * layout.planes.width, image = layout.planes.channels * plane;
+  for (index_t c = 0; c < layout.channels + most_tile_columns<T>; ++c)
+    line[c] = (first + (std::min)(c, layout.channels - 1)) * plane;
+  parallel_tasks(run.threads, images, [&](index_t n, int) {
+    dispatch<detail::channel_last_kernel>(run.instruction_set, &layout, from + n * image, static_cast<const index_t*>(line),
+                                          (images - n) * image, to + n * layout.image_size);
+  });
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
