@@ -10,6 +10,7 @@
 /// | alexnet_torchvision  | 61,100,840                | "One weird trick" (2014) widths, no normalisation                   |
 /// | alexnet_bn           | 62,381,096                | `alexnet` with batch norm for local response normalisation          |
 
+#include <array>
 #include <utility>
 
 #include "minicnn/graph/network.hpp"
@@ -28,11 +29,13 @@ namespace minicnn::inline MINICNN_ABI {
 struct alexnet_options {
   int classes = 2;
   int channels = 3;
-  int image_size = 227;                  ///< pixels a side; at least 63 (67 for alexnet_2012)
-  double dropout = 0.5;                  ///< rate before or after the two hidden dense layers
-  initializer init = initializer::he();  ///< of all weights
-  double dense_bias = 0.0;               ///< first value of the hidden dense layers' biases
-  double even_conv_bias = 0.0;           ///< first value of the biases of conv2, conv4 and conv5 (2012: 1)
+  int image_size = 227;                                   ///< pixels a side; at least 63 (67 for alexnet_2012)
+  std::array<int, 5> filters = {96, 256, 384, 384, 256};  ///< of the convolutions; not of alexnet_torchvision
+  int dense_units = 4096;                                 ///< of the two hidden dense layers
+  double dropout = 0.5;                                   ///< rate before or after the two hidden dense layers
+  initializer init = initializer::he();                   ///< of all weights
+  double dense_bias = 0.0;                                ///< first value of the hidden dense layers' biases
+  double even_conv_bias = 0.0;                            ///< first value of the biases of conv2, conv4 and conv5 (2012: 1)
   lrn_options lrn = {.size = 9, .alpha = 0.001 / 9.0, .beta = 0.75, .k = 1.0};  ///< of `alexnet` alone
   network_options network = {};
 };
@@ -50,15 +53,16 @@ network<T> alexnet(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const double ones = o.even_conv_bias;
-  x = lrn(max_pool(relu(conv2d(x, {.filters = 96, .kernel = 11, .stride = 4, .init = o.init})), {.kernel = 3, .stride = 2}),
-          o.lrn);
-  x = relu(conv2d(x, {.filters = 256, .kernel = 5, .padding = 2, .init = o.init, .bias_init = ones}));
+  x = lrn(
+      max_pool(relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .init = o.init})), {.kernel = 3, .stride = 2}),
+      o.lrn);
+  x = relu(conv2d(x, {.filters = o.filters[1], .kernel = 5, .padding = 2, .init = o.init, .bias_init = ones}));
   x = lrn(max_pool(x, {.kernel = 2, .stride = 2}), o.lrn);
-  x = relu(conv2d(x, {.filters = 384, .kernel = 3, .padding = 1, .init = o.init}));
-  x = relu(conv2d(x, {.filters = 384, .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
-  x = relu(conv2d(x, {.filters = 256, .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
+  x = relu(conv2d(x, {.filters = o.filters[2], .kernel = 3, .padding = 1, .init = o.init}));
+  x = relu(conv2d(x, {.filters = o.filters[3], .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
+  x = relu(conv2d(x, {.filters = o.filters[4], .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
-  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
+  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
   return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
 }
 
@@ -70,15 +74,15 @@ network<T> alexnet_2012(const alexnet_options& o = {}) {
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const lrn_options paper = {.size = 5, .alpha = 1e-4, .beta = 0.75, .k = 2.0};
   const double ones = o.even_conv_bias;
-  x = max_pool(lrn(relu(conv2d(x, {.filters = 96, .kernel = 11, .stride = 4, .init = o.init})), paper),
+  x = max_pool(lrn(relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .init = o.init})), paper),
                {.kernel = 3, .stride = 2});
-  x = relu(conv2d(x, {.filters = 256, .kernel = 5, .padding = 2, .groups = 2, .init = o.init, .bias_init = ones}));
+  x = relu(conv2d(x, {.filters = o.filters[1], .kernel = 5, .padding = 2, .groups = 2, .init = o.init, .bias_init = ones}));
   x = max_pool(lrn(x, paper), {.kernel = 3, .stride = 2});
-  x = relu(conv2d(x, {.filters = 384, .kernel = 3, .padding = 1, .init = o.init}));
-  x = relu(conv2d(x, {.filters = 384, .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
-  x = relu(conv2d(x, {.filters = 256, .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
+  x = relu(conv2d(x, {.filters = o.filters[2], .kernel = 3, .padding = 1, .init = o.init}));
+  x = relu(conv2d(x, {.filters = o.filters[3], .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
+  x = relu(conv2d(x, {.filters = o.filters[4], .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
-  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
+  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
   return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
 }
 
@@ -93,7 +97,7 @@ network<T> alexnet_torchvision(const alexnet_options& o = {.image_size = 224}) {
   x = max_pool(relu(conv2d(x, {.filters = 192, .kernel = 5, .padding = 2, .init = o.init})), {.kernel = 3, .stride = 2});
   for (int filters : {384, 256, 256}) x = relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init}));
   x = flatten(adaptive_avg_pool(max_pool(x, {.kernel = 3, .stride = 2}), {.output = 6}));
-  for (int i = 0; i < 2; ++i) x = relu(dense(dropout(x, o.dropout), 4096, {.init = o.init, .bias_init = o.dense_bias}));
+  for (int i = 0; i < 2; ++i) x = relu(dense(dropout(x, o.dropout), o.dense_units, {.init = o.init, .bias_init = o.dense_bias}));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
 }
 
@@ -104,17 +108,17 @@ template <class T = float>
 network<T> alexnet_bn(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
-  x = relu(conv2d(x, {.filters = 96, .kernel = 11, .stride = 4, .init = o.init}));
+  x = relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .init = o.init}));
   x = batch_norm(max_pool(x, {.kernel = 3, .stride = 2}));
-  x = relu(conv2d(x, {.filters = 256, .kernel = 5, .padding = 2, .init = o.init}));
+  x = relu(conv2d(x, {.filters = o.filters[1], .kernel = 5, .padding = 2, .init = o.init}));
   x = batch_norm(max_pool(x, {.kernel = 2, .stride = 2}));
-  for (int filters : {384, 384, 256})
+  for (int filters : {o.filters[2], o.filters[3], o.filters[4]})
     x = batch_norm(relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init})));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   // Small dense weights, as in Caffe's AlexNet: with He's, 4096 activations of size 1 make a rate that suits the convolutions
   // a hundred times too high for the last layer.
   const initializer small = initializer::normal(0.005);
-  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, 4096, {.init = small, .bias_init = o.dense_bias})), o.dropout);
+  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = small, .bias_init = o.dense_bias})), o.dropout);
   return network<T>(std::move(g), {dense(x, o.classes, {.init = initializer::normal(0.01), .name = "logits_eval"})}, o.network);
 }
 

@@ -364,11 +364,12 @@ def alexnet_narrow():
         if not name.startswith("relu"):
             out.add(name + (".output" if flat.numel() <= 2500 else ".sample"), y if flat.numel() <= 2500 else flat[::7])
     loss.backward()
+    # Copies: the optimizer changes gradients and parameters in place, and what is added is written at the end.
     out.add("input.gradient.length", x.grad.norm())
-    out.add("input.gradient.sample", x.grad.reshape(-1)[::97])
+    out.add("input.gradient.sample", x.grad.reshape(-1)[::97].clone())
     for name, p in parameters.items():
         print(f"  {name:20} length {p.detach().norm():9.4f}, of the gradient {p.grad.norm():9.6f}")
-        out.add(name + ".gradient", p.grad)
+        out.add(name + ".gradient", p.grad.clone())
     losses, adam = [loss.item()], torch.optim.Adam(parameters.values(), lr=0.001)
     for step in range(3):
         adam.step()

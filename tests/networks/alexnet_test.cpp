@@ -1,0 +1,84 @@
+#include "minicnn/alexnet.hpp"
+
+#include <doctest/doctest.h>
+
+#include "minicnn/graph/summary.hpp"
+
+using namespace minicnn;
+
+TEST_CASE("parameter counts and multiply-adds are the published ones (F12)") {
+  CHECK(alexnet<float>().parameter_count() == 58289538);
+  CHECK(alexnet<float>({.classes = 1}).parameter_count() == 58285441);
+  CHECK(alexnet<float>({.classes = 1000}).parameter_count() == 62378344);
+  CHECK(alexnet_2012<float>().parameter_count() == 56876418);
+  CHECK(alexnet_2012<float>({.classes = 1}).parameter_count() == 56872321);
+  CHECK(alexnet_2012<float>({.classes = 1000}).parameter_count() == 60965224);
+  CHECK(alexnet_torchvision<float>().parameter_count() == 57012034);
+  CHECK(alexnet_torchvision<float>({.classes = 1000, .image_size = 224}).parameter_count() == 61100840);
+  // Batch norm adds a factor and an offset for each of 96 + 256 + 384 + 384 + 256 maps.
+  CHECK(alexnet_bn<float>().parameter_count() == 58289538 + 2 * 1376);
+  CHECK(alexnet_bn<float>({.classes = 1000}).parameter_count() == 62381096);
+  CHECK(summarize(alexnet<float>()).multiply_adds == 1131168288);
+  CHECK(summarize(alexnet_2012<float>()).multiply_adds == 720319008);
+}
+
+TEST_CASE("the article's nodes have the article's names and sizes (F05)") {
+  const auto net = alexnet<float>();
+  const auto dims = [&](std::string_view name) {
+    for (const auto& n : net.nodes())
+      if (n.name == name) return n.dims;
+    return shape{};
+  };
+  CHECK(dims("conv1") == shape{1, 96, 55, 55});
+  CHECK(dims("pool1") == shape{1, 96, 27, 27});
+  CHECK(dims("norm1") == shape{1, 96, 27, 27});
+  CHECK(dims("conv2") == shape{1, 256, 27, 27});
+  CHECK(dims("pool2") == shape{1, 256, 13, 13});
+  CHECK(dims("norm2") == shape{1, 256, 13, 13});
+  CHECK(dims("conv3") == shape{1, 384, 13, 13});
+  CHECK(dims("conv4") == shape{1, 384, 13, 13});
+  CHECK(dims("conv5") == shape{1, 256, 13, 13});
+  CHECK(dims("pool3") == shape{1, 256, 6, 6});
+  CHECK(dims("fc1") == shape{1, 4096});
+  CHECK(dims("fc2") == shape{1, 4096});
+  CHECK(dims("logits_eval") == shape{1, 2});
+}
+
+TEST_CASE("the 2012 network normalises before it pools, the others after") {
+  const auto order = [](const network<float>& net) {
+    std::string out;
+    for (const auto& n : net.nodes())
+      if (n.name == "norm1" || n.name == "pool1") out += n.name + " ";
+    return out;
+  };
+  CHECK(order(alexnet<float>()) == "pool1 norm1 ");
+  CHECK(order(alexnet_2012<float>()) == "norm1 pool1 ");
+}
+
+TEST_CASE("first values: He's by default, the paper's on request (F30)") {
+  const auto deviation = [](view<const float> w) {
+    double sum = 0, squares = 0;
+    for (const float x : w) sum += x, squares += static_cast<double>(x) * x;
+    const double n = static_cast<double>(w.size());
+    return std::sqrt(squares / n - sum / n * (sum / n));
+  };
+  const auto he = alexnet<float>();
+  CHECK(deviation(he.parameter("conv1.weight")) == doctest::Approx(0.074227).epsilon(0.02));
+  CHECK(deviation(he.parameter("conv2.weight")) == doctest::Approx(0.028868).epsilon(0.02));
+  CHECK(deviation(he.parameter("fc1.weight")) == doctest::Approx(0.014731).epsilon(0.02));
+  CHECK(he.parameter("fc1.bias")[0] == 0);
+  const auto paper = alexnet<float>(paper_initialization());
+  CHECK(deviation(paper.parameter("fc1.weight")) == doctest::Approx(0.01).epsilon(0.02));
+  CHECK(paper.parameter("conv1.bias")[0] == 0);
+  CHECK(paper.parameter("conv2.bias")[0] == 1);
+  CHECK(paper.parameter("conv3.bias")[0] == 0);
+  CHECK(paper.parameter("conv4.bias")[0] == 1);
+  CHECK(paper.parameter("fc2.bias")[0] == 1);
+  CHECK(paper.parameter("logits_eval.bias")[0] == 0);
+}
+
+TEST_CASE("too small an image names the node that no longer fits") {
+  CHECK_THROWS_WITH_AS(alexnet<float>({.image_size = 40}), doctest::Contains("pool"), shape_error);
+  CHECK(alexnet<float>({.image_size = 63}).output_dims() == shape{1, 2});
+  CHECK_THROWS_AS(alexnet<float>({.image_size = 54}), shape_error);
+}
