@@ -1,12 +1,41 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <vector>
 
 #include "minicnn/train/adam.hpp"
+#include "minicnn/train/ema.hpp"
+#include "minicnn/train/loss.hpp"
+#include "minicnn/train/schedule.hpp"
 #include "minicnn/train/sgd.hpp"
 #include "train/toy_network.hpp"
+
+// Counts every allocation of the program.
+namespace {
+std::atomic<long> allocations{0};
+void* counted(std::size_t bytes, std::size_t align) {
+  allocations += 1;
+  void* block = std::aligned_alloc(align, (bytes + align - 1) / align * align);
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+}  // namespace
+[[gnu::noinline]] void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t align) {
+  return counted(bytes, static_cast<std::size_t>(align));
+}
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t align, const std::nothrow_t&) noexcept {
+  return counted(bytes, static_cast<std::size_t>(align));
+}
+[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
 
 using namespace minicnn;
 
@@ -186,6 +215,33 @@ TEST_CASE("gaps between parameters stay zero") {
   std::vector<float> values = copy_of(net.parameter_arena());
   for (const auto& p : net.parameters()) std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(p.offset), p.dims.size(), 0.0f);
   CHECK(std::count(values.begin(), values.end(), 0.0f) == static_cast<std::ptrdiff_t>(values.size()));
+}
+
+TEST_CASE("loss, clipping, step and averaging allocate nothing") {
+  for (const int threads : {1, 2}) {
+    auto net = toy::mixed<float>(threads, 100'000);
+    adam<float> opt(net, {.weight_decay = 0.1, .rules = {{.kind = "dense", .l2 = 0.1}}});
+    sgd<float> other(net, {.momentum = 0.9});
+    ema<float> average(net);
+    const softmax_cross_entropy<float> loss({.label_smoothing = 0.1, .class_weights = {1.0, 2.0}});
+    const schedule rate = parse_schedule("step:3,6", 1, 2);
+    const tensor<float> x({2, 2}, {1, 2, 3, 4});
+    const std::vector<std::int32_t> y{0, 1};
+    const auto round = [&](index_t i) {
+      net.forward(x);
+      double sum = loss(net, y) + loss(net, {{0, 0.5}}, y);
+      const gradient_clip clip = clip_gradients(net, 1.0);
+      sum += opt.step(rate.at(i, 9), clip) && other.step(rate.at(i, 9), clip) ? 1.0 : 0.0;
+      average.update();
+      { const auto scope = average.use(); }
+      return sum + opt.regularization_loss();
+    };
+    double sum = round(0);  // plans memory, starts the team
+    const long before = allocations;
+    for (index_t i = 1; i < 4; ++i) sum += round(i);
+    CHECK(allocations == before);
+    CHECK(is_finite(sum));
+  }
 }
 
 TEST_CASE("options outside their range are refused") {
