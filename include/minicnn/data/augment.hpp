@@ -38,7 +38,7 @@ struct augmentation {
   double brightness = 0;                                ///< pixels times a factor from [1 - x, 1 + x]
   double contrast = 0;    ///< distance from the picture's mean grey times a factor from [1 - x, 1 + x]
   double saturation = 0;  ///< distance from the pixel's own grey times a factor from [1 - x, 1 + x]
-  colour_lighting lighting;
+  colour_lighting lighting = {};
 };
 
 /// Factors and offsets for one picture's colours.

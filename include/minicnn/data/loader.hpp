@@ -24,7 +24,7 @@ namespace minicnn::inline MINICNN_ABI {
 
 struct loader_options {
   index_t batch_size = 20;
-  image_transform transform;
+  image_transform transform = {};
   bool training = false;  ///< shuffles every epoch anew and applies the transform's augmentation
   std::uint64_t seed = 0;
   int workers = 1;               ///< threads that prepare batches; 0: the caller's own thread does, in `next`

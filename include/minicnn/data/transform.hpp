@@ -26,8 +26,8 @@ struct image_transform {
   index_t resize_to = 0;  ///< side before the crop, at least `size`; 0: `size`
   fit_mode fit = fit_mode::stretch;
   interpolation filter = interpolation::antialiased;
-  normalization normalize;
-  augmentation augment;
+  normalization normalize = {};
+  augmentation augment = {};
   window_position position = window_position::centre;
   bool mirrored = false;
 };

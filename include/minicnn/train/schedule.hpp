@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -114,7 +115,10 @@ class schedule {
                                   periodic_schedule, plateau_schedule>;
 
   schedule() = default;
-  schedule(shape_type curve, index_t warmup = 0, double start = 0.0)
+  /// From any of the curves, so that `.rate = cosine_schedule{}` works.
+  template <class Curve>
+    requires(std::is_constructible_v<shape_type, Curve> && !std::is_same_v<Curve, schedule>)
+  schedule(Curve curve, index_t warmup = 0, double start = 0.0)
       : curve_(std::move(curve)), warmup_steps_(warmup), warmup_start_(start) {
     if (warmup < 0 || !(start >= 0.0 && start <= 1.0))
       fail<option_error>("schedule: warm-up of ", warmup, " steps from ", start, ", wanted 0 or more steps from 0 to 1");

@@ -1,0 +1,25 @@
+// Trains AlexNet on a folder of pictures: cat.0.jpg, dog.0.jpg, ... or one folder a class.
+#include <minicnn/alexnet.hpp>
+#include <minicnn/data/image_folder.hpp>
+#include <minicnn/data/loader.hpp>
+#include <minicnn/data/split.hpp>
+#include <minicnn/io/checkpoint.hpp>
+#include <minicnn/train/fit.hpp>
+#include <minicnn/train/sgd.hpp>
+
+int main(int, char** argv) {
+  using namespace minicnn;
+  const image_dataset pictures = read_image_folder(argv[1]);
+  const data_split split = stratified_split(pictures, all_samples(pictures), 0.1, /*seed=*/1);
+  image_transform look{.size = 96, .normalize = {.mean = {124, 116, 104}, .deviation = {58, 57, 57}}};
+  loader<float> validation(pictures, split.validation, {.batch_size = 64, .transform = look});
+  look.augment.flip = 0.5;
+  loader<float> train(pictures, split.train, {.batch_size = 32, .transform = look, .training = true});
+
+  auto net = alexnet_bn<float>({.classes = static_cast<int>(pictures.classes.size()), .image_size = 96});
+  sgd<float> optimizer(net, {.learning_rate = 0.02, .momentum = 0.9, .nesterov = true});
+  const softmax_cross_entropy<float> loss;
+  for (const epoch_record& e : fit(net, optimizer, loss, train, validation, {.epochs = 5, .rate = one_cycle_schedule{}}))
+    std::printf("epoch %d: loss %.3f, validation accuracy %.1f %%\n", int(e.epoch), e.train_loss, 100 * e.val_accuracy);
+  save_weights(net, "weights.safetensors");
+}
