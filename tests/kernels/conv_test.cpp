@@ -112,7 +112,7 @@ conv_geometry square(index_t channels, index_t size, index_t filters, index_t ke
 conv_geometry varied(minicnn::random_stream& s) {
   conv_geometry g;
   g.groups = s.chance(0.3) ? 1 + s.below(3) : 1;
-  g.channels = g.groups * (1 + s.below(5));
+  g.channels = g.groups * (1 + s.below(12));
   g.filters = g.groups * (1 + s.below(17));
   g.kernel_h = 1 + s.below(4);
   g.kernel_w = 1 + s.below(4);

@@ -14,32 +14,6 @@ namespace minicnn::inline MINICNN_ABI {
 
 namespace detail {
 
-/// A stretch of the summed dimension that is contiguous in memory.
-struct pack_run {
-  index_t from, length;
-};
-
-struct pack_runs_kernel {
-  /// Packs panels of `width` lines; element (line i, k-th of a run) is from[run.from + line[i] + k]. `line` has `count`
-  /// entries and then one more panel's worth.
-  template <class V, class T>
-  MINICNN_INLINE static void run(const T* from, index_t size, const index_t* line, index_t count, index_t width,
-                                 const pack_run* runs, index_t run_count, T* to) {
-    constexpr int lanes = V::template lanes<T>;
-    for (index_t i0 = 0; i0 < count; i0 += width) {
-      index_t furthest = 0;
-      for (index_t i = 0; i < (width + lanes - 1) / lanes * lanes; ++i)
-        furthest = line[i0 + i] > furthest ? line[i0 + i] : furthest;
-      for (index_t r = 0; r < run_count; ++r) {
-        const index_t length = runs[r].length;
-        const bool loose = runs[r].from + furthest + (length + lanes - 1) / lanes * lanes <= size;
-        pack_across<V>(to, width, from + runs[r].from, line + i0, length, loose);
-        to += length * width;
-      }
-    }
-  }
-};
-
 struct sum_lines_kernel {
   /// sums[i] = (or += unless `first`) the sum of line i of packed panels.
   template <class V, class T>
@@ -181,7 +155,7 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
         scratch mine(block + thread * plan.thread_bytes(), plan.thread_bytes());
         T* const packed_a = mine.take<T>(plan.packed_a());
         T* const packed_b = mine.take<T>(plan.packed_b());
-        auto* const runs = mine.take<detail::pack_run>(depth);
+        auto* const runs = mine.take<pack_run>(depth);
         index_t* const position = mine.take<index_t>(depth);
         auto* const pieces = mine.take<detail::gather_piece>(plan.pieces());
         index_t* const first_piece = mine.take<index_t>(plan.pieces());
@@ -215,8 +189,7 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
             const index_t n = (q + k) / pixels, row = (q + k) % pixels / out_columns, at = (q + k) % out_columns;
             position[k] = origin + n * patches.image_size + row * g.stride_h * patches.row() + at * g.stride_w * patches.pixel();
           }
-          dispatch<detail::pack_runs_kernel>(i, gradient, gradient_size, static_cast<const index_t*>(filter_line + f0), rows,
-                                             index_t{tile}, static_cast<const detail::pack_run*>(runs), run_count, packed_a);
+          pack_runs(i, gradient, gradient_size, filter_line + f0, rows, tile, runs, run_count, packed_a);
           dispatch<detail::gather_kernel>(
               i, static_cast<const detail::gather_piece*>(pieces), static_cast<const index_t*>(first_piece), p.column_tiles,
               static_cast<const index_t*>(position), p.depth, source, source_begin, source_end, packed_b);

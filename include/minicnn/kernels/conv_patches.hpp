@@ -61,44 +61,31 @@ struct patch_layout {
   }
 };
 
-namespace detail {
-
-struct channel_last_kernel {
-  /// Copies one image of `channels` maps (line[c] = offset of channel c, with entries for whole vectors) into a padded
-  /// channel-last map. The map may be read up to `size`.
-  template <class V, class T>
-  MINICNN_INLINE static void run(const patch_layout* layout, const T* from, const index_t* line, index_t size, T* to) {
-    const patch_layout& p = *layout;
-    constexpr int lanes = V::template lanes<T>;
-    const index_t height = p.planes.height, width = p.planes.width, above = p.planes.before_h, left = p.planes.before_w;
-    const index_t inside = (std::max)(index_t{0}, (std::min)(width, p.columns - left));
-    for (index_t r = 0; r < p.rows; ++r, to += p.row()) {
-      const index_t row = r - above;
-      if (row < 0 || row >= height || inside == 0) {
-        std::fill(to, to + p.row(), T{0});
-        continue;
-      }
-      std::fill(to, to + left * p.channels, T{0});
-      const bool loose = line[p.channels - 1] + row * width + round_up(inside, lanes) <= size;
-      pack_across<V>(to + left * p.channels, p.channels, from + row * width, line, inside, loose);
-      std::fill(to + (left + inside) * p.channels, to + p.row(), T{0});
-    }
-  }
-};
-
-}  // namespace detail
-
-/// Copies `images` maps of channels [first, first + layout.channels) channel-last. `line` has room for the channels and one
-/// tile width more.
+/// Copies `images` maps of channels [first, first + layout.channels) into padded channel-last maps. `line` has room for the
+/// channels and one tile width more.
 template <class T>
 void copy_channel_last(const context& run, const patch_layout& layout, index_t images, index_t first, const T* from,
                        index_t* line, T* to) {
-  const index_t plane = layout.planes.height * layout.planes.width, image = layout.planes.channels * plane;
-  for (index_t c = 0; c < layout.channels + most_tile_columns<T>; ++c)
-    line[c] = (first + (std::min)(c, layout.channels - 1)) * plane;
+  const index_t height = layout.planes.height, width = layout.planes.width, plane = height * width, channels = layout.channels;
+  const index_t above = layout.planes.before_h, left = layout.planes.before_w, lanes = tile_columns<T>(run.instruction_set) / 2;
+  const index_t inside = (std::max)(index_t{0}, (std::min)(width, layout.columns - left));
+  const index_t size = images * layout.planes.channels * plane;
+  for (index_t c = 0; c < channels + most_tile_columns<T>; ++c) line[c] = (first + (std::min)(c, channels - 1)) * plane;
   parallel_tasks(run.threads, images, [&](index_t n, int) {
-    dispatch<detail::channel_last_kernel>(run.instruction_set, &layout, from + n * image, static_cast<const index_t*>(line),
-                                          (images - n) * image, to + n * layout.image_size);
+    T* out = to + n * layout.image_size;
+    for (index_t r = 0; r < layout.rows; ++r, out += layout.row()) {
+      const index_t row = r - above;
+      if (row < 0 || row >= height || inside == 0) {
+        std::fill(out, out + layout.row(), T{0});
+        continue;
+      }
+      const index_t begin = n * layout.planes.channels * plane + row * width;
+      const bool loose = begin + line[channels - 1] + round_up(inside, lanes) <= size;
+      std::fill(out, out + left * channels, T{0});
+      dispatch<detail::pack_across_kernel>(run.instruction_set, out + left * channels, channels, from + begin,
+                                           static_cast<const index_t*>(line), inside, loose);
+      std::fill(out + (left + inside) * channels, out + layout.row(), T{0});
+    }
   });
 }
 

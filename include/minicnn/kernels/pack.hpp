@@ -44,60 +44,48 @@ MINICNN_INLINE void transpose_registers(Vector (&rows)[Lanes]) {
 
 /// to[k * width + i] = from[line[i] + k] for i < width, k < length. `line` has `width` entries rounded up to whole
 /// vectors. Reads past `length` only if `loose`.
-template <class V, class T>
-MINICNN_INLINE void pack_across(T* to, index_t width, const T* from, const index_t* line, index_t length, bool loose) {
-  constexpr int lanes = V::template lanes<T>;
-  if (length < lanes && !loose) {
-    for (index_t k = 0; k < length; ++k)
-      for (index_t i = 0; i < width; ++i) to[k * width + i] = from[line[i] + k];
-    return;
-  }
-  for (index_t k = 0; k < length; k += lanes) {
-    const index_t at = loose || k + lanes <= length ? k : length - lanes;  // the last block may overlap the one before
-    for (index_t i = (width - 1) / lanes * lanes; i >= 0; i -= lanes) {    // backwards: block 0 repairs the overshoot
-      vec<T, V> rows[lanes];
-      MINICNN_UNROLL
-      for (int r = 0; r < lanes; ++r) load<V>(rows[r], from + line[i + r] + at);
-      transpose_registers(rows);
-      MINICNN_UNROLL
-      for (int r = 0; r < lanes; ++r) store<V>(to + (at + r) * width + i, rows[r]);
+struct pack_across_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(T* to, index_t width, const T* from, const index_t* line, index_t length, bool loose) {
+    constexpr int lanes = V::template lanes<T>;
+    if (length < lanes && !loose) {
+      for (index_t k = 0; k < length; ++k)
+        for (index_t i = 0; i < width; ++i) to[k * width + i] = from[line[i] + k];
+      return;
+    }
+    for (index_t k = 0; k < length; k += lanes) {
+      const index_t at = loose || k + lanes <= length ? k : length - lanes;  // the last block may overlap the one before
+      for (index_t i = (width - 1) / lanes * lanes; i >= 0; i -= lanes) {    // backwards: block 0 repairs the overshoot
+        vec<T, V> rows[lanes];
+        MINICNN_UNROLL
+        for (int r = 0; r < lanes; ++r) load<V>(rows[r], from + line[i + r] + at);
+        transpose_registers(rows);
+        MINICNN_UNROLL
+        for (int r = 0; r < lanes; ++r) store<V>(to + (at + r) * width + i, rows[r]);
+      }
     }
   }
-}
+};
 
-/// to[k * width + i] = from[k * stride + i] for i < count, k < depth; zero for i in [count, width).
-template <class V, class T>
-MINICNN_INLINE void pack_along(T* to, index_t width, const T* from, index_t stride, index_t count, index_t room, index_t depth) {
-  constexpr int lanes = V::template lanes<T>;
-  if (count == width && (width + lanes - 1) / lanes * lanes <= room) {
-    for (index_t k = 0; k < depth; ++k)
-      for (index_t i = 0; i < width; i += lanes) {
-        vec<T, V> x;
-        load<V>(x, from + k * stride + i);
-        store<V>(to + k * width + i, x);
-      }
-    return;
-  }
-  for (index_t k = 0; k < depth; ++k) {
-    for (index_t i = 0; i < count; ++i) to[k * width + i] = from[k * stride + i];
-    for (index_t i = count; i < width; ++i) to[k * width + i] = T{0};
-  }
-}
-
-struct pack_kernel {
+/// to[k * width + i] = from[k * stride + i] for i < count, k < depth; zero for i in [count, width). Rows of `from` have `room`
+/// elements that may be read.
+struct pack_along_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(const pack_source<T>* source, index_t width, T* to) {
-    const index_t depth = source->depth;
-    for (index_t i0 = 0; i0 < source->count; i0 += width, to += width * depth) {
-      const index_t left = source->count - i0, count = left < width ? left : width;
-      const T* from = source->data + i0 * source->line_stride;
-      if (source->depth_stride == 1) {
-        index_t line[most_tile_columns<float>];
-        for (index_t i = 0; i < most_tile_columns<float>; ++i) line[i] = (i < count ? i : count - 1) * source->line_stride;
-        pack_across<V>(to, width, from, line, depth, false);
-      } else {
-        pack_along<V>(to, width, from, source->depth_stride, count, left, depth);
-      }
+  MINICNN_INLINE static void run(T* to, index_t width, const T* from, index_t stride, index_t count, index_t room,
+                                 index_t depth) {
+    constexpr int lanes = V::template lanes<T>;
+    if (count == width && (width + lanes - 1) / lanes * lanes <= room) {
+      for (index_t k = 0; k < depth; ++k)
+        for (index_t i = 0; i < width; i += lanes) {
+          vec<T, V> x;
+          load<V>(x, from + k * stride + i);
+          store<V>(to + k * width + i, x);
+        }
+      return;
+    }
+    for (index_t k = 0; k < depth; ++k) {
+      for (index_t i = 0; i < count; ++i) to[k * width + i] = from[k * stride + i];
+      for (index_t i = count; i < width; ++i) to[k * width + i] = T{0};
     }
   }
 };
@@ -108,7 +96,40 @@ struct pack_kernel {
 /// real element of the product. Room needed: round_up(count, width) * depth + overshoot<T>.
 template <class T>
 void pack_panels(isa i, const pack_source<T>& source, index_t width, T* to) {
-  dispatch<detail::pack_kernel>(i, &source, width, to);
+  for (index_t line0 = 0; line0 < source.count; line0 += width, to += width * source.depth) {
+    const index_t left = source.count - line0, count = left < width ? left : width;
+    const T* const from = source.data + line0 * source.line_stride;
+    if (source.depth_stride == 1) {
+      index_t line[most_tile_columns<float>];
+      for (index_t k = 0; k < most_tile_columns<float>; ++k) line[k] = (k < count ? k : count - 1) * source.line_stride;
+      dispatch<detail::pack_across_kernel>(i, to, width, from, static_cast<const index_t*>(line), source.depth, false);
+    } else {
+      dispatch<detail::pack_along_kernel>(i, to, width, from, source.depth_stride, count, left, source.depth);
+    }
+  }
+}
+
+/// A stretch of the summed dimension that is contiguous in memory.
+struct pack_run {
+  index_t from, length;
+};
+
+/// Packs lines of `runs` in panels of `width`: element (line, k-th of a run) is from[run.from + line[i] + k]; from[size] and on
+/// may not be read. `line` ascends and has `count` entries and then one more tile width. Room needed:
+/// round_up(count, width) * depth + overshoot<T> * most_tile_columns<T>.
+template <class T>
+void pack_runs(isa i, const T* from, index_t size, const index_t* line, index_t count, index_t width, const pack_run* runs,
+               index_t run_count, T* to) {
+  const index_t lanes = tile_columns<T>(i) / 2;
+  for (index_t line0 = 0; line0 < count; line0 += width) {
+    const index_t furthest = line[line0 + round_up(width, lanes) - 1];
+    for (index_t r = 0; r < run_count; ++r) {
+      const index_t length = runs[r].length;
+      const bool loose = runs[r].from + furthest + round_up(length, lanes) <= size;
+      dispatch<detail::pack_across_kernel>(i, to, width, from + runs[r].from, line + line0, length, loose);
+      to += length * width;
+    }
+  }
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

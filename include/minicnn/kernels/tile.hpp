@@ -108,7 +108,7 @@ struct block_product {
   const T* a;     ///< row_tiles panels
   const T* b;     ///< column_tiles panels
   index_t row_tiles, column_tiles;
-  T* sums;                ///< a tile for each pair of panels, kept between chunks; one tile if first and last
+  T* sums;                ///< a tile for each pair of panels, kept between chunks; a column of tiles if first and last
   bool first, last;       ///< the first chunk writes sums, later ones add, the last also stores to `target`
   tile_target<T> target;  ///< used by the last chunk only
 };
@@ -149,75 +149,81 @@ MINICNN_INLINE void multiply_tile(index_t depth, const T* a, const T* b, T* sums
   }
 }
 
-/// Whether the columns [j0, j0 + count) of a target follow each other in memory.
-template <class T>
-MINICNN_INLINE bool consecutive(const tile_target<T>& target, index_t j0, index_t count) {
-  for (index_t j = 1; target.column != nullptr && j < count; ++j)
-    if (target.column[j0 + j] != target.column[j0] + j) return false;
-  return true;
-}
+/// All rows of a column of tiles: one panel of B stays in the first-level cache while the panels of A stream by.
+template <int Rows>
+struct column_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first) {
+    if constexpr (Rows <= tile_rows_limit<V>)
+      for (index_t i = 0; i < row_tiles; ++i)
+        multiply_tile<V, Rows>(depth, a + i * depth * Rows, b, sums + i * Rows * 2 * V::template lanes<T>, first);
+  }
+};
 
-/// Stores rows [i0, i0 + rows) and columns [j0, j0 + columns) of the target from a finished tile; by vectors if all columns of
-/// the tile are real and consecutive (`whole`).
-template <class V, class T>
-MINICNN_INLINE void store_tile(const tile_target<T>& target, index_t i0, index_t rows, index_t j0, index_t columns, bool whole,
-                               const T* tile) {
-  constexpr int lanes = V::template lanes<T>;
-  for (index_t i = 0; i < rows; ++i, tile += 2 * lanes) {
-    T* to = target.data + (i0 + i) * target.row_stride;
-    const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i0 + i];
-    if (whole) {
-      to += target.column == nullptr ? j0 : target.column[j0];
-      MINICNN_UNROLL
-      for (int at = 0; at < 2 * lanes; at += lanes) {
-        vec<T, V> sum;
-        load<V>(sum, tile + at);
-        sum += row_bias;
-        if (target.column_bias != nullptr) {
-          vec<T, V> bias;
-          load<V>(bias, target.column_bias + j0 + at);
-          sum += bias;
-        }
-        if (target.add) {
-          vec<T, V> before;
-          load<V>(before, to + at);
-          sum += before;
-        }
-        if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
-        store<V>(to + at, sum);
-      }
-      continue;
-    }
-    for (index_t j = 0; j < columns; ++j) {
-      T& place = to[target.column == nullptr ? j0 + j : target.column[j0 + j]];
-      T sum = tile[j] + row_bias;
-      if (target.column_bias != nullptr) sum += target.column_bias[j0 + j];
-      if (target.add) sum += place;
-      if (target.relu) sum = sum < T{0} ? T{0} : sum;
-      place = sum;
-    }
+template <class T>
+void multiply_column(isa i, int rows, index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first) {
+  switch (rows) {
+    case 14:
+      return dispatch<column_kernel<14>>(i, depth, a, row_tiles, b, sums, first);
+    case 12:
+      return dispatch<column_kernel<12>>(i, depth, a, row_tiles, b, sums, first);
+    case 10:
+      return dispatch<column_kernel<10>>(i, depth, a, row_tiles, b, sums, first);
+    case 8:
+      return dispatch<column_kernel<8>>(i, depth, a, row_tiles, b, sums, first);
+    case 6:
+      return dispatch<column_kernel<6>>(i, depth, a, row_tiles, b, sums, first);
+    case 4:
+      return dispatch<column_kernel<4>>(i, depth, a, row_tiles, b, sums, first);
+    case 2:
+      return dispatch<column_kernel<2>>(i, depth, a, row_tiles, b, sums, first);
+    default:
+      return dispatch<column_kernel<1>>(i, depth, a, row_tiles, b, sums, first);
   }
 }
 
-/// All tiles of a block: a panel of B stays in the first-level cache while the panels of A stream by.
-template <int Rows>
-struct block_kernel {
+/// Stores a finished column of tiles: all rows of the target, columns [j0, j0 + one tile). By vectors if all of those are real
+/// and follow each other in memory.
+struct store_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(const block_product<T>* p) {
-    if constexpr (Rows <= tile_rows_limit<V>) {
-      constexpr int columns = 2 * V::template lanes<T>;
-      const bool one_chunk = p->first && p->last;
-      const tile_target<T> target = p->target;
-      for (index_t j = 0; j < p->column_tiles; ++j) {
-        const index_t left = target.columns - j * columns, real = left < columns ? left : columns;
-        const bool whole = p->last && real == columns && consecutive(target, j * columns, real);
-        for (index_t i = 0; i < p->row_tiles; ++i) {
-          T* tile = one_chunk ? p->sums : p->sums + (j * p->row_tiles + i) * Rows * columns;
-          multiply_tile<V, Rows>(p->depth, p->a + i * p->depth * Rows, p->b + j * p->depth * columns, tile, p->first);
-          if (!p->last) continue;
-          const index_t rows = target.rows - i * Rows;
-          store_tile<V>(target, i * Rows, rows < Rows ? rows : Rows, j * columns, real, whole, tile);
+  MINICNN_INLINE static void run(const tile_target<T>* t, index_t j0, const T* sums) {
+    constexpr int lanes = V::template lanes<T>;
+    const tile_target<T> target = *t;
+    const index_t columns = target.columns - j0 < 2 * lanes ? target.columns - j0 : 2 * lanes;
+    bool whole = columns == 2 * lanes;
+    for (index_t j = 1; target.column != nullptr && j < columns; ++j)
+      whole = whole && target.column[j0 + j] == target.column[j0] + j;
+    for (index_t i = 0; i < target.rows; ++i, sums += 2 * lanes) {
+      T* to = target.data + i * target.row_stride;
+      const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i];
+      if (whole) {
+        to += target.column == nullptr ? j0 : target.column[j0];
+        for (int at = 0; at < 2 * lanes; at += lanes) {
+          vec<T, V> sum;
+          load<V>(sum, sums + at);
+          sum += row_bias;
+          if (target.column_bias != nullptr) {
+            vec<T, V> bias;
+            load<V>(bias, target.column_bias + j0 + at);
+            sum += bias;
+          }
+          if (target.add) {
+            vec<T, V> before;
+            load<V>(before, to + at);
+            sum += before;
+          }
+          if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
+          store<V>(to + at, sum);
         }
+        continue;
+      }
+      for (index_t j = 0; j < columns; ++j) {
+        T& place = to[target.column == nullptr ? j0 + j : target.column[j0 + j]];
+        T sum = sums[j] + row_bias;
+        if (target.column_bias != nullptr) sum += target.column_bias[j0 + j];
+        if (target.add) sum += place;
+        if (target.relu) sum = sum < T{0} ? T{0} : sum;
+        place = sum;
       }
     }
   }
@@ -228,23 +234,11 @@ struct block_kernel {
 /// Multiplies a block of packed panels whose A was packed for tiles of `rows` rows (from `choose_tile_rows`).
 template <class T>
 void multiply_block(isa i, int rows, const block_product<T>& p) {
-  switch (rows) {
-    case 14:
-      return dispatch<detail::block_kernel<14>>(i, &p);
-    case 12:
-      return dispatch<detail::block_kernel<12>>(i, &p);
-    case 10:
-      return dispatch<detail::block_kernel<10>>(i, &p);
-    case 8:
-      return dispatch<detail::block_kernel<8>>(i, &p);
-    case 6:
-      return dispatch<detail::block_kernel<6>>(i, &p);
-    case 4:
-      return dispatch<detail::block_kernel<4>>(i, &p);
-    case 2:
-      return dispatch<detail::block_kernel<2>>(i, &p);
-    default:
-      return dispatch<detail::block_kernel<1>>(i, &p);
+  const index_t width = tile_columns<T>(i), column_sums = p.first && p.last ? 0 : p.row_tiles * rows * width;
+  for (index_t j = 0; j < p.column_tiles; ++j) {
+    T* const sums = p.sums + j * column_sums;
+    detail::multiply_column(i, rows, p.depth, p.a, p.row_tiles, p.b + j * p.depth * width, sums, p.first);
+    if (p.last) dispatch<detail::store_kernel>(i, &p.target, j * width, static_cast<const T*>(sums));
   }
 }
 
