@@ -11,6 +11,8 @@ TEST_CASE_TEMPLATE("F64 NaN and infinity are told by their bits", T, float, doub
   using limits = std::numeric_limits<T>;
   for (const T x : {T(0), T(-1), limits::max(), limits::lowest(), limits::denorm_min()}) CHECK(is_finite(x));
   for (const T x : {limits::infinity(), -limits::infinity(), limits::quiet_NaN(), -limits::quiet_NaN()}) CHECK(!is_finite(x));
+  for (const T x : {limits::quiet_NaN(), -limits::quiet_NaN(), limits::signaling_NaN()}) CHECK(is_nan(x));
+  for (const T x : {T(0), limits::max(), limits::infinity(), -limits::infinity()}) CHECK(!is_nan(x));
 }
 
 TEST_CASE_TEMPLATE("sums and counts over any length and start, on every instruction set", T, float, double) {

@@ -36,7 +36,7 @@ template <class T>
 index_t arg_max(const view<const T>& row) {
   index_t best = 0;
   for (index_t k = 1; k < row.size(); ++k)
-    if (row[k] > row[best] || row[best] != row[best]) best = k;
+    if (!is_nan(row[k]) && (is_nan(row[best]) || row[k] > row[best])) best = k;
   return best;
 }
 

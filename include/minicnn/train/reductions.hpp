@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "minicnn/core/parallel.hpp"
@@ -32,6 +33,15 @@ requires std::is_floating_point_v<T>
 bool is_finite(T value) {
   using bits = detail::float_bits<T>;
   return (std::bit_cast<typename bits::integer>(value) & bits::exponent) != bits::exponent;
+}
+
+/// True for NaN; looks at the bits.
+template <class T>
+requires std::is_floating_point_v<T>
+bool is_nan(T value) {
+  using bits = detail::float_bits<T>;
+  using integer = typename bits::integer;
+  return (std::bit_cast<integer>(value) & (std::numeric_limits<integer>::max)()) > bits::exponent;
 }
 
 /// The sum of squares of some numbers, and how many of them are NaN or infinite.

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "minicnn/core/shape.hpp"
+#include "minicnn/train/reductions.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -98,7 +99,7 @@ struct plateau_schedule {
 
   double at(index_t, index_t) const { return current; }
   void observe(double metric) {
-    if (metric < best - std::abs(best) * threshold) {
+    if (is_finite(metric) && metric < best - std::abs(best) * threshold) {
       best = metric;
       waited = 0;
     } else if (++waited > patience) {
@@ -117,8 +118,8 @@ class schedule {
   schedule() = default;
   /// From any of the curves, so that `.rate = cosine_schedule{}` works.
   template <class Curve>
-    requires(std::is_constructible_v<shape_type, Curve> && !std::is_same_v<Curve, schedule>)
-  schedule(Curve curve, index_t warmup = 0, double start = 0.0)
+  requires(std::is_constructible_v<shape_type, Curve> && !std::is_same_v<Curve, schedule>)
+      schedule(Curve curve, index_t warmup = 0, double start = 0.0)
       : curve_(std::move(curve)), warmup_steps_(warmup), warmup_start_(start) {
     if (warmup < 0 || !(start >= 0.0 && start <= 1.0))
       fail<option_error>("schedule: warm-up of ", warmup, " steps from ", start, ", wanted 0 or more steps from 0 to 1");
