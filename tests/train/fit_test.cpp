@@ -1,0 +1,198 @@
+#include "minicnn/train/fit.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/dropout.hpp"
+#include "minicnn/train/sgd.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+/// Points in four dimensions; class 1 where the first two have the same sign. Batches of consecutive points, in an order that
+/// depends on the epoch.
+class points {
+ public:
+  struct batch {
+    view<const float> images;
+    std::span<const std::int32_t> labels;
+  };
+
+  points(index_t count, index_t batch_size, std::uint64_t seed = 1) : batch_size_(batch_size), x_({count, 4}), order_(x_) {
+    random_stream r{random_key(seed)};
+    for (float& v : x_) v = static_cast<float>(r.normal());
+    labels_.resize(static_cast<std::size_t>(count));
+  }
+  tensor<float>& values() { return x_; }
+  index_t size() const { return x_.dim(0); }
+  index_t batches() const { return (size() + batch_size_ - 1) / batch_size_; }
+  void start_epoch(index_t epoch, index_t first_batch = 0) {
+    next_ = first_batch * batch_size_;
+    for (index_t i = 0; i < size(); ++i) {
+      const index_t from = (i + 3 * epoch) % size();
+      for (index_t k = 0; k < 4; ++k) order_(i, k) = x_(from, k);
+      labels_[static_cast<std::size_t>(i)] = x_(from, 0) * x_(from, 1) > 0;
+    }
+  }
+  const batch* next() {
+    if (next_ >= size()) return nullptr;
+    const index_t n = (std::min)(batch_size_, size() - next_);
+    batch_ = {view<const float>(order_.data() + 4 * next_, {n, 4}),
+              std::span<const std::int32_t>(labels_).subspan(static_cast<std::size_t>(next_), static_cast<std::size_t>(n))};
+    next_ += n;
+    return &batch_;
+  }
+
+ private:
+  index_t batch_size_, next_ = 0;
+  tensor<float> x_, order_;
+  std::vector<std::int32_t> labels_;
+  batch batch_;
+};
+
+network<float> classifier(double rate) {
+  graph<float> g;
+  auto x = relu(dense(g.input({4}), 24));
+  x = relu(dense(dropout(x, rate), 16));
+  return network<float>(std::move(g), {dense(x, 2)}, {.seed = 5, .threads = 1});
+}
+
+std::vector<float> weights(const network<float>& net) {
+  const view<const float> w = net.parameter_arena();
+  return {w.begin(), w.end()};
+}
+
+const softmax_cross_entropy<float> loss;
+
+}  // namespace
+
+TEST_CASE("training lowers the loss and raises the accuracy") {
+  points train(400, 16), validation(200, 50, 2);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9});
+  const auto history = fit(net, optimizer, loss, train, validation, {.epochs = 25, .rate = cosine_schedule{}});
+  CHECK(history.size() == 25);
+  CHECK(history.front().epoch == 1);
+  CHECK(history.back().train_loss < 0.5 * history.front().train_loss);
+  CHECK(history.back().val_accuracy > 0.9);
+  CHECK(history.back().learning_rate < 0.01 * history.front().learning_rate);
+}
+
+TEST_CASE("a second fit goes on where the first ended (F26)") {
+  points train(200, 10), validation(50, 50, 2);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.01, .momentum = 0.9});
+  const auto first = fit(net, optimizer, loss, train, validation, {.epochs = 5});
+  const auto second = fit(net, optimizer, loss, train, validation, {.epochs = 1});
+  CHECK(second.front().train_loss <= 1.2 * first.back().train_loss);
+}
+
+TEST_CASE("the epoch's loss is the mean over images, whatever the last batch's size (F46)") {
+  points train(10, 4), validation(10, 10);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.0});
+  const auto history = fit(net, optimizer, loss, train, validation, {.epochs = 1});
+  // Nothing moves at rate 0, so training in batches of 4, 4 and 2 must report what one batch of 10 reports.
+  CHECK(history[0].train_loss == doctest::Approx(history[0].val_loss).epsilon(1e-6));
+  CHECK(history[0].train_accuracy == history[0].val_accuracy);
+}
+
+TEST_CASE("batches larger than the data and batches of one train too (F45)") {
+  for (const index_t batch : {8, 1}) {
+    points train(3, batch), validation(3, 3);
+    auto net = classifier(0.0);
+    sgd<float> optimizer(net, {.learning_rate = 0.01});
+    const auto before = weights(net);
+    CHECK(fit(net, optimizer, loss, train, validation, {.epochs = 1}).size() == 1);
+    CHECK(weights(net) != before);
+  }
+  points none(0, 4), validation(3, 3);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.01});
+  CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, none, validation, {.epochs = 1}), "fit: there are no training images",
+                       option_error);
+  points some(3, 3);
+  CHECK_THROWS_AS(fit(net, optimizer, loss, some, validation, {.epochs = 0}), option_error);
+}
+
+TEST_CASE("a run that was stopped anywhere goes on to the same bits") {
+  using loop = fitter<float, softmax_cross_entropy<float>, points, points>;
+  points train(60, 8), validation(20, 20, 2);
+  const auto unbroken = [&] {
+    auto net = classifier(0.3);
+    sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9});
+    loop whole(net, optimizer, loss, train, &validation, {.epochs = 3, .rate = one_cycle_schedule{}});
+    CHECK(whole.run());
+    return std::pair(weights(net), whole.position.history);
+  }();
+  for (const index_t stop_after : {1, 7, 8, 13, 23}) {
+    auto net = classifier(0.3);
+    sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9});
+    fit_position position;
+    {
+      fit_options o{.epochs = 3, .rate = one_cycle_schedule{}};
+      index_t steps = 0;
+      o.stop = [&] { return ++steps == stop_after; };
+      loop first(net, optimizer, loss, train, &validation, o);
+      CHECK_FALSE(first.run());
+      position = first.position;
+    }
+    // What a checkpoint holds: weights, optimizer state, counters, position.
+    auto resumed = classifier(0.3);
+    sgd<float> state(resumed, {.learning_rate = 0.05, .momentum = 0.9});
+    std::copy(net.parameter_arena().begin(), net.parameter_arena().end(), resumed.parameter_arena().begin());
+    auto from = optimizer.state(), to = state.state();
+    for (std::size_t i = 0; i < from.size(); ++i) std::copy(from[i].data.begin(), from[i].data.end(), to[i].data.begin());
+    state.steps(optimizer.steps());
+    resumed.step(net.step());
+    loop second(resumed, state, loss, train, &validation, {.epochs = 3, .rate = one_cycle_schedule{}});
+    second.position = position;
+    CHECK(second.run());
+    CHECK(weights(resumed) == unbroken.first);
+    REQUIRE(second.position.history.size() == 3);
+    for (std::size_t e = 0; e < 3; ++e) {
+      CHECK(second.position.history[e].train_loss == unbroken.second[e].train_loss);
+      CHECK(second.position.history[e].val_loss == unbroken.second[e].val_loss);
+    }
+  }
+}
+
+TEST_CASE("accumulating two batches of four is a batch of eight, the rest at the end included") {
+  points small(44, 4), large(44, 8), validation(4, 4);
+  auto a = classifier(0.0), b = classifier(0.0);
+  sgd<float> of_a(a, {.learning_rate = 0.05}), of_b(b, {.learning_rate = 0.05});
+  fit(a, of_a, loss, small, validation, {.epochs = 2, .accumulate = 2});
+  fit(b, of_b, loss, large, validation, {.epochs = 2});
+  CHECK(of_a.steps() == of_b.steps());
+  const auto wa = weights(a), wb = weights(b);
+  for (std::size_t i = 0; i < wa.size(); ++i) CHECK(wa[i] == doctest::Approx(wb[i]).epsilon(1e-4));
+}
+
+TEST_CASE("a step whose gradient is not finite is left out and counted (F29)") {
+  points train(40, 8), validation(8, 8, 2);
+  train.values()(17, 2) = std::numeric_limits<float>::quiet_NaN();
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.05});
+  fitter<float, softmax_cross_entropy<float>, points, points> loop(net, optimizer, loss, train, &validation, {.epochs = 1});
+  loop.run();
+  CHECK(loop.position.skipped == 1);
+  CHECK(optimizer.steps() == 4);
+  for (const float w : weights(net)) CHECK(std::isfinite(w));
+}
+
+TEST_CASE("without validation every epoch is the best so far, and its figures are not numbers") {
+  points train(16, 8);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.05});
+  int best = 0;
+  fit_options o{.epochs = 2};
+  o.on_epoch = [&](const epoch_record&, const evaluation&, bool improved) { best += improved; };
+  fitter<float, softmax_cross_entropy<float>, points, points> loop(net, optimizer, loss, train, nullptr, o);
+  loop.run();
+  CHECK(best == 2);
+  CHECK(std::isnan(loop.position.history[1].val_loss));
+}
