@@ -52,13 +52,19 @@ MINICNN_INLINE void inverse_three_quarters(vec<T, V>& out, const vec<T, V>& s) {
   out = v + v * (T(0.25) - (quarter * v) * (sv * sv) * v);  // v + v / 4 * (1 - s^3 v^4)
 }
 
+/// An ordinary function, compiled once for all instruction sets.
+template <class T>
+void raise_to(T* values, int count, T exponent) {
+  for (int i = 0; i < count; ++i) values[i] = std::pow(values[i], exponent);
+}
+
 /// out = s^-beta
 template <class V, class T>
 MINICNN_INLINE void inverse_power(vec<T, V>& out, const vec<T, V>& s, double beta) {
   if (beta == 0.75) return inverse_three_quarters<V, T>(out, s);
   T lanes[V::template lanes<T>];
   store<V>(lanes, s);
-  for (T& lane : lanes) lane = std::pow(lane, static_cast<T>(-beta));
+  raise_to(lanes, V::template lanes<T>, static_cast<T>(-beta));
   load<V>(out, lanes);
 }
 

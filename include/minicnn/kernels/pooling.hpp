@@ -94,7 +94,7 @@ struct pool_kernel {
                                  T* out, const T* out_end, std::uint8_t* index, bool count_padding) {
     constexpr index_t lanes = V::template lanes<T>;
     const index_t y0 = g.rows.begin(oy), y1 = g.rows.end(oy);
-    singles(g, oy, 0, first, in, out, index, count_padding);
+    if (first > 0) singles(g, oy, 0, first, in, out, index, count_padding);
     index_t ox = first;
     for (; ox < last; ox += lanes) {
       const index_t x = ox * Stride - g.columns.before;
@@ -103,12 +103,14 @@ struct pool_kernel {
       Body::template lanes<Stride, V>(g, oy, in + y0 * g.columns.in + x, y0, y1, out + ox,
                                       index == nullptr ? nullptr : index + ox, count_padding);
     }
-    singles(g, oy, (std::min)(ox, last), g.columns.out, in, out, index, count_padding);
+    ox = (std::min)(ox, last);
+    if (ox < g.columns.out) singles(g, oy, ox, g.columns.out, in, out, index, count_padding);
   }
 
+  /// An ordinary function, compiled once for all instruction sets.
   template <class T>
-  MINICNN_INLINE static void singles(const pool_geometry& g, index_t oy, index_t from, index_t to, const T* in, T* out,
-                                     std::uint8_t* index, bool count_padding) {
+  static void singles(const pool_geometry& g, index_t oy, index_t from, index_t to, const T* in, T* out, std::uint8_t* index,
+                      bool count_padding) {
     for (index_t ox = from; ox < to; ++ox) Body::single(g, oy, ox, in, out, index, count_padding);
   }
 };
