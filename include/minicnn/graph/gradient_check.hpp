@@ -237,23 +237,70 @@ class trial_checker {
   std::string prefix_;
 };
 
-/// Sum over the output of its gradient times (output at +step minus output at -step) / (2 step).
-template <class Move>
-double central_difference(const op<double>& operation, op_values<double>& values, const op_trial& trial, double step,
-                          const Move& move) {
-  move(step);
-  const tensor<double> above = run_trial(operation, values, trial).output;
-  move(-step);
-  const tensor<double> below = run_trial(operation, values, trial).output;
-  move(0.0);
-  double sum = 0.0;
-  for (index_t i = 0; i < above.size(); ++i) sum += values.output_gradient[i] * (above[i] - below[i]);
-  return sum / (2.0 * step);
-}
+/// The sum over the output of output_gradient * output, again and again while `values` change: forward without the watching.
+class objective {
+ public:
+  objective(const op<double>& operation, const op_values<double>& values, bool training)
+      : operation_(operation), values_(values), buffers_(values.buffers) {
+    std::vector<shape> shapes;
+    for (const tensor<double>& x : values.inputs) {
+      shapes.push_back(x.dims());
+      inputs_.push_back(x);
+    }
+    for (const tensor<double>& w : values.parameters) parameters_.push_back(w);
+    for (tensor<double>& b : buffers_) buffer_views_.push_back(b);
+    f_.ctx = {1, detect_isa()};
+    const op_plan plan = operation.plan({shapes, true, f_.ctx});
+    output_ = tensor<double>(plan.output);
+    saved_ = aligned_buffer<std::byte>(plan.saved_bytes);
+    scratch_ = aligned_buffer<std::byte>(plan.forward_scratch_bytes);
+    f_.training = training;
+    f_.random = trial_key();
+    f_.inputs = inputs_;
+    f_.parameters = parameters_;
+    f_.buffers = buffer_views_;
+    f_.output = output_;
+    f_.saved = saved_.data();
+    f_.scratch_block = scratch_.data();
+    f_.scratch_bytes = plan.forward_scratch_bytes;
+  }
+  objective(const objective&) = delete;
+  objective& operator=(const objective&) = delete;
+
+  /// (objective at +step minus objective at -step) / (2 step), where `move(by)` moves `values`. Differences are taken element
+  /// by element, which loses fewer digits than the difference of two sums.
+  template <class Move>
+  double central_difference(double step, const Move& move) {
+    move(step);
+    run();
+    const tensor<double> above = output_;
+    move(-step);
+    run();
+    move(0.0);
+    double sum = 0.0;
+    for (index_t i = 0; i < above.size(); ++i) sum += values_.output_gradient[i] * (above[i] - output_[i]);
+    return sum / (2.0 * step);
+  }
+
+ private:
+  void run() {
+    for (std::size_t i = 0; i < buffers_.size(); ++i)
+      std::copy(values_.buffers[i].begin(), values_.buffers[i].end(), buffers_[i].begin());
+    operation_.forward(f_);
+  }
+
+  const op<double>& operation_;
+  const op_values<double>& values_;
+  std::vector<tensor<double>> buffers_;
+  std::vector<view<const double>> inputs_, parameters_;
+  std::vector<view<double>> buffer_views_;
+  tensor<double> output_;
+  aligned_buffer<std::byte> saved_, scratch_;
+  frame<double> f_;
+};
 
 /// Compares the analytic `gradient` with central differences in `moved`, one of the tensors in `values`.
-inline void check_derivatives(const op<double>& operation, op_values<double>& values, tensor<double>& moved,
-                              const tensor<double>& gradient, const op_trial& trial, const std::string& what,
+inline void check_derivatives(objective& function, tensor<double>& moved, const tensor<double>& gradient, const std::string& what,
                               const gradient_check_options& options, gradient_check_result& result) {
   random_stream random(random_key(options.seed).of(3));
   const tensor<double> home = moved;
@@ -272,8 +319,7 @@ inline void check_derivatives(const op<double>& operation, op_values<double>& va
   const bool all = moved.size() <= options.probes;
   for (index_t probe = 0; probe < (all ? moved.size() : options.probes); ++probe) {
     const index_t i = all ? probe : random.below(moved.size());
-    const double numeric =
-        central_difference(operation, values, trial, options.step, [&](double by) { moved[i] = home[i] + by; });
+    const double numeric = function.central_difference(options.step, [&](double by) { moved[i] = home[i] + by; });
     judge(gradient[i], numeric, 1e-3 * largest, [&] { return text_of(" at ", place_text(moved.dims(), i)); });
   }
 
@@ -283,7 +329,7 @@ inline void check_derivatives(const op<double>& operation, op_values<double>& va
     direction[static_cast<std::size_t>(i)] = random.chance(0.5) ? 1.0 : -1.0;
     analytic += direction[static_cast<std::size_t>(i)] * gradient[i];
   }
-  const double numeric = central_difference(operation, values, trial, options.step, [&](double by) {
+  const double numeric = function.central_difference(options.step, [&](double by) {
     for (index_t i = 0; i < moved.size(); ++i) moved[i] = home[i] + by * direction[static_cast<std::size_t>(i)];
   });
   judge(analytic, numeric, std::sqrt(squares), [] { return std::string(" along a random direction"); });
@@ -338,16 +384,13 @@ inline gradient_check_result check_gradients(const op<double>& operation, const 
             single_checker.compare("against double", single_checker.run_all(i, training), reference, options.float_tolerance);
       }
 
-      op_trial trial;
-      trial.ctx = {1, widest};
-      trial.training = training;
-      trial.backward = false;
+      detail::objective function(operation, values, training);
       for (std::size_t target = 0; target < reference.gradients.size() && result.failure.empty(); ++target) {
         const std::size_t count = values.inputs.size();
         tensor<double>& moved = target < count ? values.inputs[target] : values.parameters[target - count];
         const std::string what =
             text_of("batch ", batch, training ? ", training" : ", evaluation", ": gradient of ", checker.name(target));
-        detail::check_derivatives(operation, values, moved, reference.gradients[target], trial, what, options, result);
+        detail::check_derivatives(function, moved, reference.gradients[target], what, options, result);
       }
     }
   }

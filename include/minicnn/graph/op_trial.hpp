@@ -81,6 +81,9 @@ class guarded_block {
   index_t bytes_, offset_;
 };
 
+/// All trials draw the same random numbers.
+inline random_key trial_key() { return random_key(2012); }
+
 /// A tensor between guards. It starts one element after a cache line: no kernel may count on alignment.
 template <class T>
 class guarded_tensor {
@@ -146,7 +149,7 @@ op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, cons
   f.ctx = trial.ctx;
   f.training = trial.training;
   f.apply_relu = trial.apply_relu;
-  f.random = random_key(2012);
+  f.random = detail::trial_key();
   f.inputs = input_views;
   f.parameters = parameter_views;
   f.buffers = buffer_views;
