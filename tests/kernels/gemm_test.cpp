@@ -110,6 +110,12 @@ TEST_CASE_TEMPLATE("products of several blocks and chunks", T, float, double) {
   }
 }
 
+TEST_CASE_TEMPLATE("few rows against many weights, read where they lie", T, float, double) {
+  for (index_t m : {1, 3, 4, 7, 8})
+    for (index_t n : {1, 5, 70})
+      for (index_t k : {64, 79, 2048, 4101}) check<T>({m, n, k, false, true, m % 2 == 0, true, n == 5, n == 70});
+}
+
 TEST_CASE("an empty sum leaves the epilogue") {
   for (isa i : naive::all_isas()) {
     std::vector<float> c{5, 6, 7, 8, 9, 10};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "minicnn/core/arena.hpp"
+#include "minicnn/kernels/gemm_dots.hpp"
 #include "minicnn/kernels/pack.hpp"
 #include "minicnn/kernels/tile.hpp"
 
@@ -70,6 +71,33 @@ index_t gemm_scratch_bytes(int threads, index_t m, index_t n, index_t k) {
   return threads * detail::gemm_room<T>(m, n, k).bytes();
 }
 
+namespace detail {
+
+/// `gemm` for few rows, both operands contiguous along k. Tasks are a few columns of C each.
+template <class T>
+void gemm_dots(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, index_t ldc, const epilogue<T>& finish,
+               std::byte* block, index_t thread_bytes) {
+  const index_t m = a.rows, n = b.columns, k = a.columns;
+  parallel_tasks(run.threads, divide_up(n, dot_task_columns), [&](index_t task, int thread) {
+    T* const sums = scratch(block + thread * thread_bytes, thread_bytes).take<T>(m * dot_task_columns);
+    const index_t j0 = task * dot_task_columns, columns = (std::min)(dot_task_columns, n - j0);
+    for (index_t k0 = 0; k0 < k; k0 += dot_depth)
+      dispatch<dots_kernel>(run.instruction_set, (std::min)(dot_depth, k - k0), a.data + k0, a.row_stride, m,
+                            b.data + j0 * b.column_stride + k0, b.column_stride, columns, k0 == 0, sums);
+    for (index_t i = 0; i < m; ++i)
+      for (index_t j = 0; j < columns; ++j) {
+        T& to = c[i * ldc + j0 + j];
+        T sum = sums[j * m + i];
+        if (finish.row_bias != nullptr) sum += finish.row_bias[i];
+        if (finish.column_bias != nullptr) sum += finish.column_bias[j0 + j];
+        if (finish.add) sum += to;
+        to = finish.relu && sum < T{0} ? T{0} : sum;
+      }
+  });
+}
+
+}  // namespace detail
+
 /// C (M x N, row-major, leading dimension ldc) = A (M x K) * B (K x N). C must not overlap A or B.
 ///
 /// Tasks are blocks of C; each packs what it needs of A and B into its thread's scratch, a chunk of k at a time.
@@ -82,6 +110,8 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
   const detail::gemm_room<T> room(m, n, k);
   std::byte* const block = work.take<std::byte>(run.threads * room.bytes());
   if (m == 0 || n == 0) return;
+  if (m <= detail::most_dot_rows && k >= 64 && a.column_stride == 1 && b.row_stride == 1)
+    return detail::gemm_dots(run, a, b, c, ldc, finish, block, room.bytes());
 
   const int tile = choose_tile_rows(i, m);
   const index_t width = tile_columns<T>(i);

@@ -1,0 +1,67 @@
+#pragma once
+/// Products of few rows as dot products: C = A B where A (few rows) and B are both contiguous along the summed dimension, as in a
+/// dense layer's forward pass, x W^T. Each weight is read once from memory, where it lies, and nothing is packed.
+
+#include "minicnn/kernels/pack.hpp"
+
+namespace minicnn::inline MINICNN_ABI::detail {
+
+/// Most rows of A for which packing B costs more than it saves (measured at 4096 x 9216 weights), and the chunk of the summed
+/// dimension that stays in cache.
+inline constexpr index_t most_dot_rows = 8;
+inline constexpr index_t dot_depth = 2048;
+/// Rows of B that a task takes: a multiple of every block below.
+inline constexpr index_t dot_task_columns = 32;
+
+struct dots_kernel {
+  /// sums[j * rows + i] = (or += unless `first`) a_i . b_j over `depth` elements, for i < rows, j < columns. Rows of A lie
+  /// `a_stride` apart, those of B `b_stride`.
+  template <class V, class T>
+  MINICNN_INLINE static void run(index_t depth, const T* a, index_t a_stride, index_t rows, const T* b, index_t b_stride,
+                                 index_t columns, bool first, T* sums) {
+    constexpr int lanes = V::template lanes<T>, height = V::bytes == 64 ? 4 : 2, width = 4;
+    const index_t whole = depth / lanes * lanes;
+    for (index_t j0 = 0; j0 < columns; j0 += width)
+      for (index_t i0 = 0; i0 < rows; i0 += height) {
+        const T *x[height], *y[width];  // beyond the edge the last row stands in; its sums are dropped
+        for (index_t i = 0; i < height; ++i) x[i] = a + (i0 + i < rows ? i0 + i : rows - 1) * a_stride;
+        for (index_t j = 0; j < width; ++j) y[j] = b + (j0 + j < columns ? j0 + j : columns - 1) * b_stride;
+        vec<T, V> sum[height][width];
+        MINICNN_UNROLL
+        for (int i = 0; i < height; ++i) {
+          MINICNN_UNROLL
+          for (int j = 0; j < width; ++j) sum[i][j] = vec<T, V>{};
+        }
+        for (index_t k = 0; k < whole; k += lanes) {
+          vec<T, V> u[height];
+          MINICNN_UNROLL
+          for (int i = 0; i < height; ++i) load<V>(u[i], x[i] + k);
+          MINICNN_UNROLL
+          for (int j = 0; j < width; ++j) {
+            vec<T, V> v;
+            load<V>(v, y[j] + k);
+            MINICNN_UNROLL
+            for (int i = 0; i < height; ++i) sum[i][j] += u[i] * v;
+          }
+        }
+        T spread[height * width * lanes];
+        MINICNN_UNROLL
+        for (int i = 0; i < height; ++i) {
+          MINICNN_UNROLL
+          for (int j = 0; j < width; ++j) store<V>(spread + (i * width + j) * lanes, sum[i][j]);
+        }
+        for (index_t i = 0; i < height && i0 + i < rows; ++i)
+          for (index_t j = 0; j < width && j0 + j < columns; ++j) {
+            T* const part = spread + (i * width + j) * lanes;
+            for (index_t half = lanes / 2; half > 0; half /= 2)
+              for (index_t lane = 0; lane < half; ++lane) part[lane] += part[lane + half];
+            T total = part[0];
+            for (index_t k = whole; k < depth; ++k) total += x[i][k] * y[j][k];
+            T& to = sums[(j0 + j) * rows + i0 + i];
+            to = first ? total : to + total;
+          }
+      }
+  }
+};
+
+}  // namespace minicnn::inline MINICNN_ABI::detail
