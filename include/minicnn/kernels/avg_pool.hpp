@@ -29,7 +29,8 @@ struct avg_pool_body {
   }
 
   template <class T>
-  static void single(const pool_geometry& g, index_t oy, index_t ox, const T* in, T* out, std::uint8_t*, bool count_padding) {
+  MINICNN_INLINE static void single(const pool_geometry& g, index_t oy, index_t ox, const T* in, T* out, std::uint8_t*,
+                                    bool count_padding) {
     T sum{};
     for (index_t y = g.rows.begin(oy); y < g.rows.end(oy); ++y)
       for (index_t x = g.columns.begin(ox); x < g.columns.end(ox); ++x) sum += in[y * g.columns.in + x];

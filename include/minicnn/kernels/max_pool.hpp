@@ -16,7 +16,7 @@ namespace detail {
 
 /// Offset in the plane of the largest cell of rows [y0, y1) and columns [x0, x1).
 template <class T>
-index_t largest_cell(const T* in, index_t width, index_t y0, index_t y1, index_t x0, index_t x1) {
+MINICNN_INLINE index_t largest_cell(const T* in, index_t width, index_t y0, index_t y1, index_t x0, index_t x1) {
   index_t at = y0 * width + x0;
   T best = in[at];
   for (index_t y = y0; y < y1; ++y)
@@ -84,7 +84,8 @@ struct max_pool_body {
   }
 
   template <class T>
-  static void single(const pool_geometry& g, index_t oy, index_t ox, const T* in, T* out, std::uint8_t* index, bool) {
+  MINICNN_INLINE static void single(const pool_geometry& g, index_t oy, index_t ox, const T* in, T* out, std::uint8_t* index,
+                                    bool) {
     const index_t width = g.columns.in;
     const index_t at = largest_cell(in, width, g.rows.begin(oy), g.rows.end(oy), g.columns.begin(ox), g.columns.end(ox));
     out[ox] = in[at];

@@ -107,10 +107,11 @@ struct pool_kernel {
     if (ox < g.columns.out) singles(g, oy, ox, g.columns.out, in, out, index, count_padding);
   }
 
-  /// An ordinary function, compiled once for all instruction sets.
+  /// Inlined although it needs no vectors: an ordinary function is compiled to SSE instructions, and going over to those and
+  /// back between vectors makes padded pooling four times slower.
   template <class T>
-  static void singles(const pool_geometry& g, index_t oy, index_t from, index_t to, const T* in, T* out, std::uint8_t* index,
-                      bool count_padding) {
+  MINICNN_INLINE static void singles(const pool_geometry& g, index_t oy, index_t from, index_t to, const T* in, T* out,
+                                     std::uint8_t* index, bool count_padding) {
     for (index_t ox = from; ox < to; ++ox) Body::single(g, oy, ox, in, out, index, count_padding);
   }
 };
