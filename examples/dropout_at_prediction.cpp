@@ -1,6 +1,9 @@
 // What dropout left on at prediction does to log loss: the mistake in the 2018 article's graph, measured.
 //
-//   dropout_at_prediction WEIGHTS FOLDER     WEIGHTS from `minicnn train` with alexnet-bn at 128 pixels, FOLDER labelled
+//   dropout_at_prediction WEIGHTS FOLDER
+//
+// WEIGHTS comes from `minicnn train`, as it is (alexnet-bn at 128 pixels) or with `--preset article`; FOLDER has labelled
+// pictures.
 
 #include <minicnn/alexnet.hpp>
 #include <minicnn/data/image_folder.hpp>
@@ -31,16 +34,19 @@ evaluation with_dropout(network<float>& net, loader<float>& data) {
   return e;
 }
 
-int run(const std::string& weights, const std::string& folder) {
-  const image_dataset pictures = read_image_folder(folder);
+int run(const std::string& path, const std::string& folder) {
+  const safetensors_file weights = safetensors_file::open(path);
+  const bool article = weights.find("bn1.weight") == nullptr;
   const normalization imagenet{{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, 1.0F / 255};
-  loader<float> data(pictures, all_samples(pictures),
-                     {.batch_size = 64, .transform = {.size = 128, .fit = fit_mode::crop, .normalize = imagenet}});
+  const image_transform raw{.size = 227, .fit = fit_mode::stretch, .filter = interpolation::tensorflow1};
+  const image_transform cropped{.size = 128, .fit = fit_mode::crop, .normalize = imagenet};
+  const image_dataset pictures = read_image_folder(folder);
+  loader<float> data(pictures, all_samples(pictures), {.batch_size = 64, .transform = article ? raw : cropped});
   std::printf("dropout  log loss off  log loss on  accuracy off  accuracy on\n");
   for (const double rate : {0.2, 0.5}) {
-    auto net = alexnet_bn<float>({.image_size = 128, .dropout = rate});
+    auto net = article ? alexnet<float>({.dropout = rate}) : alexnet_bn<float>({.image_size = 128, .dropout = rate});
     load_weights(net, weights);
-    net.freeze("bn");
+    if (!article) net.freeze("bn");
     workspace<float> space(net.threads());
     const evaluation off = evaluate(net, data, space), on = with_dropout(net, data);
     std::printf("%7.1f  %12.4f  %11.4f  %11.2f%%  %10.2f%%\n", rate, off.loss, on.loss, 100 * off.accuracy, 100 * on.accuracy);
