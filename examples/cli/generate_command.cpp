@@ -6,6 +6,7 @@
 #include "commands.hpp"
 #include "drawing/drawing.hpp"
 #include "interrupt.hpp"
+#include "whole_number.hpp"
 
 namespace cli {
 
@@ -41,7 +42,7 @@ void add_generate(CLI::App& app, action& chosen) {
   command->add_option("--images", o->images, "pictures, half of each")
       ->check(CLI::Range(index_t{1}, index_t{100000000}))
       ->capture_default_str();
-  command->add_option("--seed", o->seed, "of everything that is drawn at random")->capture_default_str();
+  command->add_option("--seed", o->seed, "of everything that is drawn at random")->check(whole_number())->capture_default_str();
   command->callback([o, &chosen] { chosen = [o] { return generate_command(*o); }; });
 }
 

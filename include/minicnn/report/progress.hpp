@@ -50,7 +50,7 @@ inline std::string bar_text(double fraction, int width, bool utf8) {
 }
 
 /// Writes to a stream that the program chooses (normally stderr). On a terminal the line is rewritten in place at most ten
-/// times a second; elsewhere a line appears every `plain_seconds`.
+/// times a second; elsewhere a line appears every `plain_seconds`, so that short work leaves no trace in a log.
 class progress_line {
  public:
   explicit progress_line(std::FILE* out, double plain_seconds = 30) : out_(out), plain_seconds_(plain_seconds) {
@@ -121,7 +121,7 @@ class progress_line {
   bool live_ = false;
   bool utf8_ = false;
   bool drawn_ = false;
-  std::chrono::steady_clock::time_point shown_{};
+  std::chrono::steady_clock::time_point shown_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace minicnn::inline MINICNN_ABI
