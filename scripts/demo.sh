@@ -29,7 +29,7 @@ if [[ -z $data ]]; then
   data=$out/train
   heldout=$out/heldout
   rm -rf "$data" "$heldout"
-  "$program" generate --out "$data" --images 2400 --seed 1
+  "$program" generate --out "$data" --images 3200 --seed 1
   "$program" generate --out "$heldout" --images 400 --seed 2
   evaluate=(--data "$heldout")
 else
@@ -38,7 +38,7 @@ else
 fi
 
 "$program" train --data "$data" --out "$out/run" --overwrite --model alexnet-bn --image-size 96 \
-  --epochs "${EPOCHS:-6}" --time-limit "${MINUTES:-3}" --seed 1
+  --epochs "${EPOCHS:-11}" --time-limit "${MINUTES:-3.4}" --seed 1
 
 printf '\nOn pictures that took no part in training:\n'
 "$program" evaluate --weights "$out/run/best.safetensors" "${evaluate[@]}"
