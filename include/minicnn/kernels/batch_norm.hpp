@@ -33,7 +33,7 @@ struct norm_statistics {
 namespace detail {
 
 inline constexpr int norm_lanes = 16;        ///< at most; floats of an AVX-512 vector
-inline constexpr index_t norm_chunk = 4096;  ///< values (or rows of vectors) that are summed in `T` before doubles take over
+inline constexpr index_t norm_chunk = 4096;  ///< values that are summed in `T` before doubles take over
 
 /// `rows` rows of `length` contiguous values, `stride` apart.
 struct norm_rows {
@@ -57,18 +57,15 @@ struct norm_blocks {
   /// Blocks that are not worth a second thread.
   index_t grain() const { return 1 + 16384 / (e.count() * width + 1); }
 
-  /// Calls body(offset, rows) for each chunk of the block, in order.
+  /// Calls body(offset, rows) for each chunk of the block, in order: images together while they are small.
   template <class F>
   void for_chunks(index_t block, const F& body) const {
     const norm_rows r = all(block);
-    if (e.pixels > 1) {
-      for (index_t image = 0; image < r.rows; ++image)
-        for (index_t p = 0; p < r.length; p += norm_chunk)
-          body(offset(block) + image * r.stride + p, norm_rows{1, r.stride, (std::min)(norm_chunk, r.length - p)});
-    } else {
-      for (index_t row = 0; row < r.rows; row += norm_chunk)
-        body(offset(block) + row * r.stride, norm_rows{(std::min)(norm_chunk, r.rows - row), r.stride, r.length});
-    }
+    const index_t together = (std::max)(norm_chunk / (std::max)(r.length, index_t{norm_lanes}), index_t{1});
+    for (index_t row = 0; row < r.rows; row += together)
+      for (index_t p = 0; p < r.length; p += norm_chunk)
+        body(offset(block) + row * r.stride + p,
+             norm_rows{(std::min)(together, r.rows - row), r.stride, (std::min)(norm_chunk, r.length - p)});
   }
 
   static index_t vector_bytes(isa i) { return i == isa::avx512 ? 64 : i == isa::avx2 ? 32 : 16; }
