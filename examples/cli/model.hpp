@@ -29,6 +29,9 @@ int default_image_size(const std::string& name);
 /// shape_error for an image size that is too small.
 minicnn::network<float> make_model(const model_options& o, std::uint64_t seed, int threads);
 
+/// Throws option_error for a text that names no initialiser.
+void check_init(const std::string& text);
+
 nlohmann::ordered_json to_json(const model_options& o);
 /// Throws minicnn::error naming the member that is missing or wrong.
 model_options model_from_json(const nlohmann::ordered_json& text);

@@ -1,6 +1,6 @@
 #include "recipe.hpp"
 
-#include <minicnn/core/error.hpp>
+#include <minicnn/train/schedule.hpp>
 
 namespace cli {
 
@@ -116,6 +116,8 @@ recipe make_recipe(const recipe_overrides& o) {
   check("--dropout", r.model.dropout, 0.0, 0.999);
   check("--val-fraction", r.val_fraction, 0.0, 0.9);
   check<std::int64_t>("--limit", r.limit, 0, std::int64_t{1} << 40);
+  check_init(r.model.init);
+  (void)minicnn::parse_schedule(r.schedule);
   if (r.optimizer != "sgd" && r.optimizer != "adam" && r.optimizer != "adamw")
     fail<option_error>("--optimizer ", r.optimizer, ": wanted adam, adamw or sgd");
   return r;

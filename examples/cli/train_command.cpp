@@ -4,6 +4,7 @@
 
 #include "commands.hpp"
 #include "training.hpp"
+#include "whole_number.hpp"
 
 namespace cli {
 
@@ -55,7 +56,8 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option(
       "--init", o.init,
       "he, glorot, lecun, paper or truncated-normal:DEVIATION (default: article truncated-normal:0.1, classic paper, best he)");
-  command.add_option("--seed", o.seed, "of first weights, split, order, augmentation and dropout (default: 0)");
+  command.add_option("--seed", o.seed, "of first weights, split, order, augmentation and dropout (default: 0)")
+      ->check(whole_number());
   command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)");
   command.add_option("--limit", o.limit, "use only so many images, stratified; 0: all (default: 0)");
   command.add_flag("--no-augment", o.no_augment, "no random crops and mirror images");

@@ -21,9 +21,6 @@ using minicnn::index_t;
 
 namespace {
 
-/// Part of the result's definition: sums of losses are taken batch by batch.
-constexpr index_t evaluation_batch = 64;
-
 double peak_mebibytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -76,7 +73,7 @@ training::training(const train_options& o, recipe r)
 
 minicnn::loader_options training::loader_options(bool for_training) const {
   minicnn::loader_options options;
-  options.batch_size = for_training ? recipe_.batch_size : evaluation_batch;
+  options.batch_size = for_training ? recipe_.batch_size : evaluation_batch_size;
   options.transform = for_training ? training_transform(recipe_, picture_) : picture_;
   options.training = for_training;
   options.seed = recipe_.seed;

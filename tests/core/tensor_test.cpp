@@ -44,6 +44,13 @@ TEST_CASE("a tensor is row-major, aligned and deeply copied") {
   CHECK_THROWS_WITH_AS((tensor<double>({2, 2}, {1, 2, 3})), "tensor: shape 2x2 wants 4 values, got 3", shape_error);
 }
 
+TEST_CASE("a default tensor is empty and can be copied") {
+  const tensor<float> a;
+  const tensor<float> b = a;
+  CHECK(b.size() == 0);
+  CHECK(b.begin() == b.end());
+}
+
 TEST_CASE("views share memory, reshape and step along the first axis") {
   tensor<float> a({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 7});
   view<float> v = a;

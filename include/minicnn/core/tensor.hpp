@@ -112,7 +112,7 @@ class tensor {
 
  private:
   aligned_buffer<T> storage_;
-  shape dims_;
+  shape dims_ = shape{0};  // a tensor that nothing was put into is empty, not a scalar
 };
 
 }  // namespace minicnn::inline MINICNN_ABI
