@@ -65,7 +65,7 @@ struct weight_gradient_plan {
     return (std::min)(padded_filters(), conv_limits<T>::rows + most_tile_rows) * conv_limits<T>::depth +
            overshoot<T> * most_tile_columns<T>;
   }
-  index_t packed_b() const { return block_columns() * conv_limits<T>::depth; }
+  index_t packed_b() const { return most_tile_columns<T> * conv_limits<T>::depth; }
   /// A vector of two lanes may be a piece for each lane; runs are no shorter than one element.
   index_t pieces() const { return block_columns() + 1; }
 
@@ -166,7 +166,6 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
         const index_t j0 = column_block * blocks.columns, columns = (std::min)(blocks.columns, taps - j0);
         block_product<T> p{};
         p.a = packed_a;
-        p.b = packed_b;
         p.row_tiles = divide_up(rows, tile);
         p.column_tiles = divide_up(columns, width);
         // Column blocks follow each other, and in each the row blocks, as whole tiles.
@@ -190,15 +189,17 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
             position[k] = origin + n * patches.image_size + row * g.stride_h * patches.row() + at * g.stride_w * patches.pixel();
           }
           pack_runs(i, gradient, gradient_size, filter_line + f0, rows, tile, runs, run_count, packed_a);
-          dispatch<detail::gather_kernel>(
-              i, static_cast<const detail::gather_piece*>(pieces), static_cast<const index_t*>(first_piece), p.column_tiles,
-              static_cast<const index_t*>(position), p.depth, source, source_begin, source_end, packed_b);
           if (dbias != nullptr && column_block == 0)
             dispatch<detail::sum_lines_kernel>(i, static_cast<const T*>(packed_a), p.row_tiles, index_t{tile}, p.depth, p.first,
                                                slice_bias + slice * padded_filters + f0);
           q += p.depth;
           p.last = q == end && n0 + count == batch;
-          multiply_block(i, tile, p);
+          multiply_block(i, tile, p, [&](index_t panel) {
+            dispatch<detail::gather_kernel>(
+                i, static_cast<const detail::gather_piece*>(pieces), static_cast<const index_t*>(first_piece + 2 * panel),
+                static_cast<const index_t*>(position), p.depth, source, source_begin, source_end, packed_b);
+            return packed_b;
+          });
           p.first = false;
         } while (q < end);
       });

@@ -114,21 +114,21 @@ struct gather_kernel {
     }
   }
 
-  /// Packs panels of two vectors a row: vector v of a row consists of pieces [first[v], first[v + 1]), row k of what lies
+  /// Packs a panel of two vectors a row: vector v of a row consists of pieces [first[v], first[v + 1]), row k of what lies
   /// offset[k] further on. Whole vectors are read where that stays within source[begin, end).
   template <class V, class T>
-  MINICNN_INLINE static void run(const gather_piece* pieces, const index_t* first, index_t panels, const index_t* offset,
-                                 index_t depth, const T* source, index_t begin, index_t end, T* to) {
+  MINICNN_INLINE static void run(const gather_piece* pieces, const index_t* first, const index_t* offset, index_t depth,
+                                 const T* source, index_t begin, index_t end, T* to) {
     constexpr int lanes = V::template lanes<T>;
     index_t least = depth == 0 ? 0 : offset[0], most = least;
     for (index_t k = 1; k < depth; ++k) {
       least = offset[k] < least ? offset[k] : least;
       most = offset[k] > most ? offset[k] : most;
     }
-    for (index_t v = 0; v < 2 * panels; ++v) {
+    for (index_t v = 0; v < 2; ++v) {
       const gather_piece* const p = pieces + first[v];
       const index_t count = first[v + 1] - first[v];
-      T* const place = to + v / 2 * 2 * lanes * depth + v % 2 * lanes;
+      T* const place = to + v * lanes;
       if (count == 0) {
         for (index_t k = 0; k < depth; ++k) store<V>(place + k * 2 * lanes, vec<T, V>{});
         continue;
@@ -176,7 +176,7 @@ struct gather_room {
   index_t b, sums, columns;
   gather_room(index_t filters, index_t taps) {
     columns = conv_limits<T>::columns;
-    b = columns * (std::min)(taps, conv_limits<T>::depth) + overshoot<T>;
+    b = most_tile_columns<T> * (std::min)(taps, conv_limits<T>::depth);
     sums = ((std::min)(filters, conv_limits<T>::rows) + most_tile_rows) * columns;
   }
   index_t bytes() const {
@@ -257,7 +257,6 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
     first_piece[2 * panels] = piece_count;
 
     block_product<T> p{};
-    p.b = packed_b;
     p.row_tiles = divide_up(filters, tile);
     p.column_tiles = panels;
     p.sums = sums;
@@ -266,13 +265,15 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
     index_t k0 = 0;
     do {
       p.depth = (std::min)(depth, g.taps - k0);
-      dispatch<detail::gather_kernel>(i, static_cast<const detail::gather_piece*>(pieces),
-                                      static_cast<const index_t*>(first_piece), panels, g.tap_offset + k0, p.depth, g.source,
-                                      g.source_begin, g.source_end, packed_b);
       p.a = g.weights + k0 * padded_filters + f0 * p.depth;
       p.first = k0 == 0;
       p.last = k0 + p.depth == g.taps;
-      multiply_block(i, tile, p);
+      multiply_block(i, tile, p, [&](index_t panel) {
+        dispatch<detail::gather_kernel>(i, static_cast<const detail::gather_piece*>(pieces),
+                                        static_cast<const index_t*>(first_piece + 2 * panel), g.tap_offset + k0, p.depth,
+                                        g.source, g.source_begin, g.source_end, packed_b);
+        return packed_b;
+      });
       k0 += depth;
     } while (k0 < g.taps);
   });

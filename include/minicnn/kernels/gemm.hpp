@@ -57,7 +57,7 @@ struct gemm_room {
     const index_t columns = (std::min)(round_up(n, most_tile_columns<T>), gemm_limits<T>::columns);
     const index_t depth = (std::min)(k, gemm_limits<T>::depth);
     a = rows * depth + overshoot<T>;
-    b = columns * depth + overshoot<T>;
+    b = most_tile_columns<T> * depth + overshoot<T>;
     sums = rows * columns;
   }
   index_t bytes() const { return scratch::bytes_for<T>(a) + scratch::bytes_for<T>(b) + scratch::bytes_for<T>(sums); }
@@ -128,7 +128,6 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
     const index_t task_rows = (std::min)(blocks.rows, m - i0), task_columns = (std::min)(blocks.columns, n - j0);
     block_product<T> p{};
     p.a = packed_a;
-    p.b = packed_b;
     p.row_tiles = divide_up(task_rows, tile);
     p.column_tiles = divide_up(task_columns, width);
     p.sums = sums;
@@ -147,12 +146,15 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
       const pack_source<T> lines{a.data + i0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride, task_rows,
                                  p.depth};
       pack_panels(i, lines, tile, packed_a);
-      const pack_source<T> across{b.data + j0 * b.column_stride + k0 * b.row_stride, b.column_stride, b.row_stride, task_columns,
-                                  p.depth};
-      pack_panels(i, across, width, packed_b);
       p.first = k0 == 0;
       p.last = k0 + p.depth == k;
-      multiply_block(i, tile, p);
+      multiply_block(i, tile, p, [&](index_t panel) {
+        const index_t j = panel * width, count = (std::min)(width, task_columns - j);
+        const pack_source<T> columns{b.data + (j0 + j) * b.column_stride + k0 * b.row_stride, b.column_stride, b.row_stride,
+                                     count, p.depth};
+        pack_panels(i, columns, width, packed_b);
+        return packed_b;
+      });
       k0 += depth;
     } while (k0 < k);
   });

@@ -101,12 +101,11 @@ struct tile_target {
   bool relu, add;
 };
 
-/// One chunk of the summed dimension for a block of tiles, everything packed.
+/// One chunk of the summed dimension for a block of tiles.
 template <class T>
 struct block_product {
   index_t depth;  ///< length of the chunk
-  const T* a;     ///< row_tiles panels
-  const T* b;     ///< column_tiles panels
+  const T* a;     ///< row_tiles packed panels
   index_t row_tiles, column_tiles;
   T* sums;                ///< a tile for each pair of panels, kept between chunks; a column of tiles if first and last
   bool first, last;       ///< the first chunk writes sums, later ones add, the last also stores to `target`
@@ -231,13 +230,14 @@ struct store_kernel {
 
 }  // namespace detail
 
-/// Multiplies a block of packed panels whose A was packed for tiles of `rows` rows (from `choose_tile_rows`).
-template <class T>
-void multiply_block(isa i, int rows, const block_product<T>& p) {
+/// Multiplies a block whose A was packed for tiles of `rows` rows (from `choose_tile_rows`). `panel_of_b(j)` packs the panel of
+/// B for column j of tiles and returns it; it is used at once, while in the first-level cache, and then no more.
+template <class T, class F>
+void multiply_block(isa i, int rows, const block_product<T>& p, const F& panel_of_b) {
   const index_t width = tile_columns<T>(i), column_sums = p.first && p.last ? 0 : p.row_tiles * rows * width;
   for (index_t j = 0; j < p.column_tiles; ++j) {
     T* const sums = p.sums + j * column_sums;
-    detail::multiply_column(i, rows, p.depth, p.a, p.row_tiles, p.b + j * p.depth * width, sums, p.first);
+    detail::multiply_column(i, rows, p.depth, p.a, p.row_tiles, static_cast<const T*>(panel_of_b(j)), sums, p.first);
     if (p.last) dispatch<detail::store_kernel>(i, &p.target, j * width, static_cast<const T*>(sums));
   }
 }
