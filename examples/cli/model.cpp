@@ -71,17 +71,19 @@ minicnn::network<float> make_model(const model_options& o, std::uint64_t seed, i
   options.image_size = o.image_size == 0 ? m.image_size : o.image_size;
   options.dropout = o.dropout;
   options.dense_bias = o.dense_bias;
+  options.logits_bias = o.logits_bias;
   if (o.init == "paper")
     options = minicnn::paper_initialization(options);
   else
     options.init = initializer_of(o.init);
+  if (o.init != "he") options.dense_init = options.init;
   options.network = {.seed = seed, .threads = threads};
   return m.make(options);
 }
 
 nlohmann::ordered_json to_json(const model_options& o) {
-  return {{"name", o.name},       {"classes", o.classes}, {"channels", o.channels},    {"image_size", o.image_size},
-          {"dropout", o.dropout}, {"init", o.init},       {"dense_bias", o.dense_bias}};
+  return {{"name", o.name},       {"classes", o.classes}, {"channels", o.channels},     {"image_size", o.image_size},
+          {"dropout", o.dropout}, {"init", o.init},       {"dense_bias", o.dense_bias}, {"logits_bias", o.logits_bias}};
 }
 
 model_options model_from_json(const nlohmann::ordered_json& text) {
@@ -94,6 +96,7 @@ model_options model_from_json(const nlohmann::ordered_json& text) {
     text.at("dropout").get_to(o.dropout);
     text.at("init").get_to(o.init);
     text.at("dense_bias").get_to(o.dense_bias);
+    text.at("logits_bias").get_to(o.logits_bias);
     return o;
   } catch (const nlohmann::json::exception& e) {
     fail("model: ", e.what());

@@ -15,8 +15,9 @@ struct model_options {
   int channels = 3;
   int image_size = 0;  ///< 0: the model's own
   double dropout = 0.5;
-  std::string init = "he";  ///< he, glorot, lecun, paper (the model's paper) or truncated-normal:DEVIATION
-  double dense_bias = 0.0;  ///< first value of the biases of hidden dense layers
+  std::string init = "he";   ///< he, glorot, lecun, paper (the model's paper) or truncated-normal:DEVIATION
+  double dense_bias = 0.0;   ///< first value of the biases of hidden dense layers
+  double logits_bias = 0.0;  ///< first value of the last layer's biases
 };
 
 /// Names for --model, in the order of the help.

@@ -16,7 +16,12 @@ namespace {
 /// S. Author's 2018 write-up on Dogs vs Cats: raw pixels, truncated normal 0.1, Adam 0.001, batch 20, no augmentation.
 recipe article() {
   recipe r;
-  r.model = {.name = "alexnet", .image_size = 227, .dropout = 0.5, .init = "truncated-normal:0.1", .dense_bias = 0.1};
+  r.model = {.name = "alexnet",
+             .image_size = 227,
+             .dropout = 0.5,
+             .init = "truncated-normal:0.1",
+             .dense_bias = 0.1,
+             .logits_bias = 0.1};
   r.picture = {.resize = "tensorflow", .crop_fraction = 1.0, .normalize = "raw"};
   r.epochs = 10;
   r.batch_size = 20;
@@ -39,7 +44,7 @@ recipe classic() {
   r.nesterov = false;
   r.learning_rate = 0.01;
   r.schedule = "step:0.33,0.67,0.9";
-  r.weight_decay = 5e-4;
+  r.gradient_decay = 5e-4;
   r.crop = "shift";
   r.crop_scale = 227.0 / 256.0;
   return r;
@@ -51,7 +56,7 @@ recipe best() {
   r.picture = {.resize = "crop", .crop_fraction = 1.0, .normalize = "imagenet"};
   r.epochs = 20;
   r.learning_rate = 0.02;
-  r.weight_decay = 5e-4;
+  r.gradient_decay = 5e-4;
   r.clip_norm = 5;
   return r;
 }
@@ -97,6 +102,7 @@ recipe make_recipe(const recipe_overrides& o) {
   apply(r.schedule, o.schedule);
   apply(r.warmup, o.warmup);
   apply(r.weight_decay, o.weight_decay);
+  if (o.weight_decay) r.gradient_decay = 0;
   apply(r.l2, o.l2);
   apply(r.label_smoothing, o.label_smoothing);
   apply(r.clip_norm, o.clip_norm);
@@ -153,6 +159,7 @@ nlohmann::ordered_json to_json(const recipe& r) {
           {"schedule", r.schedule},
           {"warmup", r.warmup},
           {"weight_decay", r.weight_decay},
+          {"gradient_decay", r.gradient_decay},
           {"l2", r.l2},
           {"label_smoothing", r.label_smoothing},
           {"clip_norm", r.clip_norm},

@@ -30,9 +30,10 @@ struct recipe {
   bool nesterov = true;
   double learning_rate = 0.05;
   std::string schedule = "one-cycle";
-  double warmup = 0;  ///< epochs of linear warm-up
-  double weight_decay = 0;
-  double l2 = 0;  ///< on dense weights
+  double warmup = 0;          ///< epochs of linear warm-up
+  double weight_decay = 0;    ///< decoupled, on weights
+  double gradient_decay = 0;  ///< an L2 term in the gradient of all weights, as the 2012 paper and PyTorch's SGD have it
+  double l2 = 0;              ///< on dense weights
   double label_smoothing = 0;
   double clip_norm = 0;
   bool augment = true;

@@ -19,9 +19,14 @@ using minicnn::file_error;
 using minicnn::option_error;
 namespace fs = std::filesystem;
 
+namespace {
+constexpr const char* run_files[] = {"config.json", "results.csv", "report.html", "best.safetensors", "last.safetensors"};
+}
+
 run_folder::run_folder(std::string path, existing_run existing) : path_(std::move(path)) {
   std::error_code problem;
-  const bool holds_run = fs::exists(file("config.json"), problem) || fs::exists(file("last.safetensors"), problem);
+  bool holds_run = false;
+  for (const char* name : run_files) holds_run = holds_run || fs::exists(file(name), problem);
   if (holds_run && existing == existing_run::refuse)
     fail<option_error>(path_, ": holds a run already; --resume goes on with it, --overwrite begins anew");
   if (!fs::exists(file("last.safetensors"), problem) && existing == existing_run::resume)
@@ -29,9 +34,11 @@ run_folder::run_folder(std::string path, existing_run existing) : path_(std::mov
   fs::create_directories(path_, problem);
   if (problem) fail<file_error>(path_, ": cannot be made: ", problem.message());
   lock();
-  if (existing == existing_run::overwrite)
-    for (const char* name : {"config.json", "results.csv", "report.html", "best.safetensors", "last.safetensors"})
-      fs::remove(file(name), problem);
+}
+
+void run_folder::clear() const {
+  std::error_code problem;
+  for (const char* name : run_files) fs::remove(file(name), problem);
 }
 
 run_folder::~run_folder() {
@@ -44,7 +51,9 @@ void run_folder::lock() {
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0) fail<option_error>(path_, ": another process is training in this folder");
 }
 
-void run_folder::write_config(const json& config) const { minicnn::write_file(file("config.json"), config.dump(2) + "\n"); }
+void run_folder::write_config(const json& config) const {
+  minicnn::write_file(file("config.json"), config.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+}
 
 void run_folder::write_history(const std::vector<minicnn::epoch_record>& history) const {
   minicnn::write_file(file("results.csv"), minicnn::history_csv(history));
@@ -81,6 +90,8 @@ void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimize
                          {"seen", p.seen},
                          {"best_loss", std::isfinite(p.best_loss) ? json(p.best_loss) : json()},
                          {"best_epoch", p.best_epoch},
+                         {"best_confusion", p.best_confusion},
+                         {"time_planned", p.time_planned},
                          {"network_step", net.step()},
                          {"optimizer_steps", optimizer.steps()}};
   out.metadata("position", position.dump());
@@ -133,6 +144,8 @@ void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<floa
     position.at("seen").get_to(p.seen);
     if (!position.at("best_loss").is_null()) position.at("best_loss").get_to(p.best_loss);
     position.at("best_epoch").get_to(p.best_epoch);
+    position.at("best_confusion").get_to(p.best_confusion);
+    position.at("time_planned").get_to(p.time_planned);
     net.step(position.at("network_step").get<std::uint64_t>());
     optimizer.steps(position.at("optimizer_steps").get<minicnn::index_t>());
     p.seconds = read_config().value("seconds", 0.0);

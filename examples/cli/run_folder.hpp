@@ -24,6 +24,9 @@ class run_folder {
   run_folder(const run_folder&) = delete;
   run_folder& operator=(const run_folder&) = delete;
 
+  /// Removes the files of an older run.
+  void clear() const;
+
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   const std::string& path() const { return path_; }
 

@@ -22,8 +22,10 @@ std::string command_line(const CLI::App& command) {
   };
   std::string text = "minicnn train";
   for (const CLI::Option* option : command.get_options()) {
-    if (option->count() == 0) continue;
-    text += " --" + option->get_lnames().front();
+    const std::string name = option->get_lnames().front();
+    // Not what should happen when the run is repeated or resumed.
+    if (option->count() == 0 || name == "overwrite" || name == "dry-run") continue;
+    text += " --" + name;
     if (option->get_items_expected_max() > 0)
       for (const std::string& value : option->results()) text += " " + quoted(value);
   }
@@ -46,8 +48,8 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
                      "classic step:0.33,0.67,0.9, best one-cycle)");
   command.add_option("--warmup", o.warmup, "epochs of linear warm-up (default: 0)");
   command.add_option("--weight-decay", o.weight_decay,
-                     "decoupled with adam and adamw, an L2 term in the gradient with sgd; not on biases and norms "
-                     "(default: article 0, else 0.0005)");
+                     "decoupled, not on biases and norms; replaces the L2 term of 0.0005 that classic and best have in the "
+                     "gradient (default: 0)");
   command.add_option("--l2", o.l2,
                      "adds L2/2 times the sum of squares of dense weights to the loss (default: article 0.0001, else 0)");
   command.add_option("--dropout", o.dropout, "rate in the dense layers (default: article and classic 0.5, best 0.2)");

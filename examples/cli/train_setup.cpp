@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <minicnn/data/picture_source.hpp>
 #include <minicnn/data/statistics.hpp>
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/sgd.hpp>
@@ -12,7 +13,7 @@ using json = nlohmann::ordered_json;
 using minicnn::index_t;
 
 minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::image_dataset& data,
-                                              const minicnn::data_split& split, int threads) {
+                                              const minicnn::data_split& split, int threads, bool skip_bad) {
   minicnn::image_transform t;
   t.size = r.model.image_size;
   t.fit = r.picture.resize == "crop" ? minicnn::fit_mode::crop : minicnn::fit_mode::stretch;
@@ -21,7 +22,11 @@ minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::im
   if (r.picture.normalize == "imagenet") {
     t.normalize = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, 1.0F / 255};
   } else if (r.picture.normalize == "mean") {
-    const auto statistics = minicnn::colour_statistics(data, split.train, threads);
+    minicnn::sample_indices readable = split.train;
+    if (skip_bad)
+      for (const minicnn::bad_file& b : minicnn::picture_source(data, 0).check(split.train, threads))
+        std::erase(readable, b.index);
+    const auto statistics = minicnn::colour_statistics(data, readable, threads);
     for (std::size_t c = 0; c < 3; ++c) t.normalize.mean[c] = static_cast<float>(statistics.mean[c]);
   }
   return t;
@@ -45,11 +50,12 @@ std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minic
   std::vector<minicnn::parameter_rule> rules;
   if (r.l2 > 0) rules.push_back({.kind = "dense", .l2 = r.l2});
   if (r.optimizer == "sgd")
-    // PyTorch's weight decay for SGD is an L2 term in the gradient, on all weights; so it is here.
     return std::make_unique<minicnn::sgd<float>>(
-        net, minicnn::sgd_options{r.learning_rate, r.momentum, r.nesterov, 0.0, r.weight_decay, std::move(rules)});
+        net, minicnn::sgd_options{r.learning_rate, r.momentum, r.nesterov, r.weight_decay, r.gradient_decay, std::move(rules)});
   return std::make_unique<minicnn::adam<float>>(
-      net, minicnn::adam_options{.learning_rate = r.learning_rate, .weight_decay = r.weight_decay, .rules = std::move(rules)});
+      net,
+      minicnn::adam_options{
+          .learning_rate = r.learning_rate, .weight_decay = r.weight_decay, .l2 = r.gradient_decay, .rules = std::move(rules)});
 }
 
 json describe_data(const minicnn::image_dataset& data, const minicnn::data_split& split) {

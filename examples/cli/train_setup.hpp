@@ -14,7 +14,7 @@ namespace cli {
 
 /// How pictures are fed to the network outside of training. Reads the training pictures where the recipe subtracts their mean.
 minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::image_dataset& data,
-                                              const minicnn::data_split& split, int threads);
+                                              const minicnn::data_split& split, int threads, bool skip_bad);
 
 /// The same with the recipe's augmentation.
 minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t);

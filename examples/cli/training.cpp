@@ -6,6 +6,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <minicnn/graph/summary.hpp>
+#include <minicnn/io/utf8.hpp>
 
 #include "commands.hpp"
 #include "data_source.hpp"
@@ -55,6 +56,8 @@ training::~training() = default;
 training::training(const train_options& o, recipe r)
     : o_(o), recipe_(std::move(r)), data_(open_data(o.data)), loss_({.label_smoothing = recipe_.label_smoothing}) {
   if (data_.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());
+  for (const std::string& name : data_.classes)
+    if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o.data, ": the class name \"", name, "\" is not UTF-8");
   std::erase_if(data_.samples, [](const minicnn::sample& s) { return s.label < 0; });
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed);
   recipe_.model.classes = static_cast<int>(data_.classes.size());
@@ -68,7 +71,7 @@ training::training(const train_options& o, recipe r)
                2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
                static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
                static_cast<double>(net_->training_memory_bytes()) / 1048576);
-  picture_ = evaluation_transform(recipe_, data_, split_, o.threads);
+  picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad);
 }
 
 minicnn::loader_options training::loader_options(bool for_training) const {
@@ -79,7 +82,12 @@ minicnn::loader_options training::loader_options(bool for_training) const {
   options.seed = recipe_.seed;
   options.workers = o_.workers;
   options.skip_bad = o_.skip_bad;
-  if (o_.cache == "ram") options.cache_bytes = sysconf(_SC_PHYS_PAGES) / 2 * sysconf(_SC_PAGESIZE);
+  if (o_.cache == "ram") {  // half of the memory, shared between the two loaders by their numbers of pictures
+    const std::size_t mine = for_training ? split_.train.size() : split_.validation.size();
+    const double share = static_cast<double>(mine) / static_cast<double>(split_.train.size() + split_.validation.size());
+    options.cache_bytes = static_cast<std::int64_t>(share * 0.5 * static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                                                    static_cast<double>(sysconf(_SC_PAGESIZE)));
+  }
   return options;
 }
 
@@ -104,10 +112,11 @@ int training::run() {
     folder.load_last(*net_, *optimizer_, *position_, to_json(recipe_), describe_data(data_, split_));
     std::fprintf(stderr, "resuming after epoch %" PRId64 ", batch %" PRId64 "\n", position_->epoch, position_->batch);
   }
-  save_config();
+  if (!o_.overwrite) save_config();
   catch_interrupts();
   const bool finished = steps.run();
   progress_.clear();
+  replace_old_run();
   save_last();
   save_config();
   if (!finished) {
@@ -146,19 +155,17 @@ void training::show(const minicnn::step_report& s) {
                                     fixed(s.images_per_second, 1), " img/s  ETA ", minicnn::clock_text(s.seconds_left)));
 }
 
-void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved) {
+void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation&, bool improved) {
   progress_.clear();
   if (!header_shown_) std::fprintf(stderr, "epoch  train loss  train acc  val loss  val acc  learning rate    img/s     time\n");
   header_shown_ = true;
+  replace_old_run();
   const std::string row = column(minicnn::to_text(e.epoch), 5) + column(fixed(e.train_loss, 4), 12) +
                           column(fixed(100 * e.train_accuracy, 2) + "%", 11) + column(fixed(e.val_loss, 4), 10) +
                           column(fixed(100 * e.val_accuracy, 2) + "%", 9) + column(minicnn::short_number(e.learning_rate), 15) +
                           column(fixed(e.images_per_second, 1), 9) + column(minicnn::clock_text(e.seconds), 9);
   std::fprintf(stderr, "%s%s\n", row.c_str(), improved ? "  *" : "");
-  if (improved) {
-    folder_->save_best(*net_, info());
-    confusion_ = v.confusion;
-  }
+  if (improved) folder_->save_best(*net_, info());
   folder_->write_history(position_->history);
   save_last();
   save_config();
@@ -170,7 +177,7 @@ minicnn::training_report training::report(bool finished) const {
   r.title = recipe_.model.name + " on " + o_.data;
   r.history = position_->history;
   r.classes = data_.classes;
-  r.confusion = confusion_;
+  r.confusion = position_->best_confusion;
   r.best_epoch = position_->best_epoch;
   r.finished = finished;
   flatten_into(r.settings, "", to_json(recipe_));
@@ -181,6 +188,12 @@ minicnn::training_report training::report(bool finished) const {
   r.settings.emplace_back("instruction set", std::string(minicnn::name_of(net_->ctx().instruction_set)));
   r.command = o_.command;
   return r;
+}
+
+/// With --overwrite: the old run goes only when there is something to put in its place.
+void training::replace_old_run() {
+  if (o_.overwrite && !replaced_) folder_->clear();
+  replaced_ = true;
 }
 
 void training::save_last() const {
@@ -210,6 +223,8 @@ void training::save_config() const {
 
 void training::finish() {
   folder_->write_report(report(true));
+  if (position_->best_epoch == 0)
+    minicnn::fail(o_.out, ": no epoch had a finite validation loss; only last.safetensors was written");
   const auto& history = position_->history;
   for (const minicnn::epoch_record& e : history)
     if (e.epoch == position_->best_epoch && !split_.validation.empty())
@@ -222,6 +237,7 @@ void training::finish() {
 
 int training::estimate(data_loader& train) {
   minicnn::fit_options f = fit_options(train);
+  f.on_epoch = nullptr;  // writes nothing
   const index_t batches = (std::min)(train.batches(), index_t{6});
   double first = 0, seconds = 0;
   f.on_step = [&](const minicnn::step_report& s) { (s.batch == 1 ? first : seconds) = position_->seconds; };

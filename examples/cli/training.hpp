@@ -48,6 +48,7 @@ class training {
   void show(const minicnn::step_report& s);
   void epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved);
   minicnn::training_report report(bool finished) const;
+  void replace_old_run();
   void save_last() const;
   void save_config() const;
   void finish();
@@ -62,9 +63,9 @@ class training {
   minicnn::softmax_cross_entropy<float> loss_;
   run_folder* folder_ = nullptr;
   minicnn::fit_position* position_ = nullptr;
-  std::vector<std::vector<minicnn::index_t>> confusion_;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
+  bool replaced_ = false;
 };
 
 }  // namespace cli

@@ -11,6 +11,7 @@
 /// | alexnet_bn           | 62,381,096                | `alexnet` with batch norm for local response normalisation          |
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "minicnn/graph/network.hpp"
@@ -33,9 +34,11 @@ struct alexnet_options {
   std::array<int, 5> filters = {96, 256, 384, 384, 256};  ///< of the convolutions; not of alexnet_torchvision
   int dense_units = 4096;                                 ///< of the two hidden dense layers
   double dropout = 0.5;                                   ///< rate before or after the two hidden dense layers
-  initializer init = initializer::he();                   ///< of all weights
+  initializer init = initializer::he();                   ///< of the convolutions' weights
+  std::optional<initializer> dense_init = std::nullopt;   ///< of dense weights; unset: `init`, in alexnet_bn smaller ones
   double dense_bias = 0.0;                                ///< first value of the hidden dense layers' biases
-  double even_conv_bias = 0.0;                            ///< first value of the biases of conv2, conv4 and conv5 (2012: 1)
+  double logits_bias = 0.0;                               ///< first value of the last layer's biases
+  double even_conv_bias = 0.0;  ///< first value of the biases of conv2, conv4 and conv5 (2012: 1); not of alexnet_torchvision
   lrn_options lrn = {.size = 9, .alpha = 0.001 / 9.0, .beta = 0.75, .k = 1.0};  ///< of `alexnet` alone
   network_options network = {};
 };
@@ -52,6 +55,7 @@ template <class T = float>
 network<T> alexnet(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
+  const initializer dense_init = o.dense_init.value_or(o.init);
   const double ones = o.even_conv_bias;
   x = lrn(
       max_pool(relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .init = o.init})), {.kernel = 3, .stride = 2}),
@@ -62,8 +66,10 @@ network<T> alexnet(const alexnet_options& o = {}) {
   x = relu(conv2d(x, {.filters = o.filters[3], .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
   x = relu(conv2d(x, {.filters = o.filters[4], .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
-  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
-  return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
+  for (int i = 0; i < 2; ++i)
+    x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = dense_init, .bias_init = o.logits_bias, .name = "logits_eval"})},
+                    o.network);
 }
 
 /// The paper's network: conv2, conv4 and conv5 see half of the maps each (two GPUs then, `groups = 2` here), responses are
@@ -72,6 +78,7 @@ template <class T = float>
 network<T> alexnet_2012(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
+  const initializer dense_init = o.dense_init.value_or(o.init);
   const lrn_options paper = {.size = 5, .alpha = 1e-4, .beta = 0.75, .k = 2.0};
   const double ones = o.even_conv_bias;
   x = max_pool(lrn(relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .init = o.init})), paper),
@@ -82,8 +89,10 @@ network<T> alexnet_2012(const alexnet_options& o = {}) {
   x = relu(conv2d(x, {.filters = o.filters[3], .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
   x = relu(conv2d(x, {.filters = o.filters[4], .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
-  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = o.init, .bias_init = o.dense_bias})), o.dropout);
-  return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
+  for (int i = 0; i < 2; ++i)
+    x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = dense_init, .bias_init = o.logits_bias, .name = "logits_eval"})},
+                    o.network);
 }
 
 /// torchvision's `alexnet`: 64-192-384-256-256 filters (Krizhevsky, "One weird trick for parallelizing convolutional neural
@@ -92,13 +101,16 @@ template <class T = float>
 network<T> alexnet_torchvision(const alexnet_options& o = {.image_size = 224}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
+  const initializer dense_init = o.dense_init.value_or(o.init);
   x = relu(conv2d(x, {.filters = 64, .kernel = 11, .stride = 4, .padding = 2, .init = o.init}));
   x = max_pool(x, {.kernel = 3, .stride = 2});
   x = max_pool(relu(conv2d(x, {.filters = 192, .kernel = 5, .padding = 2, .init = o.init})), {.kernel = 3, .stride = 2});
   for (int filters : {384, 256, 256}) x = relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init}));
   x = flatten(adaptive_avg_pool(max_pool(x, {.kernel = 3, .stride = 2}), {.output = 6}));
-  for (int i = 0; i < 2; ++i) x = relu(dense(dropout(x, o.dropout), o.dense_units, {.init = o.init, .bias_init = o.dense_bias}));
-  return network<T>(std::move(g), {dense(x, o.classes, {.init = o.init, .name = "logits_eval"})}, o.network);
+  for (int i = 0; i < 2; ++i)
+    x = relu(dense(dropout(x, o.dropout), o.dense_units, {.init = dense_init, .bias_init = o.dense_bias}));
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = dense_init, .bias_init = o.logits_bias, .name = "logits_eval"})},
+                    o.network);
 }
 
 /// `alexnet` with batch norm where it has local response normalisation, and after conv3, conv4 and conv5 too. Normalising after
@@ -117,9 +129,11 @@ network<T> alexnet_bn(const alexnet_options& o = {}) {
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   // Small dense weights, as in Caffe's AlexNet: with He's, 4096 activations of size 1 make a rate that suits the convolutions
   // a hundred times too high for the last layer.
-  const initializer small = initializer::normal(0.005);
-  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = small, .bias_init = o.dense_bias})), o.dropout);
-  return network<T>(std::move(g), {dense(x, o.classes, {.init = initializer::normal(0.01), .name = "logits_eval"})}, o.network);
+  const initializer hidden = o.dense_init.value_or(initializer::normal(0.005));
+  const initializer last = o.dense_init.value_or(initializer::normal(0.01));
+  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = hidden, .bias_init = o.dense_bias})), o.dropout);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
+                    o.network);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

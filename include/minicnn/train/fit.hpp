@@ -76,6 +76,8 @@ struct fit_position {
   double seconds = 0;           ///< of training and validation so far
   double best_loss = INFINITY;  ///< smallest validation loss
   index_t best_epoch = 0;
+  std::vector<std::vector<index_t>> best_confusion;  ///< of validation in that epoch; rows: true class
+  bool time_planned = false;                         ///< `total_steps` was chosen by the time limit
   std::vector<epoch_record> history;
 };
 
@@ -95,7 +97,8 @@ struct fit_options {
   schedule rate = {};
   index_t accumulate = 1;  ///< batches whose gradients are summed before a step
   double clip_norm = 0;    ///< largest global gradient norm; 0: not clipped
-  /// When positive, the schedule's length is planned once, from the speed of the first 50 steps, so that training and
+  /// When positive, the schedule's length is planned once, from the speed of the first 50 steps (or of the
+  /// first tenth of the time), so that training and
   /// validation end within this many seconds; `epochs` is then an upper limit. The plan is part of the position.
   double time_limit = 0;
   std::function<void(const step_report&)> on_step = {};
@@ -130,6 +133,7 @@ class fitter {
     const index_t steps_an_epoch = (train_.batches() + options_.accumulate - 1) / options_.accumulate;
     if (position.total_steps == 0) position.total_steps = options_.epochs * steps_an_epoch;
     for (const epoch_record& row : position.history) options_.rate.observe(row.val_loss);
+    if (position.step > 0) rate_ = options_.rate.at(position.step - 1, position.total_steps) * optimizer_.learning_rate();
     start_ = clock::now();
     seconds_before_ = position.seconds;
     while (position.step < position.total_steps) {
@@ -193,18 +197,18 @@ class fitter {
     position.step += 1;
   }
 
-  /// Chooses the schedule's length after 50 steps.
+  /// Chooses the schedule's length after 50 steps, or after a tenth of the limit where steps are slow.
   void plan_time() {
     constexpr index_t measured = 50;
-    if (options_.time_limit <= 0 || planned_ || position.step < measured) return;
-    planned_ = true;
-    if (position.step > measured) return;  // resumed: the plan was made before
+    if (options_.time_limit <= 0 || position.time_planned || position.step < 2) return;
+    if (position.step < measured && position.seconds < options_.time_limit / 10) return;
+    position.time_planned = true;
     const double a_step = position.seconds / static_cast<double>(position.step);
     // Validation costs about a third of training per image.
     const double share =
         static_cast<double>(validation_ == nullptr ? 0 : validation_->size()) / static_cast<double>(train_.size()) / 3;
     const double steps = options_.time_limit / (a_step * (1 + share) * 1.02);
-    position.total_steps = (std::min)(position.total_steps, (std::max)(static_cast<index_t>(steps), measured + 1));
+    position.total_steps = (std::min)(position.total_steps, (std::max)(static_cast<index_t>(steps), position.step + 1));
   }
 
   void report(double speed) {
@@ -227,7 +231,7 @@ class fitter {
     position.loss_sum = 0;
     options_.rate.observe(e.loss);
     const bool improved = e.images == 0 || e.loss < position.best_loss;
-    if (improved) position.best_loss = e.loss, position.best_epoch = position.epoch;
+    if (improved) position.best_loss = e.loss, position.best_epoch = position.epoch, position.best_confusion = e.confusion;
     if (options_.on_epoch) options_.on_epoch(position.history.back(), e, improved);
   }
 
@@ -242,7 +246,6 @@ class fitter {
   double seconds_before_ = 0;
   double rate_ = 0;
   double images_per_second_ = 0;
-  bool planned_ = false;
 };
 
 /// Trains `net` and returns the epochs' figures.
