@@ -111,7 +111,7 @@ inline std::string chart_svg(const chart& c) {
       const std::string x = fixed(place_x(c.x[i]), 1), y = fixed(place_y(v), 1);
       points += text_of(points.empty() ? "" : " ", x, ",", y);
       dots += text_of("<circle class=\"s", s, "\" cx=\"", x, "\" cy=\"", y, "\" r=\"3\"><title>", html_escape(c.series[s].name),
-                      ", epoch ", short_number(c.x[i]), ": ", label(v), "</title></circle>");
+                      ", epoch ", static_cast<index_t>(c.x[i]), ": ", label(v), "</title></circle>");
     }
     out += text_of("<polyline class=\"s", s, "\" points=\"", points, "\"/>", dots);
   }
