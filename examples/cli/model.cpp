@@ -23,6 +23,7 @@ const known_model models[] = {
     {"alexnet-2012", 227, minicnn::alexnet_2012<float>},
     {"alexnet-torchvision", 224, minicnn::alexnet_torchvision<float>},
     {"alexnet-bn", 227, minicnn::alexnet_bn<float>},
+    {"alexnet-small", 128, minicnn::alexnet_small<float>},
 };
 
 const known_model& find_model(const std::string& name) {
@@ -72,6 +73,8 @@ minicnn::network<float> make_model(const model_options& o, std::uint64_t seed, i
   options.dropout = o.dropout;
   options.dense_bias = o.dense_bias;
   options.logits_bias = o.logits_bias;
+  options.padded = o.padded;
+  options.pooled = o.pooled;
   if (o.init == "paper")
     options = minicnn::paper_initialization(options);
   else
@@ -83,7 +86,8 @@ minicnn::network<float> make_model(const model_options& o, std::uint64_t seed, i
 
 nlohmann::ordered_json to_json(const model_options& o) {
   return {{"name", o.name},       {"classes", o.classes}, {"channels", o.channels},     {"image_size", o.image_size},
-          {"dropout", o.dropout}, {"init", o.init},       {"dense_bias", o.dense_bias}, {"logits_bias", o.logits_bias}};
+          {"dropout", o.dropout}, {"init", o.init},       {"dense_bias", o.dense_bias}, {"logits_bias", o.logits_bias},
+          {"padded", o.padded},   {"pooled", o.pooled}};
 }
 
 model_options model_from_json(const nlohmann::ordered_json& text) {
@@ -97,6 +101,8 @@ model_options model_from_json(const nlohmann::ordered_json& text) {
     text.at("init").get_to(o.init);
     text.at("dense_bias").get_to(o.dense_bias);
     text.at("logits_bias").get_to(o.logits_bias);
+    o.padded = text.value("padded", false);  // files of version 0.1 do not have these
+    o.pooled = text.value("pooled", 0);
     return o;
   } catch (const nlohmann::json::exception& e) {
     fail("model: ", e.what());

@@ -18,6 +18,8 @@ struct model_options {
   std::string init = "he";   ///< he, glorot, lecun, paper (the model's paper) or truncated-normal:DEVIATION
   double dense_bias = 0.0;   ///< first value of the biases of hidden dense layers
   double logits_bias = 0.0;  ///< first value of the last layer's biases
+  bool padded = false;       ///< alexnet-bn: padded conv1 and pools
+  int pooled = 0;            ///< alexnet-bn: maps averaged to so many rows and columns before the dense layers, 0: as they are
 };
 
 /// Names for --model, in the order of the help.

@@ -1,7 +1,7 @@
 #pragma once
 /// AlexNet: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", NIPS 2012.
 ///
-/// Four networks with the same skeleton, five convolutions and three dense layers:
+/// Four networks with the same skeleton, five convolutions and three dense layers, and a compact relative:
 ///
 /// | function             | parameters (1000 classes) | what it is                                                          |
 /// |----------------------|---------------------------|---------------------------------------------------------------------|
@@ -9,6 +9,7 @@
 /// | alexnet_2012         | 60,965,224                | the paper's two groups, normalisation before pooling                |
 /// | alexnet_torchvision  | 61,100,840                | "One weird trick" (2014) widths, no normalisation                   |
 /// | alexnet_bn           | 62,381,096                | `alexnet` with batch norm for local response normalisation          |
+/// | alexnet_small        | 4,006,952                 | the convolutions, batch norm, averaged maps and one dense layer     |
 
 #include <array>
 #include <optional>
@@ -26,20 +27,26 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// Options of all four. Convolution biases start at 0.
+/// Options of all five. Convolution biases start at 0.
 struct alexnet_options {
   int classes = 2;
   int channels = 3;
   int image_size = 227;                                   ///< pixels a side; at least 63 (67 for alexnet_2012)
   std::array<int, 5> filters = {96, 256, 384, 384, 256};  ///< of the convolutions; not of alexnet_torchvision
   int dense_units = 4096;                                 ///< of the two hidden dense layers
-  double dropout = 0.5;                                   ///< rate before or after the two hidden dense layers
+  double dropout = 0.5;                                   ///< rate before or after the hidden dense layers
   initializer init = initializer::he();                   ///< of the convolutions' weights
   std::optional<initializer> dense_init = std::nullopt;   ///< of dense weights; unset: `init`, in alexnet_bn smaller ones
   double dense_bias = 0.0;                                ///< first value of the hidden dense layers' biases
   double logits_bias = 0.0;                               ///< first value of the last layer's biases
   double even_conv_bias = 0.0;  ///< first value of the biases of conv2, conv4 and conv5 (2012: 1); not of alexnet_torchvision
   lrn_options lrn = {.size = 9, .alpha = 0.001 / 9.0, .beta = 0.75, .k = 1.0};  ///< of `alexnet` alone
+  /// alexnet_bn alone: conv1 padded by 4 and all pools 3x3, stride 2, padded by 1, so that maps are 1/4, 1/8 and 1/16 of the
+  /// image's sides (32, 16, 8 and, pooled, 4 at 128 px) and nothing at the border is lost.
+  bool padded = false;
+  /// alexnet_bn alone: rows and columns that the last maps are averaged to before the dense layers, whatever the image's size:
+  /// one set of weights then takes any. 0: no such averaging.
+  int pooled = 0;
   network_options network = {};
 };
 
@@ -113,25 +120,50 @@ network<T> alexnet_torchvision(const alexnet_options& o = {.image_size = 224}) {
                     o.network);
 }
 
-/// `alexnet` with batch norm where it has local response normalisation, and after conv3, conv4 and conv5 too. Normalising after
-/// ReLU is deliberate: it trains better on this topology than before it (Mishkin et al., 2017, "Systematic evaluation of CNN
-/// advances on the ImageNet", table 4).
+namespace detail {
+
+/// The five convolutions of alexnet_bn and alexnet_small, ReLU, pooling and batch norm between them; the last pool included.
+/// Normalising after ReLU is deliberate: it trains better on this topology than before it (Mishkin et al., 2017, "Systematic
+/// evaluation of CNN advances on the ImageNet", table 4).
+template <class T>
+node<T> alexnet_bn_body(node<T> x, const alexnet_options& o, bool padded) {
+  const int edge = padded ? 1 : 0;
+  x = relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .padding = 4 * edge, .init = o.init}));
+  x = batch_norm(max_pool(x, {.kernel = 3, .stride = 2, .padding = edge}));
+  x = relu(conv2d(x, {.filters = o.filters[1], .kernel = 5, .padding = 2, .init = o.init}));
+  x = batch_norm(max_pool(x, {.kernel = padded ? 3 : 2, .stride = 2, .padding = edge}));
+  for (int filters : {o.filters[2], o.filters[3], o.filters[4]})
+    x = batch_norm(relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init})));
+  return max_pool(x, {.kernel = 3, .stride = 2, .padding = edge});
+}
+
+}  // namespace detail
+
+/// `alexnet` with batch norm where it has local response normalisation, and after conv3, conv4 and conv5 too.
 template <class T = float>
 network<T> alexnet_bn(const alexnet_options& o = {}) {
   graph<T> g;
-  auto x = g.input({o.channels, o.image_size, o.image_size});
-  x = relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .init = o.init}));
-  x = batch_norm(max_pool(x, {.kernel = 3, .stride = 2}));
-  x = relu(conv2d(x, {.filters = o.filters[1], .kernel = 5, .padding = 2, .init = o.init}));
-  x = batch_norm(max_pool(x, {.kernel = 2, .stride = 2}));
-  for (int filters : {o.filters[2], o.filters[3], o.filters[4]})
-    x = batch_norm(relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init})));
-  x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
+  auto x = detail::alexnet_bn_body(g.input({o.channels, o.image_size, o.image_size}), o, o.padded);
+  if (o.pooled > 0) x = adaptive_avg_pool(x, {.output = o.pooled});
+  x = flatten(x);
   // Small dense weights, as in Caffe's AlexNet: with He's, 4096 activations of size 1 make a rate that suits the convolutions
   // a hundred times too high for the last layer.
   const initializer hidden = o.dense_init.value_or(initializer::normal(0.005));
   const initializer last = o.dense_init.value_or(initializer::normal(0.01));
   for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = hidden, .bias_init = o.dense_bias})), o.dropout);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
+                    o.network);
+}
+
+/// The body of alexnet_bn, padded; its last maps are averaged to one value each (Lin, Chen and Yan, "Network in network", ICLR
+/// 2014, section 3.2), which go through dropout into one dense layer. 3,750,466 parameters for two classes; one set of weights
+/// takes images of any size.
+template <class T = float>
+network<T> alexnet_small(const alexnet_options& o = {.image_size = 128, .dropout = 0.2}) {
+  graph<T> g;
+  auto x = detail::alexnet_bn_body(g.input({o.channels, o.image_size, o.image_size}), o, true);
+  x = dropout(flatten(adaptive_avg_pool(x, {.output = 1})), o.dropout);
+  const initializer last = o.dense_init.value_or(initializer::normal(0.01));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
                     o.network);
 }

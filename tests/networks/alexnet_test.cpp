@@ -22,6 +22,42 @@ TEST_CASE("parameter counts and multiply-adds are the published ones (F12)") {
   CHECK(summarize(alexnet_2012<float>()).multiply_adds == 720319008);
 }
 
+TEST_CASE("alexnet_small stays below four million parameters and takes any image size with one set of weights") {
+  auto small = alexnet_small<float>();
+  CHECK(small.parameter_count() == 3750466);
+  CHECK(alexnet_small<float>({.classes = 1000}).parameter_count() == 4006952);
+  const auto dims = [&](std::string_view name) {
+    for (const auto& n : small.nodes())
+      if (n.name == name) return n.dims;
+    return shape{};
+  };
+  CHECK(dims("conv1") == shape{1, 96, 32, 32});
+  CHECK(dims("conv2") == shape{1, 256, 16, 16});
+  CHECK(dims("conv5") == shape{1, 256, 8, 8});
+  CHECK(dims("pool3") == shape{1, 256, 4, 4});
+  for (const index_t size : {33, 64, 200}) {
+    tensor<float> image({1, 3, size, size});
+    for (index_t i = 0; i < image.size(); ++i) image[i] = static_cast<float>(i % 7) - 3;
+    const tensor<float> logits = small.predict(image);
+    CHECK(logits.dims() == shape{1, 2});
+    CHECK(std::isfinite(logits[0]));
+  }
+  // In training too: the second size plans memory anew and keeps the weights.
+  for (const index_t size : {64, 96}) {
+    small.forward(tensor<float>({2, 3, size, size}));
+    small.backward();
+  }
+}
+
+TEST_CASE("alexnet_bn with padded pools and averaged maps takes any image size; without, the size is part of the weights") {
+  auto net = alexnet_bn<float>({.image_size = 128, .dense_units = 64, .padded = true, .pooled = 2});
+  CHECK(net.parameter("fc1.weight").dims() == shape{64, 256 * 2 * 2});
+  CHECK(net.predict(tensor<float>({1, 3, 160, 160})).dims() == shape{1, 2});
+  auto fixed = alexnet_bn<float>({.image_size = 128, .dense_units = 64, .padded = true});
+  CHECK(fixed.parameter("fc1.weight").dims() == shape{64, 256 * 4 * 4});
+  CHECK_THROWS_WITH_AS(fixed.predict(tensor<float>({1, 3, 160, 160})), doctest::Contains("fc1"), shape_error);
+}
+
 TEST_CASE("the article's nodes have the article's names and sizes (F05)") {
   const auto net = alexnet<float>();
   const auto dims = [&](std::string_view name) {
