@@ -1,10 +1,11 @@
 #pragma once
 /// Version, and the inline namespace that keeps differently built translation units apart.
 ///
-/// Every public name lives in `minicnn::<abi tag>`. The tag holds the version, whether OpenMP is on and the widest
-/// vector ISA that the compiler was told to assume. Two units built with different flags therefore have different
-/// symbols: each works on its own, and passing a minicnn type from one to the other fails at link time
-/// ("undefined reference to minicnn::v0_1_omp_avx2::...") instead of mixing two versions of one inline function.
+/// Every public name lives in `minicnn::<abi tag>`. The tag holds the version and what the compiler was told that changes
+/// the code of inline functions: OpenMP, the instruction set, -ffast-math, checked standard containers. Two units built with
+/// different flags therefore have different symbols: each works on its own, and passing a minicnn type from one to the other
+/// fails at link time ("undefined reference to minicnn::v0_1_omp_avx2fma::...") instead of running one unit's instructions
+/// in the other. How to read such an error: docs/errors.md.
 
 #define MINICNN_VERSION_MAJOR 0
 #define MINICNN_VERSION_MINOR 1
@@ -16,19 +17,50 @@
 #define MINICNN_ABI_THREADS serial
 #endif
 
-#if defined(__AVX512F__)
+// Each step of the list is a set of instructions that some processor has without those of the steps above it.
+#if defined(__AVX512FP16__)
+#define MINICNN_ABI_ISA avx512fp16
+#elif defined(__AVX512BF16__)
+#define MINICNN_ABI_ISA avx512bf16
+#elif defined(__AVX512VNNI__)
+#define MINICNN_ABI_ISA avx512vnni
+#elif defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define MINICNN_ABI_ISA avx512
+#elif defined(__AVX512F__)
+#define MINICNN_ABI_ISA avx512f
+#elif defined(__AVX2__) && defined(__FMA__)
+#define MINICNN_ABI_ISA avx2fma
 #elif defined(__AVX2__)
 #define MINICNN_ABI_ISA avx2
 #elif defined(__AVX__)
 #define MINICNN_ABI_ISA avx
+#elif defined(__SSE4_1__) || defined(__SSE3__) || defined(__POPCNT__)
+#define MINICNN_ABI_ISA sse4
 #else
 #define MINICNN_ABI_ISA base
 #endif
 
-#define MINICNN_ABI_JOIN_(major, minor, threads, isa) v##major##_##minor##_##threads##_##isa
-#define MINICNN_ABI_JOIN(major, minor, threads, isa) MINICNN_ABI_JOIN_(major, minor, threads, isa)
-#define MINICNN_ABI MINICNN_ABI_JOIN(MINICNN_VERSION_MAJOR, MINICNN_VERSION_MINOR, MINICNN_ABI_THREADS, MINICNN_ABI_ISA)
+#if defined(__FAST_MATH__)
+#define MINICNN_ABI_MATH _fast
+#else
+#define MINICNN_ABI_MATH
+#endif
+
+#if defined(_GLIBCXX_DEBUG)
+#define MINICNN_ABI_CHECKS _checked
+#else
+#define MINICNN_ABI_CHECKS
+#endif
+
+#define MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks) v##a##_##b##_##threads##_##isa##math##checks
+#define MINICNN_ABI_JOIN(a, b, threads, isa, math, checks) MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks)
+#define MINICNN_ABI                                                                                                      \
+  MINICNN_ABI_JOIN(MINICNN_VERSION_MAJOR, MINICNN_VERSION_MINOR, MINICNN_ABI_THREADS, MINICNN_ABI_ISA, MINICNN_ABI_MATH, \
+                   MINICNN_ABI_CHECKS)
+
+#if defined(__GNUC__) && !defined(__EXCEPTIONS)
+#error "minicnn reports errors by exceptions: compile the files that include it without -fno-exceptions"
+#endif
 
 /// Forces inlining: kernel bodies must end up inside the wrapper that carries the `target` attribute.
 #if defined(__GNUC__)

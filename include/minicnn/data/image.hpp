@@ -1,7 +1,6 @@
 /// Pictures from files: JPEG, PNG and BMP, told apart by content.
 ///
-/// Only declarations. One unit of the program holds the decoder: CMake's target `minicnn::image` compiles it; without
-/// CMake, one .cpp file says
+/// One unit of the program holds the decoder: CMake's target `minicnn::image` compiles it; without CMake, one .cpp file says
 ///
 ///     #define MINICNN_IMAGE_IMPLEMENTATION
 ///     #include <minicnn/data/image.hpp>
@@ -16,7 +15,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "minicnn/core/error.hpp"
+#include "minicnn/data/image_boundary.hpp"
 #include "minicnn/data/image_u8.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -24,20 +26,70 @@ namespace minicnn::inline MINICNN_ABI {
 /// Files with more bytes are refused unread.
 inline constexpr index_t max_image_file_bytes = index_t{256} << 20;
 
+namespace detail {
+
+/// One call of the decoder, seen from the caller's side of the boundary.
+struct image_call {
+  image_u8& image;
+  std::vector<unsigned char>* buffer = nullptr;
+  std::string failure = {};
+
+  static unsigned char* file_memory(void* self, std::size_t count) {
+    std::vector<unsigned char>& buffer = *static_cast<image_call*>(self)->buffer;
+    buffer.resize(count);
+    return buffer.data();
+  }
+  static unsigned char* pixel_memory(void* self, std::int64_t height, std::int64_t width) {
+    image_u8& image = static_cast<image_call*>(self)->image;
+    image.height = height;
+    image.width = width;
+    image.channels = 3;
+    image.pixels.resize(static_cast<std::size_t>(height * width * 3));
+    return image.pixels.data();
+  }
+  static void failed(void* self, const char* text, std::size_t length) {
+    static_cast<image_call*>(self)->failure.assign(text, length);
+  }
+
+  void run(std::string_view name, std::span<const unsigned char> bytes) {
+    const MINICNN_VERSIONED(minicnn_image_request)
+        request{name.data(), name.size(), bytes.data(), bytes.size(), this, file_memory, pixel_memory, failed};
+    if (MINICNN_VERSIONED(minicnn_decode_image)(&request) == 0) throw file_error(failure);
+  }
+};
+
+}  // namespace detail
+
 /// Decodes a whole JPEG, PNG or BMP file held in memory into RGB, turned upright as its EXIF orientation says (JPEG).
 /// Grey gives three equal planes, palettes are looked up, CMYK and YCCK are converted, of 16 bits the upper 8 are kept.
 /// Alpha is dropped, not blended: the stored colours count, as in Keras, TensorFlow and Pillow's convert("RGB").
-/// Throws file_error ("name: reason") for files that are empty, truncated, damaged, too large or of another kind.
-image_u8 decode_image(std::span<const unsigned char> bytes, std::string_view name);
+/// The pixels' memory is used again. Throws file_error ("name: reason") for files that are empty, truncated, damaged, too
+/// large or of another kind.
+inline void decode_image(std::span<const unsigned char> bytes, std::string_view name, image_u8& image) {
+  static constexpr unsigned char nothing[1] = {};
+  detail::image_call{image}.run(name, bytes.empty() ? std::span<const unsigned char>(nothing, 0) : bytes);
+}
 
-/// The same into `image`, whose memory is used again.
-void decode_image(std::span<const unsigned char> bytes, std::string_view name, image_u8& image);
+/// The same into a new image.
+inline image_u8 decode_image(std::span<const unsigned char> bytes, std::string_view name) {
+  image_u8 image;
+  decode_image(bytes, name, image);
+  return image;
+}
 
-/// Reads and decodes the file `path`. Throws file_error ("path: reason"), also if it cannot be read.
-image_u8 load_image(const std::string& path);
+/// Reads and decodes the file `path`; its bytes pass through `buffer`. Both keep their memory for the next call. Throws
+/// file_error ("path: reason"), also if the file cannot be read.
+inline void load_image(const std::string& path, image_u8& image, std::vector<unsigned char>& buffer) {
+  detail::image_call{image, &buffer}.run(path, {});
+}
 
-/// The same into `image`; the file's bytes pass through `buffer`. Both keep their memory for the next call.
-void load_image(const std::string& path, image_u8& image, std::vector<unsigned char>& buffer);
+/// The same into a new image.
+inline image_u8 load_image(const std::string& path) {
+  image_u8 image;
+  std::vector<unsigned char> buffer;
+  load_image(path, image, buffer);
+  return image;
+}
 
 }  // namespace minicnn::inline MINICNN_ABI
 

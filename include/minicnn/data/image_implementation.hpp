@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -11,9 +12,11 @@
 #include "minicnn/data/image_format.hpp"
 #include "minicnn/data/stb_decoder.hpp"
 
-namespace minicnn::inline MINICNN_ABI {
+namespace minicnn::inline MINICNN_ABI::detail {
 
-void decode_image(std::span<const unsigned char> bytes, std::string_view name, image_u8& image) {
+using image_request = ::MINICNN_VERSIONED(minicnn_image_request);
+
+inline void decode(std::span<const unsigned char> bytes, std::string_view name, const image_request& request) {
   constexpr int channels = 3;
   if (static_cast<index_t>(bytes.size()) > max_image_file_bytes)
     fail<file_error>(name, ": ", bytes.size(), " bytes are more than the ", max_image_file_bytes, " that are read");
@@ -21,30 +24,28 @@ void decode_image(std::span<const unsigned char> bytes, std::string_view name, i
   const auto pixels = static_cast<std::size_t>(header.height * header.width);
 
   // The most that a well-formed picture takes: 16-bit RGBA or progressive JPEG, with copies.
-  detail::decoder_memory memory((std::size_t{16} << 20) + 4 * bytes.size() + 40 * pixels);
+  decoder_memory memory((std::size_t{16} << 20) + 4 * bytes.size() + 40 * pixels);
   int width = 0, height = 0, stored_channels = 0;
   const unsigned char* decoded =
-      detail::stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored_channels, channels);
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored_channels, channels);
   if (decoded == nullptr) {
-    const char* reason = detail::stbi_failure_reason();
+    const char* reason = stbi_failure_reason();
     fail<file_error>(name, ": cannot be decoded: ", reason != nullptr ? reason : "no reason given");
   }
   if (width != header.width || height != header.height)
     fail<file_error>(name, ": the header says ", header.width, "x", header.height, " pixels, decoded were ", width, "x", height);
-  image.height = height;
-  image.width = width;
-  image.channels = channels;
-  image.pixels.assign(decoded, decoded + pixels * channels);
-  apply_orientation(image, header.orientation);
+
+  const auto deliver = [&](const unsigned char* from, index_t rows, index_t columns) {
+    std::memcpy(request.pixel_memory(request.caller, rows, columns), from, pixels * channels);
+  };
+  if (header.orientation == 1) return deliver(decoded, height, width);
+  image_u8 turned{.height = height, .width = width, .channels = channels, .pixels = {decoded, decoded + pixels * channels}};
+  apply_orientation(turned, header.orientation);
+  deliver(turned.pixels.data(), turned.height, turned.width);
 }
 
-image_u8 decode_image(std::span<const unsigned char> bytes, std::string_view name) {
-  image_u8 image;
-  decode_image(bytes, name, image);
-  return image;
-}
-
-void load_image(const std::string& path, image_u8& image, std::vector<unsigned char>& buffer) {
+/// The file's bytes, in memory of the caller.
+inline std::span<const unsigned char> read_whole(const std::string& path, const image_request& request) {
   const auto reason = [](int code) { return std::generic_category().message(code); };
   std::error_code status;
   const std::filesystem::file_type type = std::filesystem::status(path, status).type();
@@ -62,17 +63,25 @@ void load_image(const std::string& path, image_u8& image, std::vector<unsigned c
   if (status) fail<file_error>(path, ": cannot be read: ", status.message());
   if (size > static_cast<std::uintmax_t>(max_image_file_bytes))
     fail<file_error>(path, ": ", size, " bytes are more than the ", max_image_file_bytes, " that are read");
-  buffer.resize(static_cast<std::size_t>(size));
-  const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get());
+  unsigned char* bytes = request.file_memory(request.caller, static_cast<std::size_t>(size));
+  const std::size_t got = std::fread(bytes, 1, static_cast<std::size_t>(size), file.get());
   if (std::ferror(file.get()) != 0) fail<file_error>(path, ": cannot be read: ", reason(errno));
-  decode_image(std::span<const unsigned char>(buffer.data(), got), path, image);
+  return {bytes, got};
 }
 
-image_u8 load_image(const std::string& path) {
-  image_u8 image;
-  std::vector<unsigned char> buffer;
-  load_image(path, image, buffer);
-  return image;
-}
+}  // namespace minicnn::inline MINICNN_ABI::detail
 
-}  // namespace minicnn::inline MINICNN_ABI
+// Errors end here: the caller's error classes may be others than this unit's.
+extern "C" int MINICNN_VERSIONED(minicnn_decode_image)(const MINICNN_VERSIONED(minicnn_image_request) * request) {
+  try {
+    const std::string name(request->name, request->name_length);
+    minicnn::detail::decode(request->bytes == nullptr ? minicnn::detail::read_whole(name, *request)
+                                                      : std::span<const unsigned char>(request->bytes, request->byte_count),
+                            name, *request);
+    return 1;
+  } catch (const minicnn::error& e) {
+    const std::string_view text = e.what();
+    request->failed(request->caller, text.data(), text.size());
+    return 0;
+  }
+}
