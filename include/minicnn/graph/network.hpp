@@ -72,6 +72,8 @@ class network {
       made->outputs.push_back(x.id);
     }
     made->nodes = g.release();
+    loss_weights_.assign(made->outputs.size(), 0.0);
+    loss_weights_[0] = 1.0;
     made->kept.assign(made->nodes.size(), 0);
     made->frozen.assign(made->nodes.size(), 0);
     std::vector<std::string> names;
@@ -140,6 +142,14 @@ class network {
   /// Training steps so far: dropout's streams depend on it, so a resumed run sets it.
   std::uint64_t step() const { return step_; }
   void step(std::uint64_t value) { step_ = value; }
+
+  /// What the loss of each output counts with in training: 1 for the first and 0 for the others unless set. `fit` reads these.
+  const std::vector<double>& loss_weights() const { return loss_weights_; }
+  void loss_weights(std::vector<double> weights) {
+    if (weights.size() != topology_->outputs.size())
+      fail<option_error>("network: ", weights.size(), " loss weights for ", topology_->outputs.size(), " outputs");
+    loss_weights_ = std::move(weights);
+  }
 
   /// Makes a node's value and gradient outlive the step: for feature extraction and Grad-CAM.
   void keep(std::string_view name) {
@@ -277,6 +287,7 @@ class network {
 
   std::shared_ptr<const network_topology<T>> topology_;
   network_state<T> state_;
+  std::vector<double> loss_weights_;  // one an output
   context ctx_;
   std::uint64_t seed_ = 0;
   std::uint64_t step_ = 0;
