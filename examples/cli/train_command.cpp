@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "commands.hpp"
+#include "recipe_options.hpp"
 #include "training.hpp"
 #include "whole_number.hpp"
 
@@ -31,6 +32,8 @@ std::string command_line(const CLI::App& command) {
   }
   return text;
 }
+
+}  // namespace
 
 void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--preset", o.preset, preset_help)->check(CLI::IsMember({"article", "classic", "best"}));
@@ -64,8 +67,6 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--limit", o.limit, "use only so many images, stratified; 0: all (default: 0)");
   command.add_flag("--no-augment", o.no_augment, "no random crops and mirror images");
 }
-
-}  // namespace
 
 void add_train(CLI::App& app, action& chosen) {
   auto o = std::make_shared<train_options>();
