@@ -161,6 +161,16 @@ class network {
   void freeze(std::string_view prefix) { set_frozen(prefix, true); }
   void unfreeze(std::string_view prefix) { set_frozen(prefix, false); }
 
+  /// Which nodes are kept and frozen now, to come back to later: `const auto before = net.marks(); ... net.restore(before);`.
+  std::shared_ptr<const network_topology<T>> marks() const { return topology_; }
+  /// `before` must have come from this network's `marks`.
+  void restore(std::shared_ptr<const network_topology<T>> before) {
+    if (before == nullptr || before->nodes.size() != nodes().size()) fail<option_error>("network: marks of another network");
+    topology_ = std::move(before);
+    run_.reset();
+    for (parameter_info& p : state_.parameters) p.trainable = !topology_->frozen[static_cast<std::size_t>(p.node)];
+  }
+
   /// Plans training memory for batches of up to `input[0]` and this image size. Implied by `forward`; call it to fail early
   /// or to avoid planning again when batches grow.
   void reserve(const shape& input) { plan_training(input); }
