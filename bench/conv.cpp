@@ -1,6 +1,9 @@
-/// The convolutions of AlexNet at 227 pixels, each pass on its own, in GFLOP/s. Arguments: threads, batch.
+/// The convolutions of AlexNet at 227 pixels, each pass on its own, direct and by Winograd, in GFLOP/s of the direct
+/// convolution's multiplications: Winograd's may exceed the peak. Arguments: threads, batch.
 
 #include "minicnn/kernels/conv.hpp"
+#include "minicnn/kernels/winograd_backward_weight.hpp"
+#include "minicnn/kernels/winograd_forward.hpp"
 
 #include "peak.hpp"
 
@@ -25,7 +28,7 @@ const layer layers[] = {{"conv1", square(3, 227, 96, 11, 4, 0)},
 
 enum class pass { forward, backward_input, backward_weight };
 
-void convolve(benchmark::State& state, const conv_geometry& g, pass which) {
+void convolve(benchmark::State& state, const conv_geometry& g, pass which, bool winograd) {
   const minicnn::context run{static_cast<int>(state.range(0)), minicnn::default_isa()};
   const index_t batch = state.range(1), pixels = g.out_height() * g.out_width();
   const auto filled = [](index_t count) {
@@ -35,17 +38,29 @@ void convolve(benchmark::State& state, const conv_geometry& g, pass which) {
   };
   auto x = filled(batch * g.channels * g.height * g.width), w = filled(g.filters * g.group_channels() * g.taps());
   auto y = filled(batch * g.filters * pixels), bias = filled(g.filters);
-  const index_t bytes = which == pass::forward ? minicnn::conv_forward_scratch_bytes<float>(run.threads, batch, g)
-                        : which == pass::backward_input
-                            ? minicnn::conv_backward_input_scratch_bytes<float>(run.threads, batch, g)
-                            : minicnn::conv_backward_weight_scratch_bytes<float>(run.threads, batch, g);
+  const auto scratch_bytes = [&] {
+    if (winograd)
+      return which == pass::forward          ? minicnn::winograd_forward_scratch_bytes<float>(batch, g)
+             : which == pass::backward_input ? minicnn::winograd_backward_input_scratch_bytes<float>(batch, g)
+                                             : minicnn::winograd_backward_weight_scratch_bytes<float>(batch, g);
+    return which == pass::forward          ? minicnn::conv_forward_scratch_bytes<float>(run.threads, batch, g)
+           : which == pass::backward_input ? minicnn::conv_backward_input_scratch_bytes<float>(run.threads, batch, g)
+                                           : minicnn::conv_backward_weight_scratch_bytes<float>(run.threads, batch, g);
+  };
+  const index_t bytes = scratch_bytes();
   minicnn::aligned_buffer<std::byte> memory(bytes);
   for (auto _ : state) {
     minicnn::scratch work(memory.data(), bytes);
-    if (which == pass::forward)
+    if (which == pass::forward && winograd)
+      minicnn::winograd_forward<float>(run, batch, g, x.data(), w.data(), bias.data(), true, y.data(), work);
+    else if (which == pass::forward)
       minicnn::conv_forward<float>(run, batch, g, x.data(), w.data(), bias.data(), true, y.data(), work);
+    else if (which == pass::backward_input && winograd)
+      minicnn::winograd_backward_input<float>(run, batch, g, y.data(), w.data(), x.data(), false, work);
     else if (which == pass::backward_input)
       minicnn::conv_backward_input<float>(run, batch, g, y.data(), w.data(), x.data(), false, work);
+    else if (winograd)
+      minicnn::winograd_backward_weight<float>(run, batch, g, x.data(), y.data(), w.data(), false, bias.data(), false, work);
     else
       minicnn::conv_backward_weight<float>(run, batch, g, x.data(), y.data(), w.data(), false, bias.data(), false, work);
   }
@@ -60,12 +75,16 @@ int main(int argc, char** argv) {
     b->UseRealTime()->Unit(benchmark::kMillisecond)->Args({2, 64})->Args({2, 20})->Args({1, 1})->Args({2, 1});
   };
   benchmark::RegisterBenchmark("peak", bench::fma_peak)->UseRealTime()->Unit(benchmark::kMillisecond)->Arg(1)->Arg(2);
+  const auto add = [&](const layer& l, const char* name, pass which) {
+    arguments(benchmark::RegisterBenchmark((l.name + std::string("/") + name).c_str(), convolve, l.g, which, false));
+    if (minicnn::winograd::serves(l.g))
+      arguments(
+          benchmark::RegisterBenchmark((l.name + std::string("/") + name + "/winograd").c_str(), convolve, l.g, which, true));
+  };
   for (const layer& l : layers) {
-    arguments(benchmark::RegisterBenchmark((l.name + std::string("/forward")).c_str(), convolve, l.g, pass::forward));
-    arguments(
-        benchmark::RegisterBenchmark((l.name + std::string("/backward_input")).c_str(), convolve, l.g, pass::backward_input));
-    arguments(
-        benchmark::RegisterBenchmark((l.name + std::string("/backward_weight")).c_str(), convolve, l.g, pass::backward_weight));
+    add(l, "forward", pass::forward);
+    add(l, "backward_input", pass::backward_input);
+    add(l, "backward_weight", pass::backward_weight);
   }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

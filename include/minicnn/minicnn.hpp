@@ -34,6 +34,10 @@
 #include "minicnn/kernels/square_root.hpp"
 #include "minicnn/kernels/tile.hpp"
 #include "minicnn/kernels/vector_math.hpp"
+#include "minicnn/kernels/winograd.hpp"
+#include "minicnn/kernels/winograd_backward_weight.hpp"
+#include "minicnn/kernels/winograd_forward.hpp"
+#include "minicnn/kernels/winograd_transform.hpp"
 
 #include "minicnn/graph/execution.hpp"
 #include "minicnn/graph/gradient_check.hpp"

@@ -7,6 +7,8 @@
 
 #include "layers/against_golden.hpp"
 #include "minicnn/graph/gradient_check.hpp"
+#include "minicnn/graph/network.hpp"
+#include "minicnn/layers/activation.hpp"
 
 using namespace minicnn;
 
@@ -296,4 +298,35 @@ TEST_CASE("hyper-parameters are told by name") {
   CHECK(value("group") == attribute_value(index_t{2}));
   CHECK(value("bias") == attribute_value(false));
   CHECK(value("pads") == attribute_value(std::vector<index_t>{0, 2, 1, 3}));
+}
+
+TEST_CASE("by Winograd and directly: the same values and gradients") {
+  for (const index_t kernel : {3, 5}) {
+    std::vector<tensor<double>> seen;
+    for (const bool winograd : {true, false}) {
+      graph<double> g;
+      auto x = relu(conv2d(g.input({3, 12, 12}), {.filters = 32, .kernel = 3, .padding = 1}));
+      x = relu(conv2d(x, {.filters = 40, .kernel = kernel, .padding = kernel / 2}));
+      network<double> net(std::move(g), {x}, {.winograd = winograd});
+      tensor<double> image({24, 3, 12, 12});
+      random_stream s{random_key(7)};
+      for (index_t i = 0; i < image.size(); ++i) image.data()[i] = s.uniform(-1.0, 1.0);
+      seen.emplace_back(net.forward(image));
+      const view<double> dy = net.output_gradient();
+      for (index_t i = 0; i < dy.size(); ++i) dy.data()[i] = s.uniform(-1.0, 1.0);
+      net.backward();
+      for (const char* name : {"conv1.weight", "conv2.weight", "conv2.bias"}) seen.emplace_back(net.parameter_gradient(name));
+    }
+    const conv_geometry g{32, 12, 12, 40, kernel, kernel, 1, 1, 1, 1, kernel / 2, kernel / 2, kernel / 2, kernel / 2, 1};
+    REQUIRE(winograd::pays(24, g));
+    for (std::size_t i = 0; i < 4; ++i) {
+      double difference = 0, size = 0;
+      for (index_t k = 0; k < seen[i].size(); ++k) {
+        difference = (std::max)(difference, std::abs(seen[i].data()[k] - seen[i + 4].data()[k]));
+        size = (std::max)(size, std::abs(seen[i].data()[k]));
+      }
+      CHECK(difference < 1e-12 * size);
+      CHECK(difference > 0);  // two ways indeed
+    }
+  }
 }

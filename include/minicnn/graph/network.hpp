@@ -46,6 +46,8 @@ class workspace {
 
   /// Lowers or restores the instruction set (tests, comparisons).
   void instruction_set(isa i) { ctx_.instruction_set = i, run_.reset(); }
+  /// Whether convolutions may be computed by Winograd (default: yes).
+  void winograd(bool allowed) { ctx_.winograd = allowed, run_.reset(); }
 
  private:
   friend class network<T>;
@@ -58,6 +60,7 @@ class workspace {
 struct network_options {
   std::uint64_t seed = 0;  ///< of the first parameter values and of dropout
   int threads = 0;         ///< of training; 0: all
+  bool winograd = true;    ///< whether convolutions may be computed by Winograd (faster; errs by about 2e-6 in float)
 };
 
 template <class T = float>
@@ -89,6 +92,7 @@ class network {
     topology_ = std::move(made);
     state_.build(names, plans);
     ctx_.threads = resolve_threads(o.threads);
+    ctx_.winograd = o.winograd;
     state_.initialize(seed_);
   }
 
@@ -135,6 +139,8 @@ class network {
   int threads() const { return ctx_.threads; }
   void threads(int count) { ctx_.threads = resolve_threads(count), run_.reset(); }
   void instruction_set(isa i) { ctx_.instruction_set = i, run_.reset(); }
+  /// Whether convolutions of training may be computed by Winograd.
+  void winograd(bool allowed) { ctx_.winograd = allowed, run_.reset(); }
 
   std::uint64_t seed() const { return seed_; }
   /// Draws all parameters anew and resets buffers and the step counter. Nothing else ever does.

@@ -9,6 +9,8 @@
 #include "minicnn/graph/node.hpp"
 #include "minicnn/kernels/conv.hpp"
 #include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/winograd_backward_weight.hpp"
+#include "minicnn/kernels/winograd_forward.hpp"
 #include "minicnn/layers/window.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -74,10 +76,17 @@ class conv2d_op final : public op<T> {
     const index_t fan_in = g.group_channels() * g.taps(), fan_out = g.group_filters() * g.taps();
     p.parameters.push_back({"weight", {g.filters, g.group_channels(), g.kernel_h, g.kernel_w}, fan_in, fan_out, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {g.filters}, fan_in, fan_out, initializer::constant(o_.bias_init), false});
+    // A smaller last batch may take the other way, so there is room for both.
     p.forward_scratch_bytes = conv_forward_scratch_bytes<T>(threads, batch, g);
     if (request.training)
       p.backward_scratch_bytes = (std::max)(conv_backward_input_scratch_bytes<T>(threads, batch, g),
                                             conv_backward_weight_scratch_bytes<T>(threads, batch, g));
+    if (by_winograd(request.ctx, batch, g)) {
+      p.forward_scratch_bytes = (std::max)(p.forward_scratch_bytes, winograd_forward_scratch_bytes<T>(batch, g));
+      if (request.training)
+        p.backward_scratch_bytes = (std::max)({p.backward_scratch_bytes, winograd_backward_input_scratch_bytes<T>(batch, g),
+                                               winograd_backward_weight_scratch_bytes<T>(batch, g)});
+    }
     p.multiply_adds = p.output.size() * fan_in;
     p.backward_reads_input = true;
     p.fuses_relu = true;
@@ -86,32 +95,43 @@ class conv2d_op final : public op<T> {
 
   void forward(const frame<T>& f) const override {
     scratch work = f.work();
-    conv_forward<T>(f.ctx, f.input().dim(0), geometry(f.input().dims()), f.input().data(), f.parameter(0).data(),
-                    o_.bias ? f.parameter(1).data() : nullptr, f.apply_relu, f.output.data(), work);
+    const index_t batch = f.input().dim(0);
+    const conv_geometry g = geometry(f.input().dims());
+    const T* const bias = o_.bias ? f.parameter(1).data() : nullptr;
+    if (by_winograd(f.ctx, batch, g))
+      winograd_forward<T>(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work);
+    else
+      conv_forward<T>(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work);
   }
 
   /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.
   void backward(const frame<T>& f) const override {
     const index_t batch = f.input().dim(0);
     const conv_geometry g = geometry(f.input().dims());
+    const bool fast = by_winograd(f.ctx, batch, g);
     const T* dy = f.output_gradient.data();
     const gradient_target<T>& weight = f.parameter_gradient(0);
     const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
     if (weight.wanted()) {
       scratch work = f.work();
-      conv_backward_weight<T>(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add,
-                              work);
+      const auto gradient = fast ? winograd_backward_weight<T> : conv_backward_weight<T>;
+      gradient(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add, work);
     } else if (bias.wanted()) {
       channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
     }
     if (f.input_gradient().wanted()) {
       scratch work = f.work();
-      conv_backward_input<T>(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add,
-                             work);
+      const auto gradient = fast ? winograd_backward_input<T> : conv_backward_input<T>;
+      gradient(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add, work);
     }
   }
 
  private:
+  /// One rule for all passes, by shape (winograd::pays).
+  static bool by_winograd(const context& run, index_t batch, const conv_geometry& g) {
+    return run.winograd && winograd::pays(batch, g);
+  }
+
   void check_input(const shape& x) const {
     if (o_.filters < 1) fail<option_error>("filters must be at least 1, got ", o_.filters);
     if (o_.groups < 1) fail<option_error>("groups must be at least 1, got ", o_.groups);

@@ -1,0 +1,301 @@
+#pragma once
+/// Winograd convolution: which convolutions it serves, how their maps are cut into tiles, and the kernels between maps and
+/// tiles. winograd_transform.hpp has the arithmetic, winograd_forward.hpp and winograd_backward_weight.hpp the passes.
+///
+/// A pass works through chunks of some hundred tiles: patches are transformed into the packed panels that the tile of
+/// tile.hpp reads, 36 matrix products follow, one for each point of the tile, and their results are transformed back.
+
+#include <algorithm>
+
+#include "minicnn/kernels/conv_planes.hpp"
+#include "minicnn/kernels/lanes.hpp"
+#include "minicnn/kernels/winograd_transform.hpp"
+
+namespace minicnn::inline MINICNN_ABI::winograd {
+
+/// Whether F(4 x 4, 3 x 3) or F(2 x 2, 5 x 5) can compute this convolution and its gradients.
+inline bool serves(const conv_geometry& g) {
+  const index_t most = g.kernel_h - 1;
+  return g.kernel_h == g.kernel_w && (g.kernel_h == 3 || g.kernel_h == 5) && g.stride_h == 1 && g.stride_w == 1 &&
+         g.dilation_h == 1 && g.dilation_w == 1 && g.pad_top <= most && g.pad_bottom <= most && g.pad_left <= most &&
+         g.pad_right <= most;
+}
+
+/// The convolution whose output is the gradient of `g`'s input: filters and channels change places, padding its complement.
+inline conv_geometry of_input_gradient(const conv_geometry& g) {
+  conv_geometry back = g;
+  back.channels = g.filters, back.filters = g.channels;
+  back.height = g.out_height(), back.width = g.out_width();
+  back.pad_top = g.kernel_h - 1 - g.pad_top, back.pad_bottom = g.kernel_h - 1 - g.pad_bottom;
+  back.pad_left = g.kernel_w - 1 - g.pad_left, back.pad_right = g.kernel_w - 1 - g.pad_right;
+  return back;
+}
+
+/// Tiles of the output maps.
+struct tiling {
+  index_t outputs;        ///< along a side of a tile
+  index_t rows, columns;  ///< tiles of a map
+
+  explicit tiling(const conv_geometry& g)
+      : outputs(outputs_of(g.kernel_h)), rows(divide_up(g.out_height(), outputs)), columns(divide_up(g.out_width(), outputs)) {}
+
+  index_t count() const { return rows * columns; }
+
+  /// Maps copied with zeros all around: every tile of `extent` pixels a side can be read whole. Channels are kept from lying a
+  /// multiple of 1 KiB apart, where sixteen of them would share a few places of the first-level cache.
+  plane_layout planes(index_t channels, index_t height, index_t width, index_t before_h, index_t before_w, index_t extent,
+                      index_t element_bytes) const {
+    plane_layout p{channels, height, width, before_h, before_w};
+    p.rows = rows * outputs + extent - outputs;
+    p.columns = columns * outputs + extent - outputs;
+    while ((p.channel_size() * element_bytes + 64) % 1024 < 128) p.columns += 1;
+    return p;
+  }
+};
+
+/// Whether Winograd is worth its transforms, judged by the shape alone. Per tile a point costs filters * channels
+/// multiplications and transforms that grow with filters + channels; weights are transformed once for all tiles. Direct
+/// convolution multiplies taps * pixels. The weights of the three terms were fitted to measurements (docs/benchmarks.md).
+inline bool pays(index_t batch, const conv_geometry& g) {
+  if (!serves(g)) return false;
+  const tiling t(g);
+  const double tiles = static_cast<double>(batch * t.count());
+  const double channels = static_cast<double>(g.group_channels()), filters = static_cast<double>(g.group_filters());
+  const double pixels = static_cast<double>(batch * g.out_height() * g.out_width());
+  const double direct = pixels * static_cast<double>(g.taps()) * channels * filters;
+  const double here = points * (1.15 * tiles * channels * filters + 20 * tiles * (channels + filters) + 24 * channels * filters);
+  return channels >= 16 && filters >= 16 && here < direct;
+}
+
+/// Tiles of a chunk: transformed patches and products of about 24 MB, so that both stay near the cores, and enough tiles that
+/// the transformed weights are not read too often. Depends on the shape alone.
+template <class T>
+index_t chunk_tiles(index_t channels, index_t filters, index_t most) {
+  const index_t bytes = points * (channels + filters) * static_cast<index_t>(sizeof(T));
+  return std::clamp((index_t{24} << 20) / bytes / most_tile_columns<T> * most_tile_columns<T>, index_t{64}, most);
+}
+
+/// Where tiles lie: offsets[t] in the copied planes for t in [first, first + count), numbered image by image, row by row. The
+/// last is repeated up to `padded`.
+inline void tile_offsets(const tiling& t, const plane_layout& planes, index_t first, index_t count, index_t padded,
+                         index_t* offsets) {
+  for (index_t i = 0; i < padded; ++i) {
+    const index_t tile = first + (std::min)(i, count - 1), image = tile / t.count(), within = tile % t.count();
+    offsets[i] = image * planes.image_size() + within / t.columns * t.outputs * planes.columns + within % t.columns * t.outputs;
+  }
+}
+
+/// offsets[i] = min(first + i, last) * stride.
+inline void line_offsets(index_t first, index_t last, index_t stride, index_t count, index_t* offsets) {
+  for (index_t i = 0; i < count; ++i) offsets[i] = (std::min)(first + i, last) * stride;
+}
+
+/// Rows of outputs that several tiles of a vector share: values [from, from + count) of each interleaved row go to
+/// target + row * width of the map, for `rows` rows.
+struct output_run {
+  index_t target;
+  int from, count, rows;
+};
+
+/// The runs of tiles [first, last), at most one a tile; `from` counts from `first`. Returns how many.
+inline index_t output_runs(const tiling& t, const conv_geometry& g, index_t map, index_t first, index_t last, output_run* runs) {
+  index_t count = 0;
+  for (index_t tile = first; tile < last;) {
+    const index_t image = tile / t.count(), row = tile % t.count() / t.columns, column = tile % t.columns;
+    const index_t tiles = (std::min)(last - tile, t.columns - column), begin = column * t.outputs;
+    runs[count++] = {image * map + row * t.outputs * g.out_width() + begin, static_cast<int>((tile - first) * t.outputs),
+                     static_cast<int>((std::min)(tiles * t.outputs, g.out_width() - begin)),
+                     static_cast<int>((std::min)(t.outputs, g.out_height() - row * t.outputs))};
+    tile += tiles;
+  }
+  return count;
+}
+
+/// Packed panels of one operand: point p, panel j, step k, line i at [((p * panels + j) * steps + k) * width + i].
+struct panel_layout {
+  index_t panels, steps, width;
+  index_t panel_size() const { return steps * width; }
+  index_t point_size() const { return panels * panel_size(); }
+  index_t size() const { return points * point_size(); }
+};
+
+/// Patches of Count x Count values to points: lines `line[0 .. width)` of steps [0, steps), each at from[step[s] + line[l]]
+/// with rows `row_stride` apart. Count = 6: patches of the input (Bt d B); 4 or 2: gradients of outputs (A g At).
+template <int Count>
+struct patch_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const T* from, index_t row_stride, const index_t* step, index_t steps, const index_t* line,
+                                 index_t width, T* to, index_t point_size) {
+    constexpr int lanes = V::template lanes<T>;
+    for (index_t s = 0; s < steps; ++s, to += width)
+      for (index_t i = 0; i < width; i += lanes) {
+        vec<T, V> rows[Count][side];
+        for (int r = 0; r < Count; ++r) {
+          if constexpr (Count == side) {
+            load_row<V, side>(rows[r], from + step[s] + r * row_stride, line + i);
+            transform_patch(rows[r]);
+          } else {
+            vec<T, V> row[Count];
+            load_row<V, Count>(row, from + step[s] + r * row_stride, line + i);
+            transform_gradient<Count>(row, rows[r]);
+          }
+        }
+        // What a store writes past the panel's width is repaired by the next steps; behind the last ones lies another panel.
+        const bool whole = (steps - s) * width - i >= lanes;
+        for (int j = 0; j < side; ++j) {
+          vec<T, V> column[side];
+          if constexpr (Count == side) {
+            MINICNN_UNROLL
+            for (int r = 0; r < side; ++r) column[r] = rows[r][j];
+            transform_patch(column);
+          } else {
+            vec<T, V> half[Count];
+            MINICNN_UNROLL
+            for (int r = 0; r < Count; ++r) half[r] = rows[r][j];
+            transform_gradient<Count>(half, column);
+          }
+          MINICNN_UNROLL
+          for (int r = 0; r < side; ++r) {
+            T* const place = to + (r * side + j) * point_size + i;
+            if (whole)
+              store<V>(place, column[r]);
+            else
+              store_part<V>(place, column[r], (std::min)(width - i, index_t{lanes}));
+          }
+        }
+      }
+  }
+};
+
+/// Filters to points (G w Gt): line l of step s is the Taps x Taps filter at from[step_stride * s + line[l]], turned by 180
+/// degrees if asked for.
+template <int Taps>
+struct filter_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const T* from, index_t step_stride, index_t steps, const index_t* line, index_t width,
+                                 bool turned, T* to, index_t point_size) {
+    constexpr int lanes = V::template lanes<T>, taps = Taps * Taps;
+    T gathered[taps * lanes];
+    for (index_t s = 0; s < steps; ++s, to += width)
+      for (index_t i = 0; i < width; i += lanes) {
+        for (int l = 0; l < lanes; ++l) {
+          const T* const filter = from + s * step_stride + line[i + l];
+          for (int k = 0; k < taps; ++k) gathered[k * lanes + l] = filter[turned ? taps - 1 - k : k];
+        }
+        vec<T, V> rows[Taps][side];
+        MINICNN_UNROLL
+        for (int r = 0; r < Taps; ++r) {
+          vec<T, V> row[Taps];
+          MINICNN_UNROLL
+          for (int k = 0; k < Taps; ++k) load<V>(row[k], gathered + (r * Taps + k) * lanes);
+          transform_filter<T>(row, rows[r]);
+        }
+        const bool whole = (steps - s) * width - i >= lanes;
+        for (int j = 0; j < side; ++j) {
+          vec<T, V> column[Taps], out[side];
+          MINICNN_UNROLL
+          for (int r = 0; r < Taps; ++r) column[r] = rows[r][j];
+          transform_filter<T>(column, out);
+          MINICNN_UNROLL
+          for (int r = 0; r < side; ++r) {
+            T* const place = to + (r * side + j) * point_size + i;
+            if (whole)
+              store<V>(place, out[r]);
+            else
+              store_part<V>(place, out[r], (std::min)(width - i, index_t{lanes}));
+          }
+        }
+      }
+  }
+};
+
+namespace detail {
+
+/// to[i] = (or += if `add`) from[i] for i < count, by vectors and halves of vectors.
+template <int Lanes, class T>
+MINICNN_INLINE void copy_run(T* to, const T* from, index_t count, bool add) {
+  using loose = typename minicnn::detail::vector_type<T, Lanes* static_cast<int>(sizeof(T))>::unaligned;
+  for (; count >= Lanes; count -= Lanes, to += Lanes, from += Lanes) {
+    loose& place = *reinterpret_cast<loose*>(to);
+    const loose& value = *reinterpret_cast<const loose*>(from);
+    place = add ? place + value : value;
+  }
+  if constexpr (Lanes > 2) {
+    if (count > 0) copy_run<Lanes / 2>(to, from, count, add);
+  } else {
+    if (count > 0) *to = add ? *to + *from : *from;
+  }
+}
+
+}  // namespace detail
+
+/// Points to outputs (At m A) for filters [0, filters) of the tiles of one vector: point p of filter f is at
+/// products[p * point_size + f * width]. Bias and ReLU or addition on the way.
+template <int Outputs>
+struct output_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const T* products, index_t point_size, index_t width, index_t filters, const output_run* runs,
+                                 index_t run_count, index_t out_width, const T* bias, bool relu, bool add, T* y, index_t map) {
+    constexpr int lanes = V::template lanes<T>, row = Outputs * lanes;
+    T outputs[Outputs * row];
+    for (index_t f = 0; f < filters; ++f, products += width, y += map) {
+      vec<T, V> rows[side][Outputs];
+      MINICNN_UNROLL
+      for (int j = 0; j < side; ++j) {
+        vec<T, V> column[side];
+        MINICNN_UNROLL
+        for (int r = 0; r < side; ++r) load<V>(column[r], products + (r * side + j) * point_size);
+        transform_products<Outputs>(column, rows[j]);
+      }
+      const T shift = bias == nullptr ? T{0} : bias[f];
+      MINICNN_UNROLL
+      for (int o = 0; o < Outputs; ++o) {
+        vec<T, V> across[side], out[Outputs];
+        MINICNN_UNROLL
+        for (int j = 0; j < side; ++j) across[j] = rows[j][o];
+        transform_products<Outputs>(across, out);
+        MINICNN_UNROLL
+        for (int j = 0; j < Outputs; ++j) {
+          out[j] += shift;
+          if (relu) out[j] = out[j] < T{0} ? vec<T, V>{} : out[j];
+        }
+        store_interleaved<V>(outputs + o * row, out);
+      }
+      for (index_t n = 0; n < run_count; ++n)
+        for (int o = 0; o < runs[n].rows; ++o)
+          detail::copy_run<lanes>(y + runs[n].target + o * out_width, outputs + o * row + runs[n].from, runs[n].count, add);
+    }
+  }
+};
+
+/// Points to the gradient of filters (Gt u G), a vector of channels at a time: `channels` lanes of it are stored at
+/// to[channel * taps].
+template <int Taps>
+struct filter_gradient_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const T* products, index_t point_size, index_t channels, bool add, T* to) {
+    constexpr int lanes = V::template lanes<T>, taps = Taps * Taps;
+    vec<T, V> rows[side][Taps];
+    MINICNN_UNROLL
+    for (int j = 0; j < side; ++j) {
+      vec<T, V> column[side];
+      MINICNN_UNROLL
+      for (int r = 0; r < side; ++r) load<V>(column[r], products + (r * side + j) * point_size);
+      transform_filter_gradient<T>(column, rows[j]);
+    }
+    T gathered[taps * lanes];
+    MINICNN_UNROLL
+    for (int r = 0; r < Taps; ++r) {
+      vec<T, V> across[side], out[Taps];
+      MINICNN_UNROLL
+      for (int j = 0; j < side; ++j) across[j] = rows[j][r];
+      transform_filter_gradient<T>(across, out);
+      MINICNN_UNROLL
+      for (int k = 0; k < Taps; ++k) store<V>(gathered + (r * Taps + k) * lanes, out[k]);
+    }
+    for (index_t l = 0; l < channels; ++l, to += taps)
+      for (int k = 0; k < taps; ++k) to[k] = add ? to[k] + gathered[k * lanes + l] : gathered[k * lanes + l];
+  }
+};
+
+}  // namespace minicnn::inline MINICNN_ABI::winograd

@@ -1,0 +1,198 @@
+#pragma once
+/// Winograd convolution: forward, and the gradient of the input, which is a forward convolution with turned filters.
+
+#include "minicnn/core/arena.hpp"
+#include "minicnn/kernels/context.hpp"
+#include "minicnn/kernels/winograd.hpp"
+
+namespace minicnn::inline MINICNN_ABI::winograd {
+
+/// The filter for (output channel f, input channel c) is at data + f * row_stride + c * step_stride.
+template <class T>
+struct filter_source {
+  const T* data;
+  index_t row_stride, step_stride;
+  bool turned;
+};
+
+namespace detail {
+
+/// Depth of a product's chunk: a panel of a chunk fits the first-level cache.
+inline index_t product_depth(index_t channels) { return even_piece(channels, 256, 1); }
+
+template <class T>
+struct forward_plan {
+  tiling tiles;
+  plane_layout planes;
+  index_t filters, channels;  ///< of a group
+  index_t images;             ///< copied at a time
+  index_t chunk;              ///< tiles at a time
+
+  forward_plan(index_t batch, const conv_geometry& g)
+      : tiles(g),
+        planes(tiles.planes(g.channels, g.height, g.width, g.pad_top, g.pad_left, side, sizeof(T))),
+        filters(g.group_filters()),
+        channels(g.group_channels()) {
+    images = (std::min)(batch, planes.images_at_a_time(sizeof(T)));
+    chunk = (std::min)(chunk_tiles<T>(channels, filters, 512), images * tiles.count());
+  }
+
+  index_t padded_filters() const { return filters + most_tile_rows; }
+  index_t padded_chunk() const { return round_up(chunk, most_tile_columns<T>); }
+  index_t weights() const { return points * padded_filters() * channels; }
+  index_t copied() const { return images * planes.image_size() + overshoot<T>; }
+  index_t bytes() const {
+    return scratch::bytes_for<T>(weights()) + scratch::bytes_for<T>(copied()) +
+           scratch::bytes_for<T>(points * channels * padded_chunk()) +
+           scratch::bytes_for<T>(points * padded_filters() * padded_chunk()) +
+           scratch::bytes_for<index_t>(padded_chunk() + channels);
+  }
+};
+
+/// U: transformed filters, packed for the tile, chunks of the depth one after the other.
+template <class T>
+void transform_filters(const context& run, index_t kernel, index_t filters, index_t channels, const filter_source<T>& from,
+                       int tile, T* to) {
+  const index_t panels = divide_up(filters, tile), depth = product_depth(channels), chunks = divide_up(channels, depth);
+  const index_t point_size = panels * tile * channels;
+  parallel_tasks(run.threads, panels * chunks, [&](index_t task, int) {
+    const index_t panel = task % panels, k0 = task / panels * depth, length = (std::min)(depth, channels - k0);
+    index_t line[2 * most_tile_rows + most_tile_columns<float>];
+    line_offsets(panel * tile, filters - 1, from.row_stride, tile + most_tile_columns<float>, line);
+    T* const place = to + k0 * panels * tile + panel * tile * length;
+    const T* const first = from.data + k0 * from.step_stride;
+    const index_t width = tile;
+    if (kernel == 3)
+      dispatch<filter_kernel<3>>(run.instruction_set, first, from.step_stride, length, static_cast<const index_t*>(line), width,
+                                 from.turned, place, point_size);
+    else
+      dispatch<filter_kernel<5>>(run.instruction_set, first, from.step_stride, length, static_cast<const index_t*>(line), width,
+                                 from.turned, place, point_size);
+  });
+}
+
+}  // namespace detail
+
+/// y = (or += if `add`) convolution of x (batch, channels, height, width) + bias, then ReLU if asked for. `weights(group)` is
+/// the filter_source of a group.
+template <class T, class F>
+void convolve(const context& run, index_t batch, const conv_geometry& g, const T* x, const F& weights, const T* bias, bool relu,
+              bool add, T* y, scratch& work) {
+  const detail::forward_plan<T> plan(batch, g);
+  const isa i = run.instruction_set;
+  const tiling& tiles = plan.tiles;
+  const index_t channels = plan.channels, filters = plan.filters, map = g.out_height() * g.out_width();
+  const int tile = choose_tile_rows(i, filters);
+  const index_t width = tile_columns<T>(i), lanes = width / 2;
+  const index_t row_tiles = divide_up(filters, tile), padded_filters = row_tiles * tile, depth = detail::product_depth(channels);
+
+  T* const u = work.take<T>(plan.weights());
+  T* const copy = work.take<T>(plan.copied());
+  T* const v = work.take<T>(points * channels * plan.padded_chunk());
+  T* const products = work.take<T>(points * plan.padded_filters() * plan.padded_chunk());
+  index_t* const tile_offset = work.take<index_t>(plan.padded_chunk() + channels);
+  index_t* const channel_offset = tile_offset + plan.padded_chunk();
+
+  for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
+    const index_t images = (std::min)(plan.images, batch - n0), all = images * tiles.count();
+    const index_t chunk = even_piece(all, plan.chunk, width);
+    copy_planes(run, plan.planes, images, x + n0 * g.channels * g.height * g.width, copy);
+    for (index_t group = 0; group < g.groups; ++group) {
+      if (n0 == 0 || g.groups > 1) detail::transform_filters<T>(run, g.kernel_h, filters, channels, weights(group), tile, u);
+      line_offsets(group * channels, group * channels + channels - 1, plan.planes.channel_size(), channels, channel_offset);
+      T* const target = y + (n0 * g.filters + group * filters) * map;
+      for (index_t t0 = 0; t0 < all; t0 += chunk) {
+        const index_t count = (std::min)(chunk, all - t0), panels = divide_up(count, width);
+        const panel_layout in{panels, channels, width}, out{panels, padded_filters, width};
+        tile_offsets(tiles, plan.planes, t0, count, panels * width, tile_offset);
+
+        const index_t piece = 32, pieces = divide_up(channels, piece);
+        parallel_tasks(run.threads, panels * pieces, [&](index_t task, int) {
+          const index_t panel = task / pieces, c0 = task % pieces * piece, steps = (std::min)(piece, channels - c0);
+          dispatch<patch_kernel<side>>(i, static_cast<const T*>(copy), plan.planes.columns,
+                                       static_cast<const index_t*>(channel_offset + c0), steps,
+                                       static_cast<const index_t*>(tile_offset + panel * width), width,
+                                       v + panel * in.panel_size() + c0 * width, in.point_size());
+        });
+
+        // With few threads a task is a point: its filters stay in the second-level cache for all panels.
+        const index_t shares = (std::min)(panels, index_t{run.threads <= 9 ? 1 : divide_up(run.threads, 9)});
+        parallel_tasks(run.threads, points * shares, [&](index_t task, int) {
+          const index_t point = task / shares, begin = task % shares * panels / shares,
+                        end = (task % shares + 1) * panels / shares;
+          for (index_t k0 = 0; k0 < channels; k0 += depth) {
+            const index_t length = (std::min)(depth, channels - k0);
+            for (index_t panel = begin; panel < end; ++panel)
+              minicnn::detail::multiply_column<T>(i, tile, length, u + point * padded_filters * channels + k0 * padded_filters,
+                                                  row_tiles, v + point * in.point_size() + panel * in.panel_size() + k0 * width,
+                                                  products + point * out.point_size() + panel * out.panel_size(), k0 == 0);
+          }
+        });
+
+        const index_t rows = 16, blocks = divide_up(filters, rows);
+        parallel_tasks(run.threads, panels * blocks, [&](index_t task, int) {
+          const index_t panel = task / blocks, f0 = task % blocks * rows, steps = (std::min)(rows, filters - f0);
+          for (index_t half = 0; half < 2; ++half) {
+            const index_t first = t0 + panel * width + half * lanes, last = (std::min)(first + lanes, t0 + count);
+            output_run runs[most_tile_columns<float>];
+            const index_t run_count = output_runs(tiles, g, g.filters * map, first, last, runs);
+            const T* const from = products + panel * out.panel_size() + f0 * width + half * lanes;
+            const auto transform = [&](auto kernel) {
+              dispatch<decltype(kernel)>(i, from, out.point_size(), width, steps, static_cast<const output_run*>(runs), run_count,
+                                         g.out_width(), bias == nullptr ? bias : bias + group * filters + f0, relu, add,
+                                         target + f0 * map, map);
+            };
+            if (tiles.outputs == 4)
+              transform(output_kernel<4>{});
+            else
+              transform(output_kernel<2>{});
+          }
+        });
+      }
+    }
+  }
+}
+
+}  // namespace minicnn::inline MINICNN_ABI::winograd
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Bytes of scratch for `winograd_forward`; never less for a bigger batch.
+template <class T>
+index_t winograd_forward_scratch_bytes(index_t batch, const conv_geometry& g) {
+  return winograd::detail::forward_plan<T>(batch, g).bytes();
+}
+
+/// `conv_forward` by Winograd, for geometries that `winograd::serves`.
+template <class T>
+void winograd_forward(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* weight, const T* bias,
+                      bool relu, T* y, scratch& work) {
+  const index_t channels = g.group_channels(), filters = g.group_filters(), taps = g.taps();
+  winograd::convolve<T>(
+      run, batch, g, x,
+      [&](index_t group) {
+        return winograd::filter_source<T>{weight + group * filters * channels * taps, channels * taps, taps, false};
+      },
+      bias, relu, false, y, work);
+}
+
+/// Bytes of scratch for `winograd_backward_input`; never less for a bigger batch.
+template <class T>
+index_t winograd_backward_input_scratch_bytes(index_t batch, const conv_geometry& g) {
+  return winograd_forward_scratch_bytes<T>(batch, winograd::of_input_gradient(g));
+}
+
+/// `conv_backward_input` by Winograd.
+template <class T>
+void winograd_backward_input(const context& run, index_t batch, const conv_geometry& g, const T* dy, const T* weight, T* dx,
+                             bool add, scratch& work) {
+  const index_t channels = g.group_channels(), filters = g.group_filters(), taps = g.taps();
+  winograd::convolve<T>(
+      run, batch, winograd::of_input_gradient(g), dy,
+      [&](index_t group) {
+        return winograd::filter_source<T>{weight + group * filters * channels * taps, taps, channels * taps, true};
+      },
+      static_cast<const T*>(nullptr), false, add, dx, work);
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
