@@ -81,7 +81,7 @@ int bench_command(const bench_options& o) {
     minicnn::adam<float> optimizer(net);
     times = measure(o.steps, [&] {
       net.forward(images);
-      loss(net, labels);
+      for (int i = 0; i < net.output_count(); ++i) loss(net, labels, i, net.loss_weights()[static_cast<std::size_t>(i)]);
       net.backward();
       optimizer.step();
     });
@@ -114,12 +114,16 @@ int bench_command(const bench_options& o) {
 
 void add_bench(CLI::App& app, action& chosen) {
   auto o = std::make_shared<bench_options>();
+  auto aux = std::make_shared<std::string>("on");
   o->model.name.clear();
   CLI::App* command = app.add_subcommand("bench", "speed of a step (forward, loss, backward, Adam) on random images");
   add_model_options(*command, o->model)->required();
   command->add_option("--batch-size", o->batch_size, "images a step")->required()->check(CLI::Range(1, 65536));
   command->add_option("--mode", o->mode, "train, or infer: forward alone, in evaluation mode")
       ->check(CLI::IsMember({"train", "infer"}))
+      ->capture_default_str();
+  command->add_option("--aux", *aux, "auxiliary heads in training, for models that have them")
+      ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
   command->add_option("--steps", o->steps, "counted steps, after 2 others")->check(CLI::Range(1, 1000000))->capture_default_str();
   command->add_option("--threads", o->threads, "0: all processors")
@@ -129,7 +133,10 @@ void add_bench(CLI::App& app, action& chosen) {
       ->check(CLI::IsMember({"fp32"}))
       ->capture_default_str();
   command->add_flag("--json", o->json, "one JSON object");
-  command->callback([o, &chosen] { chosen = [o] { return bench_command(*o); }; });
+  command->callback([o, aux, &chosen] {
+    o->model.aux = *aux == "on";
+    chosen = [o] { return bench_command(*o); };
+  });
 }
 
 }  // namespace cli

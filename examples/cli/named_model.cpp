@@ -11,11 +11,11 @@ CLI::Option* add_model_options(CLI::App& command, model_options& o) {
   return model;
 }
 
-minicnn::network<float> make_named_model(const model_options& o, int threads) {
+minicnn::network<float> make_named_model(const model_options& o, int threads, std::uint64_t seed) {
   try {
-    return make_model(o, 0, threads);
+    return make_model(o, seed, threads);
   } catch (const minicnn::shape_error& e) {
-    throw usage_error("--model " + o.name + ": " + e.what());
+    throw usage_error(e.what());
   } catch (const minicnn::option_error& e) {
     throw usage_error(e.what());
   }

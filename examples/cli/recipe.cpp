@@ -1,5 +1,6 @@
 #include "recipe.hpp"
 
+#include <algorithm>
 #include <minicnn/train/schedule.hpp>
 
 namespace cli {
@@ -86,7 +87,9 @@ recipe make_recipe(const recipe_overrides& o) {
   r.preset = o.preset;
   if (o.model && *o.model != r.model.name) {
     r.model.name = *o.model;
-    if (o.preset != "best") r.model.image_size = default_image_size(*o.model);
+    const int own = default_image_size(*o.model);
+    r.model.image_size = o.preset == "best" ? (std::min)(own, r.model.image_size) : own;
+    if (!o.model->starts_with("alexnet")) r.model.dropout = -1;  // the model's own
   }
   apply(r.model.image_size, o.image_size);
   apply(r.model.dropout, o.dropout);
@@ -119,10 +122,11 @@ recipe make_recipe(const recipe_overrides& o) {
   check("--warmup", r.warmup, 0.0, 1e5);
   check("--weight-decay", r.weight_decay, 0.0, 1e3);
   check("--l2", r.l2, 0.0, 1e3);
-  check("--dropout", r.model.dropout, 0.0, 0.999);
+  check("--dropout", o.dropout.value_or(0.0), 0.0, 0.999);
   check("--val-fraction", r.val_fraction, 0.0, 0.9);
   check<std::int64_t>("--limit", r.limit, 0, std::int64_t{1} << 40);
   check_init(r.model.init);
+  r.model = completed(r.model);
   (void)minicnn::parse_schedule(r.schedule);
   if (r.optimizer != "sgd" && r.optimizer != "adam" && r.optimizer != "adamw")
     fail<option_error>("--optimizer ", r.optimizer, ": wanted adam, adamw or sgd");

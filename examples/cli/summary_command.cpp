@@ -33,7 +33,7 @@ json to_json(const model_options& model, const minicnn::network_summary& s) {
           {"classes", model.classes},
           {"input", {model.channels, model.image_size, model.image_size}},
           {"parameters", s.parameters},
-          {"parameters_without_aux", s.parameters},
+          {"parameters_without_aux", s.parameters_without_aux},
           {"macs", s.multiply_adds},
           {"weight_bytes", s.weight_bytes},
           {"layers", layers}};
@@ -41,15 +41,17 @@ json to_json(const model_options& model, const minicnn::network_summary& s) {
 
 int summary_command(const summary_options& o) {
   model_options model = o.model;
+  // The counts that are published: GoogLeNet's without its auxiliary heads, Inception v3's with.
+  const auto with_aux = [&] { return o.aux.empty() ? model.name != "googlenet" : o.aux == "on"; };
   minicnn::network_summary s;
   if (o.weights.empty()) {
-    s = minicnn::summarize(make_named_model(model, 1));
+    model = completed(model);
+    s = minicnn::summarize(make_named_model(model, 1), with_aux());
   } else {
     const loaded_model loaded = load_model(o.weights, 1);
-    model = loaded.info.model;
-    s = minicnn::summarize(loaded.net);
+    model = completed(loaded.info.model);
+    s = minicnn::summarize(loaded.net, with_aux());
   }
-  if (model.image_size == 0) model.image_size = default_image_size(model.name);
   if (o.json) {
     std::printf("%s\n", to_json(model, s).dump().c_str());
     return exit_done;
@@ -67,13 +69,15 @@ void add_summary(CLI::App& app, action& chosen) {
   CLI::App* command = app.add_subcommand("summary", "layers, parameters, multiply-adds and memory of a network");
   CLI::Option* model = add_model_options(*command, o->model);
   command->add_option("--weights", o->weights, "the network of this weights file")->excludes(model);
-  command->add_option("--aux", o->aux, "count auxiliary heads; for models that have them")->check(CLI::IsMember({"on", "off"}));
+  command->add_option("--aux", o->aux, "count auxiliary heads (default: as published, googlenet off, inception-v3 on)")
+      ->check(CLI::IsMember({"on", "off"}));
   command->add_flag("--json", o->json, "one JSON object");
   command->callback([o, command, &chosen] {
     if (o->model.name.empty() && o->weights.empty()) throw usage_error("summary: wanted --model or --weights");
     if (!o->weights.empty() && (command->count("--classes") > 0 || command->count("--image-size") > 0))
       throw usage_error("summary: --classes and --image-size go with --model; a weights file has its own");
-    if (!o->aux.empty()) throw usage_error("--aux " + o->aux + ": none of the models has auxiliary heads");
+    const std::string& name = o->model.name;
+    if (o->aux == "on" && !name.empty() && !has_aux(name)) throw usage_error("--aux on: " + name + " has no auxiliary heads");
     chosen = [o] { return summary_command(*o); };
   });
 }

@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "interrupt.hpp"
+#include "named_model.hpp"
 #include "run_folder.hpp"
 #include "train_setup.hpp"
 
@@ -63,7 +64,7 @@ training::training(const train_options& o, recipe r)
   recipe_.model.classes = static_cast<int>(data_.classes.size());
   recipe_.model.channels = data_.channels;
   print_counts(data_, split_);
-  net_ = std::make_unique<network>(make_model(recipe_.model, recipe_.seed, o.threads));
+  net_ = std::make_unique<network>(make_named_model(recipe_.model, o.threads, recipe_.seed));
   std::fprintf(stderr, "%s", minicnn::summary_table(minicnn::summarize(*net_)).c_str());
   net_->reserve({recipe_.batch_size, recipe_.model.channels, recipe_.model.image_size, recipe_.model.image_size});
   optimizer_ = make_optimizer(recipe_, *net_);

@@ -18,23 +18,35 @@ struct layer_summary {
   index_t parameters = 0;
   index_t multiply_adds = 0;
   index_t output_bytes = 0;  ///< of the node's value alone; the plan lets values share memory
+  bool auxiliary = false;    ///< the network's first output does not need it: prediction leaves it out
 };
 
 struct network_summary {
   std::vector<layer_summary> layers;
   index_t parameters = 0;
-  index_t multiply_adds = 0;  ///< forward, one image
-  index_t weight_bytes = 0;   ///< parameters and buffers
+  index_t parameters_without_aux = 0;  ///< of the layers that are not auxiliary
+  index_t multiply_adds = 0;           ///< forward, one image
+  index_t weight_bytes = 0;            ///< parameters and buffers
 };
 
-/// Rows in the order of the graph, for one image of the network's own size.
+/// Rows in the order of the graph, for one image of the network's own size. `with_aux` false: as if there were no auxiliary
+/// heads.
 template <class T>
-network_summary summarize(const network<T>& net) {
+network_summary summarize(const network<T>& net, bool with_aux = true) {
   network_summary out;
   const std::vector<op_plan> plans = net.plans(net.input_dims());
+  std::vector<char> needed(net.nodes().size(), 0);
+  needed[static_cast<std::size_t>(net.topology().outputs[0])] = 1;
+  for (std::size_t i = needed.size(); i-- > 0;)
+    if (needed[i])
+      for (const int j : net.nodes()[i].inputs) needed[static_cast<std::size_t>(j)] = 1;
+
+  index_t values = 0;
   for (std::size_t i = 0; i < net.nodes().size(); ++i) {
+    if (!needed[i] && !with_aux) continue;
     const graph_node<T>& n = net.nodes()[i];
     layer_summary row;
+    row.auxiliary = !needed[i];
     row.name = n.name;
     row.kind = n.operation ? std::string(n.operation->kind()) : "input";
     row.output = plans[i].output;
@@ -42,13 +54,14 @@ network_summary summarize(const network<T>& net) {
     row.output_bytes = row.output.size() * static_cast<index_t>(sizeof(T));
     for (const parameter_info& p : net.parameters())
       if (p.node == static_cast<int>(i)) row.parameters += p.dims.size();
+    for (const buffer_info& b : net.buffers())
+      if (b.node == static_cast<int>(i)) values += b.dims.size();
     out.parameters += row.parameters;
+    if (needed[i]) out.parameters_without_aux += row.parameters;
     out.multiply_adds += row.multiply_adds;
     out.layers.push_back(std::move(row));
   }
-  index_t values = out.parameters;
-  for (const buffer_info& b : net.buffers()) values += b.dims.size();
-  out.weight_bytes = values * static_cast<index_t>(sizeof(T));
+  out.weight_bytes = (out.parameters + values) * static_cast<index_t>(sizeof(T));
   return out;
 }
 
