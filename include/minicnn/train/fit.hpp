@@ -5,6 +5,8 @@
 ///     sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true});
 ///     fit(net, optimizer, loss, train_data, val_data, {.epochs = 10, .rate = schedule::one_cycle()});
 ///
+/// Auxiliary outputs count with the network's `loss_weights`; the figures reported are those of the first output.
+///
 /// Data is anything with `start_epoch(epoch, first_batch)`, `next()` (a pointer to a batch with `images` and `labels`, null at
 /// the end), `images()` and `batches()`: minicnn::loader, or your own.
 
@@ -158,7 +160,7 @@ class fitter {
       if (b == nullptr) return true;
       const index_t window = (std::min)(options_.accumulate, train_.batches() - (position.batch - pending));
       net_.forward(b->images);
-      const double l = loss_(net_, b->labels, 0, 1.0, 1.0 / static_cast<double>(window));
+      const double l = losses(b->labels, 1.0 / static_cast<double>(window));
       count(l, b->labels);
       net_.backward(pending > 0);
       pending += 1;
@@ -175,6 +177,19 @@ class fitter {
       if (position.step >= position.total_steps) return true;
       if (pending == 0 && options_.stop && options_.stop()) return false;
     }
+  }
+
+  /// Writes the gradients of all outputs that the network's loss weights name; returns the first output's own loss, which
+  /// compares with that of validation.
+  double losses(std::span<const std::int32_t> labels, double gradient_scale) {
+    double first = 0;
+    for (int i = 0; i < net_.output_count(); ++i) {
+      const double weight = net_.loss_weights()[static_cast<std::size_t>(i)];
+      if (weight == 0) continue;
+      const double value = loss_(net_, labels, i, weight, gradient_scale);
+      if (i == 0) first = value / weight;
+    }
+    return first;
   }
 
   void count(double loss, std::span<const std::int32_t> labels) {
