@@ -38,5 +38,6 @@ void add_summary(CLI::App& app, action& chosen);
 void add_check(CLI::App& app, action& chosen);
 void add_bench(CLI::App& app, action& chosen);
 void add_generate(CLI::App& app, action& chosen);
+void add_export(CLI::App& app, action& chosen);
 
 }  // namespace cli

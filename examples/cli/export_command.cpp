@@ -1,0 +1,87 @@
+// minicnn export
+
+#include <cstdio>
+#include <minicnn/io/npz.hpp>
+#include <minicnn/io/safetensors.hpp>
+#include <minicnn/io/torchvision_names.hpp>
+
+#include "commands.hpp"
+#include "messages.hpp"
+#include "weights.hpp"
+
+namespace cli {
+
+using minicnn::dtype;
+
+namespace {
+
+struct export_options {
+  std::string weights, format, out, type = "f32", names;
+};
+
+using tensors = std::vector<minicnn::named_tensor<float>>;
+
+/// Everything that the file has, under the names that are asked for. What batch normalisation has gathered stays F32: it is
+/// small, and what follows divides by its root.
+tensors tensors_of(const minicnn::network<float>& net, const std::vector<minicnn::tensor_name>& names, dtype stored) {
+  tensors out;
+  for (const minicnn::tensor_name& n : names) {
+    const bool parameter = out.size() < net.parameters().size();
+    out.push_back({n.other, parameter ? net.parameter(n.own) : net.buffer(n.own), parameter ? stored : dtype::f32});
+  }
+  return out;
+}
+
+/// The metadata of a weights file, without what only a resumed run needs.
+std::map<std::string, std::string> kept_metadata(const minicnn::safetensors_file& file) {
+  std::map<std::string, std::string> kept = file.metadata();
+  for (const char* key : {"position", "recipe", "data"}) kept.erase(key);
+  return kept;
+}
+
+void write_safetensors(const export_options& o, const tensors& all, const std::map<std::string, std::string>& metadata) {
+  minicnn::safetensors_writer out;
+  for (const auto& [key, text] : metadata) out.metadata(key, text);
+  for (const auto& one : all) {
+    check_range(one);
+    out.add(one.name, one.values, one.stored);
+  }
+  out.write(o.out);
+}
+
+int export_command(const export_options& o) {
+  const auto file = minicnn::safetensors_file::open(o.weights);
+  const loaded_model model = load_model(o.weights, 1);
+  const bool foreign = o.names == "torchvision";
+  const auto names = foreign ? minicnn::torchvision_names(model.info.model.name, model.net) : minicnn::own_names(model.net);
+  const dtype stored = o.type == "f16" ? dtype::f16 : o.type == "bf16" ? dtype::bf16 : dtype::f32;
+  const tensors all = tensors_of(model.net, names, stored);
+  if (o.format == "safetensors")
+    write_safetensors(o, all, kept_metadata(file));
+  else if (o.format == "npz")
+    minicnn::write_npz<float>(o.out, all);
+  say(minicnn::text_of(o.out, ": ", all.size(), " tensors"));
+  return exit_done;
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<export_options>();
+  CLI::App* command = app.add_subcommand("export", "writes the weights of a network for other programs");
+  command->add_option("--weights", o->weights, "weights file of minicnn")->required();
+  command->add_option("--format", o->format, "safetensors, or npz for NumPy")
+      ->required()
+      ->check(CLI::IsMember({"safetensors", "npz"}));
+  command->add_option("--out", o->out, "file to write")->required();
+  command->add_option("--dtype", o->type, "type of the parameters; running statistics of batch normalisation stay f32")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  command->add_option("--names", o->names, "whose names the tensors have (default: minicnn)")
+      ->check(CLI::IsMember({"minicnn", "torchvision"}));
+  command->callback([o, &chosen] {
+    if (o->format == "npz" && o->type == "bf16") throw usage_error("--dtype bf16: NumPy has no such type; npz takes f32 or f16");
+    chosen = [o] { return export_command(*o); };
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,73 @@
+#pragma once
+/// Our networks' tensors by the names that torchvision's state dicts have for them.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minicnn/graph/network.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// One tensor of a network under two names.
+struct tensor_name {
+  std::string own;    ///< in the network: "conv1.weight"
+  std::string other;  ///< in a file: "features.0.weight"
+  shape dims;
+};
+
+/// All parameters and buffers under their own names.
+template <class T>
+std::vector<tensor_name> own_names(const network<T>& net) {
+  std::vector<tensor_name> names;
+  for (const parameter_info& p : net.parameters()) names.push_back({p.name, p.name, p.dims});
+  for (const buffer_info& b : net.buffers()) names.push_back({b.name, b.name, b.dims});
+  return names;
+}
+
+namespace detail {
+
+/// What torchvision calls the nodes of a network that is a `features` sequence followed by a `classifier` sequence: each module
+/// has its place in the sequence for a name, and those without weights count as well. A scope (squeezenet's fire modules) is one
+/// module, but pooling never belongs to it.
+template <class T>
+std::vector<std::string> sequential_names(const std::vector<graph_node<T>>& nodes) {
+  std::vector<std::string> names;
+  std::string part = "features", scope;
+  int place = -1;
+  for (const graph_node<T>& n : nodes) {
+    const std::string_view kind = n.operation ? n.operation->kind() : "input";
+    const bool pause = kind == "adaptive_avg_pool" || kind == "flatten";
+    if (part == "features" && (pause || kind == "dropout")) part = "classifier", place = -1;
+    const auto dot = n.name.find('.');
+    const std::string here = dot == std::string::npos || kind == "max_pool" ? "" : n.name.substr(0, dot);
+    if (kind != "input" && !pause && (here.empty() || here != scope)) ++place;
+    scope = here;
+    names.push_back(text_of(part, ".", place, here.empty() ? std::string() : n.name.substr(dot)));
+  }
+  return names;
+}
+
+}  // namespace detail
+
+/// All parameters and buffers of a network with their names in torchvision's state dict of the model of that name ("vgg16-bn",
+/// "alexnet-torchvision", "squeezenet"; as `--model` has them). ResNet, GoogLeNet and Inception v3 have torchvision's names here
+/// too; networks that torchvision does not have keep their own. Without `num_batches_tracked`, which has no counterpart.
+template <class T>
+std::vector<tensor_name> torchvision_names(std::string_view model, const network<T>& net) {
+  std::vector<tensor_name> names = own_names(net);
+  if (!model.starts_with("vgg") && !model.starts_with("squeezenet") && model != "alexnet-torchvision") return names;
+  const std::vector<std::string> nodes = detail::sequential_names(net.nodes());
+  const auto rename = [&](tensor_name& name, int node) {
+    const auto id = static_cast<std::size_t>(node);
+    name.other = nodes[id] + name.own.substr(net.nodes()[id].name.size());
+  };
+  std::size_t i = 0;
+  for (const parameter_info& p : net.parameters()) rename(names[i++], p.node);
+  for (const buffer_info& b : net.buffers()) rename(names[i++], b.node);
+  return names;
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
