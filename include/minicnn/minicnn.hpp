@@ -107,5 +107,9 @@
 #include "minicnn/io/zip_writer.hpp"
 
 #include "minicnn/report/chart.hpp"
+#include "minicnn/report/filters.hpp"
+#include "minicnn/report/grad_cam.hpp"
+#include "minicnn/report/heat_map.hpp"
 #include "minicnn/report/html.hpp"
+#include "minicnn/report/occlusion.hpp"
 #include "minicnn/report/progress.hpp"

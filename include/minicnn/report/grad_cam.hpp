@@ -1,0 +1,154 @@
+#pragma once
+/// Where a network looks: Grad-CAM (Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
+/// localization", ICCV 2017).
+///
+///     grad_cam<float> explain(net);                        // net is frozen while this lives
+///     const tensor<float> maps = explain(images, classes);  // (n, h, w)
+///     write(overlay(picture, maps.at(0)));
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minicnn/graph/network.hpp"
+#include "minicnn/train/metrics.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// The nodes that the first output depends on, itself included.
+template <class T>
+std::vector<char> nodes_before_output(const network<T>& net) {
+  std::vector<char> needed(net.nodes().size(), 0);
+  needed[static_cast<std::size_t>(net.topology().outputs[0])] = 1;
+  for (std::size_t i = needed.size(); i-- > 0;)
+    if (needed[i])
+      for (const int j : net.nodes()[i].inputs) needed[static_cast<std::size_t>(j)] = 1;
+  return needed;
+}
+
+/// For each size that feature maps have on the way to the first output, the last node with maps of that size that is not a
+/// pooling; from large maps to small ones. Maps of one value are none. AlexNet: relu1, relu2, relu5.
+template <class T>
+std::vector<std::string> feature_map_nodes(const network<T>& net) {
+  const std::vector<char> needed = nodes_before_output(net);
+  std::vector<std::pair<index_t, std::string>> found;  // size and name
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    const graph_node<T>& n = net.nodes()[i];
+    if (!needed[i] || n.operation == nullptr || n.dims.rank() != 4 || n.dims.size_from(2) < 2) continue;
+    if (n.operation->kind().find("pool") != std::string_view::npos) continue;
+    const index_t size = n.dims.size_from(2);
+    const auto same = std::find_if(found.begin(), found.end(), [&](const auto& f) { return f.first == size; });
+    if (same != found.end())
+      same->second = n.name;
+    else
+      found.emplace_back(size, n.name);
+  }
+  // Branches of a block may go back and forth between two sizes.
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<std::string> names;
+  for (auto& [size, name] : found) names.push_back(std::move(name));
+  return names;
+}
+
+/// The last of them: the feature maps that the classifier sees, before they are pooled. Throws option_error for a network
+/// without feature maps.
+template <class T>
+std::string last_feature_maps(const network<T>& net) {
+  std::vector<std::string> names = feature_map_nodes(net);
+  if (names.empty()) fail<option_error>("grad_cam: the network has no feature maps larger than one value");
+  return names.back();
+}
+
+/// Makes class activation maps. While it lives the network's nodes are frozen (evaluation mode) and training must not go on;
+/// its destructor puts back what was frozen and kept and the step counter, so that training goes on as if nothing had been.
+/// Parameters, their gradients and buffers are not touched.
+template <class T = float>
+class grad_cam {
+ public:
+  /// `node`: whose feature maps are weighted; empty: `last_feature_maps`. Throws option_error if it has none.
+  explicit grad_cam(network<T>& net, std::string_view node = {})
+      : net_(net), node_(node.empty() ? last_feature_maps(net) : std::string(node)), step_(net.step()) {
+    const int id = net_.topology().find(node_);
+    if (id < 0) fail<option_error>("grad_cam: no node is called ", node_);
+    const graph_node<T>& n = net_.nodes()[static_cast<std::size_t>(id)];
+    if (n.dims.rank() != 4 || !nodes_before_output(net_)[static_cast<std::size_t>(id)])
+      fail<option_error>("grad_cam: ", node_, " (", n.dims, ") is not a feature map on the way to the output");
+    before_ = net_.marks();
+    net_.keep(node_);
+    net_.freeze("");
+  }
+  ~grad_cam() {
+    net_.restore(std::move(before_));
+    net_.step(step_);
+  }
+  grad_cam(const grad_cam&) = delete;
+  grad_cam& operator=(const grad_cam&) = delete;
+
+  const std::string& node() const { return node_; }
+
+  /// For each of `images` (n, c, h, w) the map of what speaks for its class: (n, node's height, node's width), not below 0.
+  /// The mean gradient of the class's logit over a feature map is that map's weight; the weighted sum of the maps is cut at 0
+  /// (equations 1 and 2). Throws option_error for a class outside the network's.
+  tensor<T> operator()(const view<const T>& images, std::span<const index_t> classes) {
+    return explain(
+        images, [&](index_t i, const view<const T>&) { return classes[static_cast<std::size_t>(i)]; }, classes.size());
+  }
+
+  /// The same for the class that the network names for each image.
+  tensor<T> operator()(const view<const T>& images) {
+    return explain(
+        images, [](index_t, const view<const T>& row) { return predicted_class(row); },
+        static_cast<std::size_t>(images.dims().rank() > 0 ? images.dim(0) : 0));
+  }
+
+  /// Logits (n, classes) of the latest call, as `predict` gives them; valid until the next.
+  view<const T> logits() const { return net_.output(); }
+
+ private:
+  template <class Choose>
+  tensor<T> explain(const view<const T>& images, const Choose& choose, std::size_t wanted) {
+    const view<const T> logits = net_.forward(images);
+    const index_t n = logits.dim(0), columns = logits.dims().size_from(1), known = (std::max)(columns, index_t{2});
+    if (static_cast<index_t>(wanted) != n) fail<shape_error>("grad_cam: ", wanted, " classes for ", n, " images");
+    const view<T> gradient = net_.output_gradient();
+    for (index_t i = 0; i < n; ++i) {
+      const index_t k = choose(i, logits.at(i));
+      if (k < 0 || k >= known) fail<option_error>("grad_cam: class ", k, " of ", known);
+      // One column is the logit of class 1 against class 0.
+      gradient[i * columns + (columns == 1 ? 0 : k)] = columns == 1 && k == 0 ? T(-1) : T(1);
+    }
+    net_.backward();
+    return weighted(net_.value(node_), net_.gradient(node_));
+  }
+
+  static tensor<T> weighted(const view<const T>& maps, const view<const T>& gradients) {
+    const index_t n = maps.dim(0), channels = maps.dim(1), area = maps.dims().size_from(2);
+    tensor<T> out({n, maps.dim(2), maps.dim(3)});
+    std::vector<double> sum(static_cast<std::size_t>(area));
+    for (index_t i = 0; i < n; ++i) {
+      std::fill(sum.begin(), sum.end(), 0.0);
+      for (index_t c = 0; c < channels; ++c) {
+        const T* map = maps.data() + (i * channels + c) * area;
+        const T* slope = gradients.data() + (i * channels + c) * area;
+        double weight = 0;
+        for (index_t p = 0; p < area; ++p) weight += static_cast<double>(slope[p]);
+        weight /= static_cast<double>(area);
+        for (index_t p = 0; p < area; ++p) sum[static_cast<std::size_t>(p)] += weight * static_cast<double>(map[p]);
+      }
+      for (index_t p = 0; p < area; ++p) out[i * area + p] = static_cast<T>((std::max)(sum[static_cast<std::size_t>(p)], 0.0));
+    }
+    return out;
+  }
+
+  network<T>& net_;
+  std::string node_;
+  std::uint64_t step_;
+  std::shared_ptr<const network_topology<T>> before_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI
