@@ -11,6 +11,13 @@
 #define MINICNN_VERSION_MINOR 1
 #define MINICNN_VERSION_PATCH 0
 
+#if !defined(_MSVC_LANG) && __cplusplus < 202002L
+#error "minicnn needs C++20: compile with -std=c++20 or later"
+#endif
+#if defined(__GNUC__) && !defined(__EXCEPTIONS)
+#error "minicnn reports errors by exceptions: compile the files that include it without -fno-exceptions"
+#endif
+
 #if defined(_OPENMP)
 #define MINICNN_ABI_THREADS omp
 #else
@@ -57,10 +64,6 @@
 #define MINICNN_ABI                                                                                                      \
   MINICNN_ABI_JOIN(MINICNN_VERSION_MAJOR, MINICNN_VERSION_MINOR, MINICNN_ABI_THREADS, MINICNN_ABI_ISA, MINICNN_ABI_MATH, \
                    MINICNN_ABI_CHECKS)
-
-#if defined(__GNUC__) && !defined(__EXCEPTIONS)
-#error "minicnn reports errors by exceptions: compile the files that include it without -fno-exceptions"
-#endif
 
 /// Forces inlining: kernel bodies must end up inside the wrapper that carries the `target` attribute.
 #if defined(__GNUC__)

@@ -1,7 +1,8 @@
-// A program outside the library's tree: it includes everything and computes something.
-#include <cstdio>
+// A program outside the library's tree, which computes something.
+#include <minicnn/core/parallel.hpp>
+#include <minicnn/core/tensor.hpp>
 
-#include "minicnn/minicnn.hpp"
+#include <cstdio>
 
 int main() {
   minicnn::tensor<> squares({2, 3});
