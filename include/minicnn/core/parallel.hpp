@@ -9,6 +9,9 @@
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
+#if __has_include(<unistd.h>)
+#include <unistd.h>
+#endif
 
 #include "minicnn/core/shape.hpp"
 
@@ -80,12 +83,25 @@ inline bool inside_parallel_region() {
 #endif
 }
 
+/// False in a process forked from one that has had a team: threads do not come along, and g++'s OpenMP would wait for them for
+/// ever (clang's begins anew). Such a process computes on one thread, with the same results.
+inline bool may_have_team() {
+#if defined(__GNUC__) && !defined(__clang__) && __has_include(<unistd.h>)
+  static std::atomic<pid_t> first{0};  // the process that had the first team
+  const pid_t here = ::getpid();
+  pid_t before = first.load(std::memory_order_relaxed);
+  return before == here || (before == 0 && first.compare_exchange_strong(before, here)) || before == here;
+#else
+  return true;
+#endif
+}
+
 /// Runs `body(thread, thread_count)` on every thread of a team; the first exception is rethrown on the caller.
 /// A team has either 1 or exactly `threads` members: changing the team's size makes OpenMP destroy and create threads.
 template <class F>
 void run_team([[maybe_unused]] int threads, const F& body) {
 #if defined(_OPENMP)
-  if (threads > 1 && !inside_parallel_region()) {
+  if (threads > 1 && !inside_parallel_region() && may_have_team()) {
     std::exception_ptr failure;
     std::atomic<bool> failed{false};
 #pragma omp parallel num_threads(threads)
