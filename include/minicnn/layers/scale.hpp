@@ -88,7 +88,7 @@ class scale_op final : public op<T> {
 
   static std::string listed(const std::vector<double>& values) {
     std::string out;
-    for (const double v : values) out += (out.empty() ? "" : " ") + to_text(v);
+    for (const double v : values) out.append(out.empty() ? "" : " ").append(to_text(v));
     return out;
   }
 

@@ -37,7 +37,7 @@ inline std::string history_csv(const std::vector<epoch_record>& history) {
   std::string out = std::string(history_header) + "\n";
   for (const epoch_record& row : history) {
     out += to_text(row.epoch);
-    for (const auto column : detail::history_columns) out += "," + to_text(row.*column);
+    for (const auto column : detail::history_columns) out.append(",").append(to_text(row.*column));
     out += "\n";
   }
   return out;
