@@ -1,0 +1,143 @@
+// minicnn lr-find
+
+#include <cstdio>
+#include <memory>
+#include <minicnn/data/loader.hpp>
+#include <minicnn/io/file.hpp>
+#include <minicnn/report/rate_chart.hpp>
+#include <minicnn/train/lr_finder.hpp>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "data_source.hpp"
+#include "interrupt.hpp"
+#include "recipe_options.hpp"
+#include "train_setup.hpp"
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+using minicnn::index_t;
+using minicnn::short_number;
+
+namespace {
+
+struct lr_find_options {
+  std::string data, out;
+  recipe_overrides overrides;
+  minicnn::rate_test_options test;
+  int threads = 0, workers = 1;
+  bool skip_bad = false, json = false;
+};
+
+json to_json(const minicnn::rate_test& t, const recipe& r) {
+  json text{{"suggestion", t.suggestion()},       {"rule", t.rule()},       {"steepest", t.steepest},  {"minimum", t.minimum},
+            {"minimum_tenth", t.minimum_tenth()}, {"diverged", t.diverged}, {"steps", t.rates.size()}, {"recipe", to_json(r)}};
+  text["rates"] = t.rates;
+  text["losses"] = t.losses;
+  text["smoothed"] = t.smoothed;
+  return text;
+}
+
+/// The test as training would run: the recipe's network, first weights, pictures, augmentation, optimizer and clipping.
+minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
+  minicnn::image_dataset data = open_data(o.data);
+  if (data.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data.classes.size());
+  std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed);
+  r.model.classes = static_cast<int>(data.classes.size());
+  r.model.channels = data.channels;
+  minicnn::network<float> net = make_model(r.model, r.seed, o.threads);
+  net.reserve({r.batch_size, r.model.channels, r.model.image_size, r.model.image_size});
+  const std::unique_ptr<minicnn::optimizer<float>> optimizer = make_optimizer(r, net);
+
+  minicnn::loader_options options;
+  options.batch_size = r.batch_size;
+  options.transform = training_transform(r, evaluation_transform(r, data, split, o.threads, o.skip_bad));
+  options.training = true;
+  options.seed = r.seed;
+  options.workers = o.workers;
+  options.skip_bad = o.skip_bad;
+  minicnn::loader<float> train(data, split.train, options);
+
+  minicnn::progress_line progress(stderr);
+  minicnn::rate_test_options test = o.test;
+  test.clip_norm = r.clip_norm;
+  test.on_step = [&](index_t step, double rate, double loss) {
+    progress.update("trying rates", step, o.test.steps, " rate " + short_number(rate) + "  loss " + short_number(loss));
+  };
+  test.stop = [] { return interrupted(); };
+  const minicnn::softmax_cross_entropy<float> loss({.label_smoothing = r.label_smoothing});
+  return find_learning_rate(net, *optimizer, loss, train, test);
+}
+
+int lr_find_command(const lr_find_options& o, recipe r) {
+  catch_interrupts();
+  const minicnn::rate_test found = run_test(r, o);
+  stop_if_interrupted();
+  const bool falls = found.suggestion() > 0;
+  if (!o.out.empty()) {
+    const std::string title = r.model.name + " on " + o.data + ", " + r.optimizer;
+    const std::vector<std::string> notes = {
+        falls ? "Suggested peak rate: " + short_number(found.suggestion()) + " (" + std::string(found.rule()) +
+                    "). Steepest descent: " + short_number(found.steepest) + "; lowest loss at " + short_number(found.minimum) +
+                    ", a tenth of it: " + short_number(found.minimum_tenth()) + "."
+              : "The loss does not fall at any of these rates: there is nothing to suggest.",
+        minicnn::text_of("Batches of ", r.batch_size, ", ", found.rates.size(),
+                         " steps, each rate a constant factor above the last; ",
+                         found.diverged ? "ended when the loss broke away." : "the loss did not break away before the end.")};
+    const bool svg = o.out.ends_with(".svg");
+    minicnn::write_file(o.out, svg ? rate_test_svg(found, title) : rate_test_html(found, title, notes));
+  }
+  if (o.json)
+    std::printf("%s\n", to_json(found, r).dump().c_str());
+  else if (falls)
+    std::printf(
+        "suggested learning rate: %s (%s)\nsteepest descent:        %s\na tenth of the minimum:  %s (lowest loss at %s)\n%s",
+        short_number(found.suggestion()).c_str(), std::string(found.rule()).c_str(), short_number(found.steepest).c_str(),
+        short_number(found.minimum_tenth()).c_str(), short_number(found.minimum).c_str(),
+        found.diverged ? "" : "the loss did not break away: a higher --highest would tell more\n");
+  if (!falls)
+    minicnn::fail("the loss does not fall at any rate from ", o.test.lowest, " to ", o.test.highest,
+                  ": more --steps, or look at the data with minicnn check");
+  return exit_done;
+}
+
+}  // namespace
+
+void add_lr_find(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<lr_find_options>();
+  CLI::App* command = app.add_subcommand(
+      "lr-find",
+      "learning-rate range test: trains a fresh network while the rate grows, and suggests a peak rate for train.\n"
+      "Suggests where the loss falls fastest, or a tenth of the rate of the lowest loss if that is smaller, and says which.\n"
+      "Writes nothing but --out.");
+  command->add_option("--data", o->data, "folder of pictures, as for train")->required();
+  command->add_option("--out", o->out, "plot to write: an .html page or an .svg file (default: none)")
+      ->check(CLI::Validator(
+          [](const std::string& name) {
+            return name.ends_with(".html") || name.ends_with(".svg") ? "" : "wanted a name that ends with .html or .svg";
+          },
+          ""));
+  add_recipe_options(*command, o->overrides);
+  command->add_option("--lowest", o->test.lowest, "first rate")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--highest", o->test.highest, "last rate")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--steps", o->test.steps, "batches, one for each rate")
+      ->check(CLI::Range(3, 1 << 20))
+      ->capture_default_str();
+  command->add_option("--threads", o->threads, "0: all processors")->capture_default_str();
+  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read");
+  command->add_flag("--json", o->json, "one JSON object with the suggestion and the whole curve");
+  command->callback([o, &chosen] {
+    const recipe r = make_recipe(o->overrides);
+    minicnn::resolve_threads(o->threads);
+    if (!(o->test.lowest < o->test.highest))
+      throw usage_error(minicnn::text_of("--lowest ", o->test.lowest, ": wanted less than --highest ", o->test.highest));
+    chosen = [o, r] { return lr_find_command(*o, r); };
+  });
+}
+
+}  // namespace cli
