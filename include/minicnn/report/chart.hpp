@@ -55,6 +55,7 @@ struct chart {
   std::vector<chart_series> series;
   bool zero_based = false;
   bool percent = false;
+  double mark = NAN;  ///< an epoch with a dotted line (the best one); NaN: none
 };
 
 namespace detail {
@@ -92,8 +93,8 @@ inline std::string chart_svg(const chart& c) {
   const auto place_y = [&](double v) { return height - bottom - (v - low) / (high - low) * (height - top - bottom); };
   const auto label = [&](double v) { return c.percent ? short_number(v * 100) + "%" : short_number(v); };
 
-  std::string out =
-      text_of("<svg class=\"chart\" viewBox=\"0 0 520 260\" role=\"img\" aria-label=\"", html_escape(c.title), "\">");
+  std::string out = text_of("<svg class=\"chart\" viewBox=\"0 0 520 260\" role=\"img\" tabindex=\"0\" aria-label=\"",
+                            html_escape(c.title), "\">");
   for (const double t : detail::axis_ticks(low, high))
     out += text_of("<line class=\"grid\" x1=\"52\" x2=\"508\" y1=\"", fixed(place_y(t), 1), "\" y2=\"", fixed(place_y(t), 1),
                    "\"/><text class=\"tick\" x=\"46\" y=\"", fixed(place_y(t) + 4, 1), "\" text-anchor=\"end\">", label(t),
@@ -103,6 +104,10 @@ inline std::string chart_svg(const chart& c) {
       out += text_of("<text class=\"tick\" x=\"", fixed(place_x(t), 1), "\" y=\"", fixed(height - 16, 1),
                      "\" text-anchor=\"middle\">", short_number(t).substr(0, short_number(t).find('.')), "</text>");
   out += text_of("<text class=\"tick\" x=\"280\" y=\"256\" text-anchor=\"middle\">epoch</text>");
+  if (c.mark >= first && c.mark <= last)
+    out += text_of("<line class=\"mark\" x1=\"", fixed(place_x(c.mark), 1), "\" x2=\"", fixed(place_x(c.mark), 1),
+                   "\" y1=\"12\" y2=\"226\"/>");
+  const char* radius = c.x.size() > 60 ? "1.5" : "3";
   for (std::size_t s = 0; s < c.series.size(); ++s) {
     std::string points, dots;
     for (std::size_t i = 0; i < c.series[s].values.size() && i < c.x.size(); ++i) {
@@ -110,8 +115,9 @@ inline std::string chart_svg(const chart& c) {
       if (!std::isfinite(v)) continue;
       const std::string x = fixed(place_x(c.x[i]), 1), y = fixed(place_y(v), 1);
       points += text_of(points.empty() ? "" : " ", x, ",", y);
-      dots += text_of("<circle class=\"s", s, "\" cx=\"", x, "\" cy=\"", y, "\" r=\"3\"><title>", html_escape(c.series[s].name),
-                      ", epoch ", static_cast<index_t>(c.x[i]), ": ", label(v), "</title></circle>");
+      dots +=
+          text_of("<circle class=\"s", s, "\" cx=\"", x, "\" cy=\"", y, "\" r=\"", radius, "\"><title>",
+                  html_escape(c.series[s].name), ", epoch ", static_cast<index_t>(c.x[i]), ": ", label(v), "</title></circle>");
     }
     out += text_of("<polyline class=\"s", s, "\" points=\"", points, "\"/>", dots);
   }

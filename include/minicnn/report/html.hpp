@@ -1,14 +1,29 @@
 #pragma once
 /// report.html: one self-contained page about a training run, rewritten after every epoch.
 
+#include <algorithm>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "minicnn/report/chart.hpp"
+#include "minicnn/report/curves.hpp"
+#include "minicnn/report/page.hpp"
+#include "minicnn/report/plots.hpp"
+#include "minicnn/train/calibration.hpp"
 #include "minicnn/train/history.hpp"
+#include "minicnn/train/metrics.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
+
+/// A picture of the page. Sources are data: URIs (`data_uri`), so that the page stays one file.
+struct report_picture {
+  std::string source;
+  std::string overlay;  ///< what the network looked at, beside it; empty: none
+  std::string title;    ///< the caption's first words, bold
+  std::string caption;
+};
 
 /// What the page shows. Empty parts are left out.
 struct training_report {
@@ -20,143 +35,253 @@ struct training_report {
   bool finished = false;
   std::vector<std::pair<std::string, std::string>> settings;  ///< name and value, shown as a table
   std::string command;                                        ///< repeats the run
+  std::vector<std::pair<std::string, std::string>> data;      ///< counts, split
+  std::vector<std::pair<std::string, std::string>> machine;   ///< what it ran on
+  /// Of the validation images in the best epoch: logits (images x classes) and labels, for calibration and ROC.
+  std::vector<float> logits;
+  std::vector<std::int32_t> labels;
+  std::string mistakes_title = "Worst mistakes";
+  std::vector<report_picture> mistakes;   ///< validation images that were wrong, the surest first
+  std::vector<report_picture> augmented;  ///< training images as the network sees them
+  std::string filters;                    ///< source of the picture of the first layer's filters
+  std::string filters_note;
 };
 
 namespace detail {
 
-inline constexpr const char* report_style = R"(
-:root{color-scheme:light dark;--bg:#fafaf8;--fg:#1d1f21;--mute:#6b6f76;--line:#dcdcd6;--card:#fff;--s0:#2563c9;--s1:#d9622b;--good:37,99,201;--bad:217,98,43}
-@media(prefers-color-scheme:dark){:root{--bg:#16181b;--fg:#e6e7e9;--mute:#9a9fa7;--line:#33373d;--card:#1e2125;--s0:#6ea8ff;--s1:#ff9d66;--good:110,168,255;--bad:255,157,102}}
-*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:24px 16px 64px}h1{font-size:1.5rem;margin:0 0 4px}h2{font-size:1.05rem;margin:0 0 8px}
-p.note{color:var(--mute);margin:0 0 20px}.figures{display:flex;flex-wrap:wrap;gap:12px;margin:0 0 20px}
-.figure{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px 16px;min-width:130px}
-.figure b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}.figure span{color:var(--mute);font-size:.85rem}
-.cards{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))}
-.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;overflow-x:auto}
-svg.chart{width:100%;height:auto;display:block}.grid{stroke:var(--line)}.tick{fill:var(--mute);font-size:11px}
-polyline{fill:none;stroke-width:2}polyline.s0{stroke:var(--s0)}polyline.s1{stroke:var(--s1)}circle.s0{fill:var(--s0)}circle.s1{fill:var(--s1)}
-.key{display:flex;gap:16px;color:var(--mute);font-size:.85rem}.key i{display:inline-block;width:14px;height:3px;margin:0 6px 3px 0}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left}thead th{color:var(--mute);font-weight:500}tr.best td{font-weight:650}
-td.cell{text-align:center}code{font:13px/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
-#tip{position:fixed;pointer-events:none;background:var(--fg);color:var(--bg);padding:3px 8px;border-radius:6px;font-size:.8rem;display:none}
-)";
+/// What logits say, once as they are and once divided by the temperature that suits them best.
+struct judged_probabilities {
+  tensor<double> plain, scaled;  ///< (images, classes)
+  calibration before, after;
+  double temperature = 1, loss_before = 0, loss_after = 0;
+};
 
-/// Shows the title of the nearest point of a chart while the pointer moves over it.
-inline constexpr const char* report_script = R"(
-const tip=document.getElementById('tip');
-for(const s of document.querySelectorAll('svg.chart')){
- s.addEventListener('pointermove',e=>{let best=null,d=1e9;
-  for(const c of s.querySelectorAll('circle')){const b=c.getBoundingClientRect(),q=Math.hypot(b.x+b.width/2-e.clientX,b.y+b.height/2-e.clientY);if(q<d){d=q;best=c}}
-  if(best){tip.textContent=best.querySelector('title').textContent;tip.style.display='block';
-   tip.style.left=Math.min(e.clientX+12,innerWidth-tip.offsetWidth-8)+'px';tip.style.top=(e.clientY-34)+'px'}});
- s.addEventListener('pointerleave',()=>tip.style.display='none')}
-)";
-
-inline std::string percent(double fraction) { return std::isfinite(fraction) ? fixed(100 * fraction, 2) + " %" : "-"; }
-
-inline std::string figure(const std::string& value, const std::string& name) {
-  return text_of("<div class=\"figure\"><b>", html_escape(value), "</b><span>", html_escape(name), "</span></div>");
-}
-
-inline std::string card(const chart& c) {
-  std::string out = text_of("<section class=\"card\"><h2>", html_escape(c.title), "</h2>", chart_svg(c));
-  if (c.series.size() > 1) {
-    out += "<div class=\"key\">";
-    for (std::size_t i = 0; i < c.series.size(); ++i)
-      out += text_of("<span><i style=\"background:var(--s", i, ")\"></i>", html_escape(c.series[i].name), "</span>");
-    out += "</div>";
+inline tensor<double> probabilities_of(const view<const float>& logits, double temperature) {
+  tensor<double> out(logits.dims());
+  const index_t classes = logits.dim(1);
+  for (index_t i = 0; i < logits.dim(0); ++i) {
+    const view<const float> row = logits.at(i);
+    const double top = static_cast<double>(*std::max_element(row.begin(), row.end()));
+    double sum = 0;
+    for (index_t k = 0; k < classes; ++k)
+      sum += out[i * classes + k] = std::exp((static_cast<double>(row[k]) - top) / temperature);
+    for (index_t k = 0; k < classes; ++k) out[i * classes + k] /= sum;
   }
-  return out + "</section>";
+  return out;
 }
 
+inline judged_probabilities judge(const view<const float>& logits, std::span<const std::int32_t> labels) {
+  judged_probabilities out;
+  out.temperature = fit_temperature(logits, labels);
+  out.plain = probabilities_of(logits, 1.0);
+  out.scaled = probabilities_of(logits, out.temperature);
+  out.before = calibrate<double>(out.plain, labels);
+  out.after = calibrate<double>(out.scaled, labels);
+  out.loss_before = scaled_log_loss(logits, labels, 1.0).first;
+  out.loss_after = scaled_log_loss(logits, labels, 1 / out.temperature).first;
+  return out;
+}
+
+/// One curve for two classes (the second is positive), one a class against the rest otherwise. Scores are log odds, which do
+/// not saturate as probabilities do.
+inline std::vector<roc_series> roc_curves(const view<const float>& logits, std::span<const std::int32_t> labels,
+                                          const std::vector<std::string>& classes) {
+  const index_t n = logits.dim(0), columns = logits.dim(1);
+  std::vector<roc_series> out;
+  for (index_t k = columns == 2 ? 1 : 0; k < columns; ++k) {
+    std::vector<double> scores;
+    std::vector<std::int32_t> own;
+    for (index_t i = 0; i < n; ++i) {
+      const view<const float> row = logits.at(i);
+      double rest = -INFINITY;
+      for (index_t j = 0; j < columns; ++j)
+        if (j != k) rest = (std::max)(rest, static_cast<double>(row[j]));
+      double sum = 0;
+      for (index_t j = 0; j < columns; ++j)
+        if (j != k) sum += std::exp(static_cast<double>(row[j]) - rest);
+      scores.push_back(static_cast<double>(row[k]) - rest - std::log(sum));
+      own.push_back(labels[static_cast<std::size_t>(i)] == k ? 1 : 0);
+    }
+    std::vector<roc_point> curve = roc_curve(scores, own);
+    if (!curve.empty()) out.push_back({classes[static_cast<std::size_t>(k)], std::move(curve), area_under_curve(scores, own)});
+  }
+  return out;
+}
+
+inline std::string name_of_class(const training_report& r, std::size_t k) {
+  return k < r.classes.size() ? r.classes[k] : to_text(k);
+}
+
+/// The whole matrix for up to 20 classes, otherwise the pairs that are confused most.
 inline std::string confusion_card(const training_report& r) {
-  std::string out = "<section class=\"card\"><h2>Confusion matrix (validation; rows: true class)</h2><table><thead><tr><th></th>";
+  const std::size_t n = r.confusion.size();
+  if (n > 20) {
+    std::vector<std::pair<index_t, std::pair<std::size_t, std::size_t>>> pairs;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t k = 0; k < r.confusion[i].size(); ++k)
+        if (i != k && r.confusion[i][k] > 0) pairs.push_back({-r.confusion[i][k], {i, k}});
+    std::sort(pairs.begin(), pairs.end());
+    if (pairs.size() > 20) pairs.resize(20);
+    std::string out = "<table><thead><tr><th>true class</th><th>taken for</th><th>images</th></tr></thead><tbody>";
+    for (const auto& [count, who] : pairs)
+      out += text_of("<tr><td>", html_escape(name_of_class(r, who.first)), "</td><td>", html_escape(name_of_class(r, who.second)),
+                     "</td><td>", -count, "</td></tr>");
+    return card("What is confused most (validation)", out + "</tbody></table>");
+  }
+  std::string out = "<table id=\"confusion\"><thead><tr><th>true class</th>";
   for (const std::string& name : r.classes) out += "<th>" + html_escape(name) + "</th>";
   out += "<th>correct</th></tr></thead><tbody>";
-  for (std::size_t row = 0; row < r.confusion.size(); ++row) {
+  for (std::size_t row = 0; row < n; ++row) {
     index_t total = 0;
     for (const index_t count : r.confusion[row]) total += count;
-    out += "<tr><td>" + html_escape(row < r.classes.size() ? r.classes[row] : to_text(row)) + "</td>";
+    out += "<tr><td>" + html_escape(name_of_class(r, row)) + "</td>";
     for (std::size_t column = 0; column < r.confusion[row].size(); ++column) {
       const double share = total > 0 ? static_cast<double>(r.confusion[row][column]) / static_cast<double>(total) : 0;
       out += text_of("<td class=\"cell\" style=\"background:rgba(var(--", row == column ? "good" : "bad", "),",
-                     fixed(share * 0.6, 3), ")\">", r.confusion[row][column], "</td>");
+                     fixed(share * 0.55, 3), ")\">", r.confusion[row][column], "</td>");
     }
     const double correct = total > 0 ? static_cast<double>(r.confusion[row][row]) / static_cast<double>(total) : NAN;
     out += "<td>" + percent(correct) + "</td></tr>";
   }
-  return out + "</tbody></table></section>";
+  return card("Confusion matrix (validation)", out + "</tbody></table>", "Rows are true classes, columns what the network says.");
+}
+
+inline std::string classes_card(const training_report& r) {
+  const auto n = static_cast<index_t>(r.confusion.size());
+  std::string out =
+      "<table><thead><tr><th>class</th><th>images</th><th>precision</th><th>recall</th><th>F1</th></tr></thead><tbody>";
+  const auto at = [&](index_t i, index_t k) { return r.confusion[static_cast<std::size_t>(i)][static_cast<std::size_t>(k)]; };
+  for (index_t k = 0; k < n; ++k) {
+    index_t truths = 0, named = 0;
+    for (index_t j = 0; j < n; ++j) truths += at(k, j), named += at(j, k);
+    const auto ratio = [](index_t part, index_t all) {
+      return all == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(all);
+    };
+    out += text_of("<tr><td>", html_escape(name_of_class(r, static_cast<std::size_t>(k))), "</td><td>", truths, "</td><td>",
+                   percent(ratio(at(k, k), named)), "</td><td>", percent(ratio(at(k, k), truths)), "</td><td>",
+                   fixed(ratio(2 * at(k, k), truths + named), 4), "</td></tr>");
+  }
+  return card("Classes (validation)", out + "</tbody></table>");
+}
+
+inline std::string calibration_card(const judged_probabilities& p) {
+  const std::string plot = reliability_svg(
+      {{"as trained", p.before.bins}, {text_of("temperature ", fixed(p.temperature, 2)), p.after.bins}}, p.plain.dim(1));
+  return card("Calibration (validation)", plot + key({"as trained", text_of("with temperature ", fixed(p.temperature, 2))}),
+              text_of("Expected calibration error ", fixed(100 * p.before.expected_error, 2), " %, with temperature ",
+                      fixed(100 * p.after.expected_error, 2), " %; log loss ", short_number(p.loss_before), " and ",
+                      short_number(p.loss_after),
+                      ". On the dashed line probabilities mean what they say. The temperature was fitted to these images."));
+}
+
+inline std::string roc_card(const std::vector<roc_series>& curves, bool two_classes) {
+  std::vector<roc_series> shown(curves.begin(),
+                                curves.begin() + static_cast<std::ptrdiff_t>((std::min)(curves.size(), std::size_t{8})));
+  std::vector<std::string> names;
+  double mean = 0;
+  for (const roc_series& s : curves) mean += s.area / static_cast<double>(curves.size());
+  for (const roc_series& s : shown) names.push_back(text_of(s.name, ", area ", fixed(s.area, 4)));
+  const std::string note =
+      two_classes ? text_of("Area under the curve ", fixed(mean, 4), "; \"", html_escape(curves[0].name), "\" is positive.")
+                  : text_of("Each class against the rest; mean area ", fixed(mean, 4), " over ", curves.size(), " classes.");
+  return card("ROC (validation)", roc_svg(shown) + (two_classes ? "" : key(names)), note);
+}
+
+inline std::string image_tag(const std::string& source, const std::string& alt) {
+  return text_of("<img loading=\"lazy\" src=\"", html_escape(source), "\" alt=\"", html_escape(alt), "\">");
+}
+
+inline std::string gallery_card(const training_report& r) {
+  std::string out = "<div class=\"gallery\">";
+  for (const report_picture& p : r.mistakes) {
+    out += "<figure><div class=\"pair\">" + image_tag(p.source, p.title);
+    if (!p.overlay.empty()) out += image_tag(p.overlay, "Grad-CAM: " + p.title);
+    out += "</div><figcaption><b>" + html_escape(p.title) + "</b> " + html_escape(p.caption) + "</figcaption></figure>";
+  }
+  return card(r.mistakes_title, out + "</div>",
+              "To the right of each picture: Grad-CAM, what in it speaks for the class that the network names (red: most).",
+              true);
+}
+
+inline std::string augmented_card(const training_report& r) {
+  std::string out = "<div class=\"thumbs\">";
+  for (const report_picture& p : r.augmented) out += image_tag(p.source, p.title);
+  return card("Training images as the network sees them", out + "</div>",
+              "After resizing, crop and random changes, with the normalisation undone.");
 }
 
 inline std::string epochs_card(const training_report& r) {
   std::string out =
-      "<section class=\"card\"><h2>Epochs</h2><table><thead><tr><th>epoch</th><th>train loss</th><th>train accuracy</th>"
-      "<th>val loss</th><th>val accuracy</th><th>learning rate</th><th>images/s</th><th>time</th></tr></thead><tbody>";
+      "<table id=\"epochs\"><thead><tr><th>epoch</th><th>train loss</th><th>train accuracy</th><th>val loss</th><th>val "
+      "accuracy</th>"
+      "<th>learning rate</th><th>images/s</th><th>time</th></tr></thead><tbody>";
   for (const epoch_record& e : r.history)
     out += text_of("<tr", e.epoch == r.best_epoch ? " class=\"best\"" : "", "><td>", e.epoch,
                    e.epoch == r.best_epoch ? " (best)" : "", "</td><td>", short_number(e.train_loss), "</td><td>",
                    percent(e.train_accuracy), "</td><td>", short_number(e.val_loss), "</td><td>", percent(e.val_accuracy),
                    "</td><td>", short_number(e.learning_rate), "</td><td>", fixed(e.images_per_second, 1), "</td><td>",
                    clock_text(e.seconds), "</td></tr>");
-  return out + "</tbody></table></section>";
+  return card("Epochs", out + "</tbody></table>", "", true);
 }
 
 }  // namespace detail
 
-/// The page as text: works offline and without script, light and dark, from phone width up.
+/// The page as text: works offline and without script, light and dark, from phone width up. Texts may hold any characters.
 inline std::string report_html(const training_report& r) {
-  const auto column = [&](double epoch_record::*field) {
-    std::vector<double> out;
-    for (const epoch_record& e : r.history) out.push_back(e.*field);
-    return out;
-  };
-  std::vector<double> epochs;
-  for (const epoch_record& e : r.history) epochs.push_back(static_cast<double>(e.epoch));
+  const auto classes = static_cast<index_t>(r.classes.size()), images = static_cast<index_t>(r.labels.size());
+  // What cannot be judged is left out: no validation, logits that are not finite, a network with one output.
+  const bool judged = images > 0 && classes > 1 && static_cast<index_t>(r.logits.size()) == images * classes &&
+                      std::all_of(r.logits.begin(), r.logits.end(), [](float z) { return std::isfinite(z); });
+  const view<const float> logits(r.logits.data(), shape{images, judged ? classes : 0});
+  std::vector<roc_series> roc;
+  detail::judged_probabilities probabilities;
+  if (judged) {
+    roc = detail::roc_curves(logits, r.labels, r.classes);
+    probabilities = detail::judge(logits, r.labels);
+  }
 
-  std::string out = text_of(
-      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width,initial-scale=1\"><title>",
-      html_escape(r.title), "</title><style>", detail::report_style, "</style></head><body><main><h1>", html_escape(r.title),
-      "</h1><p class=\"note\">");
-  if (r.history.empty())
-    out += "No epoch has ended yet.</p>";
-  else
-    out += text_of(r.finished ? "Finished" : "Running", ": ", r.history.size(),
-                   r.history.size() == 1 ? " epoch in " : " epochs in ", clock_text(r.history.back().seconds), ".</p>");
-  for (const epoch_record& e : r.history)
-    if (e.epoch == r.best_epoch)
-      out += "<div class=\"figures\">" + detail::figure(detail::percent(e.val_accuracy), "validation accuracy (best)") +
-             detail::figure(short_number(e.val_loss), "validation log loss") + detail::figure(to_text(e.epoch), "best epoch") +
-             detail::figure(fixed(r.history.back().images_per_second, 1), "images/s") + "</div>";
+  std::string note = "No epoch has ended yet.";
+  if (!r.history.empty())
+    note = text_of(r.finished ? "Finished" : "Running", ": ", r.history.size(),
+                   r.history.size() == 1 ? " epoch in " : " epochs in ", clock_text(r.history.back().seconds), ".");
+  std::string out = detail::page_begin(r.title, note);
+  for (const epoch_record& e : r.history) {
+    if (e.epoch != r.best_epoch) continue;
+    out += "<div class=\"figures\">";
+    if (std::isfinite(e.val_accuracy))
+      out += detail::figure(detail::percent(e.val_accuracy), "validation accuracy") +
+             detail::figure(short_number(e.val_loss), "validation log loss");
+    else
+      out += detail::figure(detail::percent(e.train_accuracy), "training accuracy") +
+             detail::figure(short_number(e.train_loss), "training loss");
+    if (roc.size() == 1) out += detail::figure(fixed(roc[0].area, 4), "area under the ROC curve");
+    if (judged) out += detail::figure(detail::percent(probabilities.before.expected_error), "calibration error (ECE)");
+    out += detail::figure(text_of(e.epoch, " of ", r.history.size()), "best epoch") +
+           detail::figure(fixed(r.history.back().images_per_second, 1), "images/s") + "</div>";
+  }
   out += "<div class=\"cards\">";
-  if (!r.history.empty()) {
-    out += detail::card({"Loss",
-                         epochs,
-                         {{"train", column(&epoch_record::train_loss)}, {"validation", column(&epoch_record::val_loss)}},
-                         true,
-                         false});
-    out += detail::card({"Accuracy",
-                         epochs,
-                         {{"train", column(&epoch_record::train_accuracy)}, {"validation", column(&epoch_record::val_accuracy)}},
-                         false,
-                         true});
-    out += detail::card({"Learning rate", epochs, {{"learning rate", column(&epoch_record::learning_rate)}}, true, false});
-    out += detail::card({"Images per second", epochs, {{"images/s", column(&epoch_record::images_per_second)}}, true, false});
+  for (const chart& c : training_charts(r.history, r.best_epoch)) out += detail::card(c);
+  if (!r.confusion.empty()) out += detail::confusion_card(r) + detail::classes_card(r);
+  if (!roc.empty()) out += detail::roc_card(roc, classes == 2);
+  if (judged) out += detail::calibration_card(probabilities);
+  if (!r.mistakes.empty()) out += detail::gallery_card(r);
+  if (!r.augmented.empty()) out += detail::augmented_card(r);
+  if (!r.filters.empty())
+    out += detail::card(
+        "First-layer filters",
+        text_of("<img class=\"filters\" src=\"", html_escape(r.filters), "\" alt=\"filters of the first convolution\">"),
+        html_escape(r.filters_note));
+  if (!r.history.empty()) out += detail::epochs_card(r);
+  if (!r.settings.empty()) out += detail::card("Settings", detail::pairs_table(r.settings));
+  if (!r.data.empty() || !r.machine.empty()) {
+    out += "<div class=\"cards\" style=\"align-content:start\">";
+    if (!r.data.empty()) out += detail::card("Data", detail::pairs_table(r.data), "", true);
+    if (!r.machine.empty()) out += detail::card("Machine", detail::pairs_table(r.machine), "", true);
+    out += "</div>";
   }
-  if (!r.confusion.empty()) out += detail::confusion_card(r);
-  if (!r.settings.empty()) {
-    out += "<section class=\"card\"><h2>Settings</h2><table><tbody>";
-    for (const auto& [name, value] : r.settings)
-      out += "<tr><td>" + html_escape(name) + "</td><td>" + html_escape(value) + "</td></tr>";
-    out += "</tbody></table></section>";
-  }
-  out += "</div>";
-  if (!r.history.empty()) out += "<div style=\"margin-top:16px\">" + detail::epochs_card(r) + "</div>";
   if (!r.command.empty())
-    out += "<p class=\"note\" style=\"margin-top:16px\">Repeat: <code>" + html_escape(r.command) + "</code></p>";
-  return out + "</main><div id=\"tip\"></div><script>" + detail::report_script + "</script></body></html>\n";
+    out += detail::card("Repeat this run", "<code id=\"command\">" + html_escape(r.command) + "</code>", "", true);
+  return out + "</div>" + detail::page_end();
 }
 
 }  // namespace minicnn::inline MINICNN_ABI
