@@ -36,6 +36,66 @@ TEST_CASE("a run without validation or without an epoch still has a page") {
   CHECK_FALSE(contains(page, "Confusion"));
 }
 
+TEST_CASE("validation's logits give ROC and calibration; nothing is shown that cannot be judged") {
+  training_report r;
+  r.history = {{1, 0.7, 0.5, 0.6, 0.75, 0.1, 30, 60}};
+  r.best_epoch = 1;
+  r.classes = {"cat", "<dog>"};
+  r.labels = {0, 0, 1, 1};
+  r.logits = {2, 0, 0, 1, 0, 3, 0, 2};  // cat sure, cat taken for dog, dog sure, dog sure
+  r.confusion = {{1, 1}, {0, 2}};
+  const std::string page = report_html(r);
+  CHECK(contains(page, "Area under the curve 1.0000; \"&lt;dog&gt;\" is positive."));
+  CHECK(contains(page, "<td>66.67 %</td><td>100.00 %</td><td>0.8000</td>"));  // dog: precision, recall, F1
+  CHECK(contains(page, "Expected calibration error"));
+  CHECK_FALSE(contains(page, "<dog>"));
+  for (const float bad : {NAN, INFINITY}) {
+    r.logits[3] = bad;
+    const std::string without = report_html(r);
+    CHECK_FALSE(contains(without, "Calibration"));
+    CHECK_FALSE(contains(without, "nan"));
+  }
+  r.logits.pop_back();
+  CHECK_FALSE(contains(report_html(r), "Calibration"));
+}
+
+TEST_CASE("pictures, captions and paths are escaped") {
+  training_report r;
+  r.mistakes = {{"data:image/jpeg;base64,AA==", "data:image/jpeg;base64,BB==", "a<b>", "is \"c\" & (x'y/<script>.jpg)"}};
+  r.augmented = {{"data:image/jpeg;base64,CC==", "", "e\" onerror=\"f", ""}};
+  r.filters = "data:image/png;base64,DD==";
+  const std::string page = report_html(r);
+  for (const char* part : {"AA==", "BB==", "CC==", "DD==", "a&lt;b&gt;", "is &quot;c&quot; &amp; (x'y/&lt;script&gt;.jpg)"})
+    CHECK(contains(page, part));
+  CHECK_FALSE(contains(page, "\" onerror="));
+  CHECK_FALSE(contains(page, "<script>.jpg"));
+}
+
+TEST_CASE("many classes: pairs instead of a matrix, at most eight ROC curves") {
+  training_report r;
+  r.history = {{1, 0.7, 0.5, 0.6, 0.75, 0.1, 30, 60}};
+  r.best_epoch = 1;
+  r.confusion.assign(30, std::vector<index_t>(30, 0));
+  r.confusion[3][7] = 5;
+  for (std::int32_t k = 0; k < 30; ++k) r.classes.push_back("class" + to_text(k));
+  const std::string page = report_html(r);
+  CHECK(contains(page, "<td>class3</td><td>class7</td><td>5</td>"));
+  CHECK_FALSE(contains(page, "id=\"confusion\""));
+}
+
+TEST_CASE("curves.svg is a file of its own") {
+  const std::vector<epoch_record> history{{1, 0.7, 0.5, 0.6, 0.55, 0.1, 30, 60}, {2, 0.5, 0.7, 0.4, 0.8, 0.05, 31, 125}};
+  const std::string svg = curves_svg(history, 2, "a & b");
+  CHECK(contains(svg, "<svg xmlns=\"http://www.w3.org/2000/svg\""));
+  CHECK(contains(svg, "a &amp; b"));
+  CHECK(contains(svg, "validation, epoch 2: 80.0%"));
+  CHECK(contains(svg, "class=\"mark\""));
+  // Without validation its charts are gone.
+  const std::vector<epoch_record> alone{{1, 0.7, 0.5, NAN, NAN, 0.1, 30, 60}};
+  CHECK_FALSE(contains(curves_svg(alone, 1, ""), "log loss"));
+  CHECK(training_charts(alone, 1).size() == 4);
+}
+
 TEST_CASE("numbers for people") {
   CHECK(short_number(0) == "0");
   CHECK(short_number(0.12345) == "0.123");

@@ -78,34 +78,56 @@ inline std::vector<double> axis_ticks(double low, double high) {
 
 }  // namespace detail
 
+/// Where a chart's values lie in its picture of 520 x 260, and which values its axes name.
+class chart_scale {
+ public:
+  static constexpr double width = 520, height = 260, left = 52, right = 12, top = 12, bottom = 34;
+
+  explicit chart_scale(const chart& c) : percent_(c.percent) {
+    low_ = c.zero_based ? 0 : INFINITY, high_ = -INFINITY;
+    for (const chart_series& s : c.series)
+      for (const double v : s.values)
+        if (std::isfinite(v)) low_ = (std::min)(low_, v), high_ = (std::max)(high_, v);
+    if (!(low_ <= high_)) low_ = 0, high_ = 1;
+    if (high_ - low_ < 1e-12 * (1 + std::abs(high_)))
+      low_ -= 0.5 * (1e-3 + std::abs(low_)) * !c.zero_based, high_ += 0.5 * (1e-3 + std::abs(high_));
+    first_ = c.x.empty() ? 0 : c.x.front();
+    last_ = c.x.empty() || c.x.back() <= first_ ? first_ + 1 : c.x.back();
+  }
+
+  double x(double v) const { return left + (v - first_) / (last_ - first_) * (width - left - right); }
+  double y(double v) const { return height - bottom - (v - low_) / (high_ - low_) * (height - top - bottom); }
+  std::string label(double v) const { return percent_ ? short_number(v * 100) + "%" : short_number(v); }
+  bool shows(double v) const { return v >= first_ && v <= last_; }
+
+  std::vector<double> y_ticks() const { return detail::axis_ticks(low_, high_); }
+  /// Whole numbers: epochs.
+  std::vector<double> x_ticks() const {
+    std::vector<double> ticks = detail::axis_ticks(first_, last_);
+    std::erase_if(ticks, [](double t) { return t > std::floor(t); });
+    return ticks;
+  }
+
+ private:
+  double low_ = 0, high_ = 1, first_ = 0, last_ = 1;
+  bool percent_ = false;
+};
+
 /// The chart as an <svg> element of class "chart"; colours come from the page's style (classes s0, s1, ...).
 inline std::string chart_svg(const chart& c) {
-  constexpr double width = 520, height = 260, left = 52, right = 12, top = 12, bottom = 34;
-  double low = c.zero_based ? 0 : INFINITY, high = -INFINITY;
-  for (const chart_series& s : c.series)
-    for (const double v : s.values)
-      if (std::isfinite(v)) low = (std::min)(low, v), high = (std::max)(high, v);
-  if (!(low <= high)) low = 0, high = 1;
-  if (high - low < 1e-12 * (1 + std::abs(high)))
-    low -= 0.5 * (1e-3 + std::abs(low)) * !c.zero_based, high += 0.5 * (1e-3 + std::abs(high));
-  const double first = c.x.empty() ? 0 : c.x.front(), last = c.x.empty() || c.x.back() <= first ? first + 1 : c.x.back();
-  const auto place_x = [&](double v) { return left + (v - first) / (last - first) * (width - left - right); };
-  const auto place_y = [&](double v) { return height - bottom - (v - low) / (high - low) * (height - top - bottom); };
-  const auto label = [&](double v) { return c.percent ? short_number(v * 100) + "%" : short_number(v); };
-
+  const chart_scale scale(c);
   std::string out = text_of("<svg class=\"chart\" viewBox=\"0 0 520 260\" role=\"img\" tabindex=\"0\" aria-label=\"",
                             html_escape(c.title), "\">");
-  for (const double t : detail::axis_ticks(low, high))
-    out += text_of("<line class=\"grid\" x1=\"52\" x2=\"508\" y1=\"", fixed(place_y(t), 1), "\" y2=\"", fixed(place_y(t), 1),
-                   "\"/><text class=\"tick\" x=\"46\" y=\"", fixed(place_y(t) + 4, 1), "\" text-anchor=\"end\">", label(t),
+  for (const double t : scale.y_ticks())
+    out += text_of("<line class=\"grid\" x1=\"52\" x2=\"508\" y1=\"", fixed(scale.y(t), 1), "\" y2=\"", fixed(scale.y(t), 1),
+                   "\"/><text class=\"tick\" x=\"46\" y=\"", fixed(scale.y(t) + 4, 1), "\" text-anchor=\"end\">", scale.label(t),
                    "</text>");
-  for (const double t : detail::axis_ticks(first, last))
-    if (t == std::floor(t))
-      out += text_of("<text class=\"tick\" x=\"", fixed(place_x(t), 1), "\" y=\"", fixed(height - 16, 1),
-                     "\" text-anchor=\"middle\">", short_number(t).substr(0, short_number(t).find('.')), "</text>");
-  out += text_of("<text class=\"tick\" x=\"280\" y=\"256\" text-anchor=\"middle\">epoch</text>");
-  if (c.mark >= first && c.mark <= last)
-    out += text_of("<line class=\"mark\" x1=\"", fixed(place_x(c.mark), 1), "\" x2=\"", fixed(place_x(c.mark), 1),
+  for (const double t : scale.x_ticks())
+    out += text_of("<text class=\"tick\" x=\"", fixed(scale.x(t), 1), "\" y=\"243\" text-anchor=\"middle\">",
+                   static_cast<index_t>(t), "</text>");
+  out += "<text class=\"tick\" x=\"280\" y=\"256\" text-anchor=\"middle\">epoch</text>";
+  if (scale.shows(c.mark))
+    out += text_of("<line class=\"mark\" x1=\"", fixed(scale.x(c.mark), 1), "\" x2=\"", fixed(scale.x(c.mark), 1),
                    "\" y1=\"12\" y2=\"226\"/>");
   const char* radius = c.x.size() > 60 ? "1.5" : "3";
   for (std::size_t s = 0; s < c.series.size(); ++s) {
@@ -113,11 +135,11 @@ inline std::string chart_svg(const chart& c) {
     for (std::size_t i = 0; i < c.series[s].values.size() && i < c.x.size(); ++i) {
       const double v = c.series[s].values[i];
       if (!std::isfinite(v)) continue;
-      const std::string x = fixed(place_x(c.x[i]), 1), y = fixed(place_y(v), 1);
+      const std::string x = fixed(scale.x(c.x[i]), 1), y = fixed(scale.y(v), 1);
       points += text_of(points.empty() ? "" : " ", x, ",", y);
-      dots +=
-          text_of("<circle class=\"s", s, "\" cx=\"", x, "\" cy=\"", y, "\" r=\"", radius, "\"><title>",
-                  html_escape(c.series[s].name), ", epoch ", static_cast<index_t>(c.x[i]), ": ", label(v), "</title></circle>");
+      dots += text_of("<circle class=\"s", s, "\" cx=\"", x, "\" cy=\"", y, "\" r=\"", radius, "\"><title>",
+                      html_escape(c.series[s].name), ", epoch ", static_cast<index_t>(c.x[i]), ": ", scale.label(v),
+                      "</title></circle>");
     }
     out += text_of("<polyline class=\"s", s, "\" points=\"", points, "\"/>", dots);
   }

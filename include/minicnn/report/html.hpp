@@ -236,7 +236,7 @@ inline std::string report_html(const training_report& r) {
   std::vector<roc_series> roc;
   detail::judged_probabilities probabilities;
   if (judged) {
-    roc = detail::roc_curves(logits, r.labels, r.classes);
+    if (classes <= 20) roc = detail::roc_curves(logits, r.labels, r.classes);
     probabilities = detail::judge(logits, r.labels);
   }
 
