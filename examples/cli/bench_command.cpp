@@ -65,6 +65,7 @@ double peak_mebibytes() {
 int bench_command(const bench_options& o) {
   catch_interrupts();
   minicnn::network<float> net = make_named_model(o.model, o.threads);
+  net.bf16(o.precision == "bf16");
   const minicnn::shape& one = net.input_dims();
   minicnn::tensor<float> images({o.batch_size, one[1], one[2], one[3]});
   minicnn::random_stream random(minicnn::random_key(1));
@@ -75,6 +76,7 @@ int bench_command(const bench_options& o) {
   std::vector<double> times;
   if (o.mode == "infer") {
     minicnn::workspace<float> space(net.threads());
+    space.bf16(o.precision == "bf16");
     times = measure(o.steps, [&] { net.predict(images, space); });
   } else {
     const minicnn::softmax_cross_entropy<float> loss;
@@ -129,8 +131,10 @@ void add_bench(CLI::App& app, action& chosen) {
   command->add_option("--threads", o->threads, "0: all processors")
       ->check(CLI::Range(0, minicnn::max_threads))
       ->capture_default_str();
-  command->add_option("--precision", o->precision, "of arithmetic; fp32 in this version")
-      ->check(CLI::IsMember({"fp32"}))
+  command
+      ->add_option("--precision", o->precision,
+                   "fp32, or bf16: products of matrices rounded to bfloat16, sums and weights in fp32")
+      ->check(CLI::IsMember({"fp32", "bf16"}))
       ->capture_default_str();
   command->add_flag("--json", o->json, "one JSON object");
   command->callback([o, aux, &chosen] {

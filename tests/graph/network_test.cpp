@@ -35,7 +35,8 @@ network<T> tangled(network_options o = {}) {
   auto z = conv2d(y, {.filters = 4, .kernel = 3, .padding = 1});
   y = relu(add(z, y));
   auto aux = dense(flatten(max_pool(y, {.kernel = 3, .stride = 3})), 3, {.name = "aux"});
-  y = concat({relu(conv2d(y, {.filters = 3, .kernel = 1, .bias_init = 0.1})), y, relu(conv2d(y, {.filters = 2, .kernel = 5, .padding = 2, .bias_init = 0.1}))});
+  y = concat({relu(conv2d(y, {.filters = 3, .kernel = 1, .bias_init = 0.1})), y,
+              relu(conv2d(y, {.filters = 2, .kernel = 5, .padding = 2, .bias_init = 0.1}))});
   y = add(y, y);
   y = flatten(avg_pool(y, {.kernel = 3, .stride = 2}));
   return network<T>(std::move(g), {dense(relu(dense(y, 6)), 3, {.name = "logits"}), aux}, o);
@@ -294,4 +295,36 @@ TEST_CASE("graphs that make no network are refused") {
   auto a = two.input({4}, "a"), b = two.input({4}, "b");
   auto sum = add(a, b);
   CHECK_THROWS_WITH_AS(network<float>(std::move(two), {sum}), "network: wanted one input, the graph has 2", option_error);
+}
+
+TEST_CASE("bf16: a network of float computes near its fp32 self, one of double not differently") {
+  const auto run = [](auto zero, bool bf16) {
+    using T = decltype(zero);
+    graph<T> g;
+    auto x = relu(conv2d(g.input({3, 12, 12}), {.filters = 20, .kernel = 3, .stride = 2}));
+    network<T> net(std::move(g), {dense(flatten(x), 10)}, {.bf16 = bf16});
+    tensor<T> images({16, 3, 12, 12});
+    random_stream s{random_key(3)};
+    for (index_t i = 0; i < images.size(); ++i) images.data()[i] = static_cast<T>(s.uniform(-1.0, 1.0));
+    std::vector<double> seen;
+    const auto keep = [&](const auto& values) {
+      for (index_t i = 0; i < values.size(); ++i) seen.push_back(static_cast<double>(values.data()[i]));
+    };
+    keep(net.forward(images));
+    const view<T> dy = net.output_gradient();
+    for (index_t i = 0; i < dy.size(); ++i) dy.data()[i] = static_cast<T>(s.uniform(-1.0, 1.0));
+    net.backward();
+    keep(net.parameter_gradient("conv1.weight"));
+    keep(net.parameter_gradient("fc1.weight"));
+    return seen;
+  };
+  const auto exact = run(0.0F, false), narrow = run(0.0F, true);
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    difference += (exact[i] - narrow[i]) * (exact[i] - narrow[i]);
+    size += exact[i] * exact[i];
+  }
+  CHECK(std::sqrt(difference / size) < 1.0 / 64);    // each factor is off by up to 2^-9, and some ReLUs near 0 change sides
+  CHECK(std::sqrt(difference / size) > 1.0 / 4096);  // rounded indeed
+  CHECK(run(0.0, false) == run(0.0, true));
 }

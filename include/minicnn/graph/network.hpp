@@ -46,6 +46,8 @@ class workspace {
 
   /// Lowers or restores the instruction set (tests, comparisons).
   void instruction_set(isa i) { ctx_.instruction_set = i, run_.reset(); }
+  /// Whether matrices are multiplied as bfloat16 (default: no); see network_options.
+  void bf16(bool wanted) { ctx_.bf16 = wanted, run_.reset(); }
   /// Whether convolutions may be computed by Winograd (default: yes).
   void winograd(bool allowed) { ctx_.winograd = allowed, run_.reset(); }
 
@@ -60,7 +62,13 @@ class workspace {
 struct network_options {
   std::uint64_t seed = 0;  ///< of the first parameter values and of dropout
   int threads = 0;         ///< of training; 0: all
-  bool winograd = true;    ///< whether convolutions may be computed by Winograd (faster; errs by about 2e-6 in float)
+  /// Whether training multiplies matrices of bfloat16-rounded numbers where that is faster (float only; Winograd convolutions
+  /// and products of few rows stay in float). Weights, sums and everything else are float.
+  bool bf16 = false;
+  bool winograd = true;  ///< whether convolutions may be computed by Winograd (faster; errs by about 2e-6 in float)
+
+  /// False: parameters are 0 until weights are loaded, which saves seconds for large networks.
+  bool initialize = true;
 };
 
 template <class T = float>
@@ -92,8 +100,12 @@ class network {
     topology_ = std::move(made);
     state_.build(names, plans);
     ctx_.threads = resolve_threads(o.threads);
+    ctx_.bf16 = o.bf16;
     ctx_.winograd = o.winograd;
-    state_.initialize(seed_);
+    if (o.initialize)
+      state_.initialize(seed_);
+    else
+      state_.initialize_buffers();
   }
 
   network(network&&) noexcept = default;
@@ -139,6 +151,8 @@ class network {
   int threads() const { return ctx_.threads; }
   void threads(int count) { ctx_.threads = resolve_threads(count), run_.reset(); }
   void instruction_set(isa i) { ctx_.instruction_set = i, run_.reset(); }
+  /// Whether training multiplies matrices as bfloat16; see network_options.
+  void bf16(bool wanted) { ctx_.bf16 = wanted, run_.reset(); }
   /// Whether convolutions of training may be computed by Winograd.
   void winograd(bool allowed) { ctx_.winograd = allowed, run_.reset(); }
 

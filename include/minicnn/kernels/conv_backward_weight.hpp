@@ -192,9 +192,10 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
           if (dbias != nullptr && column_block == 0)
             dispatch<detail::sum_lines_kernel>(i, static_cast<const T*>(packed_a), p.row_tiles, index_t{tile}, p.depth, p.first,
                                                slice_bias + slice * padded_filters + f0);
+          if (run.bf16) narrow_panels(i, p.row_tiles, p.depth, tile, packed_a);
           q += p.depth;
           p.last = q == end && n0 + count == batch;
-          multiply_block(i, tile, p, [&](index_t panel) {
+          multiply_block(i, tile, run.bf16, p, [&](index_t panel) {
             dispatch<detail::gather_kernel>(
                 i, static_cast<const detail::gather_piece*>(pieces), static_cast<const index_t*>(first_piece + 2 * panel),
                 static_cast<const index_t*>(position), p.depth, source, source_begin, source_end, packed_b);

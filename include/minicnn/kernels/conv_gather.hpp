@@ -12,6 +12,7 @@
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/kernels/tile.hpp"
+#include "minicnn/kernels/tile_bf16.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -204,7 +205,9 @@ void pack_chunked(const context& run, index_t filters, index_t taps, T* to, cons
     for (index_t task = begin; task < end; ++task) {
       const index_t k0 = task / panels * depth, panel = task % panels, length = (std::min)(depth, taps - k0);
       T* const place = to + k0 * panels * tile + panel * tile * length;
-      pack(panel * tile, (std::min)(tile, filters - panel * tile), k0, length, task + 1 < end ? place : last);
+      T* const packed = task + 1 < end ? place : last;
+      pack(panel * tile, (std::min)(tile, filters - panel * tile), k0, length, packed);
+      if (run.bf16) narrow_panels(run.instruction_set, 1, length, tile, packed);
       if (task + 1 == end) std::copy(last, last + tile * length, place);
     }
   });
@@ -268,7 +271,7 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
       p.a = g.weights + k0 * padded_filters + f0 * p.depth;
       p.first = k0 == 0;
       p.last = k0 + p.depth == g.taps;
-      multiply_block(i, tile, p, [&](index_t panel) {
+      multiply_block(i, tile, run.bf16, p, [&](index_t panel) {
         dispatch<detail::gather_kernel>(i, static_cast<const detail::gather_piece*>(pieces),
                                         static_cast<const index_t*>(first_piece + 2 * panel), g.tap_offset + k0, p.depth,
                                         g.source, g.source_begin, g.source_end, packed_b);

@@ -7,6 +7,7 @@
 #include "minicnn/kernels/gemm_dots.hpp"
 #include "minicnn/kernels/pack.hpp"
 #include "minicnn/kernels/tile.hpp"
+#include "minicnn/kernels/tile_bf16.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -100,7 +101,8 @@ void gemm_dots(const context& run, const matrix<T>& a, const matrix<T>& b, T* c,
 
 /// C (M x N, row-major, leading dimension ldc) = A (M x K) * B (K x N). C must not overlap A or B.
 ///
-/// Tasks are blocks of C; each packs what it needs of A and B into its thread's scratch, a chunk of k at a time.
+/// Tasks are blocks of C; each packs what it needs of A and B into its thread's scratch, a chunk of k at a time. With
+/// `run.bf16` the packed operands are rounded to bfloat16; products of few rows, which wait for memory, stay in float.
 template <class T>
 void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, index_t ldc, const epilogue<T>& finish,
           scratch& work) {
@@ -146,9 +148,10 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
       const pack_source<T> lines{a.data + i0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride, task_rows,
                                  p.depth};
       pack_panels(i, lines, tile, packed_a);
+      if (run.bf16) narrow_panels(i, p.row_tiles, p.depth, tile, packed_a);
       p.first = k0 == 0;
       p.last = k0 + p.depth == k;
-      multiply_block(i, tile, p, [&](index_t panel) {
+      multiply_block(i, tile, run.bf16, p, [&](index_t panel) {
         const index_t j = panel * width, count = (std::min)(width, task_columns - j);
         const pack_source<T> columns{b.data + (j0 + j) * b.column_stride + k0 * b.row_stride, b.column_stride, b.row_stride,
                                      count, p.depth};

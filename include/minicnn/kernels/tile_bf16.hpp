@@ -1,0 +1,211 @@
+#pragma once
+/// The tile of tile.hpp on operands rounded to bfloat16, with sums in float: half of the loads, and on processors with
+/// AVX512-BF16 two multiply-adds where there was one.
+///
+/// Panels are packed in float as ever and narrowed in place: steps k = 2 s and 2 s + 1 of line i become one 32-bit word at
+/// [s * width + i], the first in its lower half. What a product of bfloat16 numbers loses is in the rounding of the operands
+/// (2^-9 relative); products are exact in float, and sums are made in float.
+
+#include <cstdint>
+
+#include "minicnn/kernels/tile.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Whether the processor multiplies bfloat16 numbers itself (vdpbf16ps); elsewhere they are widened and multiplied in float.
+/// The two add the products of a pair in different ways, so their results differ by rounding.
+inline bool native_bf16([[maybe_unused]] isa i) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  static const bool has = __builtin_cpu_supports("avx512bf16") != 0;
+  return i == isa::avx512 && has;
+#else
+  return false;
+#endif
+}
+
+namespace detail {
+
+template <class V>
+using word_vec = vec<std::uint32_t, V>;
+
+/// Rounds to nearest, ties to even, and leaves the result in the upper half of each word; NaN stays NaN.
+template <class V>
+MINICNN_INLINE void round_to_bf16(word_vec<V>& bits) {
+  const word_vec<V> rounded = bits + 0x7FFFU + ((bits >> 16) & 1U);
+  bits = (bits & 0x7FFFFFFFU) > 0x7F800000U ? bits | 0x400000U : rounded;
+}
+
+/// Narrows one packed panel of `depth` steps of `width` elements in place. An odd last step is paired with zeros.
+struct narrow_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(index_t depth, index_t width, float* panel) {
+    constexpr int lanes = V::template lanes<float>;
+    auto* const words = reinterpret_cast<std::uint32_t*>(panel);
+    for (index_t step = 0; 2 * step < depth; ++step) {
+      std::uint32_t* const to = words + step * width;
+      const std::uint32_t* const low = words + 2 * step * width;
+      const std::uint32_t* const high = low + width;
+      const bool pair = 2 * step + 1 < depth;
+      index_t i = 0;
+      for (; i + lanes <= width; i += lanes) {
+        word_vec<V> a, b{};
+        load<V>(a, low + i);
+        if (pair) load<V>(b, high + i);
+        round_to_bf16<V>(a);
+        round_to_bf16<V>(b);
+        store<V>(to + i, word_vec<V>((a >> 16) | (b & 0xFFFF0000U)));
+      }
+      for (; i < width; ++i) {
+        std::uint32_t halves[2] = {low[i], pair ? high[i] : 0U};
+        for (std::uint32_t& x : halves) x = (x & 0x7FFFFFFFU) > 0x7F800000U ? x | 0x400000U : x + 0x7FFFU + ((x >> 16) & 1U);
+        to[i] = halves[0] >> 16 | (halves[1] & 0xFFFF0000U);
+      }
+    }
+  }
+};
+
+/// sums = (or += unless `first`) the product of narrowed panels, `steps` words deep; products in float.
+template <class V, int Rows>
+MINICNN_INLINE void multiply_widened(index_t steps, const std::uint32_t* a, const std::uint32_t* b, float* sums, bool first) {
+  using float_vec = vec<float, V>;  // a cast from words keeps the bits
+  constexpr int lanes = V::template lanes<float>;
+  vec<float, V> sum[Rows][2];
+  MINICNN_UNROLL
+  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vec<float, V>{};
+  for (index_t s = 0; s < steps; ++s, a += Rows, b += 2 * lanes) {
+    word_vec<V> pair0, pair1;
+    load<V>(pair0, b);
+    load<V>(pair1, b + lanes);
+    const word_vec<V> low0 = pair0 << 16, low1 = pair1 << 16, high0 = pair0 & 0xFFFF0000U, high1 = pair1 & 0xFFFF0000U;
+    MINICNN_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+      const word_vec<V> x = word_vec<V>{} + a[i];
+      const word_vec<V> low = x << 16, high = x & 0xFFFF0000U;
+      sum[i][0] += float_vec(low) * float_vec(low0);
+      sum[i][1] += float_vec(low) * float_vec(low1);
+      sum[i][0] += float_vec(high) * float_vec(high0);
+      sum[i][1] += float_vec(high) * float_vec(high1);
+    }
+  }
+  MINICNN_UNROLL
+  for (int i = 0; i < Rows; ++i)
+    for (int half = 0; half < 2; ++half) {
+      float* const to = sums + (i * 2 + half) * lanes;
+      vec<float, V> before{};
+      if (!first) load<V>(before, to);
+      store<V>(to, vec<float, V>(sum[i][half] + before));
+    }
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/// The same by vdpbf16ps. Written as assembly: its intrinsics want a compiler flag or <immintrin.h>, which costs more compile
+/// time than the rest of the library.
+template <class V, int Rows>
+MINICNN_INLINE void multiply_native(index_t steps, const std::uint32_t* a, const std::uint32_t* b, float* sums, bool first) {
+  constexpr int lanes = V::template lanes<float>;
+  vec<float, V> sum[Rows][2];
+  MINICNN_UNROLL
+  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vec<float, V>{};
+  for (index_t s = 0; s < steps; ++s, a += Rows, b += 2 * lanes) {
+    word_vec<V> pair0, pair1;
+    load<V>(pair0, b);
+    load<V>(pair1, b + lanes);
+    MINICNN_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+      const word_vec<V> x = word_vec<V>{} + a[i];
+      __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum[i][0]) : "v"(x), "v"(pair0));
+      __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum[i][1]) : "v"(x), "v"(pair1));
+    }
+  }
+  MINICNN_UNROLL
+  for (int i = 0; i < Rows; ++i)
+    for (int half = 0; half < 2; ++half) {
+      float* const to = sums + (i * 2 + half) * lanes;
+      vec<float, V> before{};
+      if (!first) load<V>(before, to);
+      store<V>(to, vec<float, V>(sum[i][half] + before));
+    }
+}
+#endif
+
+template <int Rows>
+struct narrow_column_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(index_t depth, const float* a, index_t row_tiles, const float* b, float* sums, bool first,
+                                 [[maybe_unused]] bool native) {
+    if constexpr (Rows <= tile_rows_limit<V>) {
+      const auto* const words_b = reinterpret_cast<const std::uint32_t*>(b);
+      for (index_t i = 0; i < row_tiles; ++i) {
+        // A narrowed panel keeps its place: only its first half is used.
+        const auto* const words_a = reinterpret_cast<const std::uint32_t*>(a + i * depth * Rows);
+        float* const to = sums + i * Rows * 2 * V::template lanes<float>;
+#if defined(__x86_64__) && defined(__GNUC__)
+        if constexpr (V::bytes == 64) {
+          if (native) {
+            multiply_native<V, Rows>((depth + 1) / 2, words_a, words_b, to, first);
+            continue;
+          }
+        }
+#endif
+        multiply_widened<V, Rows>((depth + 1) / 2, words_a, words_b, to, first);
+      }
+    }
+  }
+};
+
+inline void multiply_narrow_column(isa i, int rows, index_t depth, const float* a, index_t row_tiles, const float* b, float* sums,
+                                   bool first) {
+  const bool native = native_bf16(i);
+  const auto run = [&](auto kernel) { dispatch<decltype(kernel)>(i, depth, a, row_tiles, b, sums, first, native); };
+  switch (rows) {
+    case 14:
+      return run(narrow_column_kernel<14>{});
+    case 12:
+      return run(narrow_column_kernel<12>{});
+    case 10:
+      return run(narrow_column_kernel<10>{});
+    case 8:
+      return run(narrow_column_kernel<8>{});
+    case 6:
+      return run(narrow_column_kernel<6>{});
+    case 4:
+      return run(narrow_column_kernel<4>{});
+    case 2:
+      return run(narrow_column_kernel<2>{});
+    default:
+      return run(narrow_column_kernel<1>{});
+  }
+}
+
+}  // namespace detail
+
+/// Narrows `count` packed panels of `depth` steps of `width` elements, which lie behind each other, in place.
+inline void narrow_panels(isa i, index_t count, index_t depth, index_t width, float* panels) {
+  for (index_t p = 0; p < count; ++p) dispatch<detail::narrow_kernel>(i, depth, width, panels + p * depth * width);
+}
+/// Other types stay as they are: bf16 is a way to compute with float.
+inline void narrow_panels(isa, index_t, index_t, index_t, double*) {}
+
+/// `multiply_block` for an A that was narrowed: panels of B are narrowed as they come.
+template <class F>
+void multiply_narrow_block(isa i, int rows, const block_product<float>& p, const F& panel_of_b) {
+  const index_t width = tile_columns<float>(i), column_sums = p.first && p.last ? 0 : p.row_tiles * rows * width;
+  for (index_t j = 0; j < p.column_tiles; ++j) {
+    float* const sums = p.sums + j * column_sums;
+    float* const panel = panel_of_b(j);
+    narrow_panels(i, 1, p.depth, width, panel);
+    detail::multiply_narrow_column(i, rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
+    if (p.last) dispatch<detail::store_kernel>(i, &p.target, j * width, static_cast<const float*>(sums));
+  }
+}
+
+/// `multiply_block` in float or, if `bf16` and T is float, on narrowed operands.
+template <class T, class F>
+void multiply_block(isa i, int rows, bool bf16, const block_product<T>& p, const F& panel_of_b) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (bf16) return multiply_narrow_block(i, rows, p, panel_of_b);
+  }
+  multiply_block(i, rows, p, panel_of_b);
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
