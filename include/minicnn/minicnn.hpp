@@ -33,6 +33,7 @@
 #include "minicnn/kernels/pooling.hpp"
 #include "minicnn/kernels/square_root.hpp"
 #include "minicnn/kernels/tile.hpp"
+#include "minicnn/kernels/tile_bf16.hpp"
 #include "minicnn/kernels/vector_math.hpp"
 #include "minicnn/kernels/winograd.hpp"
 #include "minicnn/kernels/winograd_backward_weight.hpp"
