@@ -14,7 +14,7 @@ namespace {
 
 /// Commands that other versions have. Refused by name, so that a script's author sees what is missing.
 void add_unavailable(CLI::App& app) {
-  for (const char* name : {"explain", "compare", "serve", "import"}) {
+  for (const char* name : {"compare", "serve", "import"}) {
     CLI::App* command = app.add_subcommand(name)->group("")->prefix_command();
     command->set_help_flag();
     command->callback([name] { throw cli::usage_error(std::string(name) + " is not available in this version"); });
@@ -45,6 +45,7 @@ int run(int argc, const char* const* argv) {
   cli::add_generate(app, chosen);
   cli::add_export(app, chosen);
   cli::add_lr_find(app, chosen);
+  cli::add_explain(app, chosen);
   add_unavailable(app);
 
   bool started = false;

@@ -32,7 +32,8 @@ std::vector<char> nodes_before_output(const network<T>& net) {
 }
 
 /// For each size that feature maps have on the way to the first output, the last node with maps of that size that is not a
-/// pooling; from large maps to small ones. Maps of one value are none. AlexNet: relu1, relu2, relu5.
+/// pooling, a normalisation (whose zero is not "nothing found") or dropout; from large maps to small ones. Maps of one value
+/// are none. AlexNet: relu1, relu2, relu5.
 template <class T>
 std::vector<std::string> feature_map_nodes(const network<T>& net) {
   const std::vector<char> needed = nodes_before_output(net);
@@ -40,7 +41,8 @@ std::vector<std::string> feature_map_nodes(const network<T>& net) {
   for (std::size_t i = 0; i < needed.size(); ++i) {
     const graph_node<T>& n = net.nodes()[i];
     if (!needed[i] || n.operation == nullptr || n.dims.rank() != 4 || n.dims.size_from(2) < 2) continue;
-    if (n.operation->kind().find("pool") != std::string_view::npos) continue;
+    const std::string_view kind = n.operation->kind();
+    if (kind.find("pool") != std::string_view::npos || kind == "batch_norm" || kind == "lrn" || kind == "dropout") continue;
     const index_t size = n.dims.size_from(2);
     const auto same = std::find_if(found.begin(), found.end(), [&](const auto& f) { return f.first == size; });
     if (same != found.end())

@@ -67,7 +67,7 @@ inline rgb_picture overlay(const view<const unsigned char>& picture, const view<
   rgb_picture out(picture.dims());
   for (index_t i = 0; i < heat.size(); ++i) {
     const double h = top > 0 && heat[i] > 0 ? (std::min)(static_cast<double>(heat[i] / top), 1.0) : 0.0;
-    const double share = 0.25 + 0.35 * h;
+    const double share = 0.2 + 0.4 * h;
     const std::array<unsigned char, 3> colour = heat_colour(h);
     for (std::size_t c = 0; c < 3; ++c) {
       const index_t k = 3 * i + static_cast<index_t>(c);

@@ -261,7 +261,7 @@ inline std::string report_html(const training_report& r) {
   }
   out += "<div class=\"cards\">";
   for (const chart& c : training_charts(r.history, r.best_epoch)) out += detail::card(c);
-  if (!r.confusion.empty()) out += detail::confusion_card(r) + detail::classes_card(r);
+  if (!r.confusion.empty()) out += "<div class=\"stack\">" + detail::confusion_card(r) + detail::classes_card(r) + "</div>";
   if (!roc.empty()) out += detail::roc_card(roc, classes == 2);
   if (judged) out += detail::calibration_card(probabilities);
   if (!r.mistakes.empty()) out += detail::gallery_card(r);
@@ -274,9 +274,9 @@ inline std::string report_html(const training_report& r) {
   if (!r.history.empty()) out += detail::epochs_card(r);
   if (!r.settings.empty()) out += detail::card("Settings", detail::pairs_table(r.settings));
   if (!r.data.empty() || !r.machine.empty()) {
-    out += "<div class=\"cards\" style=\"align-content:start\">";
-    if (!r.data.empty()) out += detail::card("Data", detail::pairs_table(r.data), "", true);
-    if (!r.machine.empty()) out += detail::card("Machine", detail::pairs_table(r.machine), "", true);
+    out += "<div class=\"stack\">";
+    if (!r.data.empty()) out += detail::card("Data", detail::pairs_table(r.data));
+    if (!r.machine.empty()) out += detail::card("Machine", detail::pairs_table(r.machine));
     out += "</div>";
   }
   if (!r.command.empty())

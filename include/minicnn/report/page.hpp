@@ -22,13 +22,14 @@ inline constexpr const char* page_style = R"(
 *{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif}
 main{max-width:1180px;margin:0 auto;padding:24px 16px 64px}header{display:flex;gap:12px;align-items:flex-start;justify-content:space-between}
 h1{font-size:1.45rem;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}h2{font-size:1rem;font-weight:650;margin:0 0 10px}
-a{color:var(--s0)}p.note{color:var(--mute);margin:0 0 18px}.card>a{color:var(--s0)}p.note{margin:8px 0 0;font-size:.85rem}
+p.note{color:var(--mute);margin:0 0 18px}.card>p.note{margin:8px 0 0;font-size:.85rem}
+a{color:var(--s0)}
 button{font:inherit;font-size:.85rem;color:var(--fg);background:var(--card);border:1px solid var(--line);border-radius:8px;padding:5px 12px;cursor:pointer;white-space:nowrap}
 button:hover{border-color:var(--mute)}:focus-visible{outline:2px solid var(--s0);outline-offset:2px}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:12px;margin:0 0 16px}
 .figure{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:12px 16px}
 .figure b{display:block;font-size:1.4rem;line-height:1.3;font-variant-numeric:tabular-nums}.figure span{color:var(--mute);font-size:.82rem}
-.cards{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))}.cards>*{min-width:0}.wide{grid-column:1/-1}
+.cards{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))}.cards>*{min-width:0}.wide{grid-column:1/-1}.stack{display:grid;gap:16px;align-content:start}.stack>*{min-width:0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px}.scroll{overflow-x:auto}
 svg.chart{width:100%;height:auto;display:block;touch-action:pan-y;border-radius:6px}.grid{stroke:var(--line)}.tick{fill:var(--mute);font-size:11.5px}
 .ideal{stroke:var(--mute);stroke-dasharray:4 4}.mark{stroke:var(--mute);stroke-dasharray:3 4}.cursor{stroke:var(--mute)}

@@ -34,10 +34,13 @@ class unit_plot {
     out_ = text_of("<svg class=\"chart\" viewBox=\"0 0 520 300\" role=\"img\" tabindex=\"0\" aria-label=\"", html_escape(title),
                    "\">");
     for (const double t : axis_ticks(low, 1)) {
+      const std::string label = fixed(100 * t, 0) + "%";
       out_ += text_of("<line class=\"grid\" x1=\"52\" x2=\"508\" y1=\"", y(t), "\" y2=\"", y(t),
-                      "\"/><text class=\"tick\" x=\"46\" y=\"", fixed(place_y(t) + 4, 1), "\" text-anchor=\"end\">",
-                      fixed(100 * t, 0), "%</text><text class=\"tick\" x=\"", x(t), "\" y=\"276\" text-anchor=\"middle\">",
-                      fixed(100 * t, 0), "%</text>");
+                      "\"/><text class=\"tick\" x=\"46\" y=\"", fixed(place_y(t) + 4, 1), "\" text-anchor=\"end\">", label,
+                      "</text>");
+      // The last label ends with the picture.
+      out_ += text_of("<text class=\"tick\" x=\"", t < 0.99 ? x(t) : "518", "\" y=\"276\" text-anchor=\"",
+                      t < 0.99 ? "middle" : "end", "\">", label, "</text>");
     }
     out_ += text_of(
         "<line class=\"ideal\" x1=\"52\" y1=\"258\" x2=\"508\" y2=\"12\"/><text class=\"tick\" x=\"280\" y=\"294\" "

@@ -1,0 +1,244 @@
+// minicnn explain
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <minicnn/data/picture_source.hpp>
+#include <minicnn/io/file.hpp>
+#include <minicnn/report/filters.hpp>
+#include <minicnn/report/grad_cam.hpp>
+#include <minicnn/report/occlusion.hpp>
+#include <minicnn/report/progress.hpp>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "commands.hpp"
+#include "inference.hpp"
+#include "interrupt.hpp"
+#include "messages.hpp"
+#include "picture_encoding.hpp"
+#include "picture_list.hpp"
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+using minicnn::index_t;
+
+namespace {
+
+struct explain_options {
+  std::string weights, out;
+  std::vector<std::string> paths;
+  std::vector<std::string> methods{"grad-cam"};
+  std::string of_class, node;
+  int size = 0;
+  int threads = 0;
+  bool json = false;
+};
+
+/// What came of one picture.
+struct explanation {
+  std::string path;
+  index_t named = 0, explained = 0;
+  std::vector<double> probabilities;
+  std::vector<std::pair<std::string, std::string>> files;  ///< what it shows, and where it is
+};
+
+class explainer {
+ public:
+  explicit explainer(const explain_options& o) : o_(o), model_(load_model(o.weights, o.threads)), space_(model_.net.threads()) {
+    const std::vector<std::string>& classes = model_.info.classes;
+    if (!o_.of_class.empty()) {
+      const auto found = std::find(classes.begin(), classes.end(), o_.of_class);
+      if (found == classes.end()) throw usage_error("--class " + o_.of_class + ": the weights tell apart " + list_of(classes));
+      class_ = found - classes.begin();
+    }
+    for (const std::string& method : o_.methods) {
+      if (method == "all")
+        wanted_ = {"grad-cam", "occlusion", "filters", "activations"};
+      else
+        wanted_.insert(method);
+    }
+    // Overlays show the picture sharper than the network saw it.
+    const index_t own = model_.info.picture.size;
+    side_ = o_.size > 0 ? o_.size : own * ((448 + own - 1) / own);
+    if (wants("activations"))
+      nodes_ = o_.node.empty() ? minicnn::feature_map_nodes(model_.net) : std::vector<std::string>{o_.node};
+    try {
+      if (wants("grad-cam") || wants("activations")) (void)minicnn::grad_cam<float>(model_.net, o_.node);
+    } catch (const minicnn::option_error& e) {
+      throw usage_error(o_.node.empty() ? e.what() : "--node " + o_.node + ": " + e.what());
+    }
+    if (wants("activations")) activations_ = minicnn::workspace<float>(model_.net.threads(), nodes_);
+    std::error_code problem;
+    std::filesystem::create_directories(o_.out, problem);
+    if (problem) minicnn::fail<minicnn::file_error>(o_.out, ": cannot be made: ", problem.message());
+  }
+
+  bool wants(const char* method) const { return wanted_.count(method) > 0; }
+  const loaded_model& model() const { return model_; }
+
+  std::string write_filters() { return write("filters", minicnn::filter_picture(model_.net)); }
+
+  explanation run(const minicnn::image_u8& image, const std::string& path) {
+    if (image.channels != model_.info.model.channels)
+      minicnn::fail("has ", image.channels, " channels, the network wants ", model_.info.model.channels);
+    const minicnn::shape& one = model_.net.input_dims();
+    if (!(input_.dims() == one)) input_ = minicnn::tensor<float>(one);
+    apply(image, model_.info.picture, minicnn::random_key(), false, input_.data(), workspace_);
+    const minicnn::view<const float> logits = model_.net.predict(input_, space_);
+    for (const float z : logits)
+      if (!std::isfinite(z)) minicnn::fail("the network's outputs are not finite numbers: these weights are of no use");
+    explanation e;
+    e.path = path;
+    for (const double v : log_softmax({logits.begin(), logits.end()}, logits.size(), model_.info.temperature))
+      e.probabilities.push_back(std::exp(v));
+    e.named = minicnn::predicted_class(logits.at(0));
+    e.explained = class_ < 0 ? e.named : class_;
+
+    const minicnn::rgb_picture picture = seen_part(image, model_.info.picture, side_, workspace_);
+    const std::string stem = unused_stem(path);
+    if (wants("grad-cam")) {
+      minicnn::grad_cam<float> explain(model_.net, o_.node);
+      const std::vector<index_t> classes{e.explained};
+      const minicnn::tensor<float> maps = explain(input_, classes);
+      e.files.emplace_back("grad-cam", write(stem + ".grad-cam", overlay(picture, minicnn::view<const float>(maps).at(0))));
+    }
+    if (wants("occlusion")) {
+      const minicnn::tensor<float> map = minicnn::occlusion<float>(model_.net, input_, e.explained, space_);
+      e.files.emplace_back("occlusion", write(stem + ".occlusion", minicnn::overlay(picture, map)));
+    }
+    if (wants("activations")) {
+      model_.net.predict(input_, activations_);
+      for (const std::string& node : nodes_)
+        e.files.emplace_back("activations of " + node, write(stem + "." + node, activation_picture(activations_.value(node))));
+    }
+    return e;
+  }
+
+ private:
+  /// The file's name without folder and ending; with a number where pictures of several folders have the same.
+  std::string unused_stem(const std::string& path) {
+    const std::string stem = std::filesystem::path(path).stem().string();
+    std::string name = stem;
+    for (int number = 2; !stems_.insert(name).second; ++number) name = minicnn::text_of(stem, "-", number);
+    return name;
+  }
+
+  std::string write(const std::string& name, const minicnn::rgb_picture& picture) const {
+    const std::string path = o_.out + "/" + name + ".png";
+    const encoded_picture bytes = png_file(picture);
+    minicnn::write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    return path;
+  }
+
+  const explain_options& o_;
+  loaded_model model_;
+  index_t class_ = -1, side_ = 0;
+  std::set<std::string, std::less<>> wanted_;
+  std::vector<std::string> nodes_;
+  std::set<std::string> stems_;
+  minicnn::tensor<float> input_;
+  minicnn::workspace<float> space_, activations_;
+  minicnn::image_workspace workspace_;
+};
+
+void print(const explanation& e, const std::vector<std::string>& classes, bool as_json) {
+  const auto name = [&](index_t k) { return classes[static_cast<std::size_t>(k)]; };
+  const auto probability = [&](index_t k) { return e.probabilities[static_cast<std::size_t>(k)]; };
+  if (!as_json) {
+    std::printf("%s\t%s\t%s", e.path.c_str(), name(e.named).c_str(), minicnn::fixed(probability(e.named), 6).c_str());
+    if (e.explained != e.named)
+      std::printf("\texplained: %s (%s)", name(e.explained).c_str(), minicnn::fixed(probability(e.explained), 6).c_str());
+    for (const auto& [what, file] : e.files) std::printf("\t%s", file.c_str());
+    std::printf("\n");
+    return;
+  }
+  json text{{"path", e.path},
+            {"class", name(e.named)},
+            {"probability", probability(e.named)},
+            {"explained_class", name(e.explained)},
+            {"explained_probability", probability(e.explained)},
+            {"files", json::object()}};
+  for (const auto& [what, file] : e.files) text["files"][what] = file;
+  std::printf("%s\n", text.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+}
+
+int explain_command(const explain_options& o) {
+  catch_interrupts();
+  std::vector<std::string> problems;
+  const minicnn::image_dataset pictures = list_pictures(o.paths, problems);
+  for (const std::string& text : problems) say(text);
+  auto bad = static_cast<index_t>(problems.size());
+  explainer explain(o);
+  if (explain.wants("filters")) {
+    const std::string file = explain.write_filters();
+    if (o.json)
+      std::printf("%s\n", json({{"files", {{"filters", file}}}}).dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+    else
+      std::printf("%s\n", file.c_str());
+  }
+  minicnn::picture_source source(pictures);
+  minicnn::image_workspace workspace;
+  minicnn::progress_line progress(stderr);
+  for (index_t i = 0; i < pictures.size(); ++i) {
+    stop_if_interrupted();
+    progress.update("explaining", i, pictures.size(), "");
+    const std::string& path = pictures.samples[static_cast<std::size_t>(i)].path;
+    const minicnn::image_u8* image = nullptr;
+    try {
+      image = &source.get(i, workspace);
+    } catch (const minicnn::file_error& e) {
+      progress.clear();
+      say(path + ": " + without_path(e.what(), path));
+      bad += 1;
+      continue;
+    }
+    const explanation e = explain.run(*image, path);
+    progress.clear();
+    print(e, explain.model().info.classes, o.json);
+    std::fflush(stdout);
+  }
+  if (bad > 0) say(minicnn::text_of(bad, bad == 1 ? " path has" : " paths have", " no explanation"));
+  return bad > 0 ? exit_failed : exit_done;
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<explain_options>();
+  CLI::App* command =
+      app.add_subcommand("explain",
+                         "shows why: writes PNG pictures of where the network looks, and prints a line a picture: path, class, "
+                         "probability, files, with tabs between them.\n"
+                         "grad-cam: what speaks for the class in the last feature maps, over the picture; occlusion: what the "
+                         "class's probability loses when a square is covered; filters: the weights of the first convolution; "
+                         "activations: feature maps of each size.\n"
+                         "What cannot be read is named on standard error, the rest is done, and the exit code is 1.");
+  command->add_option("PATH", o->paths, "pictures, or folders of them");
+  command->add_option("--weights", o->weights, "weights file that train wrote")->required();
+  command->add_option("--out", o->out, "folder to write pictures to; made if missing")->required();
+  command
+      ->add_option("--method", o->methods, "grad-cam, occlusion, filters, activations or all; several with commas between them")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"grad-cam", "occlusion", "filters", "activations", "all"}))
+      ->capture_default_str();
+  command->add_option("--class", o->of_class, "class to explain (default: the one that the network names)");
+  command->add_option("--node", o->node,
+                      "feature maps for grad-cam and activations, as summary names them (default: the last ones before pooling; "
+                      "activations: the last of each size)");
+  command->add_option("--size", o->size, "pixels a side of overlays (default: the network's own, enlarged to at least 448)")
+      ->check(CLI::Range(16, 4096));
+  command->add_option("--threads", o->threads, "0: all processors")
+      ->check(CLI::Range(0, minicnn::max_threads))
+      ->capture_default_str();
+  command->add_flag("--json", o->json, "one JSON object a line");
+  command->callback([o, &chosen] {
+    const bool filters_alone = o->methods == std::vector<std::string>{"filters"};
+    if (o->paths.empty() && !filters_alone) throw usage_error("explain: wanted PATH, a picture or a folder of them");
+    chosen = [o] { return explain_command(*o); };
+  });
+}
+
+}  // namespace cli

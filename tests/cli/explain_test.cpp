@@ -1,0 +1,97 @@
+// minicnn explain, on a network whose maps are known: red through one tap of each layer.
+#include "program.hpp"
+
+#include <filesystem>
+#include <minicnn/data/image.hpp>
+
+using program::contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A picture that is red on its left half alone.
+pictures::bytes half_red(int height = 70, int width = 80) {
+  minicnn::image_u8 image{height, width, 3, {}};
+  for (int i = 0; i < height * width; ++i) {
+    const auto red = static_cast<unsigned char>(i % width < width / 2 ? 255 : 0);
+    image.pixels.insert(image.pixels.end(), {red, 40, 90});
+  }
+  return pictures::png(image);
+}
+
+/// Mean of red minus blue over a half of a picture: high where an overlay is hot.
+double heat(const minicnn::image_u8& image, bool left) {
+  double sum = 0;
+  for (minicnn::index_t y = 0; y < image.height; ++y)
+    for (minicnn::index_t x = left ? 0 : image.width / 2; x < (left ? image.width / 2 : image.width); ++x) {
+      const unsigned char* p = image.pixels.data() + 3 * (y * image.width + x);
+      sum += p[0] - p[2];
+    }
+  return sum / static_cast<double>(image.height * image.width / 2);
+}
+
+}  // namespace
+
+TEST_CASE("Grad-CAM and occlusion are hot where the class's evidence is") {
+  const program::red_means_dog weights;
+  const pictures::folder data("data"), out("out");
+  data.write("a.png", half_red());
+  const auto o = program::run("explain" + weights.option() + "'" + data.path("a.png") +
+                              "' --class dog --method all --size 126 --json --out '" + out.path("new") + "'");
+  INFO(o.err);
+  REQUIRE(o.code == 0);
+  REQUIRE(o.lines().size() == 2);
+  const auto filters = nlohmann::ordered_json::parse(o.lines()[0]), text = nlohmann::ordered_json::parse(o.lines()[1]);
+  CHECK(fs::exists(filters["files"]["filters"].get<std::string>()));
+  CHECK(text["path"] == data.path("a.png"));
+  CHECK(text["explained_class"] == "dog");
+  for (const char* method : {"grad-cam", "occlusion"}) {
+    const minicnn::image_u8 picture = minicnn::load_image(text["files"][method].get<std::string>());
+    CHECK(picture.width == 126);
+    CHECK(picture.height == 126);
+    CHECK(heat(picture, true) > heat(picture, false) + 50);
+  }
+  CHECK(text["files"].size() >= 4);  // and feature maps of at least two sizes
+  for (const auto& [what, file] : text["files"].items()) CHECK(minicnn::load_image(file.get<std::string>()).height > 0);
+}
+
+TEST_CASE("explain names class and probability; pictures of one name do not overwrite each other") {
+  const program::red_means_dog weights;
+  const pictures::folder data("data"), out("out");
+  fs::create_directories(data.path("b"));
+  data.write("x.png", program::red_png(200));
+  data.write("b/x.png", program::red_png(30));
+  const auto o = program::run("explain" + weights.option() + "'" + data.path("x.png") + "' '" + data.path("b") + "' --out '" +
+                              out.path("") + "'");
+  REQUIRE(o.code == 0);
+  REQUIRE(o.lines().size() == 2);
+  CHECK(contains(o.lines()[0], "x.png\tdog\t0.7"));
+  CHECK(contains(o.lines()[1], "x.png\tcat\t0.8"));
+  CHECK(fs::exists(out.path("x.grad-cam.png")));
+  CHECK(fs::exists(out.path("x-2.grad-cam.png")));
+}
+
+TEST_CASE("explain: what is wrong is said, the rest is done") {
+  const program::red_means_dog weights;
+  const pictures::folder data("data"), out("out");
+  data.write("good.png", program::red_png(200));
+  data.write("bad.png", pictures::bytes{1, 2, 3});
+  const std::string begin = "explain" + weights.option() + "--out '" + out.path("o") + "' ";
+  const auto o =
+      program::run(begin + "'" + data.path("bad.png") + "' '" + data.path("none.png") + "' '" + data.path("good.png") + "'");
+  CHECK(o.code == 1);
+  CHECK(contains(o.err, "bad.png"));
+  CHECK(contains(o.err, "none.png"));
+  CHECK(contains(o.err, "2 paths have no explanation"));
+  CHECK(o.lines().size() == 1);
+
+  CHECK(program::run(begin).code == 2);  // no picture
+  const std::string picture = "'" + data.path("good.png") + "' ";
+  const auto horse = program::run(begin + picture + "--class horse");
+  CHECK(horse.code == 2);
+  CHECK(contains(horse.err, "cat, dog"));
+  CHECK(program::run(begin + picture + "--node logits_eval").code == 2);
+  CHECK(program::run(begin + picture + "--method magic").code == 2);
+  CHECK(program::run(begin + "--method filters").code == 0);
+  CHECK(fs::exists(out.path("o/filters.png")));
+}
