@@ -141,7 +141,10 @@ class network {
   /// All parameters, gradients and buffers flat; `parameter_info::offset` says where each lies. Gaps are zero.
   view<T> parameter_arena() { return {state_.values.data(), {state_.values.size()}}; }
   view<const T> parameter_arena() const { return {state_.values.data(), {state_.values.size()}}; }
-  view<T> gradient_arena() { return {state_.gradients.data(), {state_.gradients.size()}}; }
+  view<T> gradient_arena() {
+    state_.need_gradients();  // allocated by the first who asks: training or an optimizer
+    return {state_.gradients.data(), {state_.gradients.size()}};
+  }
   view<T> buffer_arena() { return {state_.buffer_values.data(), {state_.buffer_values.size()}}; }
   view<const T> buffer_arena() const { return {state_.buffer_values.data(), {state_.buffer_values.size()}}; }
 

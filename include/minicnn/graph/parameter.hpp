@@ -46,7 +46,7 @@ struct network_state {
   std::vector<buffer_info> buffers;
   aligned_buffer<T> values, gradients, buffer_values;
 
-  /// Collects what the nodes' plans ask for, allocates, and zeroes (gradients and the gaps between parameters stay zero).
+  /// Collects what the nodes' plans ask for, allocates, and zeroes (the gaps between parameters stay zero).
   void build(const std::vector<std::string>& names, const std::vector<op_plan>& plans) {
     arena_layout<T> layout, buffer_layout;
     for (std::size_t i = 0; i < plans.size(); ++i) {
@@ -57,8 +57,12 @@ struct network_state {
         buffers.push_back({names[i] + "." + b.name, static_cast<int>(i), b.dims, buffer_layout.add(b.dims.size()), b.initial});
     }
     values = zeroed(layout.size());
-    gradients = zeroed(layout.size());
     buffer_values = zeroed(buffer_layout.size());
+  }
+
+  /// Allocates zeroed gradients unless they are there: a network that only predicts does without.
+  void need_gradients() {
+    if (gradients.size() != values.size()) gradients = zeroed(values.size());
   }
 
   /// Draws first values: the same seed gives the same values for a parameter of the same name and shape.
@@ -66,13 +70,20 @@ struct network_state {
     const random_key key(seed);
     for (const parameter_info& p : parameters)
       minicnn::initialize(value(p), p.init, p.fan_in, p.fan_out, key.of(name_hash(p.name)));
+    initialize_buffers();
+  }
+
+  void initialize_buffers() {
     for (const buffer_info& b : buffers)
       for (T& x : value(b)) x = static_cast<T>(b.initial);
   }
 
   view<T> value(const parameter_info& p) { return {values.data() + p.offset, p.dims}; }
   view<const T> value(const parameter_info& p) const { return {values.data() + p.offset, p.dims}; }
-  view<T> gradient(const parameter_info& p) { return {gradients.data() + p.offset, p.dims}; }
+  view<T> gradient(const parameter_info& p) {
+    need_gradients();
+    return {gradients.data() + p.offset, p.dims};
+  }
   view<T> value(const buffer_info& b) { return {buffer_values.data() + b.offset, b.dims}; }
   view<const T> value(const buffer_info& b) const { return {buffer_values.data() + b.offset, b.dims}; }
 

@@ -1,0 +1,84 @@
+#include "minicnn/layers/fold_batch_norm.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/add.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/pooling.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+template <class T>
+void fill(const view<T>& x, std::uint64_t seed, double low, double high) {
+  random_stream s{random_key(seed)};
+  for (index_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<T>(s.uniform(low, high));
+}
+
+/// A network with every case: with and without bias, with and without affine, two readers, a norm behind ReLU, a residual, an
+/// auxiliary head.
+network<double> example() {
+  graph<double> g;
+  auto x = relu(batch_norm(conv2d(g.input({3, 9, 9}), {.filters = 6, .kernel = 3, .bias = false})));
+  auto y = batch_norm(conv2d(x, {.filters = 6, .kernel = 3, .padding = 1}), {.eps = 1e-3, .affine = false});
+  x = relu(add(y, x));
+  auto z = conv2d(x, {.filters = 4, .kernel = 1, .name = "shared"});
+  x = add(batch_norm(z), z);  // two readers of the convolution: stays
+  x = batch_norm(relu(x));    // behind ReLU: stays
+  auto aux = dense(flatten(x), 2, {.name = "aux"});
+  auto out = dense(flatten(global_avg_pool(x)), 3, {.name = "out"});
+  network<double> net(std::move(g), {out, aux});
+  fill(net.parameter_arena(), 1, -1.0, 1.0);
+  fill(net.buffer_arena(), 2, 0.1, 2.0);
+  return net;
+}
+
+}  // namespace
+
+TEST_CASE("a folded network computes what the network computes in evaluation mode") {
+  const network<double> net = example();
+  const network<double> folded = fold_batch_norm(net);
+  tensor<double> images({2, 3, 9, 9});
+  fill<double>(images, 3, -1.0, 1.0);
+  const tensor<double> want = net.predict(images), got = folded.predict(images);
+  REQUIRE(got.dims() == want.dims());
+  for (index_t i = 0; i < want.size(); ++i) CHECK(got.data()[i] == doctest::Approx(want.data()[i]).epsilon(1e-12));
+}
+
+TEST_CASE("only norms right behind a convolution of their own vanish; names stay, auxiliary heads go") {
+  const network<double> net = example();
+  const network<double> folded = fold_batch_norm(net);
+  const auto names = [](const network<double>& n) {
+    std::string out;
+    for (const auto& node : n.nodes()) out.append(node.name).append(" ");
+    return out;
+  };
+  CHECK(names(net) ==
+        "input conv1 bn1 relu1 conv2 bn2 add1 relu2 shared bn3 add2 relu3 bn4 flatten1 aux pool1 flatten2 out ");
+  CHECK(names(folded) == "input conv1 relu1 conv2 add1 relu2 shared bn3 add2 relu3 bn4 pool1 flatten2 out ");
+  CHECK(folded.output_count() == 1);
+  CHECK(folded.parameter("conv1.bias").size() == 6);  // had none
+}
+
+TEST_CASE("the folded weights by hand") {
+  graph<double> g;
+  network<double> net([&] {
+    auto y = batch_norm(conv2d(g.input({1, 1, 1}), {.filters = 1, .kernel = 1}), {.eps = 1.0});
+    return network<double>(std::move(g), {y});
+  }());
+  net.parameter("conv1.weight").data()[0] = 5.0;
+  net.parameter("conv1.bias").data()[0] = 7.0;
+  net.parameter("bn1.weight").data()[0] = 4.0;
+  net.parameter("bn1.bias").data()[0] = 0.5;
+  net.buffer("bn1.running_mean").data()[0] = 1.0;
+  net.buffer("bn1.running_var").data()[0] = 3.0;
+  network<double> folded = fold_batch_norm(net);  // gain 4 / sqrt(3 + 1) = 2
+  CHECK(folded.parameter("conv1.weight").data()[0] == 10.0);
+  CHECK(folded.parameter("conv1.bias").data()[0] == 12.5);
+}
