@@ -60,6 +60,7 @@
 #include "minicnn/layers/dense.hpp"
 #include "minicnn/layers/dropout.hpp"
 #include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/fold_batch_norm.hpp"
 #include "minicnn/layers/lrn.hpp"
 #include "minicnn/layers/pad_channels.hpp"
 #include "minicnn/layers/pooling.hpp"
