@@ -304,7 +304,7 @@ class execution {
       if (p.node != node) continue;
       first = (std::min)(first, k), last = k + 1;
       parameters_[k] = state.value(p);
-      if (p.trainable) parameter_gradients_[k].data = state.gradient(p);
+      if (p.trainable && request_.training) parameter_gradients_[k].data = state.gradient(p);
     }
     if (first < last) {
       f.parameters = std::span(parameters_).subspan(first, last - first);
