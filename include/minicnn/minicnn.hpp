@@ -113,6 +113,7 @@
 #include "minicnn/report/chart.hpp"
 #include "minicnn/report/curves.hpp"
 #include "minicnn/report/data_uri.hpp"
+#include "minicnn/report/epoch_table.hpp"
 #include "minicnn/report/filters.hpp"
 #include "minicnn/report/grad_cam.hpp"
 #include "minicnn/report/heat_map.hpp"
@@ -123,3 +124,4 @@
 #include "minicnn/report/progress.hpp"
 #include "minicnn/report/rate_chart.hpp"
 #include "minicnn/report/roc.hpp"
+#include "minicnn/report/terminal.hpp"

@@ -1,19 +1,18 @@
 #pragma once
 /// Progress of long work: one live line on a terminal, a plain line now and then elsewhere.
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <sys/ioctl.h>
-#include <unistd.h>
-#endif
+#include <utility>
+#include <vector>
 
 #include "minicnn/core/error.hpp"
 #include "minicnn/core/shape.hpp"
+#include "minicnn/report/terminal.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -49,47 +48,71 @@ inline std::string bar_text(double fraction, int width, bool utf8) {
   return out;
 }
 
+/// The line that `progress_line` shows on a terminal: `label`, a bar of up to 30 cells, count and figures. On a narrow one the
+/// bar shrinks to 8 cells, then figures go, the last one first, then the bar; never wider than `t.columns` - 1.
+inline std::string progress_text(const terminal& t, std::string_view label, index_t done, index_t total,
+                                 const std::vector<std::string>& figures) {
+  const int room = (std::max)(t.columns - 1, 1);
+  const std::string begin(label), count = text_of(" ", done, "/", total);
+  const int fixed_part = text_columns(begin) + text_columns(count);
+  std::size_t shown = figures.size();
+  const auto width = [&] {
+    int sum = fixed_part;
+    for (std::size_t i = 0; i < shown; ++i) sum += 2 + text_columns(figures[i]);
+    return sum;
+  };
+  constexpr int least = 8, most = 30;
+  while (shown > 0 && width() + 1 + least > room) --shown;
+  const int cells = (std::min)(room - width() - 1, most);
+  const double fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1.0;
+  std::string line = begin;
+  if (cells >= least) line += " " + t.paint(bar_text(fraction, cells, t.utf8), "36");
+  line += count;
+  for (std::size_t i = 0; i < shown; ++i) line += "  " + figures[i];
+  return cells >= least ? line : std::string(cut_to_columns(line, room));
+}
+
 /// Writes to a stream that the program chooses (normally stderr). On a terminal the line is rewritten in place at most ten
 /// times a second; elsewhere a line appears every `plain_seconds`, so that short work leaves no trace in a log.
 class progress_line {
  public:
-  explicit progress_line(std::FILE* out, double plain_seconds = 30) : out_(out), plain_seconds_(plain_seconds) {
-#if defined(__unix__) || defined(__APPLE__)
-    live_ = isatty(fileno(out)) != 0;
-#endif
-    utf8_ = locale_is_utf8();
-  }
+  explicit progress_line(std::FILE* out, double plain_seconds = 30)
+      : out_(out), plain_seconds_(plain_seconds), terminal_(terminal_of(out)) {}
   ~progress_line() { clear(); }
   progress_line(const progress_line&) = delete;
   progress_line& operator=(const progress_line&) = delete;
 
-  bool live() const { return live_; }
+  bool live() const { return terminal_.live; }
+  const terminal& abilities() const { return terminal_; }
 
-  /// `label` before the bar, `figures` after it; both are cut to the terminal's width.
-  void update(std::string_view label, index_t done, index_t total, std::string_view figures) {
+  /// Nothing is written any more; or nothing in colour.
+  void quiet(bool on) { quiet_ = on; }
+  void allow_color(bool on) { color_ = on, terminal_.color = terminal_.color && on; }
+
+  /// `label` before the bar, `figures` after it; what has no room is left out.
+  void update(std::string_view label, index_t done, index_t total, const std::vector<std::string>& figures) {
     const auto now = std::chrono::steady_clock::now();
     const double since = std::chrono::duration<double>(now - shown_).count();
     const bool last = done >= total;
-    if (live_ ? since < 0.1 && !last : since < plain_seconds_) return;
+    if (quiet_ || (terminal_.live ? since < 0.1 && !last : since < plain_seconds_)) return;
     shown_ = now;
-    const double fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1.0;
-    const std::string count = text_of(" ", done, "/", total, " ");
-    if (!live_) {
-      std::fprintf(out_, "%s%s%s\n", std::string(label).c_str(), count.c_str(), std::string(figures).c_str());
+    if (!terminal_.live) {
+      std::string line = text_of(label, " ", done, "/", total);
+      for (const std::string& f : figures)
+        if (!f.empty()) line += "  " + f;
+      std::fprintf(out_, "%s\n", line.c_str());
       std::fflush(out_);
       return;
     }
-    const int columns = terminal_columns();
-    const int text = static_cast<int>(label.size() + count.size() + figures.size()) + 1;
-    const int width = columns - text > 30 ? 30 : columns - text;
-    std::string line(label);
-    if (width >= 5) line += " " + bar_text(fraction, width - 1, utf8_);
-    line += count;
-    line += figures;
-    if (width < 5 && line.size() > static_cast<std::size_t>(columns - 1)) line.resize(static_cast<std::size_t>(columns - 1));
-    std::fprintf(out_, "\r\033[K%s", line.c_str());
+    terminal_ = terminal_of(out_, color_);  // the window may have changed
+    std::fprintf(out_, "\r\033[K%s", progress_text(terminal_, label, done, total, figures).c_str());
     std::fflush(out_);
     drawn_ = true;
+  }
+  void update(std::string_view label, index_t done, index_t total, std::string_view figures) {
+    std::vector<std::string> one;
+    if (!figures.empty()) one.emplace_back(figures);
+    update(label, done, total, one);
   }
 
   /// Removes the live line, so that a lasting one can be printed.
@@ -99,27 +122,10 @@ class progress_line {
   }
 
  private:
-  static bool locale_is_utf8() {
-    for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-      const char* value = std::getenv(name);
-      if (value == nullptr || *value == '\0') continue;
-      const std::string_view text(value);
-      return text.find("UTF-8") != text.npos || text.find("utf8") != text.npos;
-    }
-    return false;
-  }
-  int terminal_columns() const {
-#if defined(__unix__) || defined(__APPLE__)
-    winsize size{};
-    if (ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 10) return size.ws_col;
-#endif
-    return 80;
-  }
-
   std::FILE* out_;
   double plain_seconds_;
-  bool live_ = false;
-  bool utf8_ = false;
+  terminal terminal_;
+  bool quiet_ = false, color_ = true;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point shown_ = std::chrono::steady_clock::now();
 };
