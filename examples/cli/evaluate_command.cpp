@@ -92,7 +92,7 @@ figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& 
 
 int evaluate_command(const evaluate_options& o) {
   catch_interrupts();
-  const loaded_model model = load_model(o.inference.weights, o.inference.threads);
+  const loaded_model model = load_for_inference(o.inference);
   const minicnn::image_dataset data = labelled_data(o.data, model.info);
   const minicnn::sample_indices part = part_of(data, model.info, o.split);
   const std::string tta = chosen_views(o.inference, model.info);

@@ -14,10 +14,35 @@ void add_inference_options(CLI::App& command, inference_options& o) {
   command.add_option("--weights", o.weights, "weights file that train wrote")->required();
   command.add_option("--tta", o.tta, "test-time augmentation: none, flip or ten-crop (default: what the weights file says)")
       ->check(CLI::IsMember({"none", "flip", "ten-crop"}));
+  command
+      .add_option("--image-size", o.image_size,
+                  "pixels a side, for networks that take any size (default: what the weights file says)")
+      ->check(CLI::Range(1, 8192));
+  command.add_option("--temperature", o.temperature, "divides the logits (default: what the weights file says)")
+      ->check(CLI::PositiveNumber);
   command.add_option("--batch-size", o.batch_size, "pictures at once")->check(CLI::Range(1, 65536))->capture_default_str();
   command.add_option("--threads", o.threads, "0: all processors")
       ->check(CLI::Range(0, minicnn::max_threads))
       ->capture_default_str();
+}
+
+loaded_model load_for_inference(const inference_options& o) {
+  loaded_model model = load_model(o.weights, o.threads);
+  minicnn::image_transform& picture = model.info.picture;
+  if (o.temperature) model.info.temperature = *o.temperature;
+  if (!o.image_size || *o.image_size == picture.size) return model;
+  const index_t size = *o.image_size;
+  if (picture.resize_to != 0) {
+    const double ratio = static_cast<double>(picture.resize_to) / static_cast<double>(picture.size);
+    picture.resize_to = (std::max)(size, static_cast<index_t>(std::llround(ratio * static_cast<double>(size))));
+  }
+  picture.size = size;
+  try {
+    (void)model.net.plans({1, model.info.model.channels, size, size});
+  } catch (const minicnn::error& e) {
+    throw usage_error(minicnn::text_of("--image-size ", size, ": ", e.what()));
+  }
+  return model;
 }
 
 std::string chosen_views(const inference_options& o, const weights_info& info) { return o.tta.value_or(info.tta); }
@@ -68,7 +93,7 @@ predictor::predictor(const loaded_model& model, const std::string& tta, int batc
     : model_(model),
       views_(transforms(model.info, tta)),
       at_once_((std::max)(index_t{1}, batch_size / views())),
-      image_elements_(model.net.input_dims().size_from(1)),
+      image_elements_(model.info.model.channels * model.info.picture.size * model.info.picture.size),
       workspaces_(static_cast<std::size_t>(model.net.threads())),
       space_(model.net.threads()) {}
 
@@ -85,9 +110,9 @@ std::string predictor::prepare(const minicnn::image_u8& image, float* out, minic
 
 std::vector<predictor::result> predictor::run(const minicnn::image_dataset& data, std::span<const index_t> chosen) {
   const auto count = static_cast<index_t>(chosen.size());
-  const minicnn::shape& one = model_.net.input_dims();
+  const index_t channels = model_.info.model.channels, side = model_.info.picture.size;
   if (input_.dims().rank() == 0 || input_.dim(0) < count * views())
-    input_ = minicnn::tensor<float>({count * views(), one[1], one[2], one[3]});
+    input_ = minicnn::tensor<float>({count * views(), channels, side, side});
   minicnn::picture_source source(data);
   std::vector<result> out(chosen.size());
   minicnn::parallel_tasks(model_.net.threads(), count, [&](index_t task, int thread) {
@@ -110,7 +135,7 @@ std::vector<predictor::result> predictor::run(const minicnn::image_dataset& data
     good += 1;
   }
   if (good == 0) return out;
-  const minicnn::view<const float> input(input_.data(), {good * views(), one[1], one[2], one[3]});
+  const minicnn::view<const float> input(input_.data(), {good * views(), channels, side, side});
   const minicnn::view<const float> logits = model_.net.predict(input, space_);
   for (const float z : logits)
     if (!std::isfinite(z)) fail("the network's outputs are not finite numbers: these weights are of no use");

@@ -17,12 +17,18 @@ namespace cli {
 struct inference_options {
   std::string weights;
   std::optional<std::string> tta;  ///< absent: what the weights file says
+  std::optional<int> image_size;   ///< absent: what the weights file says
+  std::optional<double> temperature;
   int batch_size = evaluation_batch_size;
   int threads = 0;
 };
 
-/// Adds --weights (required), --tta, --batch-size and --threads.
+/// Adds --weights (required), --tta, --image-size, --temperature, --batch-size and --threads.
 void add_inference_options(CLI::App& command, inference_options& o);
+
+/// The model of --weights, evaluated at --image-size with --temperature where they are given. Throws usage_error for a size that
+/// this network does not take.
+loaded_model load_for_inference(const inference_options& o);
 
 /// The name of the test-time augmentation that counts: the option's or the file's.
 std::string chosen_views(const inference_options& o, const weights_info& info);

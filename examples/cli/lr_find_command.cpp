@@ -7,6 +7,7 @@
 #include <minicnn/report/rate_chart.hpp>
 #include <minicnn/train/lr_finder.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands.hpp"
 #include "data_source.hpp"
@@ -26,6 +27,7 @@ struct lr_find_options {
   std::string data, out;
   recipe_overrides overrides;
   minicnn::rate_test_options test;
+  std::optional<double> lowest, highest;
   int threads = 0, workers = 1;
   bool skip_bad = false, json = false;
 };
@@ -53,7 +55,7 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
 
   minicnn::loader_options options;
   options.batch_size = r.batch_size;
-  options.transform = training_transform(r, evaluation_transform(r, data, split, o.threads, o.skip_bad));
+  options.transform = training_transform(r, evaluation_transform(r, data, split, o.threads, o.skip_bad), data, split, o.threads);
   options.training = true;
   options.seed = r.seed;
   options.workers = o.workers;
@@ -71,35 +73,41 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   return find_learning_rate(net, *optimizer, loss, train, test);
 }
 
+/// The outcome in words, the first line the one that counts.
+std::vector<std::string> in_words(const minicnn::rate_test& t, const minicnn::rate_test_options& o) {
+  std::vector<std::string> lines;
+  if (!(t.suggestion() > 0))
+    return {minicnn::text_of("the loss does not fall clearly at any rate from ", short_number(o.lowest), " to ",
+                             short_number(o.highest), " and does not break away: try more --steps or a higher --highest")};
+  lines.push_back("suggested learning rate: " + short_number(t.suggestion()) + " (" + std::string(t.rule()) + ")");
+  if (t.minimum > 0)
+    lines.push_back("steepest descent: " + short_number(t.steepest) + "; lowest loss: " + short_number(t.minimum) +
+                    ", a tenth of it: " + short_number(t.minimum_tenth()));
+  else
+    lines.push_back("the loss does not fall clearly in so few steps: more --steps would tell more");
+  lines.push_back(t.breaking > 0 ? "the loss breaks away at " + short_number(t.breaking)
+                                 : std::string("the loss does not break away: a higher --highest would tell more"));
+  return lines;
+}
+
 int lr_find_command(const lr_find_options& o, recipe r) {
   catch_interrupts();
   const minicnn::rate_test found = run_test(r, o);
   stop_if_interrupted();
-  const bool falls = found.suggestion() > 0;
+  std::vector<std::string> lines = in_words(found, o.test);
   if (!o.out.empty()) {
     const std::string title = r.model.name + " on " + o.data + ", " + r.optimizer;
-    const std::vector<std::string> notes = {
-        falls ? "Suggested peak rate: " + short_number(found.suggestion()) + " (" + std::string(found.rule()) +
-                    "). Steepest descent: " + short_number(found.steepest) + "; lowest loss at " + short_number(found.minimum) +
-                    ", a tenth of it: " + short_number(found.minimum_tenth()) + "."
-              : "The loss does not fall at any of these rates: there is nothing to suggest.",
-        minicnn::text_of("Batches of ", r.batch_size, ", ", found.rates.size(),
-                         " steps, each rate a constant factor above the last; ",
-                         found.diverged ? "ended when the loss broke away." : "the loss did not break away before the end.")};
+    std::vector<std::string> notes = lines;
+    notes.push_back(minicnn::text_of(found.rates.size(), " batches of ", r.batch_size,
+                                     ", each rate a constant factor above the one before."));
     const bool svg = o.out.ends_with(".svg");
     minicnn::write_file(o.out, svg ? rate_test_svg(found, title) : rate_test_html(found, title, notes));
   }
   if (o.json)
     std::printf("%s\n", to_json(found, r).dump().c_str());
-  else if (falls)
-    std::printf(
-        "suggested learning rate: %s (%s)\nsteepest descent:        %s\na tenth of the minimum:  %s (lowest loss at %s)\n%s",
-        short_number(found.suggestion()).c_str(), std::string(found.rule()).c_str(), short_number(found.steepest).c_str(),
-        short_number(found.minimum_tenth()).c_str(), short_number(found.minimum).c_str(),
-        found.diverged ? "" : "the loss did not break away: a higher --highest would tell more\n");
-  if (!falls)
-    minicnn::fail("the loss does not fall at any rate from ", o.test.lowest, " to ", o.test.highest,
-                  ": more --steps, or look at the data with minicnn check");
+  else if (found.suggestion() > 0)
+    for (const std::string& line : lines) std::printf("%s\n", line.c_str());
+  if (!(found.suggestion() > 0)) minicnn::fail(lines.front());
   return exit_done;
 }
 
@@ -110,7 +118,8 @@ void add_lr_find(CLI::App& app, action& chosen) {
   CLI::App* command = app.add_subcommand(
       "lr-find",
       "learning-rate range test: trains a fresh network while the rate grows, and suggests a peak rate for train.\n"
-      "Suggests where the loss falls fastest, or a tenth of the rate of the lowest loss if that is smaller, and says which.\n"
+      "Suggests where the loss falls fastest, or a tenth of the rate of the lowest loss if that is less, or, where it does not\n"
+      "fall clearly, a tenth of the rate at which it breaks away; and says which.\n"
       "Writes nothing but --out.");
   command->add_option("--data", o->data, "folder of pictures, as for train")->required();
   command->add_option("--out", o->out, "plot to write: an .html page or an .svg file (default: none)")
@@ -120,8 +129,8 @@ void add_lr_find(CLI::App& app, action& chosen) {
           },
           ""));
   add_recipe_options(*command, o->overrides);
-  command->add_option("--lowest", o->test.lowest, "first rate")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--highest", o->test.highest, "last rate")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--lowest", o->lowest, "first rate (default: sgd 1e-4, else 1e-6)")->check(CLI::PositiveNumber);
+  command->add_option("--highest", o->highest, "last rate (default: sgd 10, else 0.1)")->check(CLI::PositiveNumber);
   command->add_option("--steps", o->test.steps, "batches, one for each rate")
       ->check(CLI::Range(3, 1 << 20))
       ->capture_default_str();
@@ -134,6 +143,8 @@ void add_lr_find(CLI::App& app, action& chosen) {
   command->callback([o, &chosen] {
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);
+    o->test.lowest = o->lowest.value_or(r.optimizer == "sgd" ? 1e-4 : 1e-6);
+    o->test.highest = o->highest.value_or(r.optimizer == "sgd" ? 10 : 0.1);
     if (!(o->test.lowest < o->test.highest))
       throw usage_error(minicnn::text_of("--lowest ", o->test.lowest, ": wanted less than --highest ", o->test.highest));
     chosen = [o, r] { return lr_find_command(*o, r); };

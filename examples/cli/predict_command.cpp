@@ -74,7 +74,7 @@ std::string line_of(const std::string& path, const std::vector<ranked_class>& cl
 
 int predict_command(const predict_options& o) {
   catch_interrupts();
-  const loaded_model model = load_model(o.inference.weights, o.inference.threads);
+  const loaded_model model = load_for_inference(o.inference);
   const std::vector<std::string>& classes = model.info.classes;
   predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size);
   const std::size_t usual = o.json ? classes.size() : 1;

@@ -75,8 +75,23 @@ void run_folder::save_best(const minicnn::network<float>& net, const weights_inf
   minicnn::save_weights(net, file("best.safetensors"), to_metadata(info));
 }
 
-void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, const weights_info& info,
-                           const minicnn::fit_position& p, const json& recipe_text, const json& data_text) const {
+namespace {
+
+/// The averages of parameters and buffers, tensor by tensor; nothing without them.
+std::vector<minicnn::optimizer<float>::state_view> averages(const minicnn::network<float>& net, minicnn::ema<float>* average) {
+  std::vector<minicnn::optimizer<float>::state_view> all;
+  if (average == nullptr) return all;
+  for (const auto& p : net.parameters())
+    all.push_back({"ema." + p.name, {average->parameter_averages().data() + p.offset, p.dims}});
+  for (const auto& b : net.buffers()) all.push_back({"ema." + b.name, {average->buffer_averages().data() + b.offset, b.dims}});
+  return all;
+}
+
+}  // namespace
+
+void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
+                           const weights_info& info, const minicnn::fit_position& p, const json& recipe_text,
+                           const json& data_text) const {
   minicnn::safetensors_writer out;
   for (const auto& [key, value] : to_metadata(info)) out.metadata(key, value);
   // No seconds, speeds or paths: equal seeds give equal bytes.
@@ -85,6 +100,7 @@ void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimize
                          {"step", p.step},
                          {"total_steps", p.total_steps},
                          {"skipped", p.skipped},
+                         {"image_size", p.image_size},
                          {"loss_sum", p.loss_sum},
                          {"right", p.right},
                          {"seen", p.seen},
@@ -93,13 +109,16 @@ void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimize
                          {"best_confusion", p.best_confusion},
                          {"time_planned", p.time_planned},
                          {"network_step", net.step()},
-                         {"optimizer_steps", optimizer.steps()}};
+                         {"optimizer_steps", optimizer.steps()},
+                         {"averaged_steps", average != nullptr ? average->updates() : 0}};
   out.metadata("position", position.dump());
   out.metadata("recipe", recipe_text.dump());
   out.metadata("data", data_text.dump());
   minicnn::add_weights(out, net);
   for (const auto& s : optimizer.state())
     out.add(std::string(minicnn::training_prefix) + s.name, minicnn::view<const float>(s.data));
+  for (const auto& a : averages(net, average))
+    out.add(std::string(minicnn::training_prefix) + a.name, minicnn::view<const float>(a.data));
   out.write(file("last.safetensors"));
 }
 
@@ -125,20 +144,22 @@ void check_same(const minicnn::safetensors_file& from, const char* key, const js
 
 }  // namespace
 
-void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::fit_position& p,
-                           const json& recipe_text, const json& data_text) const {
+void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
+                           minicnn::fit_position& p, const json& recipe_text, const json& data_text) const {
   const auto from = minicnn::safetensors_file::open(file("last.safetensors"));
   check_same(from, "recipe", recipe_text);
   check_same(from, "data", data_text);
   const json position = metadata_json(from, "position");
   minicnn::load_weights(net, from);
   for (auto& s : optimizer.state()) from.read(std::string(minicnn::training_prefix) + s.name, s.data);
+  for (auto& a : averages(net, average)) from.read(std::string(minicnn::training_prefix) + a.name, a.data);
   try {
     position.at("epoch").get_to(p.epoch);
     position.at("batch").get_to(p.batch);
     position.at("step").get_to(p.step);
     position.at("total_steps").get_to(p.total_steps);
     position.at("skipped").get_to(p.skipped);
+    position.at("image_size").get_to(p.image_size);
     position.at("loss_sum").get_to(p.loss_sum);
     position.at("right").get_to(p.right);
     position.at("seen").get_to(p.seen);
@@ -148,7 +169,10 @@ void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<floa
     position.at("time_planned").get_to(p.time_planned);
     net.step(position.at("network_step").get<std::uint64_t>());
     optimizer.steps(position.at("optimizer_steps").get<minicnn::index_t>());
-    p.seconds = read_config().value("seconds", 0.0);
+    if (average != nullptr) average->updates(position.at("averaged_steps").get<minicnn::index_t>());
+    const json config = read_config();
+    p.seconds = config.value("seconds", 0.0);
+    p.epoch_seconds = config.value("epoch_seconds", 0.0);
   } catch (const json::exception& e) {
     fail<file_error>(from.path(), ": metadata \"position\": ", e.what());
   }

@@ -40,15 +40,17 @@ class run_folder {
   /// Weights alone, with everything that evaluate and predict need.
   void save_best(const minicnn::network<float>& net, const weights_info& info) const;
 
-  /// Weights, optimizer state and position. `recipe_text` and `data_text` say what the run was made with and from.
-  void save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, const weights_info& info,
-                 const minicnn::fit_position& position, const nlohmann::ordered_json& recipe_text,
+  /// Weights, optimizer state, averages (null: none) and position. `recipe_text` and `data_text` say what the run was made with
+  /// and from.
+  void save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
+                 const weights_info& info, const minicnn::fit_position& position, const nlohmann::ordered_json& recipe_text,
                  const nlohmann::ordered_json& data_text) const;
 
-  /// Puts network, optimizer and position where `save_last` left them; history and seconds come from results.csv and the
-  /// clock in config.json. Throws file_error if the recipe or the data differ, naming what differs.
-  void load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::fit_position& position,
-                 const nlohmann::ordered_json& recipe_text, const nlohmann::ordered_json& data_text) const;
+  /// Puts network, optimizer, averages and position where `save_last` left them; history and seconds come from results.csv and
+  /// the clock in config.json. Throws file_error if the recipe or the data differ, naming what differs.
+  void load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
+                 minicnn::fit_position& position, const nlohmann::ordered_json& recipe_text,
+                 const nlohmann::ordered_json& data_text) const;
 
  private:
   void lock();

@@ -24,7 +24,7 @@ struct submit_options {
   inference_options inference;
   std::string data, out;
   std::string positive;
-  double clip = 0;
+  std::optional<double> clip;  ///< absent: what the weights file says
 };
 
 /// Which output is "label": --positive, else the class called dog, else the second of two.
@@ -64,7 +64,8 @@ std::vector<row> numbered(const minicnn::image_dataset& data) {
 
 int submit_command(const submit_options& o) {
   catch_interrupts();
-  const loaded_model model = load_model(o.inference.weights, o.inference.threads);
+  const loaded_model model = load_for_inference(o.inference);
+  const double clip = o.clip.value_or(model.info.clip);
   const std::size_t positive = positive_class(o.positive, model.info.classes);
   const minicnn::image_dataset data = open_data(o.data);
   const std::vector<row> rows = numbered(data);
@@ -89,12 +90,14 @@ int submit_command(const submit_options& o) {
         bad += 1;
         continue;
       }
-      const double p = std::clamp(std::exp(results[i].log_probabilities[positive]), o.clip, 1 - o.clip);
+      const double p = std::clamp(std::exp(results[i].log_probabilities[positive]), clip, 1 - clip);
       text += minicnn::text_of(rows[done + i].id, ",", p, "\n");
     }
   }
   progress.clear();
   if (bad > 0) fail(bad, bad == 1 ? " picture" : " pictures", " of ", o.data, " could not be read; nothing is written");
+  const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  if (lines != rows.size() + 1) fail(o.out, ": ", lines - 1, " rows for ", rows.size(), " ids; nothing is written");
   file.write(text);
   file.commit();
   std::printf("%s rows in %s: P(%s)\n", minicnn::to_text(rows.size()).c_str(), o.out.c_str(),
@@ -111,9 +114,10 @@ void add_submit(CLI::App& app, action& chosen) {
   command->add_option("--out", o->out, "CSV file to write")->required();
   add_inference_options(*command, o->inference);
   command->add_option("--positive", o->positive, "class whose probability is written (default: dog, or the second of two)");
-  command->add_option("--clip", o->clip, "keeps probabilities in [X, 1 - X]; 0 <= X < 0.5")->capture_default_str();
+  command->add_option("--clip", o->clip, "keeps probabilities in [X, 1 - X]; 0 <= X < 0.5 (default: what the weights file says)");
   command->callback([o, &chosen] {
-    if (!(o->clip >= 0 && o->clip < 0.5)) throw usage_error(minicnn::text_of("--clip ", o->clip, ": wanted 0 to below 0.5"));
+    if (o->clip && !(*o->clip >= 0 && *o->clip < 0.5))
+      throw usage_error(minicnn::text_of("--clip ", *o->clip, ": wanted 0 to below 0.5"));
     chosen = [o] { return submit_command(*o); };
   });
 }

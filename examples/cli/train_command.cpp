@@ -38,25 +38,56 @@ std::string command_line(const CLI::App& command) {
 void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--preset", o.preset, preset_help)->check(CLI::IsMember({"article", "classic", "best"}));
   command.add_option("--model", o.model, "network (default: the preset's)")->check(CLI::IsMember(model_names()));
-  command.add_option("--image-size", o.image_size, "pixels a side (default: the preset's)");
-  command.add_option("--epochs", o.epochs, "passes over the training images (default: article 10, classic 30, best 20)");
+  command.add_option("--image-size", o.image_size,
+                     "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192)");
+  command.add_option("--sizes", o.sizes,
+                     "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, for networks that take any size "
+                     "(default: best 128:0,160:0.7, else --image-size)");
+  command.add_option("--padded", o.padded, "alexnet-bn: padded conv1 and pools (default: best on, else off)")
+      ->check(CLI::IsMember({"on", "off"}));
+  command.add_option("--pooled", o.pooled,
+                     "alexnet-bn: rows and columns that maps are averaged to before the dense layers, 0: not averaged (default: "
+                     "best 2, else 0)");
+  command.add_option(
+      "--epochs", o.epochs,
+      "passes over the training images (default: article 10, classic 30, best 40; best with --time-limit alone: as many as fit)");
   command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, best 64)");
   command.add_option("--accumulate", o.accumulate, "batches whose gradients are summed before a step (default: 1)");
   command.add_option("--learning-rate,--lr", o.learning_rate,
-                     "the schedule's peak (default: article 0.001, classic 0.01, best 0.02)");
+                     "the schedule's peak (default: article 0.001, classic 0.01, best 0.03, with alexnet-small 0.05)");
   command.add_option("--optimizer", o.optimizer, "adam, adamw or sgd (default: article adam, else sgd with momentum 0.9)")
       ->check(CLI::IsMember({"adam", "adamw", "sgd"}));
   command.add_option("--schedule", o.schedule,
                      "constant, linear, cosine, one-cycle, step:E,E, every:E or plateau (default: article constant, "
-                     "classic step:0.33,0.67,0.9, best one-cycle)");
+                     "classic step:0.33,0.67,0.9, best one-cycle:25,1000,0.15)");
   command.add_option("--warmup", o.warmup, "epochs of linear warm-up (default: 0)");
   command.add_option("--weight-decay", o.weight_decay,
                      "decoupled, not on biases and norms; replaces the L2 term of 0.0005 that classic and best have in the "
                      "gradient (default: 0)");
   command.add_option("--l2", o.l2,
                      "adds L2/2 times the sum of squares of dense weights to the loss (default: article 0.0001, else 0)");
-  command.add_option("--dropout", o.dropout, "rate in the dense layers (default: article and classic 0.5, best 0.2)");
-  command.add_option("--label-smoothing", o.label_smoothing, "in [0, 1) (default: 0)");
+  command.add_option("--dropout", o.dropout,
+                     "rate in the dense layers (default: article and classic 0.5, best 0.3, with alexnet-small 0.2)");
+  command.add_option("--label-smoothing", o.label_smoothing, "from 0 to 0.5 (default: best 0.03, else 0)");
+  command.add_option("--crop-scale", o.crop_scale,
+                     "best: smallest part of a picture's area that a random crop takes; classic: side of the crop over the "
+                     "picture's (default: best 0.35, classic 0.887)");
+  command.add_option("--jitter", o.jitter, "random brightness, contrast and saturation, a fraction (default: best 0.3, else 0)");
+  command.add_option("--lighting", o.lighting,
+                     "deviation of random light along the principal components of the pictures' colours (default: best 0.1, "
+                     "else 0)");
+  command.add_option("--erase", o.erase, "probability of erasing a random box (default: 0)");
+  command.add_option("--ema", o.ema,
+                     "decay of an average of weights and running statistics, which is then what is validated and saved as best; "
+                     "0: none (default: 0)");
+  command.add_option("--patience", o.patience,
+                     "ends after so many epochs without a better validation loss; 0: never (default: 0)");
+  command.add_option("--val-every", o.val_every,
+                     "epochs from validation to validation; the last is always one (default: best 2, else 1)");
+  command
+      .add_option("--tta", o.tta,
+                  "test-time augmentation that the weights file records: none, flip or ten-crop (default: best flip, else none)")
+      ->check(CLI::IsMember({"none", "flip", "ten-crop"}));
   command.add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best 5, else 0)");
   command.add_option(
       "--init", o.init,
@@ -65,7 +96,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       ->check(whole_number());
   command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)");
   command.add_option("--limit", o.limit, "use only so many images, stratified; 0: all (default: 0)");
-  command.add_flag("--no-augment", o.no_augment, "no random crops and mirror images");
+  command.add_flag("--no-augment", o.no_augment, "no random crops, mirror images, colours or erasing");
 }
 
 void add_train(CLI::App& app, action& chosen) {
@@ -79,7 +110,8 @@ void add_train(CLI::App& app, action& chosen) {
   command->add_option("--threads", o->threads, "0: all processors")->capture_default_str();
   command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")->capture_default_str();
   command
-      ->add_option("--time-limit", o->time_limit, "minutes; shortens the schedule after 50 steps so that the run fits; 0: none")
+      ->add_option("--time-limit", o->time_limit,
+                   "minutes; the schedule's length is planned after 50 steps so that the run fits; 0: none")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--cache", o->cache, "none, or ram: keep decoded pictures, in up to half of the memory")

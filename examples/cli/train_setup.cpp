@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <minicnn/data/pca.hpp>
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/data/statistics.hpp>
 #include <minicnn/train/adam.hpp>
@@ -32,9 +33,21 @@ minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::im
   return t;
 }
 
-minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t) {
+minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t, const minicnn::image_dataset& data,
+                                            const minicnn::data_split& split, int threads) {
   if (!r.augment) return t;
   t.augment.flip = 0.5;
+  t.augment.erase = r.erase;
+  if (r.lighting > 0 && data.channels == 3) {
+    // Colours of two thousand pictures are those of all.
+    const std::size_t stride = (std::max)(split.train.size() / 2000, std::size_t{1});
+    minicnn::sample_indices some;
+    minicnn::picture_source source(data);
+    for (std::size_t i = 0; i < split.train.size(); i += stride) some.push_back(split.train[i]);
+    for (const minicnn::bad_file& b : source.check(some, threads)) std::erase(some, b.index);
+    if (!some.empty())
+      t.augment.lighting = minicnn::principal_colours(minicnn::colour_statistics(data, some, threads), r.lighting);
+  }
   t.augment.brightness = t.augment.contrast = t.augment.saturation = r.jitter;
   if (r.crop == "resized") {
     t.augment.crop = minicnn::crop_mode::random_resized;

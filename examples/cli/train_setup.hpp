@@ -16,8 +16,9 @@ namespace cli {
 minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::image_dataset& data,
                                               const minicnn::data_split& split, int threads, bool skip_bad);
 
-/// The same with the recipe's augmentation.
-minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t);
+/// The same with the recipe's augmentation. Reads some of the training pictures where it follows their colours.
+minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t, const minicnn::image_dataset& data,
+                                            const minicnn::data_split& split, int threads);
 
 std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minicnn::network<float>& net);
 

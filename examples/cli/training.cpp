@@ -4,12 +4,16 @@
 #include <unistd.h>
 
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <minicnn/graph/summary.hpp>
+#include <minicnn/io/checkpoint.hpp>
 #include <minicnn/io/utf8.hpp>
+#include <minicnn/train/calibration.hpp>
 
 #include "commands.hpp"
 #include "data_source.hpp"
+#include "inference.hpp"
 #include "interrupt.hpp"
 #include "named_model.hpp"
 #include "run_folder.hpp"
@@ -66,8 +70,12 @@ training::training(const train_options& o, recipe r)
   print_counts(data_, split_);
   net_ = std::make_unique<network>(make_named_model(recipe_.model, o.threads, recipe_.seed));
   std::fprintf(stderr, "%s", minicnn::summary_table(minicnn::summarize(*net_)).c_str());
-  net_->reserve({recipe_.batch_size, recipe_.model.channels, recipe_.model.image_size, recipe_.model.image_size});
+  index_t largest = 0;
+  for (const minicnn::size_step& s : sizes()) largest = (std::max)(largest, s.size);
+  if (largest == 0) largest = recipe_.model.image_size;
+  net_->reserve({recipe_.batch_size, recipe_.model.channels, largest, largest});
   optimizer_ = make_optimizer(recipe_, *net_);
+  if (recipe_.ema > 0) average_ = std::make_unique<minicnn::ema<float>>(*net_, recipe_.ema);
   std::fprintf(stderr, "memory: weights and gradients %.0f MiB, optimizer %.0f MiB, activations of a batch of %d: %.0f MiB\n",
                2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
                static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
@@ -78,7 +86,7 @@ training::training(const train_options& o, recipe r)
 minicnn::loader_options training::loader_options(bool for_training) const {
   minicnn::loader_options options;
   options.batch_size = for_training ? recipe_.batch_size : evaluation_batch_size;
-  options.transform = for_training ? training_transform(recipe_, picture_) : picture_;
+  options.transform = for_training ? training_transform(recipe_, picture_, data_, split_, o_.threads) : picture_;
   options.training = for_training;
   options.seed = recipe_.seed;
   options.workers = o_.workers;
@@ -86,6 +94,7 @@ minicnn::loader_options training::loader_options(bool for_training) const {
   if (o_.cache == "ram") {  // half of the memory, shared between the two loaders by their numbers of pictures
     const std::size_t mine = for_training ? split_.train.size() : split_.validation.size();
     const double share = static_cast<double>(mine) / static_cast<double>(split_.train.size() + split_.validation.size());
+    options.preload = true;
     options.cache_bytes = static_cast<std::int64_t>(share * 0.5 * static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
                                                     static_cast<double>(sysconf(_SC_PAGESIZE)));
   }
@@ -107,12 +116,19 @@ int training::run() {
     report_bad(*validation);
   }
 
-  loop steps(*net_, *optimizer_, loss_, train, validation.get(), fit_options(train));
-  position_ = &steps.position;
+  minicnn::fit_position begin;
   if (o_.resume) {
-    folder.load_last(*net_, *optimizer_, *position_, to_json(recipe_), describe_data(data_, split_));
-    std::fprintf(stderr, "resuming after epoch %" PRId64 ", batch %" PRId64 "\n", position_->epoch, position_->batch);
+    folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), describe_data(data_, split_));
+    std::fprintf(stderr, "resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
   }
+  minicnn::fit_options how = fit_options(train);
+  if (o_.time_limit > 0 && !begin.time_planned) measure_costs(how);
+  // Reading the folder and filling the cache are part of the time.
+  begin.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  loop steps(*net_, *optimizer_, loss_, train, validation.get(), std::move(how));
+  steps.position = std::move(begin);
+  steps.average = average_.get();
+  position_ = &steps.position;
   if (!o_.overwrite) save_config();
   catch_interrupts();
   const bool finished = steps.run();
@@ -129,7 +145,7 @@ int training::run() {
 }
 
 weights_info training::info() const {
-  return {recipe_.model, data_.classes, picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, "none", 1.0};
+  return {recipe_.model, data_.classes, picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, recipe_.tta, 1.0, 0.0};
 }
 
 minicnn::fit_options training::fit_options(const data_loader& train) {
@@ -141,12 +157,66 @@ minicnn::fit_options training::fit_options(const data_loader& train) {
   f.accumulate = recipe_.accumulate;
   f.clip_norm = recipe_.clip_norm;
   f.time_limit = o_.time_limit * 60;
+  f.may_lengthen = !o_.overrides.epochs;
+  f.sizes = sizes();
+  f.validate_every = recipe_.val_every;
+  f.patience = recipe_.patience;
   f.on_step = [this](const minicnn::step_report& s) { show(s); };
   f.on_epoch = [this](const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved) {
     epoch_done(e, v, improved);
   };
+  f.on_best = [this](const minicnn::epoch_record&, const minicnn::evaluation&) {
+    replace_old_run();
+    folder_->save_best(*net_, info());
+  };
+  f.on_stuck = [this](const std::string& text) {
+    progress_.clear();
+    std::fprintf(stderr, "%s", text.c_str());
+  };
   f.stop = [] { return interrupted(); };
   return f;
+}
+
+/// A single size other than that of evaluation is a list of one.
+std::vector<minicnn::size_step> training::sizes() const { return minicnn::parse_sizes(recipe_.sizes); }
+
+/// For the plan of a time limit: what a step costs at each size, and what validation costs, over a step at the first size.
+/// Measured on a second network and random images, so that the run is as it would be without.
+void training::measure_costs(minicnn::fit_options& f) {
+  network net = make_named_model(recipe_.model, o_.threads, recipe_.seed);
+  const auto optimizer = make_optimizer(recipe_, net);
+  minicnn::random_stream random{minicnn::random_key(1)};
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(recipe_.batch_size), 0);
+  const auto images = [&](index_t count, index_t size) {
+    minicnn::tensor<float> x({count, recipe_.model.channels, size, size});
+    for (float& v : x) v = static_cast<float>(random.uniform(-1, 1));
+    return x;
+  };
+  const auto seconds = [](const auto& work) {
+    double best = INFINITY;
+    work();  // plans memory
+    for (int i = 0; i < 3; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      work();
+      best = (std::min)(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    return best;
+  };
+  const auto step = [&](index_t size) {
+    const minicnn::tensor<float> x = images(recipe_.batch_size, size);
+    return seconds([&] {
+      net.forward(x);
+      (void)loss_(net, labels);
+      net.backward();
+      optimizer->step();
+    });
+  };
+  const double first = step(f.sizes.empty() ? picture_.size : f.sizes.front().size);
+  for (minicnn::size_step& s : f.sizes) s.cost = &s == &f.sizes.front() ? 1.0 : step(s.size) / first;
+  const minicnn::tensor<float> x = images(evaluation_batch_size, picture_.size);
+  minicnn::workspace<float> space(net.threads());
+  const double validation = seconds([&] { net.predict(x, space); });
+  f.validation_cost = validation / evaluation_batch_size / (first / recipe_.batch_size);
 }
 
 void training::show(const minicnn::step_report& s) {
@@ -166,7 +236,6 @@ void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluat
                           column(fixed(100 * e.val_accuracy, 2) + "%", 9) + column(minicnn::short_number(e.learning_rate), 15) +
                           column(fixed(e.images_per_second, 1), 9) + column(minicnn::clock_text(e.seconds), 9);
   std::fprintf(stderr, "%s%s\n", row.c_str(), improved ? "  *" : "");
-  if (improved) folder_->save_best(*net_, info());
   folder_->write_history(position_->history);
   save_last();
   save_config();
@@ -197,8 +266,8 @@ void training::replace_old_run() {
   replaced_ = true;
 }
 
-void training::save_last() const {
-  folder_->save_last(*net_, *optimizer_, info(), *position_, to_json(recipe_), describe_data(data_, split_));
+void training::save_last() {
+  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *position_, to_json(recipe_), describe_data(data_, split_));
 }
 
 /// Everything about the run that must stay out of the weights files.
@@ -219,13 +288,56 @@ void training::save_config() const {
                          {"total_steps", position_->total_steps},
                          {"steps_skipped", position_->skipped},
                          {"seconds", position_->seconds},
+                         {"epoch_seconds", position_->epoch_seconds},
                          {"peak_rss_mib", peak_mebibytes()}});
+}
+
+/// Chooses temperature and clip on the validation part, for the views that the recipe evaluates with, and writes them into
+/// the best weights. The run is over: the network now takes these weights.
+void training::calibrate() {
+  constexpr std::size_t enough = 100;  // fewer pictures say too little
+  if (split_.validation.size() < enough) return;
+  const std::string path = folder_->file("best.safetensors");
+  minicnn::load_weights(*net_, path);
+  const auto views = recipe_.tta == "flip"       ? minicnn::test_views::flip
+                     : recipe_.tta == "ten-crop" ? minicnn::test_views::ten_crop
+                                                 : minicnn::test_views::one;
+  std::vector<std::vector<float>> logits;
+  std::vector<std::int32_t> labels;
+  minicnn::workspace<float> space(net_->threads());
+  minicnn::loader_options options = loader_options(false);
+  for (const minicnn::image_transform& view : views_of(picture_, views)) {
+    options.transform = view;
+    data_loader pictures(data_, split_.validation, options);
+    minicnn::evaluation e = minicnn::evaluate(*net_, pictures, space);
+    logits.push_back(std::move(e.logits));
+    labels = std::move(e.labels);
+  }
+  const auto classes = static_cast<index_t>(data_.classes.size());
+  weights_info best = info();
+  best.temperature = minicnn::fit_view_temperature(logits, labels, classes);
+  if (classes == 2) {
+    std::vector<double> second(labels.size(), 0.0);
+    for (const std::vector<float>& view : logits) {
+      const std::vector<double> logs = log_softmax(view, classes, best.temperature);
+      for (std::size_t i = 0; i < second.size(); ++i) second[i] += std::exp(logs[2 * i + 1]) / static_cast<double>(logits.size());
+    }
+    best.clip = minicnn::fit_clip(second, labels);
+  }
+  folder_->save_best(*net_, best);
+  std::fprintf(stderr,
+               "validation with test-time augmentation \"%s\": log loss %s, with temperature %s: %s; clip for submit: %s\n",
+               recipe_.tta.c_str(), fixed(minicnn::mean_view_log_loss(logits, labels, classes, 1.0), 4).c_str(),
+               fixed(best.temperature, 3).c_str(),
+               fixed(minicnn::mean_view_log_loss(logits, labels, classes, best.temperature), 4).c_str(),
+               minicnn::short_number(best.clip).c_str());
 }
 
 void training::finish() {
   folder_->write_report(report(true));
   if (position_->best_epoch == 0)
     minicnn::fail(o_.out, ": no epoch had a finite validation loss; only last.safetensors was written");
+  calibrate();
   const auto& history = position_->history;
   for (const minicnn::epoch_record& e : history)
     if (e.epoch == position_->best_epoch && !split_.validation.empty())
@@ -245,7 +357,7 @@ int training::estimate(data_loader& train) {
   f.stop = [&] { return position_->batch >= batches; };
   loop steps(*net_, *optimizer_, loss_, train, nullptr, std::move(f));
   position_ = &steps.position;
-  steps.run();
+  steps.run();  // at the first size
   const double a_step = batches > 1 ? (seconds - first) / static_cast<double>(batches - 1) : first;
   std::fprintf(stderr, "plan: %d epochs of %" PRId64 " batches, about %.1f minutes an epoch without validation (%.0f images/s)\n",
                recipe_.epochs, train.batches(), a_step * static_cast<double>(train.batches()) / 60,

@@ -1,6 +1,7 @@
 #pragma once
 // One training run, from options to exit code.
 
+#include <chrono>
 #include <memory>
 #include <minicnn/data/loader.hpp>
 #include <minicnn/data/split.hpp>
@@ -42,16 +43,19 @@ class training {
   using loop = minicnn::fitter<float, minicnn::softmax_cross_entropy<float>, data_loader, data_loader>;
 
   weights_info info() const;
+  void measure_costs(minicnn::fit_options& f);
   minicnn::loader_options loader_options(bool training) const;
   minicnn::fit_options fit_options(const data_loader& train);
+  std::vector<minicnn::size_step> sizes() const;
   int estimate(data_loader& train);
   void show(const minicnn::step_report& s);
   void epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved);
   minicnn::training_report report(bool finished) const;
   void replace_old_run();
-  void save_last() const;
+  void save_last();
   void save_config() const;
   void finish();
+  void calibrate();
 
   train_options o_;
   recipe recipe_;
@@ -60,12 +64,14 @@ class training {
   minicnn::image_transform picture_;
   std::unique_ptr<network> net_;
   std::unique_ptr<minicnn::optimizer<float>> optimizer_;
+  std::unique_ptr<minicnn::ema<float>> average_;  ///< null: none
   minicnn::softmax_cross_entropy<float> loss_;
   run_folder* folder_ = nullptr;
   minicnn::fit_position* position_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
   bool replaced_ = false;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace cli

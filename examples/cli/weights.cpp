@@ -64,7 +64,8 @@ std::map<std::string, std::string> to_metadata(const weights_info& info) {
           {"picture", picture_json(info.picture).dump()},
           {"split", json({{"seed", info.split_seed}, {"val_fraction", info.val_fraction}, {"limit", info.limit}}).dump()},
           {"tta", json(info.tta).dump()},
-          {"temperature", json(info.temperature).dump()}};
+          {"temperature", json(info.temperature).dump()},
+          {"clip", json(info.clip).dump()}};
 }
 
 weights_info info_from_metadata(const minicnn::safetensors_file& file) {
@@ -89,6 +90,11 @@ weights_info info_from_metadata(const minicnn::safetensors_file& file) {
     text.get_to(info.temperature);
     if (!(info.temperature > 0)) fail("wanted a number above 0, got ", info.temperature);
   });
+  if (file.find_metadata("clip") != nullptr)  // files of version 0.1 have none
+    entry(file, "clip", [&](const json& text) {
+      text.get_to(info.clip);
+      if (!(info.clip >= 0 && info.clip < 0.5)) fail("wanted 0 to below 0.5, got ", info.clip);
+    });
   return info;
 }
 

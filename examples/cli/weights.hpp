@@ -21,6 +21,7 @@ struct weights_info {
   std::int64_t limit = 0;    ///< images taken before the split, 0: all
   std::string tta = "none";  ///< none, flip or ten-crop
   double temperature = 1.0;  ///< logits are divided by it
+  double clip = 0.0;         ///< submit keeps probabilities so far from 0 and 1
 };
 
 /// As metadata of a safetensors file: texts, most of them JSON, in the C locale.

@@ -117,8 +117,8 @@ TEST_CASE("ends when the loss breaks away, or when told to") {
   CHECK(wild.rates.size() < 200);
   CHECK(wild.losses.size() == wild.rates.size());
   CHECK(wild.smoothed.size() == wild.rates.size());
-  CHECK(wild.minimum < wild.rates.back());
-  CHECK(wild.suggestion() <= wild.minimum / 10);
+  CHECK(wild.breaking < wild.rates.back());
+  CHECK(wild.suggestion() < wild.breaking);
   CHECK(wild.suggestion() >= wild.rates.front() / 10);
 
   int steps = 0;
@@ -160,6 +160,29 @@ TEST_CASE("a loss that only rises gives no suggestion") {
   detail::judge(test, 40, 1e9);
   CHECK_FALSE(is_finite(test.suggestion()));
   CHECK_FALSE(is_finite(test.minimum));
+}
+
+TEST_CASE("noise is no fall: then a tenth of where the loss breaks away counts") {
+  // Batches that differ by 0.02 around 0.7 up to 0.1, then a steep rise.
+  rate_test test;
+  random_stream random{random_key(2)};
+  for (int i = 0; i <= 150; ++i) {
+    const double exponent = -4 + i * 0.025;
+    test.rates.push_back(std::pow(10.0, exponent));
+    test.losses.push_back(0.7 + 0.02 * random.normal() + (exponent > -1 ? 3 * (exponent + 1) : 0));
+  }
+  test.diverged = true;
+  detail::judge(test, 160, 1e9);
+  CHECK_FALSE(is_finite(test.minimum));
+  CHECK_FALSE(is_finite(test.steepest));
+  CHECK(test.breaking > 0.08);
+  CHECK(test.breaking < 0.15);
+  CHECK(test.suggestion() == test.breaking / 10);
+  CHECK(test.rule() == "a tenth of where the loss breaks away");
+  test.diverged = false;
+  test.breaking = rate_test::nan;
+  detail::judge(test, 160, 1e9);
+  CHECK_FALSE(is_finite(test.suggestion()));
 }
 
 TEST_CASE("options outside their range are refused") {

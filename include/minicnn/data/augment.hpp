@@ -39,6 +39,10 @@ struct augmentation {
   double contrast = 0;    ///< distance from the picture's mean grey times a factor from [1 - x, 1 + x]
   double saturation = 0;  ///< distance from the pixel's own grey times a factor from [1 - x, 1 + x]
   colour_lighting lighting = {};
+  /// Probability that a box of the network's input is overwritten with 0, which is the mean colour after normalisation (Zhong et
+  /// al., "Random erasing data augmentation", AAAI 2020).
+  double erase = 0;
+  std::array<double, 2> erase_area{0.02, 0.2};  ///< smallest and largest part of the input's area; aspect from 0.3 to 3.3
 };
 
 /// Factors and offsets for one picture's colours.
@@ -63,6 +67,8 @@ inline void check(const augmentation& a) {
   wants(a.flip >= 0 && a.flip <= 1, "flip is a probability from 0 to 1");
   for (const double x : {a.brightness, a.contrast, a.saturation})
     wants(x >= 0 && x <= 1, "brightness, contrast and saturation go from 0 to 1");
+  wants(a.erase >= 0 && a.erase <= 1, "erase is a probability from 0 to 1");
+  wants(a.erase_area[0] > 0 && a.erase_area[0] <= a.erase_area[1] && a.erase_area[1] < 1, "erase_area must rise within (0, 1)");
   wants(a.lighting.deviation >= 0, "lighting's deviation is at least 0");
 }
 
@@ -85,6 +91,20 @@ inline pixel_box random_part(const augmentation& a, index_t height, index_t widt
   h = (std::clamp)(h, index_t{1}, height);
   w = (std::clamp)(w, index_t{1}, width);
   return {(height - h) / 2, (width - w) / 2, h, w};
+}
+
+/// The box of a size x size input that is erased; empty if none is. Ten draws are tried.
+inline pixel_box random_erasure(const augmentation& a, index_t size, random_key key) {
+  random_stream random(key);
+  if (!random.chance(a.erase)) return {};
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double area = static_cast<double>(size * size) * random.uniform(a.erase_area[0], a.erase_area[1]);
+    const double aspect = std::exp(random.uniform(std::log(0.3), std::log(3.3)));
+    const auto w = static_cast<index_t>(std::lround(std::sqrt(area * aspect)));
+    const auto h = static_cast<index_t>(std::lround(std::sqrt(area / aspect)));
+    if (w >= 1 && w <= size && h >= 1 && h <= size) return {random.below(size - h + 1), random.below(size - w + 1), h, w};
+  }
+  return {};
 }
 
 inline colour_change random_colours(const augmentation& a, random_key key) {

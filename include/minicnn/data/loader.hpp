@@ -6,6 +6,7 @@
 ///     while (const batch<float>* b = data.next()) step(b->images, b->labels);
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -32,6 +33,7 @@ struct loader_options {
   bool drop_last = false;        ///< leaves out a last batch that is smaller than the others
   bool skip_bad = false;         ///< decodes every picture once beforehand and leaves out those that cannot be decoded
   std::int64_t cache_bytes = 0;  ///< decoded pictures kept in memory, at most so many bytes of them
+  bool preload = false;          ///< fills that memory beforehand, with all processors
 };
 
 /// Valid until the loader is asked for the next one.
@@ -50,7 +52,11 @@ class loader {
   /// Batches of the samples `chosen` of `data`, which must outlive the loader. Throws option_error for options outside their
   /// range or nothing to load, and with `skip_bad` file_error if no picture is left.
   loader(const image_dataset& data, sample_indices chosen, loader_options options)
-      : data_(&data), options_(std::move(options)), samples_(std::move(chosen)), source_(data, options_.cache_bytes) {
+      : data_(&data),
+        options_(std::move(options)),
+        given_(options_.transform),
+        samples_(std::move(chosen)),
+        source_(data, options_.cache_bytes) {
     if (options_.workers < 0 || options_.workers > max_threads)
       fail<option_error>("loader: workers ", options_.workers, " is outside 0 to ", max_threads);
     if (options_.prefetch < 1) fail<option_error>("loader: prefetch ", options_.prefetch, " is below 1");
@@ -58,7 +64,10 @@ class loader {
       if (i < 0 || i >= data.size()) fail<option_error>("loader: sample ", i, " of a data set of ", data.size());
     if (samples_.empty()) fail<option_error>("loader: no pictures to load");
     check(options_.transform);
-    if (options_.skip_bad) leave_out_bad();
+    if (options_.skip_bad)
+      leave_out_bad();
+    else if (options_.preload && options_.cache_bytes > 0)
+      (void)source_.check(samples_, 0);  // a picture that cannot be read is an error when it is asked for
     check_batch_size(options_.batch_size);
     const int threads = (std::max)(1, options_.workers);
     workspaces_.resize(static_cast<std::size_t>(threads));
@@ -83,9 +92,19 @@ class loader {
   /// Changes take effect with the next epoch; the running one ends.
   void set_transform(const image_transform& transform) {
     check(transform);
-    cancel();
-    options_.transform = transform;
-    reserve();
+    given_ = transform;
+    change(transform);
+  }
+  /// Changes the size of the network's input, and in proportion the side that pictures are resized to before a crop. With the
+  /// next epoch, as above.
+  void set_size(index_t size) {
+    image_transform t = given_;
+    if (t.resize_to != 0)
+      t.resize_to = (std::max)(size, static_cast<index_t>(std::llround(static_cast<double>(t.resize_to) *
+                                                                       static_cast<double>(size) / static_cast<double>(t.size))));
+    t.size = size;
+    check(t);
+    if (t.size != options_.transform.size || t.resize_to != options_.transform.resize_to) change(t);
   }
   void set_batch_size(index_t batch_size) {
     check_batch_size(batch_size);
@@ -154,6 +173,12 @@ class loader {
     std::exception_ptr failure;
     index_t failed_ticket = 0;
   };
+
+  void change(const image_transform& transform) {
+    cancel();
+    options_.transform = transform;
+    reserve();
+  }
 
   index_t image_elements() const { return data_->channels * options_.transform.size * options_.transform.size; }
 
@@ -265,6 +290,7 @@ class loader {
 
   const image_dataset* data_;
   loader_options options_;
+  image_transform given_;  ///< which sizes are proportions of
   sample_indices samples_, order_;
   picture_source source_;
   std::vector<bad_file> bad_;

@@ -1,6 +1,7 @@
 #pragma once
 /// From a decoded picture to a network's input: which part, at what size, changed how, on what scale.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -45,6 +46,7 @@ inline void check(const image_transform& t) {
 struct image_change {
   resize_plan geometry;
   colour_change colours;
+  pixel_box erased;  ///< of the output; empty: nothing
 };
 
 /// The change for a height x width picture: with numbers drawn from `key` in training, fixed otherwise.
@@ -63,6 +65,7 @@ inline image_change plan_change(const image_transform& t, index_t height, index_
     position = window_position::centre;
     plan.mirrored = random_stream(key.of(2)).chance(t.augment.flip);
     change.colours = random_colours(t.augment, key.of(3));
+    if (t.augment.erase > 0) change.erased = random_erasure(t.augment, t.size, key.of(4));
     if (t.augment.crop == crop_mode::random_resized) {
       plan.source = random_part(t.augment, height, width, key.of(1));
       plan.height = plan.width = t.size;
@@ -96,14 +99,20 @@ void apply(const image_u8& image, const image_transform& t, random_key key, bool
            image_workspace& workspace) {
   const image_change change = plan_change(t, image.height, image.width, key, training);
   const channel_affine affine = t.normalize.affine();
-  if (!change.colours.any()) return workspace.resize.run(image, change.geometry, affine, out_chw);
-  workspace.resize.run(image, change.geometry, {}, out_chw);
   const index_t size = t.size * t.size;
-  apply_colours(change.colours, image.channels, size, out_chw);
-  for (int c = 0; c < image.channels; ++c) {
-    const T scale = T(affine.scale[static_cast<std::size_t>(c)]), offset = T(affine.offset[static_cast<std::size_t>(c)]);
-    for (index_t i = c * size; i < (c + 1) * size; ++i) out_chw[i] = out_chw[i] * scale + offset;
+  if (change.colours.any()) {
+    workspace.resize.run(image, change.geometry, {}, out_chw);
+    apply_colours(change.colours, image.channels, size, out_chw);
+    for (int c = 0; c < image.channels; ++c) {
+      const T scale = T(affine.scale[static_cast<std::size_t>(c)]), offset = T(affine.offset[static_cast<std::size_t>(c)]);
+      for (index_t i = c * size; i < (c + 1) * size; ++i) out_chw[i] = out_chw[i] * scale + offset;
+    }
+  } else {
+    workspace.resize.run(image, change.geometry, affine, out_chw);
   }
+  const pixel_box& box = change.erased;
+  for (index_t y = 0; y < image.channels * t.size; ++y)
+    if (y % t.size >= box.top && y % t.size < box.top + box.height) std::fill_n(out_chw + y * t.size + box.left, box.width, T(0));
 }
 
 /// What is averaged over at test time.

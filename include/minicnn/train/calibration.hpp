@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -109,6 +110,74 @@ double fit_temperature(const view<const T>& logits, std::span<const std::int32_t
     (detail::scaled_log_loss(logits, labels, std::exp(middle)).second > 0.0 ? high : low) = middle;
   }
   return std::exp(-0.5 * (low + high));
+}
+
+/// Log loss of probabilities that are averaged over several views of each image: mean over images of
+/// -log(mean over views of softmax(logits / temperature)[label]). `views`: one (n, classes) array a view.
+inline double mean_view_log_loss(std::span<const std::vector<float>> views, std::span<const std::int32_t> labels, index_t classes,
+                                 double temperature) {
+  double loss = 0.0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    double top = -std::numeric_limits<double>::infinity();
+    std::vector<double> logs;
+    for (const std::vector<float>& logits : views) {
+      const float* z = logits.data() + static_cast<index_t>(i) * classes;
+      const double most = static_cast<double>(*std::max_element(z, z + classes));
+      double sum = 0.0;
+      for (index_t k = 0; k < classes; ++k) sum += std::exp((static_cast<double>(z[k]) - most) / temperature);
+      logs.push_back((static_cast<double>(z[labels[i]]) - most) / temperature - std::log(sum));
+      top = (std::max)(top, logs.back());
+    }
+    double mean = 0.0;
+    for (const double l : logs) mean += std::exp(l - top) / static_cast<double>(logs.size());
+    loss -= top + std::log(mean);
+  }
+  return loss / static_cast<double>(labels.size());
+}
+
+/// The temperature in [low, high] of least `mean_view_log_loss`, by golden sections of its logarithm. With few images a wide
+/// range lets chance decide (all answers right: `low`), so it is narrow. 1 without images.
+inline double fit_view_temperature(std::span<const std::vector<float>> views, std::span<const std::int32_t> labels,
+                                   index_t classes, double low = 0.5, double high = 4.0) {
+  for (const std::vector<float>& logits : views)
+    if (static_cast<index_t>(logits.size()) != static_cast<index_t>(labels.size()) * classes)
+      fail<shape_error>("temperature: ", logits.size(), " logits for ", labels.size(), " labels and ", classes, " classes");
+  if (labels.empty() || views.empty()) return 1.0;
+  const auto loss = [&](double log_temperature) { return mean_view_log_loss(views, labels, classes, std::exp(log_temperature)); };
+  constexpr double golden = 0.6180339887498949;
+  double a = std::log(low), b = std::log(high);
+  double left = b - golden * (b - a), right = a + golden * (b - a);
+  double at_left = loss(left), at_right = loss(right);
+  for (int i = 0; i < 40; ++i) {
+    if (at_left < at_right) {
+      b = right, right = left, at_right = at_left;
+      left = b - golden * (b - a), at_left = loss(left);
+    } else {
+      a = left, left = right, at_left = at_right;
+      right = a + golden * (b - a), at_right = loss(right);
+    }
+  }
+  return std::exp(0.5 * (a + b));
+}
+
+/// How far from 0 and 1 to keep probabilities of the second of two classes so that the log loss on these samples is least. The
+/// answer lies between 1 / (2 n + 2), since n samples cannot tell rarer mistakes from impossible ones, and 0.05.
+inline double fit_clip(std::span<const double> probabilities, std::span<const std::int32_t> labels) {
+  if (probabilities.size() != labels.size())
+    fail<shape_error>("clip: ", probabilities.size(), " probabilities, ", labels.size(), " labels");
+  const double least = (std::min)(0.05, 0.5 / static_cast<double>(labels.size() + 1));
+  double best = least, best_loss = std::numeric_limits<double>::infinity();
+  constexpr int steps = 60;
+  for (int i = 0; i <= steps; ++i) {
+    const double clip = least * std::pow(0.05 / least, static_cast<double>(i) / steps);
+    double loss = 0.0;
+    for (std::size_t j = 0; j < labels.size(); ++j) {
+      const double p = std::clamp(probabilities[j], clip, 1 - clip);
+      loss -= std::log(labels[j] == 1 ? p : 1 - p);
+    }
+    if (loss < best_loss) best = clip, best_loss = loss;
+  }
+  return best;
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -8,21 +8,26 @@
 /// Auxiliary outputs count with the network's `loss_weights`; the figures reported are those of the first output.
 ///
 /// Data is anything with `start_epoch(epoch, first_batch)`, `next()` (a pointer to a batch with `images` and `labels`, null at
-/// the end), `images()` and `batches()`: minicnn::loader, or your own.
+/// the end), `size()` and `batches()`, and with `set_size(pixels)` where training goes through several sizes: minicnn::loader,
+/// or your own.
 
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "minicnn/train/clip.hpp"
+#include "minicnn/train/diagnosis.hpp"
+#include "minicnn/train/ema.hpp"
 #include "minicnn/train/history.hpp"
 #include "minicnn/train/loss.hpp"
 #include "minicnn/train/metrics.hpp"
 #include "minicnn/train/optimizer.hpp"
 #include "minicnn/train/schedule.hpp"
+#include "minicnn/train/size_schedule.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -66,16 +71,19 @@ evaluation evaluate(const network<T>& net, Data& data, workspace<T>& space) {
   return out;
 }
 
-/// Where a run stands. With the weights, the optimizer's state and the network's step counter this is all that a run is.
+/// Where a run stands. With the weights, the optimizer's state, the averages if there are any, and the network's step counter
+/// this is all that a run is.
 struct fit_position {
   index_t epoch = 0;        ///< epochs finished
   index_t batch = 0;        ///< batches done in the epoch under way
   index_t step = 0;         ///< optimizer steps done
   index_t total_steps = 0;  ///< planned length of the schedule
   index_t skipped = 0;      ///< steps left out because a gradient was not finite
+  index_t image_size = 0;   ///< of the epoch under way, where `fit_options::sizes` are given
   double loss_sum = 0;      ///< over the images of the epoch under way
   index_t right = 0, seen = 0;
   double seconds = 0;           ///< of training and validation so far
+  double epoch_seconds = 0;     ///< of training in the epoch under way
   double best_loss = INFINITY;  ///< smallest validation loss
   index_t best_epoch = 0;
   std::vector<std::vector<index_t>> best_confusion;  ///< of validation in that epoch; rows: true class
@@ -99,13 +107,29 @@ struct fit_options {
   schedule rate = {};
   index_t accumulate = 1;  ///< batches whose gradients are summed before a step
   double clip_norm = 0;    ///< largest global gradient norm; 0: not clipped
-  /// When positive, the schedule's length is planned once, from the speed of the first 50 steps (or of the
-  /// first tenth of the time), so that training and
-  /// validation end within this many seconds; `epochs` is then an upper limit. The plan is part of the position.
+  /// Image sizes by fraction of the run; a size lasts for whole epochs. Empty: the data's own.
+  std::vector<size_step> sizes = {};
+  index_t validate_every = 1;  ///< epochs; the last one is always validated
+  /// When positive, training ends after so many epochs without a smaller validation loss.
+  index_t patience = 0;
+  /// When positive, the schedule's length is planned once, from the speed of the first 50 steps (or of the first tenth of the
+  /// time) and the relative costs in `sizes`, so that training and validation end within this many seconds. The plan is part of
+  /// the position.
   double time_limit = 0;
+  bool may_lengthen = false;         ///< with a time limit: `epochs` is where planning begins, not an upper limit
+  double validation_cost = 1.0 / 3;  ///< of an image, over training one at the first size; for planning
+  /// Steps in a row that may be left out because gradients are not finite. One more ends the run with an error that names the
+  /// first node whose value is NaN or infinite; the weights are then those before that step.
+  index_t tolerated_skips = 0;
   std::function<void(const step_report&)> on_step = {};
-  /// Told after validation; `improved` when the validation loss is the smallest so far.
+  /// Told when the validation loss is the smallest so far, while the network holds the values that gave it (the averages, if
+  /// there are any): the time to save them.
+  std::function<void(const epoch_record&, const evaluation&)> on_best = {};
+  /// Told after every epoch, after `on_best`; the network holds the trained values. An epoch without validation has an
+  /// evaluation of 0 images and a record with NaN.
   std::function<void(const epoch_record&, const evaluation&, bool improved)> on_epoch = {};
+  /// Told once if the mean loss of an epoch is that of guessing, with a diagnosis of several lines.
+  std::function<void(const std::string&)> on_stuck = {};
   /// Asked after every step; true ends the run at once, at a position that can be saved.
   std::function<bool()> stop = {};
 };
@@ -125,20 +149,26 @@ class fitter {
         space_(net.threads()) {
     if (options_.epochs < 1) fail<option_error>("fit: epochs is ", options_.epochs, ", wanted at least 1");
     if (options_.accumulate < 1) fail<option_error>("fit: accumulate is ", options_.accumulate, ", wanted at least 1");
+    if (options_.validate_every < 1)
+      fail<option_error>("fit: validate_every is ", options_.validate_every, ", wanted at least 1");
     if (train_.size() < 1) fail<option_error>("fit: there are no training images");
+    check_sizes(options_.sizes);
+    if constexpr (!resizable)
+      if (options_.sizes.size() > 1) fail<option_error>("fit: several sizes, but the data has no set_size()");
   }
 
   fit_position position;
+  /// When set, takes in every step; validation and `on_best` see its averages. Must have been made for the same network.
+  ema<T>* average = nullptr;
 
-  /// Trains from `position` to the end. Returns false if `stop` ended it before.
+  /// Trains from `position` to the end. Returns false if `stop` ended it before. Throws error where values are not finite.
   bool run() {
-    const index_t steps_an_epoch = (train_.batches() + options_.accumulate - 1) / options_.accumulate;
-    if (position.total_steps == 0) position.total_steps = options_.epochs * steps_an_epoch;
-    for (const epoch_record& row : position.history) options_.rate.observe(row.val_loss);
+    if (position.total_steps == 0) position.total_steps = options_.epochs * steps_an_epoch();
+    for (const epoch_record& row : position.history) observe(row.val_loss);
     if (position.step > 0) rate_ = options_.rate.at(position.step - 1, position.total_steps) * optimizer_.learning_rate();
     start_ = clock::now();
     seconds_before_ = position.seconds;
-    while (position.step < position.total_steps) {
+    while (position.step < position.total_steps && !out_of_patience()) {
       if (!run_epoch()) return false;
       finish_epoch();
     }
@@ -147,13 +177,34 @@ class fitter {
 
  private:
   using clock = std::chrono::steady_clock;
+  static constexpr bool resizable = requires(Train & data) { data.set_size(index_t{1}); };
 
   double seconds() const { return seconds_before_ + std::chrono::duration<double>(clock::now() - start_).count(); }
+  index_t steps_an_epoch() const { return (train_.batches() + options_.accumulate - 1) / options_.accumulate; }
+
+  bool out_of_patience() const {
+    return options_.patience > 0 && validation_ != nullptr && position.epoch - position.best_epoch >= options_.patience;
+  }
+
+  /// Epochs without validation say nothing.
+  void observe(double loss) {
+    if (validation_ == nullptr || !is_nan(loss)) options_.rate.observe(loss);
+  }
+
+  /// The size for the epoch that begins or goes on. Until a time limit has been turned into a plan it is the first one.
+  void choose_size() {
+    if (options_.sizes.empty()) return;
+    const bool planned = options_.time_limit <= 0 || position.time_planned;
+    const double progress = planned ? static_cast<double>(position.step) / static_cast<double>(position.total_steps) : 0.0;
+    if (position.batch == 0) position.image_size = size_at(options_.sizes, progress).size;
+    if constexpr (resizable) train_.set_size(position.image_size);
+  }
 
   bool run_epoch() {
+    choose_size();
     train_.start_epoch(position.epoch, position.batch);
-    const double began = seconds();
-    const index_t seen_before = position.seen;
+    const double began = seconds(), before = position.epoch_seconds;
+    double before_batch = began;
     index_t pending = 0;
     for (;;) {
       const auto* b = train_.next();
@@ -166,14 +217,16 @@ class fitter {
       pending += 1;
       position.batch += 1;
       if (pending == window) {
-        step();
+        step(b->images, b->labels);
         pending = 0;
       }
-      position.seconds = seconds();
+      const double now = seconds();
+      measured_seconds_ += now - before_batch;
+      before_batch = position.seconds = now;
+      position.epoch_seconds = before + now - began;
       plan_time();
-      const double speed = static_cast<double>(position.seen - seen_before) / (position.seconds - began);
-      images_per_second_ = speed;
-      if (options_.on_step) report(speed);
+      if (options_.on_step) report();
+      if (position.batch == train_.batches()) look_for_trouble(b->images, b->labels);
       if (position.step >= position.total_steps) return true;
       if (pending == 0 && options_.stop && options_.stop()) return false;
     }
@@ -203,51 +256,110 @@ class fitter {
     position.seen += static_cast<index_t>(labels.size());
   }
 
-  void step() {
+  void step(const view<const T>& images, std::span<const std::int32_t> labels) {
     const double factor = options_.rate.at(position.step, position.total_steps);
     rate_ = factor * optimizer_.learning_rate();
     // Measured even when nothing is clipped: a step with a gradient that is NaN or infinite would destroy the weights.
     const gradient_clip clip = clip_gradients(net_, options_.clip_norm);
-    if (!optimizer_.step(factor, clip)) position.skipped += 1;
+    if (optimizer_.step(factor, clip)) {
+      skipped_in_a_row_ = 0;
+      if (average != nullptr) average->update();
+    } else {
+      position.skipped += 1;
+      skipped_in_a_row_ += 1;
+      if (skipped_in_a_row_ > options_.tolerated_skips) give_up(images, labels);
+    }
     position.step += 1;
+  }
+
+  [[noreturn]] void give_up(const view<const T>& images, std::span<const std::int32_t> labels) {
+    std::string where = first_non_finite(net_, images, labels, loss_);
+    if (where.empty()) where = "an earlier batch of the accumulated ones, or a sum of gradients that overflows";
+    fail("training stopped in epoch ", position.epoch + 1, ", batch ", position.batch, " at rate ", rate_,
+         ": gradients are not finite. First seen in ", where);
+  }
+
+  /// At the end of an epoch, while its last batch is at hand.
+  void look_for_trouble(const view<const T>& images, std::span<const std::int32_t> labels) {
+    const double guessing = std::log(static_cast<double>(net_.output_dims().size_from(1)));
+    const double mean = position.loss_sum / static_cast<double>(position.seen);
+    if (!options_.on_stuck || told_stuck_ || !(guessing > 0) || mean < 0.985 * guessing) return;
+    told_stuck_ = true;
+    options_.on_stuck(
+        text_of("the mean loss of epoch ", position.epoch + 1, " is ", mean, ", that of guessing ", guessing, "\n") +
+        diagnose_stuck(net_, images, labels));
   }
 
   /// Chooses the schedule's length after 50 steps, or after a tenth of the limit where steps are slow.
   void plan_time() {
-    constexpr index_t measured = 50;
-    if (options_.time_limit <= 0 || position.time_planned || position.step < 2) return;
-    if (position.step < measured && position.seconds < options_.time_limit / 10) return;
+    constexpr index_t wanted = 50, warm_up = 5;  // the first steps of a process plan memory and touch it
+    if (options_.time_limit <= 0 || position.time_planned || position.step == counted_step_) return;
+    counted_step_ = position.step;
+    measured_steps_ += 1;
+    if (measured_steps_ == warm_up) measured_seconds_ = 0;
+    const bool warm = measured_steps_ >= warm_up, late = position.seconds >= options_.time_limit / 10;
+    const index_t used = warm ? measured_steps_ - warm_up : measured_steps_;
+    if (used < 2 || (!late && measured_steps_ < wanted)) return;
     position.time_planned = true;
-    const double a_step = position.seconds / static_cast<double>(position.step);
-    // Validation costs about a third of training per image.
-    const double share =
-        static_cast<double>(validation_ == nullptr ? 0 : validation_->size()) / static_cast<double>(train_.size()) / 3;
-    const double steps = options_.time_limit / (a_step * (1 + share) * 1.02);
-    position.total_steps = (std::min)(position.total_steps, (std::max)(static_cast<index_t>(steps), position.step + 1));
+    const double a_step = measured_seconds_ / static_cast<double>(used);
+    const double per_epoch = static_cast<double>(steps_an_epoch());
+    const double validation = static_cast<double>(validation_ == nullptr ? 0 : validation_->size()) * options_.validation_cost *
+                              a_step * per_epoch / static_cast<double>(train_.size());
+    // Three more validations for what comes after the last epoch, 2 % for saving.
+    const double left = options_.time_limit - position.seconds - 3 * validation;
+    const double each =
+        1.02 * a_step * work_until(options_.sizes, 1.0) + validation / (per_epoch * static_cast<double>(options_.validate_every));
+    const index_t steps = position.step + (std::max)(static_cast<index_t>(left / each), index_t{1});
+    position.total_steps = options_.may_lengthen ? steps : (std::min)(position.total_steps, steps);
   }
 
-  void report(double speed) {
-    const index_t done = position.step, total = position.total_steps;
-    const double left = done > 0 ? position.seconds / static_cast<double>(done) * static_cast<double>(total - done) : 0;
-    const index_t steps_an_epoch = (train_.batches() + options_.accumulate - 1) / options_.accumulate;
-    options_.on_step({position.epoch + 1, (total + steps_an_epoch - 1) / steps_an_epoch, position.batch, train_.batches(),
-                      position.loss_sum / static_cast<double>(position.seen),
-                      static_cast<double>(position.right) / static_cast<double>(position.seen), rate_, speed, left});
+  void report() {
+    const double total = static_cast<double>(position.total_steps), done = static_cast<double>(position.step);
+    const double worked = work_until(options_.sizes, done / total), work = work_until(options_.sizes, 1.0);
+    const double left = done > 0 ? position.seconds * (work / worked - 1) : 0;
+    const double seen = static_cast<double>(position.seen);
+    options_.on_step({position.epoch + 1, (position.total_steps + steps_an_epoch() - 1) / steps_an_epoch(), position.batch,
+                      train_.batches(), position.loss_sum / seen, static_cast<double>(position.right) / seen, rate_,
+                      seen / position.epoch_seconds, left});
   }
 
   void finish_epoch() {
-    const evaluation e = validation_ != nullptr ? evaluate(net_, *validation_, space_) : evaluation{0, NAN, NAN, {}, {}, {}};
-    position.epoch += 1;
-    position.seconds = seconds();
+    const index_t epoch = position.epoch + 1;
+    const bool last = position.step >= position.total_steps;
+    const bool validate = validation_ != nullptr && (last || epoch % options_.validate_every == 0);
     const double seen = static_cast<double>(position.seen);
-    position.history.push_back({position.epoch, position.loss_sum / seen, static_cast<double>(position.right) / seen, e.loss,
-                                e.accuracy, rate_, images_per_second_, position.seconds});
-    position.batch = position.right = position.seen = 0;
-    position.loss_sum = 0;
-    options_.rate.observe(e.loss);
-    const bool improved = e.images == 0 || e.loss < position.best_loss;
-    if (improved) position.best_loss = e.loss, position.best_epoch = position.epoch, position.best_confusion = e.confusion;
-    if (options_.on_epoch) options_.on_epoch(position.history.back(), e, improved);
+    epoch_record row{epoch,
+                     position.loss_sum / seen,
+                     static_cast<double>(position.right) / seen,
+                     NAN,
+                     NAN,
+                     rate_,
+                     position.epoch_seconds > 0 ? seen / position.epoch_seconds : 0.0,
+                     0.0};
+    evaluation e{0, NAN, NAN, {}, {}, {}};
+    bool improved = validation_ == nullptr;
+    {
+      std::optional<typename ema<T>::usage> averaged;
+      if (average != nullptr) averaged.emplace(*average);
+      if (validate) {
+        e = evaluate(net_, *validation_, space_);
+        row.val_loss = e.loss, row.val_accuracy = e.accuracy;
+        improved = e.loss < position.best_loss;
+        observe(e.loss);
+      }
+      row.seconds = position.seconds = seconds();
+      position.epoch = epoch;
+      position.history.push_back(row);
+      position.batch = position.right = position.seen = 0;
+      position.loss_sum = position.epoch_seconds = 0;
+      if (improved) {
+        position.best_loss = validate ? e.loss : position.best_loss;
+        position.best_epoch = epoch, position.best_confusion = e.confusion;
+        if (options_.on_best) options_.on_best(row, e);
+      }
+    }
+    if (validation_ == nullptr) options_.rate.observe(NAN);
+    if (options_.on_epoch) options_.on_epoch(row, e, improved);
   }
 
   network<T>& net_;
@@ -260,7 +372,10 @@ class fitter {
   clock::time_point start_{};
   double seconds_before_ = 0;
   double rate_ = 0;
-  double images_per_second_ = 0;
+  index_t skipped_in_a_row_ = 0;
+  bool told_stuck_ = false;
+  index_t measured_steps_ = 0, counted_step_ = 0;  // for the time limit
+  double measured_seconds_ = 0;
 };
 
 /// Trains `net` and returns the epochs' figures.

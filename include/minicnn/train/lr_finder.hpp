@@ -2,7 +2,7 @@
 /// The learning-rate range test (Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3): train
 /// for a few steps while the rate grows exponentially, and look where the loss falls and where it breaks away.
 ///
-///     const rate_test found = find_learning_rate(net, optimizer, loss, train, {.steps = 100});
+///     const rate_test found = find_learning_rate(net, optimizer, loss, train, {.steps = 200});
 ///     optimizer.learning_rate(found.suggestion());
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <numbers>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,9 +24,9 @@ namespace minicnn::inline MINICNN_ABI {
 
 /// How the test is run.
 struct rate_test_options {
-  double lowest = 1e-6;    ///< rate of the first step
+  double lowest = 1e-5;    ///< rate of the first step
   double highest = 10;     ///< rate of the last step, if the loss has not diverged before
-  index_t steps = 100;     ///< from lowest to highest, each rate a constant factor above the one before
+  index_t steps = 200;     ///< from lowest to highest, each rate a constant factor above the one before
   double divergence = 4;   ///< ends when the running loss is so many times its lowest value
   double smoothing = 0.9;  ///< share of the past in the running loss that decides the end
   double clip_norm = 0;    ///< largest global gradient norm, as training will have it; 0: not clipped
@@ -44,15 +45,24 @@ struct rate_test {
   std::vector<double> smoothed;
   bool diverged = false;  ///< ended before the highest rate because the loss broke away
   bool stopped = false;   ///< ended by `stop`
-  double steepest = nan;  ///< where the smoothed loss falls fastest per factor of the rate; NaN if it never falls
-  double minimum = nan;   ///< where the smoothed loss is lowest; NaN if it never falls
+  /// Where the smoothed loss falls fastest per factor of the rate, and where it is lowest; NaN where it never falls by clearly
+  /// more than the batches differ.
+  double steepest = nan, minimum = nan;
+  double breaking = nan;  ///< first rate from which the smoothed loss stays 5 % above its first value; NaN unless `diverged`
 
   /// A tenth of the rate of the lowest loss: safely below the edge.
   double minimum_tenth() const { return minimum / 10; }
-  /// The steepest descent, unless that is above a tenth of the minimum's rate, which then counts. NaN if the loss never falls.
-  double suggestion() const { return steepest > minimum_tenth() ? minimum_tenth() : steepest; }
-  /// Which of the two `suggestion` is.
-  std::string_view rule() const { return steepest > minimum_tenth() ? "a tenth of the minimum" : "steepest descent"; }
+  /// The steepest descent, or a tenth of the minimum's rate if that is less. Where the loss never falls clearly (a hard task
+  /// needs more steps than the test has) a tenth of the rate at which it breaks away; NaN if it does not do that either.
+  double suggestion() const {
+    if (!is_finite(minimum)) return breaking / 10;
+    return (std::min)(steepest, minimum_tenth());
+  }
+  /// Which of them `suggestion` is.
+  std::string_view rule() const {
+    if (!is_finite(minimum)) return "a tenth of where the loss breaks away";
+    return steepest > minimum_tenth() ? "a tenth of the minimum" : "steepest descent";
+  }
 };
 
 namespace detail {
@@ -74,22 +84,33 @@ inline std::vector<double> gaussian_smooth(const std::vector<double>& values, do
   return out;
 }
 
-/// Fills `smoothed`, `minimum` and `steepest` from rates and losses. Rates are equally spaced on a logarithmic axis. Losses above
-/// `cap` count as that: the one that ended the test would otherwise hide the minimum before it.
+/// Fills `smoothed`, `minimum`, `steepest` and `breaking` from rates, losses and `diverged`. Rates are equally spaced on a
+/// logarithmic axis. Losses above `cap` count as that: the one that ended the test would otherwise hide the minimum before it.
 inline void judge(rate_test& test, index_t planned_steps, double cap) {
   const double deviation = (std::max)(0.5, 0.03 * static_cast<double>(planned_steps));
   std::vector<double> capped = test.losses;
   for (double& l : capped) l = (std::min)(l, cap);
   test.smoothed = gaussian_smooth(capped, deviation);
   const std::vector<double>& s = test.smoothed;
+  if (s.size() < 3) return;
+  if (test.diverged) {
+    std::size_t end = s.size();
+    while (end > 0 && s[end - 1] > 1.05 * s.front()) --end;
+    test.breaking = test.rates[(std::min)(end, s.size() - 1)];
+  }
   const auto lowest = static_cast<std::size_t>(std::min_element(s.begin(), s.end()) - s.begin());
-  if (s.empty() || lowest == 0) return;
+  if (lowest < 2) return;
+  // Standard error of a smoothed value: batches differ by `spread`, and the weights average over 2 sqrt(pi) deviations.
+  double spread = 0;
+  for (std::size_t i = 1; i <= lowest; ++i) spread += (capped[i] - capped[i - 1]) * (capped[i] - capped[i - 1]) / 2;
+  const double error = std::sqrt(spread / static_cast<double>(lowest) / (2 * std::sqrt(std::numbers::pi) * deviation));
+  const double top = *std::max_element(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(lowest));
+  if (top - s[lowest] <= 5 * error) return;
   test.minimum = test.rates[lowest];
-  std::size_t best = 0;
-  double fall = 0;
-  for (std::size_t i = 1; i < lowest; ++i)
-    if (const double change = s[i - 1] - s[i + 1]; change > fall) fall = change, best = i;
-  test.steepest = best > 0 ? test.rates[best] : test.minimum / 10;
+  std::size_t best = 1;
+  for (std::size_t i = 2; i < lowest; ++i)
+    if (s[i - 1] - s[i + 1] > s[best - 1] - s[best + 1]) best = i;
+  test.steepest = test.rates[best];
 }
 
 }  // namespace detail
