@@ -83,6 +83,7 @@
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/calibration.hpp"
 #include "minicnn/train/clip.hpp"
+#include "minicnn/train/diagnosis.hpp"
 #include "minicnn/train/ema.hpp"
 #include "minicnn/train/fit.hpp"
 #include "minicnn/train/history.hpp"
@@ -94,6 +95,7 @@
 #include "minicnn/train/reductions.hpp"
 #include "minicnn/train/schedule.hpp"
 #include "minicnn/train/sgd.hpp"
+#include "minicnn/train/size_schedule.hpp"
 
 #include "minicnn/io/checkpoint.hpp"
 #include "minicnn/io/crc32.hpp"
