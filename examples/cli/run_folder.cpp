@@ -11,6 +11,8 @@
 #include <minicnn/io/checkpoint.hpp>
 #include <minicnn/io/file.hpp>
 
+#include "curves_png.hpp"
+
 namespace cli {
 
 using json = nlohmann::ordered_json;
@@ -20,7 +22,8 @@ using minicnn::option_error;
 namespace fs = std::filesystem;
 
 namespace {
-constexpr const char* run_files[] = {"config.json", "results.csv", "report.html", "best.safetensors", "last.safetensors"};
+constexpr const char* run_files[] = {"config.json", "results.csv",      "report.html",     "curves.svg",
+                                     "curves.png",  "best.safetensors", "last.safetensors"};
 }
 
 run_folder::run_folder(std::string path, existing_run existing) : path_(std::move(path)) {
@@ -61,6 +64,10 @@ void run_folder::write_history(const std::vector<minicnn::epoch_record>& history
 
 void run_folder::write_report(const minicnn::training_report& report) const {
   minicnn::write_file(file("report.html"), minicnn::report_html(report));
+  if (report.history.empty()) return;
+  minicnn::write_file(file("curves.svg"), minicnn::curves_svg(report.history, report.best_epoch, report.title));
+  const encoded_picture png = png_file(curves_picture(report.history, report.best_epoch, report.title));
+  minicnn::write_file(file("curves.png"), {reinterpret_cast<const char*>(png.data()), png.size()});
 }
 
 json run_folder::read_config() const {

@@ -1,5 +1,5 @@
 #pragma once
-// A run's folder: config.json, results.csv, report.html, best.safetensors, last.safetensors.
+// A run's folder: config.json, results.csv, report.html, curves.svg, curves.png, best.safetensors, last.safetensors.
 
 #include <minicnn/report/html.hpp>
 #include <minicnn/train/fit.hpp>

@@ -25,7 +25,7 @@ std::string command_line(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_lnames().front();
     // Not what should happen when the run is repeated or resumed.
-    if (option->count() == 0 || name == "overwrite" || name == "dry-run") continue;
+    if (option->count() == 0 || name == "overwrite" || name == "dry-run" || name == "quiet" || name == "no-color") continue;
     text += " --" + name;
     if (option->get_items_expected_max() > 0)
       for (const std::string& value : option->results()) text += " " + quoted(value);
@@ -123,6 +123,8 @@ void add_train(CLI::App& app, action& chosen) {
   auto* resume = command->add_flag("--resume", o->resume, "goes on from last.safetensors; give the same options as before");
   command->add_flag("--overwrite", o->overwrite, "replaces an existing run")->excludes(resume);
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read, and says which");
+  command->add_flag("--quiet", o->quiet, "no summary, table and progress: only warnings, errors and results");
+  command->add_flag("--no-color", o->no_color, "no colours on a terminal (so does the environment's NO_COLOR)");
   command->add_flag("--dry-run", o->dry_run, "plan, memory and time per epoch only; writes nothing");
   command->callback([o, command, &chosen] {
     const recipe r = make_recipe(o->overrides);

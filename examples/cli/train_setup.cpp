@@ -81,6 +81,23 @@ json describe_data(const minicnn::image_dataset& data, const minicnn::data_split
           {"names", hash}};
 }
 
+std::vector<std::pair<std::string, std::string>> count_rows(const minicnn::image_dataset& data,
+                                                            const minicnn::data_split& split) {
+  std::vector<std::pair<std::string, std::string>> rows{
+      {"images", minicnn::text_of(split.train.size(), " training, ", split.validation.size(), " validation")}};
+  std::vector<index_t> train(data.classes.size()), validation(data.classes.size());
+  const auto count = [&](const minicnn::sample_indices& part, std::vector<index_t>& counts) {
+    for (const index_t i : part) ++counts[static_cast<std::size_t>(data.samples[static_cast<std::size_t>(i)].label)];
+  };
+  count(split.train, train);
+  count(split.validation, validation);
+  constexpr std::size_t most = 24;
+  for (std::size_t c = 0; c < data.classes.size() && c < most; ++c)
+    rows.emplace_back(data.classes[c], minicnn::text_of(train[c], " training, ", validation[c], " validation"));
+  if (data.classes.size() > most) rows.emplace_back("more classes", minicnn::to_text(data.classes.size() - most));
+  return rows;
+}
+
 void print_counts(const minicnn::image_dataset& data, const minicnn::data_split& split) {
   std::vector<index_t> train(data.classes.size()), validation(data.classes.size());
   const auto count = [&](const minicnn::sample_indices& chosen, std::vector<index_t>& into) {

@@ -25,6 +25,9 @@ std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minic
 /// What the data set is, without its place: a resumed run must see the same.
 nlohmann::ordered_json describe_data(const minicnn::image_dataset& data, const minicnn::data_split& split);
 
+/// Images per class of the two parts, as rows for a report.
+std::vector<std::pair<std::string, std::string>> count_rows(const minicnn::image_dataset& data, const minicnn::data_split& split);
+
 /// Images per class, to standard error.
 void print_counts(const minicnn::image_dataset& data, const minicnn::data_split& split);
 

@@ -5,6 +5,7 @@
 
 #include <cinttypes>
 #include <cmath>
+#include <cstdarg>
 #include <cstdio>
 #include <minicnn/graph/summary.hpp>
 #include <minicnn/io/checkpoint.hpp>
@@ -39,11 +40,6 @@ void report_bad(const minicnn::loader<float>& data) {
     std::fprintf(stderr, "skipped %zu pictures that cannot be read; %" PRId64 " remain\n", data.bad_files().size(), data.size());
 }
 
-/// Right-aligned in a column.
-std::string column(const std::string& text, std::size_t width) {
-  return std::string(text.size() < width ? width - text.size() : 0, ' ') + text;
-}
-
 /// Nested members as "model.name".
 void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const std::string& prefix, const json& value) {
   for (const auto& [name, inner] : value.items()) {
@@ -67,19 +63,21 @@ training::training(const train_options& o, recipe r)
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed);
   recipe_.model.classes = static_cast<int>(data_.classes.size());
   recipe_.model.channels = data_.channels;
-  print_counts(data_, split_);
+  progress_.quiet(o.quiet);
+  progress_.allow_color(!o.no_color);
+  if (!o.quiet) print_counts(data_, split_);
   net_ = std::make_unique<network>(make_named_model(recipe_.model, o.threads, recipe_.seed));
-  std::fprintf(stderr, "%s", minicnn::summary_table(minicnn::summarize(*net_)).c_str());
+  note("%s", minicnn::summary_table(minicnn::summarize(*net_)).c_str());
   index_t largest = 0;
   for (const minicnn::size_step& s : sizes()) largest = (std::max)(largest, s.size);
   if (largest == 0) largest = recipe_.model.image_size;
   net_->reserve({recipe_.batch_size, recipe_.model.channels, largest, largest});
   optimizer_ = make_optimizer(recipe_, *net_);
   if (recipe_.ema > 0) average_ = std::make_unique<minicnn::ema<float>>(*net_, recipe_.ema);
-  std::fprintf(stderr, "memory: weights and gradients %.0f MiB, optimizer %.0f MiB, activations of a batch of %d: %.0f MiB\n",
-               2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
-               static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
-               static_cast<double>(net_->training_memory_bytes()) / 1048576);
+  note("memory: weights and gradients %.0f MiB, optimizer %.0f MiB, activations of a batch of %d: %.0f MiB\n",
+       2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
+       static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
+       static_cast<double>(net_->training_memory_bytes()) / 1048576);
   picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad);
 }
 
@@ -115,11 +113,16 @@ int training::run() {
     validation = std::make_unique<data_loader>(data_, split_.validation, loader_options(false));
     report_bad(*validation);
   }
+  minicnn::sample_indices shown = split_.validation;
+  if (validation != nullptr)
+    for (const minicnn::bad_file& b : validation->bad_files()) std::erase(shown, b.index);
+  pictures_ =
+      std::make_unique<run_report>(data_, split_.train, std::move(shown), picture_, train.options().transform, recipe_.seed);
 
   minicnn::fit_position begin;
   if (o_.resume) {
     folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), describe_data(data_, split_));
-    std::fprintf(stderr, "resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
+    note("resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
   }
   minicnn::fit_options how = fit_options(train);
   if (o_.time_limit > 0 && !begin.time_planned) measure_costs(how);
@@ -165,9 +168,10 @@ minicnn::fit_options training::fit_options(const data_loader& train) {
   f.on_epoch = [this](const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved) {
     epoch_done(e, v, improved);
   };
-  f.on_best = [this](const minicnn::epoch_record&, const minicnn::evaluation&) {
+  f.on_best = [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) {
     replace_old_run();
     folder_->save_best(*net_, info());
+    pictures_->best(e, v, *net_);
   };
   f.on_stuck = [this](const std::string& text) {
     progress_.clear();
@@ -219,23 +223,36 @@ void training::measure_costs(minicnn::fit_options& f) {
   f.validation_cost = validation / evaluation_batch_size / (first / recipe_.batch_size);
 }
 
+void training::note(const char* format, ...) const {
+  if (o_.quiet) return;
+  va_list values;
+  va_start(values, format);
+  std::vfprintf(stderr, format, values);
+  va_end(values);
+}
+
 void training::show(const minicnn::step_report& s) {
-  const std::string label = minicnn::text_of("epoch ", s.epoch, "/", s.epochs);
-  progress_.update(label, s.batch, s.batches,
-                   minicnn::text_of(" loss ", fixed(s.loss, 4), "  acc ", fixed(100 * s.accuracy, 1), "%  ",
-                                    fixed(s.images_per_second, 1), " img/s  ETA ", minicnn::clock_text(s.seconds_left)));
+  progress_.update(
+      minicnn::text_of("epoch ", s.epoch, "/", s.epochs), s.batch, s.batches,
+      {"loss " + fixed(s.loss, 4), "acc " + fixed(100 * s.accuracy, 1) + "%", fixed(s.images_per_second, 1) + " img/s",
+       "ETA " + minicnn::clock_text(s.seconds_left), fixed(peak_mebibytes(), 0) + " MiB"});
+  // The first steps are slower: memory is touched, the first pictures are waited for.
+  if (pace_told_ || s.batch < 12) return;
+  pace_told_ = true;
+  if (s.batches < 24) return;
+  progress_.clear();
+  const double images = static_cast<double>(s.batches) * recipe_.batch_size;
+  note("about %s an epoch without validation (%.0f images/s)\n", minicnn::clock_text(images / s.images_per_second).c_str(),
+       s.images_per_second);
 }
 
 void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation&, bool improved) {
   progress_.clear();
-  if (!header_shown_) std::fprintf(stderr, "epoch  train loss  train acc  val loss  val acc  learning rate    img/s     time\n");
+  const minicnn::epoch_table table(progress_.abilities());
+  if (!header_shown_) note("%s\n", table.header().c_str());
   header_shown_ = true;
+  note("%s\n", table.row(e, improved).c_str());
   replace_old_run();
-  const std::string row = column(minicnn::to_text(e.epoch), 5) + column(fixed(e.train_loss, 4), 12) +
-                          column(fixed(100 * e.train_accuracy, 2) + "%", 11) + column(fixed(e.val_loss, 4), 10) +
-                          column(fixed(100 * e.val_accuracy, 2) + "%", 9) + column(minicnn::short_number(e.learning_rate), 15) +
-                          column(fixed(e.images_per_second, 1), 9) + column(minicnn::clock_text(e.seconds), 9);
-  std::fprintf(stderr, "%s%s\n", row.c_str(), improved ? "  *" : "");
   folder_->write_history(position_->history);
   save_last();
   save_config();
@@ -252,12 +269,22 @@ minicnn::training_report training::report(bool finished) const {
   r.finished = finished;
   flatten_into(r.settings, "", to_json(recipe_));
   r.settings.emplace_back("parameters", minicnn::grouped(net_->parameter_count()));
-  r.settings.emplace_back("training images", minicnn::to_text(split_.train.size()));
-  r.settings.emplace_back("validation images", minicnn::to_text(split_.validation.size()));
-  r.settings.emplace_back("threads", minicnn::to_text(net_->threads()));
-  r.settings.emplace_back("instruction set", std::string(minicnn::name_of(net_->ctx().instruction_set)));
+  r.data = count_rows(data_, split_);
+  r.machine = describe_machine(*net_);
+  pictures_->fill(r);
   r.command = o_.command;
   return r;
+}
+
+/// At the end: the gallery shows the best epoch, whose weights the network may take now.
+void training::complete_gallery() {
+  if (split_.validation.empty() || position_->best_epoch == 0 || pictures_->shows(position_->best_epoch)) return;
+  minicnn::load_weights(*net_, folder_->file("best.safetensors"));
+  minicnn::loader_options options = loader_options(false);
+  options.cache_bytes = 0;
+  data_loader validation(data_, split_.validation, options);
+  minicnn::workspace<float> space(net_->threads());
+  pictures_->make_gallery(position_->best_epoch, minicnn::evaluate(*net_, validation, space), *net_);
 }
 
 /// With --overwrite: the old run goes only when there is something to put in its place.
@@ -325,15 +352,15 @@ void training::calibrate() {
     best.clip = minicnn::fit_clip(second, labels);
   }
   folder_->save_best(*net_, best);
-  std::fprintf(stderr,
-               "validation with test-time augmentation \"%s\": log loss %s, with temperature %s: %s; clip for submit: %s\n",
-               recipe_.tta.c_str(), fixed(minicnn::mean_view_log_loss(logits, labels, classes, 1.0), 4).c_str(),
-               fixed(best.temperature, 3).c_str(),
-               fixed(minicnn::mean_view_log_loss(logits, labels, classes, best.temperature), 4).c_str(),
-               minicnn::short_number(best.clip).c_str());
+  note("validation with test-time augmentation \"%s\": log loss %s, with temperature %s: %s; clip for submit: %s\n",
+       recipe_.tta.c_str(), fixed(minicnn::mean_view_log_loss(logits, labels, classes, 1.0), 4).c_str(),
+       fixed(best.temperature, 3).c_str(),
+       fixed(minicnn::mean_view_log_loss(logits, labels, classes, best.temperature), 4).c_str(),
+       minicnn::short_number(best.clip).c_str());
 }
 
 void training::finish() {
+  complete_gallery();
   folder_->write_report(report(true));
   if (position_->best_epoch == 0)
     minicnn::fail(o_.out, ": no epoch had a finite validation loss; only last.safetensors was written");
@@ -341,8 +368,8 @@ void training::finish() {
   const auto& history = position_->history;
   for (const minicnn::epoch_record& e : history)
     if (e.epoch == position_->best_epoch && !split_.validation.empty())
-      std::fprintf(stderr, "best: epoch %" PRId64 ", validation accuracy %s %%, log loss %s\n", e.epoch,
-                   fixed(100 * e.val_accuracy, 2).c_str(), fixed(e.val_loss, 4).c_str());
+      note("best: epoch %" PRId64 ", validation accuracy %s %%, log loss %s\n", e.epoch, fixed(100 * e.val_accuracy, 2).c_str(),
+           fixed(e.val_loss, 4).c_str());
   if (position_->skipped > 0)
     std::fprintf(stderr, "%" PRId64 " steps were left out because a gradient was not finite\n", position_->skipped);
   std::printf("%s\n%s\n", folder_->file("best.safetensors").c_str(), folder_->file("report.html").c_str());

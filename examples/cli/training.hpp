@@ -5,12 +5,14 @@
 #include <memory>
 #include <minicnn/data/loader.hpp>
 #include <minicnn/data/split.hpp>
+#include <minicnn/report/epoch_table.hpp>
 #include <minicnn/report/html.hpp>
 #include <minicnn/train/fit.hpp>
 #include <string>
 #include <vector>
 
 #include "recipe.hpp"
+#include "run_report.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -25,6 +27,7 @@ struct train_options {
   int workers = 1;
   double time_limit = 0;  ///< minutes; 0: none
   bool resume = false, overwrite = false, skip_bad = false, dry_run = false;
+  bool quiet = false, no_color = false;
   std::string cache = "none";  ///< none or ram
 };
 
@@ -49,8 +52,11 @@ class training {
   std::vector<minicnn::size_step> sizes() const;
   int estimate(data_loader& train);
   void show(const minicnn::step_report& s);
+  /// Tells people what goes on, unless they asked for quiet.
+  [[gnu::format(printf, 2, 3)]] void note(const char* format, ...) const;
   void epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved);
   minicnn::training_report report(bool finished) const;
+  void complete_gallery();
   void replace_old_run();
   void save_last();
   void save_config() const;
@@ -66,10 +72,12 @@ class training {
   std::unique_ptr<minicnn::optimizer<float>> optimizer_;
   std::unique_ptr<minicnn::ema<float>> average_;  ///< null: none
   minicnn::softmax_cross_entropy<float> loss_;
+  std::unique_ptr<run_report> pictures_;  ///< of the report
   run_folder* folder_ = nullptr;
   minicnn::fit_position* position_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
+  bool pace_told_ = false;
   bool replaced_ = false;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };

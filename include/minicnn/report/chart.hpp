@@ -98,6 +98,15 @@ class chart_scale {
   double x(double v) const { return left + (v - first_) / (last_ - first_) * (width - left - right); }
   double y(double v) const { return height - bottom - (v - low_) / (high_ - low_) * (height - top - bottom); }
   std::string label(double v) const { return percent_ ? short_number(v * 100) + "%" : short_number(v); }
+  /// Of an axis: without zeros that say nothing, "0.5" and not "0.500".
+  std::string tick_label(double v) const {
+    std::string text = short_number(percent_ ? v * 100 : v);
+    if (text.find('.') != text.npos && text.find('e') == text.npos) {
+      text.erase(text.find_last_not_of('0') + 1);
+      if (text.back() == '.') text.pop_back();
+    }
+    return percent_ ? text + "%" : text;
+  }
   bool shows(double v) const { return v >= first_ && v <= last_; }
 
   std::vector<double> y_ticks() const { return detail::axis_ticks(low_, high_); }
@@ -120,8 +129,8 @@ inline std::string chart_svg(const chart& c) {
                             html_escape(c.title), "\">");
   for (const double t : scale.y_ticks())
     out += text_of("<line class=\"grid\" x1=\"52\" x2=\"508\" y1=\"", fixed(scale.y(t), 1), "\" y2=\"", fixed(scale.y(t), 1),
-                   "\"/><text class=\"tick\" x=\"46\" y=\"", fixed(scale.y(t) + 4, 1), "\" text-anchor=\"end\">", scale.label(t),
-                   "</text>");
+                   "\"/><text class=\"tick\" x=\"46\" y=\"", fixed(scale.y(t) + 4, 1), "\" text-anchor=\"end\">",
+                   scale.tick_label(t), "</text>");
   for (const double t : scale.x_ticks())
     out += text_of("<text class=\"tick\" x=\"", fixed(scale.x(t), 1), "\" y=\"243\" text-anchor=\"middle\">",
                    static_cast<index_t>(t), "</text>");

@@ -188,7 +188,7 @@ inline std::string roc_card(const std::vector<roc_series>& curves, bool two_clas
 }
 
 inline std::string image_tag(const std::string& source, const std::string& alt) {
-  return text_of("<img loading=\"lazy\" src=\"", html_escape(source), "\" alt=\"", html_escape(alt), "\">");
+  return text_of("<img src=\"", html_escape(source), "\" alt=\"", html_escape(alt), "\">");
 }
 
 inline std::string gallery_card(const training_report& r) {
@@ -272,13 +272,10 @@ inline std::string report_html(const training_report& r) {
         text_of("<img class=\"filters\" src=\"", html_escape(r.filters), "\" alt=\"filters of the first convolution\">"),
         html_escape(r.filters_note));
   if (!r.history.empty()) out += detail::epochs_card(r);
-  if (!r.settings.empty()) out += detail::card("Settings", detail::pairs_table(r.settings));
-  if (!r.data.empty() || !r.machine.empty()) {
-    out += "<div class=\"stack\">";
-    if (!r.data.empty()) out += detail::card("Data", detail::pairs_table(r.data));
-    if (!r.machine.empty()) out += detail::card("Machine", detail::pairs_table(r.machine));
-    out += "</div>";
-  }
+  if (!r.settings.empty())
+    out += detail::card("Settings", detail::pairs_table(r.settings, r.settings.size() > 12 ? 3 : 1), "", true);
+  if (!r.data.empty()) out += detail::card("Data", detail::pairs_table(r.data));
+  if (!r.machine.empty()) out += detail::card("Machine", detail::pairs_table(r.machine));
   if (!r.command.empty())
     out += detail::card("Repeat this run", "<code id=\"command\">" + html_escape(r.command) + "</code>", "", true);
   return out + "</div>" + detail::page_end();

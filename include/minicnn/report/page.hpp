@@ -38,7 +38,7 @@ polyline{fill:none;stroke:var(--c);stroke-width:2.2;stroke-linejoin:round}circle
 .key i{display:inline-block;width:14px;height:3px;border-radius:2px;margin:0 7px 3px 0}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.92rem}th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line)}
 tr:last-child td{border-bottom:0}th:first-child,td:first-child{text-align:left}thead th{color:var(--mute);font-weight:500;vertical-align:bottom}tr.best td{font-weight:650}
-td.cell{text-align:center}table.pairs td{text-align:left;vertical-align:top;overflow-wrap:anywhere}table.pairs td:first-child{color:var(--mute);width:42%;overflow-wrap:normal}
+td{white-space:nowrap}td.cell{text-align:center}.columns{display:grid;gap:0 32px;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}table.pairs td{white-space:normal;text-align:left;vertical-align:top;overflow-wrap:anywhere}table.pairs td:first-child{color:var(--mute);width:42%;overflow-wrap:normal}
 code{font:13px/1.6 ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 .gallery{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(100%,250px),1fr))}.gallery figure{margin:0;min-width:0}
 .gallery .pair{display:grid;grid-template-columns:1fr 1fr;gap:3px;border-radius:8px;overflow:hidden}.gallery img,.thumbs img{width:100%;height:auto;display:block}
@@ -46,7 +46,7 @@ figcaption{font-size:.82rem;color:var(--mute);margin-top:5px;overflow-wrap:anywh
 .thumbs{display:grid;gap:8px;grid-template-columns:repeat(auto-fill,minmax(96px,1fr))}.thumbs img{border-radius:6px}
 img.filters{max-width:100%;height:auto;display:block;border-radius:6px;background:#fff;padding:2px}
 #tip{position:fixed;z-index:2;pointer-events:none;background:var(--fg);color:var(--bg);padding:5px 10px;border-radius:7px;font-size:.82rem;line-height:1.4;white-space:pre;max-width:calc(100vw - 16px);display:none}
-@media(max-width:520px){main{padding:16px 10px 48px}.card{padding:12px 10px}.figures{grid-template-columns:1fr 1fr}.tick{font-size:15px}.thumbs{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}th,td{padding:5px 7px}}
+@media(max-width:520px){main{padding:16px 10px 48px}.card{padding:12px 10px}.figures{grid-template-columns:1fr 1fr}.tick{font-size:14px}.thumbs{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}th,td{padding:5px 7px}}
 @media print{button{display:none}.card,.figure{break-inside:avoid}}
 )";
 
@@ -123,11 +123,15 @@ inline std::string card(const chart& c) {
   return card(c.title, chart_svg(c) + (names.size() > 1 ? key(names) : ""));
 }
 
-/// Names and values in two columns.
-inline std::string pairs_table(const std::vector<std::pair<std::string, std::string>>& rows) {
-  std::string out = "<table class=\"pairs\"><tbody>";
-  for (const auto& [name, value] : rows) out += "<tr><td>" + html_escape(name) + "</td><td>" + html_escape(value) + "</td></tr>";
-  return out + "</tbody></table>";
+/// Names and values; long lists in up to `columns` tables side by side where there is room.
+inline std::string pairs_table(const std::vector<std::pair<std::string, std::string>>& rows, std::size_t columns = 1) {
+  std::string out = "<div class=\"columns\">";
+  const std::size_t each = (rows.size() + columns - 1) / columns;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i % each == 0) out += i == 0 ? "<table class=\"pairs\"><tbody>" : "</tbody></table><table class=\"pairs\"><tbody>";
+    out += "<tr><td>" + html_escape(rows[i].first) + "</td><td>" + html_escape(rows[i].second) + "</td></tr>";
+  }
+  return out + (rows.empty() ? "</div>" : "</tbody></table></div>");
 }
 
 }  // namespace minicnn::inline MINICNN_ABI::detail
