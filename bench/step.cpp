@@ -1,0 +1,81 @@
+/// Whole steps of every network at its own image size: training (forward, losses, backward, Adam) and prediction, batches of 1,
+/// 20, 64 and 128, in images/s. Choose with --benchmark_filter, such as 'train/alexnet/' or 'predict/.*/1$': all of them take
+/// long, and the deep ones much memory.
+
+#include <functional>
+
+#include "minicnn/minicnn.hpp"
+#include "peak.hpp"
+
+namespace {
+
+using minicnn::network;
+
+struct model {
+  const char* name;
+  std::function<network<float>()> make;
+};
+
+std::vector<model> models() {
+  std::vector<model> out = {{"lenet5", [] { return minicnn::lenet5<float>(); }},
+                            {"alexnet", [] { return minicnn::alexnet<float>(); }},
+                            {"alexnet-2012", [] { return minicnn::alexnet_2012<float>(); }},
+                            {"alexnet-torchvision", [] { return minicnn::alexnet_torchvision<float>(); }},
+                            {"alexnet-bn", [] { return minicnn::alexnet_bn<float>(); }},
+                            {"alexnet-small", [] { return minicnn::alexnet_small<float>(); }},
+                            {"googlenet", [] { return minicnn::googlenet<float>(); }},
+                            {"inception-v3", [] { return minicnn::inception_v3<float>(); }},
+                            {"spp-net", [] { return minicnn::spp_net<float>(); }},
+                            {"nin", [] { return minicnn::network_in_network<float>(); }},
+                            {"squeezenet", [] { return minicnn::squeezenet<float>(); }}};
+  static constexpr std::pair<int, const char*> vggs[] = {{11, "vgg11"}, {13, "vgg13"}, {16, "vgg16"}, {19, "vgg19"}};
+  for (const auto& [depth, name] : vggs) out.push_back({name, [depth = depth] { return minicnn::vgg<float>({.depth = depth}); }});
+  static constexpr std::pair<int, const char*> resnets[] = {
+      {18, "resnet18"}, {34, "resnet34"}, {50, "resnet50"}, {101, "resnet101"}, {152, "resnet152"}};
+  for (const auto& [depth, name] : resnets)
+    out.push_back({name, [depth = depth] { return minicnn::resnet<float>({.depth = depth}); }});
+  out.push_back({"resnet20", [] { return minicnn::resnet_cifar<float>({.depth = 20}); }});
+  return out;
+}
+
+void step(benchmark::State& state, const model& m, bool training) {
+  network<float> net = m.make();
+  const minicnn::index_t batch = state.range(0);
+  const minicnn::shape& one = net.input_dims();
+  minicnn::tensor<float> images({batch, one[1], one[2], one[3]});
+  minicnn::random_stream random(minicnn::random_key(1));
+  for (float& x : images) x = static_cast<float>(random.normal());
+  const std::vector<std::int32_t> labels(static_cast<std::size_t>(batch), 1);
+  if (training) {
+    const minicnn::softmax_cross_entropy<float> loss;
+    minicnn::adam<float> optimizer(net);
+    for (auto _ : state) {
+      net.forward(images);
+      for (int i = 0; i < net.output_count(); ++i) loss(net, labels, i, net.loss_weights()[static_cast<std::size_t>(i)]);
+      net.backward();
+      optimizer.step();
+    }
+  } else {
+    minicnn::workspace<float> space(net.threads());
+    for (auto _ : state) net.predict(images, space);
+  }
+  state.counters["images/s"] = benchmark::Counter(static_cast<double>(batch), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  for (const model& m : models())
+    for (const bool training : {true, false})
+      benchmark::RegisterBenchmark((std::string(training ? "train/" : "predict/") + m.name).c_str(),
+                                   [m, training](benchmark::State& s) { step(s, m, training); })
+          ->UseRealTime()
+          ->Unit(benchmark::kMillisecond)
+          ->Arg(1)
+          ->Arg(20)
+          ->Arg(64)
+          ->Arg(128);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+}
