@@ -138,6 +138,7 @@ recipe make_recipe(const recipe_overrides& o) {
   apply(r.ema, o.ema);
   apply(r.patience, o.patience);
   apply(r.val_every, o.val_every);
+  apply(r.precision, o.precision);
   apply(r.tta, o.tta);
   if (o.no_augment) r.augment = false;
   if (r.tta == "ten-crop" && r.picture.resize == "crop" && r.picture.crop_fraction >= 1) r.picture.crop_fraction = 0.875;
@@ -214,6 +215,7 @@ nlohmann::ordered_json to_json(const recipe& r) {
           {"ema", r.ema},
           {"patience", r.patience},
           {"val_every", r.val_every},
+          {"precision", r.precision},
           {"tta", r.tta},
           {"seed", r.seed},
           {"val_fraction", r.val_fraction},

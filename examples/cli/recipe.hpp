@@ -37,16 +37,17 @@ struct recipe {
   double label_smoothing = 0;
   double clip_norm = 0;
   bool augment = true;
-  std::string crop = "resized";  ///< of augmentation: resized (random area) or shift (random place in a larger picture)
-  double crop_scale = 0.5;       ///< resized: smallest area; shift: size of the crop over that of the picture
-  double jitter = 0;             ///< brightness, contrast and saturation, as a fraction
-  double lighting = 0;           ///< deviation along the principal components of the training pictures' colours
-  double erase = 0;              ///< probability of random erasing
-  std::string sizes;             ///< image sizes of training by fraction of the run ("128:0,160:0.6"); empty: the model's
-  double ema = 0;                ///< decay of the average of weights that is evaluated and saved; 0: none
-  int patience = 0;              ///< epochs without a better validation loss before training ends; 0: any number
-  int val_every = 1;             ///< epochs from validation to validation
-  std::string tta = "none";      ///< of later commands, and of the temperature that is fitted for them
+  std::string crop = "resized";    ///< of augmentation: resized (random area) or shift (random place in a larger picture)
+  double crop_scale = 0.5;         ///< resized: smallest area; shift: size of the crop over that of the picture
+  double jitter = 0;               ///< brightness, contrast and saturation, as a fraction
+  double lighting = 0;             ///< deviation along the principal components of the training pictures' colours
+  double erase = 0;                ///< probability of random erasing
+  std::string sizes;               ///< image sizes of training by fraction of the run ("128:0,160:0.6"); empty: the model's
+  double ema = 0;                  ///< decay of the average of weights that is evaluated and saved; 0: none
+  int patience = 0;                ///< epochs without a better validation loss before training ends; 0: any number
+  int val_every = 1;               ///< epochs from validation to validation
+  std::string precision = "fp32";  ///< or bf16: matrix products of training on operands rounded to bfloat16
+  std::string tta = "none";        ///< of later commands, and of the temperature that is fitted for them
   std::uint64_t seed = 0;
   double val_fraction = 0.1;
   std::int64_t limit = 0;  ///< images used, 0: all
@@ -55,7 +56,7 @@ struct recipe {
 /// Options given on the command line; what is absent is the preset's.
 struct recipe_overrides {
   std::string preset = "best";
-  std::optional<std::string> model, optimizer, schedule, init, sizes, tta, padded;
+  std::optional<std::string> precision, model, optimizer, schedule, init, sizes, tta, padded;
   std::optional<int> epochs, batch_size, accumulate, image_size, patience, val_every, pooled;
   std::optional<double> learning_rate, warmup, weight_decay, l2, dropout, label_smoothing, clip_norm, val_fraction;
   std::optional<double> crop_scale, jitter, lighting, erase, ema;

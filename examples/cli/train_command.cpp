@@ -88,6 +88,10 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       .add_option("--tta", o.tta,
                   "test-time augmentation that the weights file records: none, flip or ten-crop (default: best flip, else none)")
       ->check(CLI::IsMember({"none", "flip", "ten-crop"}));
+  command
+      .add_option("--precision", o.precision,
+                  "fp32, or bf16: matrix products of training rounded to bfloat16, weights and sums in fp32 (default: fp32)")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
   command.add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best 5, else 0)");
   command.add_option(
       "--init", o.init,
@@ -101,7 +105,6 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
 
 void add_train(CLI::App& app, action& chosen) {
   auto o = std::make_shared<train_options>();
-  auto precision = std::make_shared<std::string>("fp32");
   CLI::App* command = app.add_subcommand("train", "trains a network on a folder of pictures");
   command->add_option("--data", o->data, "folder of pictures: cat.12.jpg, dog.7.jpg in one folder, or a folder a class")
       ->required();
@@ -116,9 +119,6 @@ void add_train(CLI::App& app, action& chosen) {
       ->capture_default_str();
   command->add_option("--cache", o->cache, "none, or ram: keep decoded pictures, in up to half of the memory")
       ->check(CLI::IsMember({"none", "ram"}))
-      ->capture_default_str();
-  command->add_option("--precision", *precision, "of arithmetic; fp32 in this version")
-      ->check(CLI::IsMember({"fp32"}))
       ->capture_default_str();
   auto* resume = command->add_flag("--resume", o->resume, "goes on from last.safetensors; give the same options as before");
   command->add_flag("--overwrite", o->overwrite, "replaces an existing run")->excludes(resume);

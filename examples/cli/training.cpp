@@ -67,6 +67,7 @@ training::training(const train_options& o, recipe r)
   progress_.allow_color(!o.no_color);
   if (!o.quiet) print_counts(data_, split_);
   net_ = std::make_unique<network>(make_named_model(recipe_.model, o.threads, recipe_.seed));
+  net_->bf16(recipe_.precision == "bf16");
   note("%s", minicnn::summary_table(minicnn::summarize(*net_)).c_str());
   index_t largest = 0;
   for (const minicnn::size_step& s : sizes()) largest = (std::max)(largest, s.size);
@@ -188,6 +189,7 @@ std::vector<minicnn::size_step> training::sizes() const { return minicnn::parse_
 /// Measured on a second network and random images, so that the run is as it would be without.
 void training::measure_costs(minicnn::fit_options& f) {
   network net = make_named_model(recipe_.model, o_.threads, recipe_.seed);
+  net.bf16(recipe_.precision == "bf16");
   const auto optimizer = make_optimizer(recipe_, net);
   minicnn::random_stream random{minicnn::random_key(1)};
   std::vector<std::int32_t> labels(static_cast<std::size_t>(recipe_.batch_size), 0);

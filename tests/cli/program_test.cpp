@@ -55,7 +55,7 @@ TEST_CASE("what is not understood ends with 2 and one line that says why") {
            {"summary --model alexnet --image-size 20", "--model alexnet: "},
            {"bench --model alexnet", "--batch-size"},
            {"bench --model alexnet --batch-size 0", "--batch-size"},
-           {"bench --model alexnet --batch-size 1 --precision bf16", "--precision"},
+           {"bench --model alexnet --batch-size 1 --precision fp8", "--precision"},
            {"bench --model alexnet --batch-size 1 --mode both", "--mode"},
            {"bench --model alexnet --batch-size 1 --image-size 20", "--model alexnet: "},
            {"generate --out x --images 0", "--images"},

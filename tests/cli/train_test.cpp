@@ -96,7 +96,7 @@ TEST_CASE("a picture that cannot be read stops the run by name, or is left out a
 TEST_CASE("options that mean nothing end with 2 and write nothing") {
   const small_run r;
   for (const char* rest :
-       {"--epochs 0", "--seed -1", "--model resnet18", "--precision bf16", "--schedule sometimes", "--ema 0.99", "--init zero",
+       {"--epochs 0", "--seed -1", "--model resnet19", "--precision fp8", "--schedule sometimes", "--ema 2", "--init zero",
         "--val-fraction 1", "--threads -2", "--workers -1", "--resume --overwrite"}) {
     INFO(rest);
     CHECK(run("train --data '" + r.data() + "' --out '" + r.out("none") + "' " + rest).code == 2);
