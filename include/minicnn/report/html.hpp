@@ -254,7 +254,7 @@ inline std::string report_html(const training_report& r) {
     else
       out += detail::figure(detail::percent(e.train_accuracy), "training accuracy") +
              detail::figure(short_number(e.train_loss), "training loss");
-    if (roc.size() == 1) out += detail::figure(fixed(roc[0].area, 4), "area under the ROC curve");
+    if (roc.size() == 1) out += detail::figure(fixed(roc[0].area, 4), "area under ROC curve");
     if (judged) out += detail::figure(detail::percent(probabilities.before.expected_error), "calibration error (ECE)");
     out += detail::figure(text_of(e.epoch, " of ", r.history.size()), "best epoch") +
            detail::figure(fixed(r.history.back().images_per_second, 1), "images/s") + "</div>";

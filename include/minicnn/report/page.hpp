@@ -43,8 +43,8 @@ code{font:13px/1.6 ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywh
 .gallery{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(100%,250px),1fr))}.gallery figure{margin:0;min-width:0}
 .gallery .pair{display:grid;grid-template-columns:1fr 1fr;gap:3px;border-radius:8px;overflow:hidden}.gallery img,.thumbs img{width:100%;height:auto;display:block}
 figcaption{font-size:.82rem;color:var(--mute);margin-top:5px;overflow-wrap:anywhere}figcaption b{color:var(--fg);font-weight:600}
-.thumbs{display:grid;gap:8px;grid-template-columns:repeat(auto-fill,minmax(96px,1fr))}.thumbs img{border-radius:6px}
-img.filters{max-width:100%;height:auto;display:block;border-radius:6px;background:#fff;padding:2px}
+.thumbs{display:grid;gap:8px;grid-template-columns:repeat(auto-fill,minmax(108px,1fr))}.thumbs img{border-radius:6px}
+img.filters{width:min(100%,440px);height:auto;image-rendering:pixelated;display:block;border-radius:6px;background:#fff;padding:2px}
 #tip{position:fixed;z-index:2;pointer-events:none;background:var(--fg);color:var(--bg);padding:5px 10px;border-radius:7px;font-size:.82rem;line-height:1.4;white-space:pre;max-width:calc(100vw - 16px);display:none}
 @media(max-width:520px){main{padding:16px 10px 48px}.card{padding:12px 10px}.figures{grid-template-columns:1fr 1fr}.tick{font-size:14px}.thumbs{grid-template-columns:repeat(auto-fill,minmax(72px,1fr))}th,td{padding:5px 7px}}
 @media print{button{display:none}.card,.figure{break-inside:avoid}}
