@@ -112,8 +112,8 @@ conv_geometry square(index_t channels, index_t size, index_t filters, index_t ke
 conv_geometry varied(minicnn::random_stream& s) {
   conv_geometry g;
   g.groups = s.chance(0.3) ? 1 + s.below(3) : 1;
-  g.channels = g.groups * (1 + s.below(40));
-  g.filters = g.groups * (1 + s.below(40));
+  g.channels = g.groups * (1 + s.below(36));
+  g.filters = g.groups * (1 + s.below(20));
   g.kernel_h = g.kernel_w = s.chance(0.5) ? 3 : 5;
   g.pad_top = s.below(g.kernel_h), g.pad_bottom = s.below(g.kernel_h);
   g.pad_left = s.below(g.kernel_h), g.pad_right = s.below(g.kernel_h);
@@ -136,7 +136,7 @@ double relative_error(const std::vector<float>& got, const std::vector<double>& 
 
 TEST_CASE_TEMPLATE("Winograd convolutions of random shapes", T, float, double) {
   minicnn::random_stream s{minicnn::random_key(2015)};
-  for (int number = 0; number < 30; ++number) check<T>(1 + s.below(5), varied(s));
+  for (int number = 0; number < 12; ++number) check<T>(1 + s.below(4), varied(s));
 }
 
 TEST_CASE_TEMPLATE("Winograd convolutions as networks have them", T, float, double) {
@@ -146,7 +146,7 @@ TEST_CASE_TEMPLATE("Winograd convolutions as networks have them", T, float, doub
   check<T>(1, square(1, 3, 1, 3, 0));       // one output
   check<T>(2, square(24, 9, 12, 5, 2, 2));  // groups
   check<T>(2, square(300, 4, 20, 3, 1));    // the summed dimension in two chunks
-  check<T>(40, square(17, 16, 15, 3, 1));   // several chunks of tiles
+  check<T>(70, square(17, 11, 9, 3, 1));    // several chunks of tiles
 }
 
 TEST_CASE("the error of Winograd in float stays near 2e-6 of the values, as docs/benchmarks.md says") {
