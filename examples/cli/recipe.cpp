@@ -67,7 +67,6 @@ recipe best() {
   r.lighting = 0.1;
   r.label_smoothing = 0.03;
   r.sizes = "128:0,160:0.7";
-  r.val_every = 2;
   r.tta = "flip";
   return r;
 }

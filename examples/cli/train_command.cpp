@@ -83,7 +83,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--patience", o.patience,
                      "ends after so many epochs without a better validation loss; 0: never (default: 0)");
   command.add_option("--val-every", o.val_every,
-                     "epochs from validation to validation; the last is always one (default: best 2, else 1)");
+                     "epochs from validation to validation; the last is always one (default: 1)");
   command
       .add_option("--tta", o.tta,
                   "test-time augmentation that the weights file records: none, flip or ten-crop (default: best flip, else none)")
