@@ -68,8 +68,11 @@
 /// Forces inlining: kernel bodies must end up inside the wrapper that carries the `target` attribute.
 #if defined(__GNUC__)
 #define MINICNN_INLINE inline __attribute__((always_inline))
+/// Marks what does not run within a step: compiled for size and never inlined.
+#define MINICNN_COLD __attribute__((cold, noinline))
 #else
 #define MINICNN_INLINE inline
+#define MINICNN_COLD
 #endif
 
 namespace minicnn::inline MINICNN_ABI {
