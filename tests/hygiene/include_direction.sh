@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Includes go one way: core <- kernels <- graph <- layers <- networks; train, data and io use core, kernels and graph;
+# Includes go one way: core <- kernels <- graph <- layers <- networks; train, data and io use core, kernels and graph; data also io;
 # report uses train as well. Eigen and stb stay in the files that exist for them.
 # Runs in include/; prints each offending line as FILE:LINE.
 set -u
@@ -12,7 +12,7 @@ declare -A allowed=(
   [layers]="core kernels graph layers"
   [networks]="core kernels graph layers networks"
   [train]="core kernels graph train"
-  [data]="core kernels graph data"
+  [data]="core kernels graph io data"
   [io]="core kernels graph io"
   [report]="core kernels graph train report"
 )

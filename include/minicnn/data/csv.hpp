@@ -1,0 +1,142 @@
+#pragma once
+/// Tables as text: comma-separated values (RFC 4180), read strictly.
+
+#include <charconv>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minicnn/io/sequential_file.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct csv_row {
+  index_t line = 0;  ///< on which it begins, from 1
+  std::vector<std::string> fields;
+};
+
+struct csv_table {
+  std::string path;
+  std::vector<std::string> header;
+  std::vector<csv_row> rows;
+
+  /// Throws file_error naming the columns that there are.
+  std::size_t column(std::string_view name) const {
+    std::string known;
+    for (std::size_t c = 0; c < header.size(); ++c) {
+      if (header[c] == name) return c;
+      known += (c == 0 ? "" : ",") + header[c];
+    }
+    fail<file_error>(path, ": wanted a column \"", name, "\", got \"", known, "\"");
+  }
+
+  /// A field as a whole number of 0 or more; what the locale says about numbers does not matter. Throws file_error.
+  std::uint64_t number(const csv_row& row, std::size_t column) const {
+    const std::string& text = row.fields[column];
+    std::uint64_t value = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size())
+      fail<file_error>(path, ": line ", row.line, ": ", header[column], ": wanted a whole number, got \"", text, "\"");
+    return value;
+  }
+};
+
+namespace detail {
+
+class csv_parser {
+ public:
+  csv_parser(std::string_view text, std::string path) : text_(text), table_{std::move(path), {}, {}} {}
+
+  csv_table run() {
+    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
+    if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF")) refuse("is UTF-16 text, wanted UTF-8");
+    csv_row row;
+    while (next(row)) {
+      if (table_.header.empty()) {
+        table_.header = std::move(row.fields);
+      } else if (row.fields.size() != table_.header.size()) {
+        fail<file_error>(table_.path, ": line ", row.line, ": ", row.fields.size(), " fields, wanted ", table_.header.size(),
+                         " as in the first line");
+      } else {
+        table_.rows.push_back(std::move(row));
+      }
+    }
+    if (table_.header.empty()) fail<file_error>(table_.path, ": is empty");
+    return std::move(table_);
+  }
+
+ private:
+  bool done() const { return at_ == text_.size(); }
+  char here() const { return done() ? '\0' : text_[at_]; }
+  [[noreturn]] void refuse(const char* what) const { fail<file_error>(table_.path, ": line ", line_, ": ", what); }
+
+  /// Takes a line end (LF or CR LF) if there is one here.
+  bool line_end() {
+    if (here() == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n') ++at_;
+    if (here() != '\n') return false;
+    ++at_, ++line_;
+    return true;
+  }
+
+  /// The next record; lines without anything are passed over.
+  bool next(csv_row& row) {
+    while (!done() && line_end()) continue;
+    if (done()) return false;
+    row = {line_, {}};
+    do {
+      row.fields.push_back(here() == '"' ? quoted() : plain());
+    } while (here() == ',' && !done() && ++at_ > 0);
+    if (!done() && !line_end()) refuse("text after a closing quote");
+    return true;
+  }
+
+  std::string plain() {
+    const std::size_t begin = at_;
+    while (!done() && here() != ',' && here() != '\n' && here() != '\r') {
+      if (here() == '"') refuse("a quote within a field that does not begin with one");
+      if (here() == '\0') refuse("a zero byte: is this a text file?");
+      ++at_;
+    }
+    if (here() == '\r' && (at_ + 1 == text_.size() || text_[at_ + 1] != '\n')) refuse("a carriage return without a line feed");
+    return std::string(text_.substr(begin, at_ - begin));
+  }
+
+  std::string quoted() {
+    const index_t opened = line_;
+    std::string out;
+    for (++at_;; ++at_) {
+      if (done()) fail<file_error>(table_.path, ": line ", opened, ": a quote that is never closed");
+      if (here() == '\n') ++line_;
+      if (here() != '"') {
+        out += here();
+      } else if (at_ + 1 < text_.size() && text_[at_ + 1] == '"') {
+        out += text_[++at_];
+      } else {
+        ++at_;
+        return out;
+      }
+    }
+  }
+
+  std::string_view text_;
+  csv_table table_;
+  std::size_t at_ = 0;
+  index_t line_ = 1;
+};
+
+}  // namespace detail
+
+/// The table in `text`; its first record is the header, and all have as many fields. Lines may end in LF or CR LF, the last one
+/// in nothing; a byte order mark is passed over; fields in quotes may hold commas, quotes ("") and line ends. Whatever else looks
+/// odd is refused with `path` and line: file_error.
+inline csv_table parse_csv(std::string_view text, std::string path) { return detail::csv_parser(text, std::move(path)).run(); }
+
+/// The table in the file `path`.
+inline csv_table read_csv(const std::string& path) {
+  const std::string text = read_text(path);
+  return parse_csv(text, path);
+}
+
+}  // namespace minicnn::inline MINICNN_ABI

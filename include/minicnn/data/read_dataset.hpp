@@ -1,0 +1,264 @@
+#pragma once
+/// Data sets of every layout, told apart by looking.
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "minicnn/data/cifar10.hpp"
+#include "minicnn/data/csv.hpp"
+#include "minicnn/data/idx.hpp"
+#include "minicnn/data/image_folder.hpp"
+#include "minicnn/io/crc32.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Some data sets come with pictures that are not to be trained on.
+enum class data_part {
+  train,  ///< what there is to train on; where there is nothing but a test part, that
+  test,   ///< t10k-* of MNIST and its kin, test_batch.bin of CIFAR-10, test/ of Kaggle's folders (without labels)
+  all,    ///< both, as far as they have labels
+};
+
+struct read_options {
+  data_part part = data_part::train;
+  /// Called now and then while large files are read: file, pictures read, pictures in it (0: not known).
+  std::function<void(const std::string& file, index_t done, index_t total)> progress = {};
+};
+
+namespace detail {
+
+inline std::string file_name(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+/// "train" of "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte" and the like; empty for other names.
+inline std::string idx_prefix(std::string_view name) {
+  if (name.ends_with(".gz")) name.remove_suffix(3);
+  for (const std::string_view ending : {"-images-idx3-ubyte", "-images.idx3-ubyte"})
+    if (name.ends_with(ending)) return std::string(name.substr(0, name.size() - ending.size()));
+  return "";
+}
+
+/// The names of Fashion-MNIST's classes if these are its labels, to the last one: MNIST's files are called the same.
+inline std::vector<std::string> known_classes(const image_dataset& data) {
+  std::string labels;
+  for (const sample& s : data.samples) labels += static_cast<char>(s.label);
+  constexpr std::uint32_t fashion_train = 0x2ED6E46A, fashion_test = 0x242BC73F;
+  const std::uint32_t sum = crc32(labels);
+  if ((labels.size() == 60000 && sum == fashion_train) || (labels.size() == 10000 && sum == fashion_test))
+    return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"};
+  return {};
+}
+
+/// Puts the pictures of `more`, which has the same classes, behind those of `data`.
+inline void append(image_dataset& data, image_dataset more) {
+  if (data.samples.empty()) {
+    data = std::move(more);
+    return;
+  }
+  std::move(more.samples.begin(), more.samples.end(), std::back_inserter(data.samples));
+  std::move(more.pictures.begin(), more.pictures.end(), std::back_inserter(data.pictures));
+  data.warnings.insert(data.warnings.end(), more.warnings.begin(), more.warnings.end());
+}
+
+/// One data set, which may have two parts.
+class dataset_reader {
+ public:
+  dataset_reader(const std::string& root, const read_options& o) : root_(root), o_(o) {
+    while (root_.size() > 1 && root_.ends_with('/')) root_.pop_back();
+  }
+
+  image_dataset run() {
+    std::error_code failed;
+    if (std::filesystem::is_regular_file(root_, failed)) return single_file();
+    std::filesystem::directory_iterator entry(root_, failed);
+    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed))
+      names_.push_back(entry->path().filename().string());
+    if (failed) return read_image_folder(root_);  // says why
+    std::sort(names_.begin(), names_.end());
+    if (has("cifar-10-batches-bin") && !has_cifar()) return dataset_reader(root_ + "/cifar-10-batches-bin", o_).run();
+    image_dataset data;
+    if (has_idx())
+      data = idx();
+    else if (has_cifar())
+      data = cifar10();
+    else if (has("trainLabels.csv"))
+      data = kaggle();
+    else if (o_.part == data_part::test)
+      no_test_part();
+    else
+      return read_image_folder(root_);
+    data.root = root_;
+    return data;
+  }
+
+ private:
+  bool has(const std::string& name) const { return std::binary_search(names_.begin(), names_.end(), name); }
+  bool has_idx() const {
+    return std::any_of(names_.begin(), names_.end(), [](const std::string& n) { return !idx_prefix(n).empty(); });
+  }
+  static bool is_train_batch(const std::string& n) { return n.starts_with("data_batch_") && n.ends_with(".bin"); }
+  bool has_cifar() const { return has("test_batch.bin") || std::any_of(names_.begin(), names_.end(), is_train_batch); }
+
+  [[noreturn]] void no_test_part() const {
+    fail<file_error>(root_, ": has no test part (t10k-images-idx3-ubyte, test_batch.bin, or test/ beside trainLabels.csv)");
+  }
+
+  /// A file of pictures by itself; labels of an IDX file if they are beside it.
+  image_dataset single_file() const {
+    const std::size_t slash = root_.find_last_of('/');
+    const std::string folder = slash == std::string::npos ? "." : root_.substr(0, slash);
+    image_dataset data;
+    if (const std::string name = file_name(root_); !idx_prefix(name).empty()) {
+      data = idx_pair(folder, name);
+    } else if (is_train_batch(name) || name == "test_batch.bin") {
+      data.classes = cifar_classes(folder);
+      read_cifar10_file(root_, data, o_.progress);
+    } else {
+      fail<file_error>(root_,
+                       ": is not a folder, and not called as a file of pictures (...-images-idx3-ubyte, data_batch_1.bin)");
+    }
+    data.root = root_;
+    return data;
+  }
+
+  /// Which of the two parts are read, given that they are there.
+  std::pair<bool, bool> chosen_parts(bool train, bool test) const {
+    if (o_.part == data_part::test && !test) no_test_part();
+    return {train && o_.part != data_part::test, test && (o_.part != data_part::train || !train)};
+  }
+
+  image_dataset idx() const {
+    std::string train, test;
+    for (const std::string& name : names_) {
+      const std::string prefix = idx_prefix(name);
+      if (prefix.empty() || (name.ends_with(".gz") && has(name.substr(0, name.size() - 3)))) continue;
+      std::string& place = prefix.ends_with("t10k") || prefix.ends_with("test") ? test : train;
+      if (!place.empty())
+        fail<file_error>(root_, ": ", place, " and ", name, " belong to several data sets; give a folder with the files of one");
+      place = name;
+    }
+    const auto [first, second] = chosen_parts(!train.empty(), !test.empty());
+    image_dataset data;
+    for (const auto& [wanted, name] : {std::pair(first, train), std::pair(second, test)})
+      if (wanted) append(data, idx_pair(root_, name));
+    return data;
+  }
+
+  /// The pictures in folder/name with the labels beside them. MNIST and its kin have ten classes; classes.txt, a name a line,
+  /// may say something else.
+  image_dataset idx_pair(const std::string& folder, const std::string& name) const {
+    std::error_code failed;
+    const std::string prefix = idx_prefix(name);
+    std::string labels;
+    for (const char* ending : {"-labels-idx1-ubyte", "-labels.idx1-ubyte", "-labels-idx1-ubyte.gz", "-labels.idx1-ubyte.gz"})
+      if (const std::string path = folder + "/" + prefix + ending; labels.empty() && std::filesystem::exists(path, failed))
+        labels = path;
+    if (labels.empty()) fail<file_error>(folder, "/", name, ": wanted its labels beside it, in ", prefix, "-labels-idx1-ubyte");
+    std::vector<std::string> names;
+    if (std::filesystem::exists(folder + "/classes.txt", failed)) names = read_class_names(folder + "/classes.txt");
+    idx_options options{static_cast<int>(names.size()), o_.progress};
+    if (names.empty() && (prefix == "train" || prefix == "t10k")) options.classes = 10;
+    image_dataset data = read_idx(folder + "/" + name, labels, options);
+    if (names.empty()) names = known_classes(data);
+    if (!names.empty()) data.classes = std::move(names);
+    return data;
+  }
+
+  static std::vector<std::string> cifar_classes(const std::string& folder) {
+    std::error_code failed;
+    const std::string path = folder + "/batches.meta.txt";
+    if (!std::filesystem::exists(path, failed)) return cifar10_classes();
+    std::vector<std::string> names = read_class_names(path);
+    if (names.size() != 10) fail<file_error>(path, ": wanted 10 names of classes, got ", names.size());
+    return names;
+  }
+
+  image_dataset cifar10() const {
+    image_dataset data;
+    data.classes = cifar_classes(root_);
+    std::vector<std::string> batches;
+    std::copy_if(names_.begin(), names_.end(), std::back_inserter(batches), is_train_batch);
+    const auto [train, test] = chosen_parts(!batches.empty(), has("test_batch.bin"));
+    if (train) {
+      if (batches.size() < 5)
+        data.warnings.push_back(text_of("only ", batches.size(), " of the five files data_batch_1.bin to data_batch_5.bin"));
+      for (const std::string& name : batches) read_cifar10_file(root_ + "/" + name, data, o_.progress);
+    }
+    if (test) read_cifar10_file(root_ + "/test_batch.bin", data, o_.progress);
+    return data;
+  }
+
+  /// train/ID.png with their labels in trainLabels.csv (id,label), and test/ without.
+  image_dataset kaggle() const {
+    std::error_code failed;
+    if (o_.part == data_part::test) {
+      if (!std::filesystem::is_directory(root_ + "/test", failed)) no_test_part();
+      return read_image_folder(root_ + "/test");
+    }
+    const csv_table table = read_csv(root_ + "/trainLabels.csv");
+    const std::size_t id = table.column("id"), label = table.column("label");
+    std::map<std::string, std::string> labels;
+    for (const csv_row& row : table.rows) {
+      if (row.fields[id].empty() || row.fields[label].empty())
+        fail<file_error>(table.path, ": line ", row.line, ": wanted an id and a label, got an empty field");
+      if (!labels.emplace(row.fields[id], row.fields[label]).second)
+        fail<file_error>(table.path, ": line ", row.line, ": the id ", row.fields[id], " is there twice");
+    }
+    image_dataset data = read_image_folder(root_ + "/train");
+    std::vector<std::pair<sample, std::string>> labelled;
+    for (sample& s : data.samples) {
+      const std::string name = file_name(s.path);
+      const auto found = labels.find(name.substr(0, name.find_last_of('.')));
+      if (found == labels.end()) continue;
+      labelled.emplace_back(std::move(s), found->second);
+      labels.erase(found);
+    }
+    if (labelled.empty())
+      fail<file_error>(table.path, ": none of its ", table.rows.size(), " ids is the name of a picture in train/");
+    const std::size_t without = data.samples.size() - labelled.size();
+    data.ignored.unlabelled += static_cast<index_t>(without);
+    if (without > 0)
+      data.warnings.push_back(text_of(without, " pictures in train/ have no label in trainLabels.csv and are left out"));
+    if (!labels.empty())
+      data.warnings.push_back(
+          text_of(labels.size(), " pictures of trainLabels.csv are not in train/, the first of them ", labels.begin()->first));
+    data.classes.clear();
+    for (const auto& [s, name] : labelled) data.classes.push_back(name);
+    std::sort(data.classes.begin(), data.classes.end());
+    data.classes.erase(std::unique(data.classes.begin(), data.classes.end()), data.classes.end());
+    data.samples.clear();
+    for (auto& [s, name] : labelled) {
+      s.label = static_cast<int>(std::lower_bound(data.classes.begin(), data.classes.end(), name) - data.classes.begin());
+      data.samples.push_back(std::move(s));
+    }
+    return data;
+  }
+
+  std::string root_;
+  read_options o_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace detail
+
+/// The data set in folder `root`, whatever its layout:
+/// - IDX files (MNIST, Fashion-MNIST and kin), packed or not: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...;
+///   classes are called by their numbers, by the lines of classes.txt, or as Fashion-MNIST's are;
+/// - CIFAR-10's binary files, here or in cifar-10-batches-bin/;
+/// - Kaggle's train/ID.png with trainLabels.csv;
+/// - folders of pictures as `read_image_folder` takes them.
+/// A single file of the first two is a data set too. Pictures of the first two are read into memory, each once; of the others
+/// only names are read. Nothing is written. Throws file_error naming the file, what was wanted and what was found.
+inline image_dataset read_dataset(const std::string& root, const read_options& o = {}) {
+  return detail::dataset_reader(root, o).run();
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
