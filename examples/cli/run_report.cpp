@@ -52,9 +52,8 @@ run_report::run_report(const minicnn::image_dataset& data, minicnn::sample_indic
 
 void run_report::best(const minicnn::epoch_record& row, const minicnn::evaluation& e, minicnn::network<float>& net) {
   remember(row.epoch, e);
-  // The first one tells what they cost; after it training plans its memory anew, which counts as much again.
-  const double expected = gallery_epoch_ == 0 ? 0.02 * row.seconds : 2 * last_gallery_;
-  if (gallery_seconds_ + expected <= row.seconds / 30) make_gallery(row.epoch, e, net);
+  // The first one tells what they cost; training then plans its memory anew, which counts as much again.
+  if (gallery_epoch_ == 0 || gallery_seconds_ + 2 * last_gallery_ <= row.seconds / 30) make_gallery(row.epoch, e, net);
 }
 
 void run_report::make_gallery(index_t epoch, const minicnn::evaluation& e, minicnn::network<float>& net) {
@@ -166,7 +165,7 @@ void run_report::draw_augmented() {
     const index_t index = training_[k * training_.size() / count];
     try {
       const minicnn::image_u8& image = source.get(index, workspace);
-      for (const std::uint64_t epoch : {0, 1}) {
+      for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
         // The loader's own key for this picture in this epoch.
         const minicnn::random_key key = minicnn::random_key(seed_).of(epoch).of(2).of(static_cast<std::uint64_t>(index));
         apply(image, training_picture_, key, true, input.data(), own);
