@@ -23,7 +23,7 @@ namespace minicnn::inline MINICNN_ABI {
 struct network_in_network_options {
   int classes = 2;
   int channels = 3;
-  int image_size = 224;  ///< pixels a side: 224 and 32 in the paper; at least 47 (ImageNet), 8 (CIFAR)
+  int image_size = 224;  ///< pixels a side: 224 and 32 as published; at least 39 (ImageNet), 4 (CIFAR)
   double dropout = 0.5;
   initializer init = initializer::he();
   network_options network = {};

@@ -18,7 +18,7 @@ namespace minicnn::inline MINICNN_ABI {
 struct spp_net_options {
   int classes = 2;
   int channels = 3;
-  int image_size = 224;  ///< pixels a side that the network is planned for; it takes any height and width from 21
+  int image_size = 224;  ///< pixels a side that the network is planned for; it takes any height and width from 31
   int dense_units = 4096;
   double dropout = 0.5;
   std::vector<index_t> pyramid = {6, 3, 2, 1};                                       ///< bins a side of each level

@@ -219,3 +219,17 @@ TEST_CASE("pooling describes itself by ONNX's names") {
   CHECK(avg_pool_op<float>(avg_pool_options{}).describe().back().first == "count_include_pad");
   CHECK(adaptive_avg_pool_op<float>({.output = 6}).describe()[0].first == "output_size");
 }
+
+TEST_CASE("ceil mode: the only window may be larger than the image") {
+  const tensor<float> x({1, 1, 2, 2}, {1, 5, 3, 2}), upstream({1, 1, 1, 1}, {4});
+  const max_pool_options most{.kernel = 3, .stride = 2, .ceil_mode = true};
+  const avg_pool_options mean{.kernel = 3, .stride = 2, .ceil_mode = true};
+  const auto largest = run(max_pool_op<float>(most), x, upstream);
+  check_values(largest.output, {5});
+  check_values(largest.gradients[0], {0, 4, 0, 0});
+  const auto average = run(avg_pool_op<float>(mean), x, upstream);
+  check_values(average.output, {2.75F});
+  check_values(average.gradients[0], {1, 1, 1, 1});
+  CHECK(check_gradients(max_pool_op<double>(most), max_pool_op<float>(most), {{1, 2, 2, 2}}).failure == "");
+  CHECK(check_gradients(avg_pool_op<double>(mean), avg_pool_op<float>(mean), {{1, 2, 2, 2}}).failure == "");
+}

@@ -24,6 +24,13 @@ TEST_CASE("F06 window_count: a last window must start inside the image or the pa
   CHECK(window_count("height", 4, 2, 3, 1, 1, 1, true) == 2);  // (4 + 2 - 2) / 3 rounded up + 1 = 3, but it starts at 6 >= 4 + 1
 }
 
+TEST_CASE("window_count: with ceil_mode a window may be larger than the image by less than its stride, as in PyTorch") {
+  CHECK(window_count("height", 2, 3, 2, 0, 0, 1, true) == 1);
+  CHECK(window_count("height", 1, 3, 3, 0, 0, 1, true) == 1);
+  CHECK_THROWS_AS(window_count("height", 1, 3, 2, 0, 0, 1, true), shape_error);
+  CHECK_THROWS_AS(window_count("height", 2, 3, 2, 0, 0, 1, false), shape_error);
+}
+
 TEST_CASE("window_count with dilation, and a window that does not fit") {
   CHECK(window_count("height", 7, 3, 1, 0, 0, 3) == 1);
   CHECK_THROWS_WITH_AS(window_count("width", 4, 3, 1, 1, 0, 3),

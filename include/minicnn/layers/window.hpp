@@ -79,15 +79,16 @@ inline void check_window(extent2d kernel, extent2d stride, const padding2d& padd
 
 /// Number of window positions along one axis: floor((in + before + after - reach) / stride) + 1, where
 /// reach = (kernel - 1) * dilation + 1. With `ceil_mode` a last, incomplete window counts too if it starts inside the image
-/// or the padding before it (PyTorch's rule). Throws shape_error, naming `axis`, if not even one window fits.
+/// or the padding before it (PyTorch's rule), even if it is the only one and larger than the image. Throws shape_error, naming
+/// `axis`, if not even one window fits.
 inline index_t window_count(std::string_view axis, index_t in, index_t kernel, index_t stride, index_t before, index_t after,
                             index_t dilation = 1, bool ceil_mode = false) {
   const index_t reach = (kernel - 1) * dilation + 1;
-  const index_t room = in + before + after - reach;
+  const index_t room = in + before + after - reach + (ceil_mode ? stride - 1 : 0);
   if (room < 0)
     fail<shape_error>("a window of ", reach, " does not fit into the ", axis, " of ", in, " + ", before, " + ", after,
                       " (image + padding)");
-  index_t count = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+  index_t count = room / stride + 1;
   if (ceil_mode && (count - 1) * stride >= in + before) --count;
   return count;
 }
