@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# minicnn against torchvision on this machine, in turn: images/s and peak memory of a step or a prediction, and their ratios.
+#
+#   bench/compare_models.sh [train|infer] [BATCH] [MODEL ...]      default: train 8 vgg16 resnet18 resnet50 googlenet
+#
+# PyTorch is Debian's python3-torchvision with BLIS (libblis4-openmp) where that is installed. THREADS=n sets the threads of both
+# (default: all processors), STEPS=n the measured steps (default 3), MINICNN=FILE the program. Run it on a machine that does
+# nothing else.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+program=${MINICNN:-build/release/examples/minicnn}
+mode=${1:-train} batch=${2:-8}
+shift $(($# < 2 ? $# : 2))
+models=("$@")
+[[ ${#models[@]} -gt 0 ]] || models=(vgg16 resnet18 resnet50 googlenet)
+threads=${THREADS:-$(nproc)} steps=${STEPS:-3}
+export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads BLIS_NUM_THREADS=$threads
+blas=/usr/lib/$(uname -m)-linux-gnu/blis-openmp
+
+field() { sed -E "s/.*\"$1\": ?([0-9.]+).*/\1/"; }
+
+for model in "${models[@]}"; do
+  ours=$("$program" bench --model "$model" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" --json 2>/dev/null)
+  peer=$(LD_LIBRARY_PATH=$blas /usr/bin/python3 bench/torchvision_models.py "$model" "$mode" "$batch" "$steps")
+  awk -v model="$model" -v mode="$mode" -v batch="$batch" -v a="$(field images_per_second <<<"$ours")" \
+    -v b="$(field images_per_second <<<"$peer")" -v m="$(field peak_rss_mib <<<"$ours")" -v n="$(field peak_rss_mib <<<"$peer")" \
+    'BEGIN { printf "%-14s %s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch %.2f images/s (%.0f MiB), ratio %.2f, memory %.2f\n",
+             model, mode, batch, a, m, b, n, a / b, m / n }'
+done
