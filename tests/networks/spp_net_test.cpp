@@ -14,7 +14,8 @@ TEST_CASE("77,037,672 parameters at 1000 classes, whatever the image's size") {
 }
 
 TEST_CASE("maps of the paper: 13 pixels a side from 224, 10 from 180") {
-  for (const auto& [size, side] : {std::pair{224, 13}, std::pair{180, 10}}) {
+  for (const std::pair<int, int>& sides : {std::pair{224, 13}, std::pair{180, 10}}) {
+    const auto [size, side] = sides;
     const auto net = spp_net({.image_size = size, .network = unset});
     for (const auto& n : net.nodes()) {
       if (n.name == "conv5") CHECK(n.dims == shape{1, 256, side, side});
@@ -57,9 +58,9 @@ TEST_CASE("trains with 180 and 224 pixels in turn; the weights predict 180, 224 
     optimizer.step();
   }
   CHECK(last < first / 4);
-  for (const auto& [height, width] : {std::pair{180, 180}, std::pair{224, 224}, std::pair{300, 200}, std::pair{200, 300}}) {
-    CAPTURE(height);
-    const tensor<float> x = pictures(height, width);
+  for (const std::pair<int, int>& sides : {std::pair{180, 180}, std::pair{224, 224}, std::pair{300, 200}, std::pair{200, 300}}) {
+    CAPTURE(sides.first);
+    const tensor<float> x = pictures(sides.first, sides.second);
     const tensor<float> logits = net.predict(x);
     for (index_t n = 0; n < 4; ++n) CHECK((logits[2 * n + 1] > logits[2 * n]) == (labels[static_cast<std::size_t>(n)] == 1));
   }
