@@ -36,9 +36,10 @@ bool has_aux(const std::string& name);
 /// With the model's own values in place of those left open. Throws option_error naming the known models.
 model_options completed(model_options o);
 
-/// Builds the network with first parameter values from `seed`. Throws option_error for an unknown name or initialiser and
-/// shape_error, which names model, size and node, for an image size that is too small.
-minicnn::network<float> make_model(const model_options& o, std::uint64_t seed, int threads);
+/// Builds the network with first parameter values from `seed`; without them (`initialize` false) it wants a file's. Throws
+/// option_error for an unknown name or initialiser and shape_error, which names model, size and node, for an image size that is
+/// too small.
+minicnn::network<float> make_model(const model_options& o, std::uint64_t seed, int threads, bool initialize = true);
 
 /// Throws option_error for a text that names no initialiser.
 void check_init(const std::string& text);

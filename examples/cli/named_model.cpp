@@ -11,9 +11,9 @@ CLI::Option* add_model_options(CLI::App& command, model_options& o) {
   return model;
 }
 
-minicnn::network<float> make_named_model(const model_options& o, int threads, std::uint64_t seed) {
+minicnn::network<float> make_named_model(const model_options& o, int threads, std::uint64_t seed, bool initialize) {
   try {
-    return make_model(o, seed, threads);
+    return make_model(o, seed, threads, initialize);
   } catch (const minicnn::shape_error& e) {
     throw usage_error(e.what());
   } catch (const minicnn::option_error& e) {

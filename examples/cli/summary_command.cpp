@@ -46,7 +46,7 @@ int summary_command(const summary_options& o) {
   minicnn::network_summary s;
   if (o.weights.empty()) {
     model = completed(model);
-    s = minicnn::summarize(make_named_model(model, 1), with_aux());
+    s = minicnn::summarize(make_named_model(model, 1, 0, false), with_aux());
   } else {
     const loaded_model loaded = load_model(o.weights, 1);
     model = completed(loaded.info.model);

@@ -37,6 +37,14 @@ node<T> cccp(node<T> x, int number, int filters, const initializer& init) {
   return relu(conv2d(x, {.filters = filters, .init = init, .name = text_of("cccp", number)}));
 }
 
+/// The last one, whose maps are averaged to logits. The published networks rectify it; small weights and a bias of 1 keep its
+/// maps from being 0, without a gradient, early in training.
+template <class T>
+node<T> last_cccp(node<T> x, int number, int classes) {
+  x = conv2d(x, {.filters = classes, .init = initializer::normal(0.01), .bias_init = 1.0, .name = text_of("cccp", number)});
+  return flatten(global_avg_pool(relu(x)));
+}
+
 }  // namespace detail
 
 /// conv1 to conv4 with 96, 256, 384 and 1024 filters, each with two 1x1 layers; the last has a map per class. Windows of pooling
@@ -45,16 +53,17 @@ template <class T = float>
 network<T> network_in_network(const network_in_network_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
-  const auto mlpconv = [&](node<T> y, int number, const conv2d_options& conv, int last) {
-    y = relu(conv2d(y, conv));
-    return detail::cccp(detail::cccp(y, 2 * number - 1, static_cast<int>(conv.filters), o.init), 2 * number, last, o.init);
+  const auto mlpconv = [&](node<T> y, int number, const conv2d_options& conv) {
+    const int filters = static_cast<int>(conv.filters);
+    return detail::cccp(detail::cccp(relu(conv2d(y, conv)), 2 * number - 1, filters, o.init), 2 * number, filters, o.init);
   };
   const auto pool = [](node<T> y) { return max_pool(y, {.kernel = 3, .stride = 2, .ceil_mode = true}); };
-  x = pool(mlpconv(x, 1, {.filters = 96, .kernel = 11, .stride = 4, .init = o.init}, 96));
-  x = pool(mlpconv(x, 2, {.filters = 256, .kernel = 5, .padding = 2, .init = o.init}, 256));
-  x = dropout(pool(mlpconv(x, 3, {.filters = 384, .kernel = 3, .padding = 1, .init = o.init}, 384)), o.dropout);
-  x = mlpconv(x, 4, {.filters = 1024, .kernel = 3, .padding = 1, .init = o.init}, o.classes);
-  return network<T>(std::move(g), {flatten(global_avg_pool(x))}, o.network);
+  x = pool(mlpconv(x, 1, {.filters = 96, .kernel = 11, .stride = 4, .init = o.init}));
+  x = pool(mlpconv(x, 2, {.filters = 256, .kernel = 5, .padding = 2, .init = o.init}));
+  x = dropout(pool(mlpconv(x, 3, {.filters = 384, .kernel = 3, .padding = 1, .init = o.init})), o.dropout);
+  x = relu(conv2d(x, {.filters = 1024, .kernel = 3, .padding = 1, .init = o.init}));
+  x = detail::cccp(x, 7, 1024, o.init);
+  return network<T>(std::move(g), {detail::last_cccp(x, 8, o.classes)}, o.network);
 }
 
 /// Three blocks of 192 filters (5x5, 5x5, 3x3), the first pooled by maxima, the second by means, dropout after both.
@@ -69,8 +78,8 @@ network<T> network_in_network_cifar(const network_in_network_options& o = {.clas
   x = detail::cccp(detail::cccp(x, 3, 192, o.init), 4, 192, o.init);
   x = dropout(avg_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true}), o.dropout);
   x = relu(conv2d(x, {.filters = 192, .kernel = 3, .padding = 1, .init = o.init}));
-  x = detail::cccp(detail::cccp(x, 5, 192, o.init), 6, o.classes, o.init);
-  return network<T>(std::move(g), {flatten(global_avg_pool(x))}, o.network);
+  x = detail::cccp(x, 5, 192, o.init);
+  return network<T>(std::move(g), {detail::last_cccp(x, 6, o.classes)}, o.network);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -53,7 +53,8 @@ network<T> squeezenet(const squeezenet_options& o = {}) {
     if (first ? i == 2 || i == 6 : i == 1 || i == 3) x = pool(x);
   }
   x = dropout(x, o.dropout);
-  x = relu(conv2d(x, {.filters = o.classes, .init = initializer::normal(0.01), .name = "conv10"}));
+  // The published networks rectify the logits. A bias of 1 keeps these from being 0, without a gradient, early in training.
+  x = relu(conv2d(x, {.filters = o.classes, .init = initializer::normal(0.01), .bias_init = 1.0, .name = "conv10"}));
   return network<T>(std::move(g), {flatten(global_avg_pool(x))}, o.network);
 }
 

@@ -43,10 +43,10 @@ std::vector<candidate> candidates() {
       {"googlenet", 64, 1e-3, [](int size) { return googlenet({.image_size = size}); }},
       {"inception-v3", 75, 1e-3, [](int size) { return inception_v3({.image_size = size}); }},
       {"spp-net", 64, 3e-4, [](int size) { return spp_net({.image_size = size}); }},
-      {"nin", 67, 3e-4, [](int size) { return network_in_network({.image_size = size}); }},
-      {"nin-cifar", 32, 1e-3, [](int size) { return network_in_network_cifar({.image_size = size}); }},
-      {"squeezenet", 64, 1e-3, [](int size) { return squeezenet({.image_size = size}); }},
-      {"squeezenet-1.0", 64, 1e-3,
+      {"nin", 67, 1e-4, [](int size) { return network_in_network({.image_size = size}); }},
+      {"nin-cifar", 32, 3e-4, [](int size) { return network_in_network_cifar({.image_size = size}); }},
+      {"squeezenet", 64, 3e-4, [](int size) { return squeezenet({.image_size = size}); }},
+      {"squeezenet-1.0", 64, 3e-4,
        [](int size) { return squeezenet({.version = squeezenet_version::v1_0, .image_size = size}); }},
   };
   for (const int depth : {20, 32, 44, 56, 110})
