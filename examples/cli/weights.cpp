@@ -101,7 +101,7 @@ weights_info info_from_metadata(const minicnn::safetensors_file& file) {
 loaded_model load_model(const std::string& path, int threads) {
   const auto file = minicnn::safetensors_file::open(path);
   weights_info info = info_from_metadata(file);
-  minicnn::network<float> net = make_model(info.model, 0, threads);
+  minicnn::network<float> net = make_model(info.model, 0, threads, false);  // the file has all values
   minicnn::load_weights(net, file);
   return {std::move(info), std::move(net)};
 }
