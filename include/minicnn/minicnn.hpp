@@ -82,6 +82,7 @@
 
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/calibration.hpp"
+#include "minicnn/train/callbacks.hpp"
 #include "minicnn/train/clip.hpp"
 #include "minicnn/train/diagnosis.hpp"
 #include "minicnn/train/ema.hpp"
@@ -115,6 +116,7 @@
 #include "minicnn/io/zip_writer.hpp"
 
 #include "minicnn/report/chart.hpp"
+#include "minicnn/report/compare.hpp"
 #include "minicnn/report/curves.hpp"
 #include "minicnn/report/data_uri.hpp"
 #include "minicnn/report/epoch_table.hpp"
