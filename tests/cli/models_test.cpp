@@ -1,0 +1,60 @@
+// Every network by name: published counts, refusals, and a run with auxiliary losses.
+#include "program.hpp"
+
+using program::contains;
+using program::run;
+
+TEST_CASE("summary prints the published parameter counts") {
+  const struct {
+    const char* model;
+    int classes;
+    std::int64_t parameters;
+  } published[] = {{"lenet5", 10, 61706},         {"vgg16", 1000, 138357544},       {"vgg19", 1000, 143667240},
+                   {"vgg16-bn", 1000, 138365992}, {"googlenet", 1000, 6624904},     {"inception-v3", 1000, 27161264},
+                   {"resnet18", 1000, 11689512},  {"resnet50", 1000, 25557032},     {"resnet152", 1000, 60192808},
+                   {"resnet20", 10, 269722},      {"spp-net", 1000, 77037672},      {"nin", 1000, 7595176},
+                   {"squeezenet", 1000, 1235496}, {"squeezenet-1.0", 1000, 1248424}};
+  for (const auto& p : published) {
+    CAPTURE(p.model);
+    const auto r = run(std::string("summary --json --model ") + p.model + " --classes " + std::to_string(p.classes));
+    CHECK(r.code == 0);
+    CHECK(r.json()["parameters"] == p.parameters);
+  }
+}
+
+TEST_CASE("--aux chooses whether auxiliary heads are counted") {
+  const auto count = [](const std::string& rest) { return run("summary --classes 1000 --json --model " + rest).json(); };
+  CHECK(count("googlenet --aux on")["parameters"] == 13004888);
+  CHECK(count("googlenet --aux on")["parameters_without_aux"] == 6624904);
+  CHECK(count("googlenet --aux off")["parameters"] == 6624904);
+  CHECK(count("inception-v3 --aux off")["parameters"] == 23834568);
+  CHECK(count("inception-v3")["parameters_without_aux"] == 23834568);
+  CHECK(run("summary --model resnet18 --aux on").code == 2);
+  CHECK(run("summary --model resnet18 --aux off").code == 0);
+}
+
+TEST_CASE("an image that is too small is refused, naming model, size and node") {
+  const auto r = run("summary --model vgg16 --image-size 20");
+  CHECK(r.code == 2);
+  for (const char* part : {"vgg16", "20 pixels", "pool5"}) CHECK(contains(r.err, part));
+  CHECK(run("bench --model inception-v3 --image-size 74 --batch-size 1").code == 2);
+  CHECK(run("summary --model vgg17").code == 2);
+}
+
+TEST_CASE("bench and train with auxiliary losses; the weights file is enough to predict") {
+  const auto b = run("bench --model googlenet --image-size 32 --batch-size 2 --steps 1 --json");
+  CHECK(b.code == 0);
+  CHECK(b.json()["model"] == "googlenet");
+
+  const pictures::folder folder("models");
+  const std::string data = " --data '" + folder.path("data") + "'", out = folder.path("run");
+  REQUIRE(run("generate --images 12 --seed 4 --out '" + folder.path("data") + "'").code == 0);
+  const auto trained =
+      run("train --model googlenet --image-size 32 --batch-size 4 --epochs 1 --val-fraction 0.25 --out '" + out + "'" + data);
+  INFO(trained.err);
+  CHECK(trained.code == 0);
+  const std::string weights = " --weights '" + out + "/last.safetensors'";
+  CHECK(run("summary --json" + weights).json()["parameters_without_aux"] ==
+        run("summary --model googlenet --json").json()["parameters"]);
+  CHECK(run("evaluate --json" + weights + data).json()["images"] == 12);
+}
