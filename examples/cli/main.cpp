@@ -14,7 +14,12 @@ namespace {
 
 /// Commands that other versions have. Refused by name, so that a script's author sees what is missing.
 void add_unavailable(CLI::App& app) {
-  for (const char* name : {"compare", "serve", "import"}) {
+#if defined(MINICNN_WITH_SERVE)
+  constexpr const char* names[] = {"import"};
+#else
+  constexpr const char* names[] = {"import", "serve"};
+#endif
+  for (const char* name : names) {
     CLI::App* command = app.add_subcommand(name)->group("")->prefix_command();
     command->set_help_flag();
     command->callback([name] { throw cli::usage_error(std::string(name) + " is not available in this version"); });
@@ -45,6 +50,10 @@ int run(int argc, const char* const* argv) {
   cli::add_generate(app, chosen);
   cli::add_export(app, chosen);
   cli::add_lr_find(app, chosen);
+  cli::add_compare(app, chosen);
+#if defined(MINICNN_WITH_SERVE)
+  cli::add_serve(app, chosen);
+#endif
   cli::add_explain(app, chosen);
   add_unavailable(app);
 

@@ -1,17 +1,18 @@
 // minicnn predict
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
+#include <iostream>
 #include <minicnn/report/progress.hpp>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "commands.hpp"
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
+#include "path_patterns.hpp"
 #include "picture_list.hpp"
+#include "ranking.hpp"
 
 namespace cli {
 
@@ -26,22 +27,6 @@ struct predict_options {
   int top_k = 0;  ///< 0: one class as text and CSV, all of them as JSON
   bool json = false, csv = false;
 };
-
-struct ranked_class {
-  std::string name;
-  double probability;
-};
-
-/// The classes from most to least probable; equal ones in the network's order.
-std::vector<ranked_class> ranking(const std::vector<double>& log_probabilities, const std::vector<std::string>& classes) {
-  std::vector<std::size_t> order(classes.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return log_probabilities[a] > log_probabilities[b]; });
-  std::vector<ranked_class> out;
-  for (const std::size_t k : order) out.push_back({classes[k], std::exp(log_probabilities[k])});
-  return out;
-}
 
 /// A field of CSV as RFC 4180 has it.
 std::string csv_field(const std::string& text) {
@@ -60,8 +45,8 @@ std::string csv_header(std::size_t shown) {
 std::string line_of(const std::string& path, const std::vector<ranked_class>& classes, std::size_t shown,
                     const predict_options& o) {
   if (o.json) {
-    nlohmann::ordered_json text{{"path", path}, {"class", classes[0].name}, {"probability", classes[0].probability}};
-    for (std::size_t k = 0; k < shown; ++k) text["probabilities"][classes[k].name] = classes[k].probability;
+    nlohmann::ordered_json text{{"path", path}};
+    add_ranking(text, classes, shown);
     // A path may hold bytes that are not UTF-8, which JSON cannot carry.
     return text.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   }
@@ -81,7 +66,7 @@ int predict_command(const predict_options& o) {
   const std::size_t shown = o.top_k == 0 ? usual : (std::min)(classes.size(), static_cast<std::size_t>(o.top_k));
 
   std::vector<std::string> problems;
-  const minicnn::image_dataset pictures = list_pictures(o.paths, problems);
+  const minicnn::image_dataset pictures = list_pictures(expand_paths(o.paths, std::cin, problems), problems);
   for (const std::string& text : problems) say(text);
   auto bad = static_cast<index_t>(problems.size());
   if (o.csv) std::printf("%s\n", csv_header(shown).c_str());
@@ -116,7 +101,7 @@ void add_predict(CLI::App& app, action& chosen) {
       app.add_subcommand("predict",
                          "class and probability of pictures, a line each: path, class, probability, with tabs between them.\n"
                          "What cannot be read is named on standard error, the rest is done, and the exit code is 1.");
-  command->add_option("PATH", o->paths, "pictures, or folders of them (in natural order: 2.jpg before 10.jpg)")->required();
+  command->add_option("PATH", o->paths, "pictures, or folders of them (in natural order: 2.jpg before 10.jpg), quoted patterns ('*.jpg'), - for a list on standard input")->required();
   add_inference_options(*command, o->inference);
   command->add_option("--top-k", o->top_k, "how many classes to show, the most probable first (default: 1; with --json all)")
       ->check(CLI::Range(1, 1 << 20));

@@ -1,0 +1,185 @@
+// minicnn compare
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <minicnn/io/file.hpp>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "commands.hpp"
+#include "finished_run.hpp"
+#include "interrupt.hpp"
+#include "messages.hpp"
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+using minicnn::fixed;
+using minicnn::index_t;
+using minicnn::short_number;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct compare_options {
+  std::vector<std::string> runs;
+  std::string out, data;
+  bool no_test = false, json = false;
+  int threads = 0;
+};
+
+/// Runs with the same folder name are told apart by their whole path.
+void name_runs(std::vector<finished_run>& runs) {
+  std::vector<std::string> names;
+  for (const finished_run& r : runs) names.push_back(r.page.name);
+  for (finished_run& r : runs)
+    if (std::count(names.begin(), names.end(), r.page.name) > 1) r.page.name = r.folder;
+}
+
+/// What can be said about a run's validation pictures, or why nothing can, as a note.
+std::optional<validated_run> validated(const finished_run& run, const compare_options& o, std::vector<std::string>& notes) {
+  const std::string without = run.page.name + " takes no part in the paired test: ";
+  std::error_code problem;
+  if (!fs::exists(run.folder + "/best.safetensors", problem)) {
+    notes.push_back(without + "there is no " + run.folder + "/best.safetensors.");
+    return std::nullopt;
+  }
+  const std::string data = o.data.empty() ? run.data : o.data;
+  if (!fs::exists(data, problem)) {
+    notes.push_back(without + "its pictures, " + data + (o.data.empty() ? " as config.json has it," : ",") +
+                    " are not there. Say where they are with --data.");
+    return std::nullopt;
+  }
+  validated_run v = validate_run(run.folder, data, o.threads);
+  if (v.pictures.empty()) {
+    notes.push_back(without + "it held back no pictures for validation.");
+    return std::nullopt;
+  }
+  if (v.unreadable > 0)
+    notes.push_back(minicnn::text_of(run.page.name, ": ", v.unreadable, " validation pictures cannot be read and are left out."));
+  return v;
+}
+
+/// All pairs of runs that were validated on the same pictures.
+void test_pairs(minicnn::run_comparison& page, const std::vector<std::optional<validated_run>>& runs) {
+  for (std::size_t b = 1; b < runs.size(); ++b)
+    for (std::size_t a = 0; a < b; ++a) {
+      if (!runs[a] || !runs[b]) continue;
+      if (runs[a]->pictures == runs[b]->pictures && runs[a]->classes == runs[b]->classes)
+        page.pairs.push_back({a, b, compare_paired(runs[a]->judged, runs[b]->judged)});
+      else
+        page.notes.push_back(page.runs[a].name + " and " + page.runs[b].name +
+                             " were validated on different pictures (seed, fraction, limit or data differ), so there is no "
+                             "paired test between them.");
+    }
+}
+
+json number(double value) { return std::isfinite(value) ? json(value) : json(); }
+
+json to_json(const minicnn::run_comparison& c, const std::vector<finished_run>& runs) {
+  json text{{"runs", json::array()}, {"settings", json::object()}, {"pairs", json::array()}, {"notes", c.notes}};
+  for (std::size_t i = 0; i < c.runs.size(); ++i) {
+    const minicnn::epoch_record* e = c.runs[i].best();
+    json run{{"name", c.runs[i].name}, {"path", runs[i].folder}, {"epochs", c.runs[i].history.size()}};
+    if (e != nullptr) {
+      run["best_epoch"] = e->epoch;
+      run["val_accuracy"] = number(e->val_accuracy);
+      run["val_loss"] = number(e->val_loss);
+      run["train_loss"] = number(e->train_loss);
+      run["seconds"] = number(c.runs[i].history.back().seconds);
+    }
+    if (c.runs[i].parameters > 0) run["parameters"] = c.runs[i].parameters;
+    text["runs"].push_back(run);
+  }
+  for (const minicnn::compared_setting& s : compare_settings(c.runs))
+    if (!s.same()) text["settings"][s.name] = s.values;
+  for (const minicnn::compared_pair& p : c.pairs)
+    text["pairs"].push_back({{"first", c.runs[p.first].name},
+                             {"second", c.runs[p.second].name},
+                             {"images", p.result.images},
+                             {"both_right", p.result.both},
+                             {"only_first_right", p.result.only_first},
+                             {"only_second_right", p.result.only_second},
+                             {"neither_right", p.result.neither},
+                             {"mcnemar_p", p.result.p_value},
+                             {"log_loss_difference", p.result.loss_difference.mean},
+                             {"log_loss_interval", {p.result.loss_difference.low, p.result.loss_difference.high}}});
+  return text;
+}
+
+void print_text(const minicnn::run_comparison& c) {
+  std::size_t width = 3;
+  for (const minicnn::compared_run& r : c.runs) width = (std::max)(width, r.name.size());
+  std::printf("%-*s  val accuracy  val log loss  best epoch  epochs      time\n", static_cast<int>(width), "run");
+  for (const minicnn::compared_run& r : c.runs) {
+    const minicnn::epoch_record* e = r.best();
+    const std::string accuracy = e != nullptr && std::isfinite(e->val_accuracy) ? fixed(100 * e->val_accuracy, 2) + " %" : "-";
+    const std::string loss = e != nullptr && std::isfinite(e->val_loss) ? fixed(e->val_loss, 4) : "-";
+    std::printf("%-*s  %12s  %12s  %10s  %6zu  %8s\n", static_cast<int>(width), r.name.c_str(), accuracy.c_str(), loss.c_str(),
+                e != nullptr ? minicnn::to_text(e->epoch).c_str() : "-", r.history.size(),
+                e != nullptr ? minicnn::clock_text(r.history.back().seconds).c_str() : "-");
+  }
+  for (const minicnn::compared_pair& p : c.pairs) {
+    const minicnn::mean_interval& d = p.result.loss_difference;
+    std::printf(
+        "%s against %s, %s pictures: only the first right %s, only the second %s, McNemar p = %s; log loss %s (%s to %s)\n",
+        c.runs[p.first].name.c_str(), c.runs[p.second].name.c_str(), minicnn::to_text(p.result.images).c_str(),
+        minicnn::to_text(p.result.only_first).c_str(), minicnn::to_text(p.result.only_second).c_str(),
+        short_number(p.result.p_value).c_str(), fixed(d.mean, 4).c_str(), fixed(d.low, 4).c_str(), fixed(d.high, 4).c_str());
+  }
+}
+
+int compare_command(const compare_options& o) {
+  catch_interrupts();
+  std::vector<finished_run> runs;
+  for (const std::string& folder : o.runs) runs.push_back(read_run(folder));
+  name_runs(runs);
+
+  minicnn::run_comparison page;
+  for (const finished_run& r : runs) page.runs.push_back(r.page);
+  if (!o.no_test) {
+    std::vector<std::optional<validated_run>> judged;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      judged.push_back(validated(runs[i], o, page.notes));
+      if (judged.back()) page.runs[i].parameters = judged.back()->parameters;
+    }
+    test_pairs(page, judged);
+  }
+  for (const std::string& note : page.notes) say(note);
+  if (!o.out.empty()) {
+    std::string title;
+    for (std::size_t i = 0; i < page.runs.size() && i < 3; ++i) title += (i == 0 ? "" : " · ") + page.runs[i].name;
+    if (page.runs.size() > 3) title += minicnn::text_of(" and ", page.runs.size() - 3, " more");
+    minicnn::write_file(o.out, compare_html(page, title));
+  }
+  if (o.json)
+    std::printf("%s\n", to_json(page, runs).dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+  else
+    print_text(page);
+  return exit_done;
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<compare_options>();
+  CLI::App* command = app.add_subcommand(
+      "compare",
+      "training runs side by side: curves, figures of the best epochs, settings that differ, and for runs that were validated "
+      "on\n"
+      "the same pictures a paired test with their best weights (McNemar's exact test on right answers, bootstrap interval for\n"
+      "log loss). The figures are printed; --out writes a page with everything.");
+  command->add_option("RUN", o->runs, "run folders that train wrote, 2 to 16")->required()->expected(2, 16);
+  command->add_option("--out", o->out, "page to write (default: none)");
+  command->add_option("--data", o->data, "where the pictures are now (default: where each run's config.json says)");
+  command->add_flag("--no-test", o->no_test, "no paired test: no pictures and no weights are read");
+  command->add_option("--threads", o->threads, "0: all processors")
+      ->check(CLI::Range(0, minicnn::max_threads))
+      ->capture_default_str();
+  command->add_flag("--json", o->json, "one JSON object");
+  command->callback([o, &chosen] { chosen = [o] { return compare_command(*o); }; });
+}
+
+}  // namespace cli

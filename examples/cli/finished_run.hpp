@@ -1,0 +1,36 @@
+#pragma once
+// A run folder as other commands read it.
+
+#include <minicnn/report/compare.hpp>
+#include <minicnn/train/paired_test.hpp>
+#include <string>
+
+#include "weights.hpp"
+
+namespace cli {
+
+/// What config.json and results.csv of a run say.
+struct finished_run {
+  std::string folder;
+  std::string data;            ///< the folder of pictures, as --data was given to train
+  minicnn::compared_run page;  ///< named after the folder
+};
+
+/// Reads both files. Throws file_error naming the file that is missing or damaged.
+finished_run read_run(const std::string& folder);
+
+/// How a run's best weights judge the pictures that the run was validated on.
+struct validated_run {
+  std::vector<std::string> classes;
+  std::vector<std::uint64_t> pictures;  ///< ids, in the order of `judged`
+  minicnn::judged_pictures judged;
+  minicnn::index_t unreadable = 0;
+  minicnn::index_t parameters = 0;
+};
+
+/// Redoes the split of `folder`/best.safetensors on `data` and predicts its validation part, with the test-time augmentation and
+/// temperature that the weights record. Throws file_error for weights that are damaged and minicnn::error for data that does not
+/// fit them. Progress goes to standard error.
+validated_run validate_run(const std::string& folder, const std::string& data, int threads);
+
+}  // namespace cli

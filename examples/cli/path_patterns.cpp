@@ -1,0 +1,46 @@
+#include "path_patterns.hpp"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <minicnn/data/natural_order.hpp>
+
+namespace cli {
+
+namespace {
+
+std::vector<std::string> matches_of(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> out;
+  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    for (std::size_t i = 0; i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
+  globfree(&found);
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return minicnn::natural_less(a, b); });
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> expand_paths(const std::vector<std::string>& paths, std::istream& input,
+                                      std::vector<std::string>& problems) {
+  std::vector<std::string> out;
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    if (path == "-") {
+      for (std::string line; std::getline(input, line);) {
+        if (line.ends_with('\r')) line.pop_back();
+        if (!line.empty()) out.push_back(line);
+      }
+    } else if (path.find_first_of("*?[") == path.npos || std::filesystem::exists(path, ignored)) {
+      out.push_back(path);
+    } else {
+      const std::vector<std::string> found = matches_of(path);
+      if (found.empty()) problems.push_back(path + ": matches no file or folder");
+      out.insert(out.end(), found.begin(), found.end());
+    }
+  }
+  return out;
+}
+
+}  // namespace cli
