@@ -1,0 +1,104 @@
+#include "finished_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <minicnn/io/file.hpp>
+#include <minicnn/report/progress.hpp>
+
+#include "data_source.hpp"
+#include "inference.hpp"
+#include "interrupt.hpp"
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+using minicnn::fail;
+using minicnn::file_error;
+using minicnn::index_t;
+
+namespace {
+
+/// Nested members as "model.name".
+void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const std::string& prefix, const json& value) {
+  for (const auto& [name, inner] : value.items())
+    if (inner.is_object())
+      flatten_into(out, prefix + name + ".", inner);
+    else
+      out.emplace_back(prefix + name, inner.is_string() ? inner.get<std::string>() : inner.dump());
+}
+
+json read_json(const std::string& path) {
+  try {
+    json text = json::parse(minicnn::read_file(path));
+    if (!text.is_object()) fail<file_error>(path, ": wanted a JSON object");
+    return text;
+  } catch (const json::exception& e) {
+    fail<file_error>(path, ": ", e.what());
+  }
+}
+
+}  // namespace
+
+finished_run read_run(const std::string& folder) {
+  std::error_code problem;
+  if (!std::filesystem::is_directory(folder, problem)) fail<file_error>(folder, ": no such run folder");
+  finished_run run;
+  run.folder = folder;
+  const std::string config = folder + "/config.json", results = folder + "/results.csv";
+  const json text = read_json(config);
+  try {
+    text.at("data").get_to(run.data);
+    const json& recipe = text.at("recipe");
+    if (!recipe.is_object()) fail<file_error>(config, ": recipe: wanted a JSON object");
+    run.page.settings.emplace_back("data", run.data);
+    flatten_into(run.page.settings, "", recipe);
+    for (const char* name : {"threads", "workers", "instruction_set", "time_limit_minutes", "version"})
+      if (text.contains(name))
+        run.page.settings.emplace_back(name, text[name].is_string() ? text[name].get<std::string>() : text[name].dump());
+  } catch (const json::exception& e) {
+    fail<file_error>(config, ": ", e.what());
+  }
+  run.page.history = minicnn::parse_history_csv(minicnn::read_file(results), results);
+  std::filesystem::path path(folder);
+  if (path.filename().empty() || path.filename() == ".") path = path.parent_path();
+  run.page.name = path.filename().empty() || path.filename() == ".." ? folder : path.filename().string();
+  return run;
+}
+
+validated_run validate_run(const std::string& folder, const std::string& data_path, int threads) {
+  const loaded_model model = load_model(folder + "/best.safetensors", threads);
+  minicnn::image_dataset data = open_data(data_path);
+  match_classes(data, model.info.classes);
+  std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  const minicnn::sample_indices part =
+      split_data(data, model.info.limit, model.info.val_fraction, model.info.split_seed).validation;
+
+  validated_run out;
+  out.classes = model.info.classes;
+  out.parameters = model.net.parameter_count();
+  predictor predict(model, model.info.tta, evaluation_batch_size);
+  minicnn::progress_line progress(stderr);
+  for (std::size_t done = 0; done < part.size();) {
+    stop_if_interrupted();
+    progress.update("validating " + folder, static_cast<index_t>(done), static_cast<index_t>(part.size()), "");
+    const auto count = (std::min)(part.size() - done, static_cast<std::size_t>(predict.at_once()));
+    const auto results = predict.run(data, std::span<const index_t>(part.data() + done, count));
+    for (std::size_t i = 0; i < count; ++i) {
+      const minicnn::sample& s = data.samples[static_cast<std::size_t>(part[done + i])];
+      if (!results[i].reason.empty()) {
+        out.unreadable += 1;
+        continue;
+      }
+      const std::vector<double>& row = results[i].log_probabilities;
+      const auto truth = static_cast<std::size_t>(s.label);
+      out.pictures.push_back(s.id);
+      out.judged.right.push_back(std::max_element(row.begin(), row.end()) - row.begin() == s.label);
+      out.judged.losses.push_back(-row[truth]);
+    }
+    done += count;
+  }
+  return out;
+}
+
+}  // namespace cli
