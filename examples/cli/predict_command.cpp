@@ -101,7 +101,11 @@ void add_predict(CLI::App& app, action& chosen) {
       app.add_subcommand("predict",
                          "class and probability of pictures, a line each: path, class, probability, with tabs between them.\n"
                          "What cannot be read is named on standard error, the rest is done, and the exit code is 1.");
-  command->add_option("PATH", o->paths, "pictures, or folders of them (in natural order: 2.jpg before 10.jpg), quoted patterns ('*.jpg'), - for a list on standard input")->required();
+  command
+      ->add_option("PATH", o->paths,
+                   "pictures, or folders of them (in natural order: 2.jpg before 10.jpg), quoted patterns ('*.jpg'), - for a "
+                   "list on standard input")
+      ->required();
   add_inference_options(*command, o->inference);
   command->add_option("--top-k", o->top_k, "how many classes to show, the most probable first (default: 1; with --json all)")
       ->check(CLI::Range(1, 1 << 20));
