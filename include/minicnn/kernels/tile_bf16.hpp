@@ -12,10 +12,18 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
+/// Whether vdpbf16ps can be written as assembly in a body that gets its target from the wrapper it is inlined into. clang checks
+/// operands against the body alone and refuses 64-byte ones; its builds multiply in float.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define MINICNN_NATIVE_BF16 1
+#else
+#define MINICNN_NATIVE_BF16 0
+#endif
+
 /// Whether the processor multiplies bfloat16 numbers itself (vdpbf16ps); elsewhere they are widened and multiplied in float.
 /// The two add the products of a pair in different ways, so their results differ by rounding.
 inline bool native_bf16([[maybe_unused]] isa i) {
-#if defined(__x86_64__) && defined(__GNUC__)
+#if MINICNN_NATIVE_BF16
   static const bool has = __builtin_cpu_supports("avx512bf16") != 0;
   return i == isa::avx512 && has;
 #else
@@ -97,7 +105,7 @@ MINICNN_INLINE void multiply_widened(index_t steps, const std::uint32_t* a, cons
     }
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if MINICNN_NATIVE_BF16
 /// The same by vdpbf16ps. Written as assembly: its intrinsics want a compiler flag or <immintrin.h>, which costs more compile
 /// time than the rest of the library.
 template <class V, int Rows>
@@ -139,7 +147,7 @@ struct narrow_column_kernel {
         // A narrowed panel keeps its place: only its first half is used.
         const auto* const words_a = reinterpret_cast<const std::uint32_t*>(a + i * depth * Rows);
         float* const to = sums + i * Rows * 2 * V::template lanes<float>;
-#if defined(__x86_64__) && defined(__GNUC__)
+#if MINICNN_NATIVE_BF16
         if constexpr (V::bytes == 64) {
           if (native) {
             multiply_native<V, Rows>((depth + 1) / 2, words_a, words_b, to, first);
@@ -209,3 +217,5 @@ void multiply_block(isa i, int rows, bool bf16, const block_product<T>& p, const
 }
 
 }  // namespace minicnn::inline MINICNN_ABI
+
+#undef MINICNN_NATIVE_BF16
