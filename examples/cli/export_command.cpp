@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <minicnn/io/npz.hpp>
+#include <minicnn/io/pth_writer.hpp>
 #include <minicnn/io/safetensors.hpp>
 #include <minicnn/io/torchvision_names.hpp>
 
@@ -25,10 +26,8 @@ using tensors = std::vector<minicnn::named_tensor<float>>;
 /// small, and what follows divides by its root.
 tensors tensors_of(const minicnn::network<float>& net, const std::vector<minicnn::tensor_name>& names, dtype stored) {
   tensors out;
-  for (const minicnn::tensor_name& n : names) {
-    const bool parameter = out.size() < net.parameters().size();
-    out.push_back({n.other, parameter ? net.parameter(n.own) : net.buffer(n.own), parameter ? stored : dtype::f32});
-  }
+  for (const minicnn::tensor_name& n : names)
+    out.push_back({n.other, n.buffer ? net.buffer(n.own) : net.parameter(n.own), n.buffer ? dtype::f32 : stored});
   return out;
 }
 
@@ -37,6 +36,15 @@ std::map<std::string, std::string> kept_metadata(const minicnn::safetensors_file
   std::map<std::string, std::string> kept = file.metadata();
   for (const char* key : {"position", "recipe", "data"}) kept.erase(key);
   return kept;
+}
+
+/// PyTorch counts the batches that each normalisation has seen, and does nothing with it.
+std::vector<std::string> counters_of(const std::vector<minicnn::tensor_name>& names) {
+  const std::string last = "running_mean";
+  std::vector<std::string> counters;
+  for (const minicnn::tensor_name& n : names)
+    if (n.other.ends_with(last)) counters.push_back(n.other.substr(0, n.other.size() - last.size()) + "num_batches_tracked");
+  return counters;
 }
 
 void write_safetensors(const export_options& o, const tensors& all, const std::map<std::string, std::string>& metadata) {
@@ -52,7 +60,7 @@ void write_safetensors(const export_options& o, const tensors& all, const std::m
 int export_command(const export_options& o) {
   const auto file = minicnn::safetensors_file::open(o.weights);
   const loaded_model model = load_model(o.weights, 1);
-  const bool foreign = o.names == "torchvision";
+  const bool foreign = o.names.empty() ? o.format == "pth" : o.names == "torchvision";
   const auto names = foreign ? minicnn::torchvision_names(model.info.model.name, model.net) : minicnn::own_names(model.net);
   const dtype stored = o.type == "f16" ? dtype::f16 : o.type == "bf16" ? dtype::bf16 : dtype::f32;
   const tensors all = tensors_of(model.net, names, stored);
@@ -60,6 +68,8 @@ int export_command(const export_options& o) {
     write_safetensors(o, all, kept_metadata(file));
   else if (o.format == "npz")
     minicnn::write_npz<float>(o.out, all);
+  else
+    minicnn::write_pth<float>(o.out, all, foreign ? counters_of(names) : std::vector<std::string>());
   say(minicnn::text_of(o.out, ": ", all.size(), " tensors"));
   return exit_done;
 }
@@ -70,13 +80,13 @@ void add_export(CLI::App& app, action& chosen) {
   auto o = std::make_shared<export_options>();
   CLI::App* command = app.add_subcommand("export", "writes the weights of a network for other programs");
   command->add_option("--weights", o->weights, "weights file of minicnn")->required();
-  command->add_option("--format", o->format, "safetensors, or npz for NumPy")
+  command->add_option("--format", o->format, "safetensors; npz for NumPy; pth for PyTorch")
       ->required()
-      ->check(CLI::IsMember({"safetensors", "npz"}));
+      ->check(CLI::IsMember({"safetensors", "npz", "pth"}));
   command->add_option("--out", o->out, "file to write")->required();
   command->add_option("--dtype", o->type, "type of the parameters; running statistics of batch normalisation stay f32")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
-  command->add_option("--names", o->names, "whose names the tensors have (default: minicnn)")
+  command->add_option("--names", o->names, "whose names the tensors have (default: torchvision for pth, else minicnn)")
       ->check(CLI::IsMember({"minicnn", "torchvision"}));
   command->callback([o, &chosen] {
     if (o->format == "npz" && o->type == "bf16") throw usage_error("--dtype bf16: NumPy has no such type; npz takes f32 or f16");

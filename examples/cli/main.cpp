@@ -14,16 +14,13 @@ namespace {
 
 /// Commands that other versions have. Refused by name, so that a script's author sees what is missing.
 void add_unavailable(CLI::App& app) {
-#if defined(MINICNN_WITH_SERVE)
-  constexpr const char* names[] = {"import"};
+#if !defined(MINICNN_WITH_SERVE)
+  CLI::App* command = app.add_subcommand("serve")->group("")->prefix_command();
+  command->set_help_flag();
+  command->callback([] { throw cli::usage_error("serve is not available: this program was built without cpp-httplib"); });
 #else
-  constexpr const char* names[] = {"import", "serve"};
+  (void)app;
 #endif
-  for (const char* name : names) {
-    CLI::App* command = app.add_subcommand(name)->group("")->prefix_command();
-    command->set_help_flag();
-    command->callback([name] { throw cli::usage_error(std::string(name) + " is not available in this version"); });
-  }
 }
 
 int complain(const std::string& text, int code) {
@@ -49,6 +46,7 @@ int run(int argc, const char* const* argv) {
   cli::add_bench(app, chosen);
   cli::add_generate(app, chosen);
   cli::add_export(app, chosen);
+  cli::add_import(app, chosen);
   cli::add_lr_find(app, chosen);
   cli::add_compare(app, chosen);
 #if defined(MINICNN_WITH_SERVE)

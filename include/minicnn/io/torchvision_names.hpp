@@ -1,10 +1,10 @@
 #pragma once
 /// Our networks' tensors by the names that torchvision's state dicts have for them.
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "minicnn/graph/network.hpp"
@@ -16,15 +16,31 @@ struct tensor_name {
   std::string own;    ///< in the network: "conv1.weight"
   std::string other;  ///< in a file: "features.0.weight"
   shape dims;
+  int node = 0;         ///< index of the node that owns it
+  bool buffer = false;  ///< not trained
 };
 
 /// All parameters and buffers under their own names.
 template <class T>
 std::vector<tensor_name> own_names(const network<T>& net) {
   std::vector<tensor_name> names;
-  for (const parameter_info& p : net.parameters()) names.push_back({p.name, p.name, p.dims});
-  for (const buffer_info& b : net.buffers()) names.push_back({b.name, b.name, b.dims});
+  for (const parameter_info& p : net.parameters()) names.push_back({p.name, p.name, p.dims, p.node, false});
+  for (const buffer_info& b : net.buffers()) names.push_back({b.name, b.name, b.dims, b.node, true});
   return names;
+}
+
+/// The nodes that make logits of features, for each output the last one with parameters: what a network for other classes has
+/// anew.
+template <class T>
+std::vector<int> head_nodes(const network<T>& net) {
+  std::vector<int> heads;
+  for (const int output : net.topology().outputs) {
+    int head = -1;
+    for (const parameter_info& p : net.parameters())
+      if (p.node <= output) head = (std::max)(head, p.node);
+    heads.push_back(head);
+  }
+  return heads;
 }
 
 namespace detail {
@@ -60,13 +76,10 @@ std::vector<tensor_name> torchvision_names(std::string_view model, const network
   std::vector<tensor_name> names = own_names(net);
   if (!model.starts_with("vgg") && !model.starts_with("squeezenet") && model != "alexnet-torchvision") return names;
   const std::vector<std::string> nodes = detail::sequential_names(net.nodes());
-  const auto rename = [&](tensor_name& name, int node) {
-    const auto id = static_cast<std::size_t>(node);
+  for (tensor_name& name : names) {
+    const auto id = static_cast<std::size_t>(name.node);
     name.other = nodes[id] + name.own.substr(net.nodes()[id].name.size());
-  };
-  std::size_t i = 0;
-  for (const parameter_info& p : net.parameters()) rename(names[i++], p.node);
-  for (const buffer_info& b : net.buffers()) rename(names[i++], b.node);
+  }
   return names;
 }
 

@@ -1,0 +1,189 @@
+// minicnn import
+
+#include <fstream>
+#include <minicnn/io/checkpoint.hpp>
+#include <minicnn/io/named_weights.hpp>
+#include <minicnn/io/pth.hpp>
+#include <set>
+
+#include "commands.hpp"
+#include "messages.hpp"
+#include "named_model.hpp"
+#include "weights.hpp"
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::file_error;
+using minicnn::index_t;
+
+namespace {
+
+struct import_options {
+  model_options model;
+  std::string from, out, class_names;
+  bool new_head = false;
+};
+
+bool is_torch_file(const std::string& path) {
+  const minicnn::input_file file(path);
+  char start[2] = {};
+  if (file.regular() && file.size() >= 2) file.read_at(0, start, 2);
+  return (start[0] == 'P' && start[1] == 'K') || start[0] == '\x80';
+}
+
+/// The names that the file has: torchvision's or ours, whichever more of its tensors are called by.
+template <class File>
+std::vector<minicnn::tensor_name> names_in(const File& file, const std::string& model, const minicnn::network<float>& net) {
+  auto theirs = minicnn::torchvision_names(model, net);
+  auto ours = minicnn::own_names(net);
+  return count_present(file, ours) > count_present(file, theirs) ? ours : theirs;
+}
+
+/// What the file's tensors say about the model: channels, whether it has auxiliary heads, and how many classes.
+template <class File>
+void complete_from(const File& file, model_options& model, bool classes_given) {
+  model_options probe = model;
+  if (probe.classes == 0) probe.classes = 2;
+  const minicnn::network<float> net = make_named_model(probe, 1);
+  const auto found = minicnn::tensors_by_name(file);
+  const auto names = names_in(file, model.name, net);
+  const auto& first = names.front();
+  if (const auto entry = found.find(first.other); entry != found.end() && first.dims.rank() == 4)
+    if (const minicnn::shape& dims = entry->second->dims; dims.rank() == 4 && dims[1] <= 1024)
+      model.channels = static_cast<int>(dims[1]);
+  const std::vector<int> heads = head_nodes(net);
+  if (heads.size() > 1) {
+    model.aux = false;
+    for (const minicnn::tensor_name& n : names) model.aux = model.aux || (n.node == heads[1] && found.count(n.other) > 0);
+  }
+  if (classes_given) return;
+  for (const minicnn::tensor_name& n : names) {
+    const auto entry = found.find(n.other);
+    if (n.node != heads[0] || n.dims.rank() < 2 || entry == found.end()) continue;
+    const minicnn::shape& dims = entry->second->dims;
+    if (dims.rank() == n.dims.rank() && dims[0] >= 1 && dims[0] <= 1 << 20) model.classes = static_cast<int>(dims[0]);
+  }
+  if (model.classes == 0) model.classes = probe.classes;  // what is wrong with the file is said when it is read
+}
+
+std::vector<std::string> read_class_names(const std::string& path) {
+  const std::string text = minicnn::read_file(path, index_t{16} << 20);
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = (std::min)(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    names.push_back(std::move(line));
+    at = end + 1;
+  }
+  std::set<std::string> known;
+  for (const std::string& name : names)
+    if (name.empty() || !known.insert(name).second)
+      fail<file_error>(path, ": a class without a name, or two of one name: \"", name, "\"");
+  return names;
+}
+
+/// As torchvision prepares pictures for its own weights: the shorter side resized to 8/7 of the window, ImageNet's statistics.
+minicnn::image_transform imagenet_pictures(index_t size) {
+  minicnn::image_transform t;
+  t.size = size;
+  t.resize_to = size >= 64 ? (8 * size + 3) / 7 : size;
+  t.fit = minicnn::fit_mode::crop;
+  t.normalize = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, 1.0F / 255};
+  return t;
+}
+
+template <class File>
+void load(const File& file, const import_options& o, minicnn::network<float>& net) {
+  auto names = names_in(file, o.model.name, net);
+  std::vector<minicnn::tensor_name> heads;
+  const std::vector<int> nodes = head_nodes(net);
+  const auto is_head = [&](const auto& n) { return std::find(nodes.begin(), nodes.end(), n.node) != nodes.end(); };
+  if (o.new_head) {
+    std::copy_if(names.begin(), names.end(), std::back_inserter(heads), is_head);
+    std::erase_if(names, is_head);
+  }
+  try {
+    load_named_weights(net, file, names, heads);
+  } catch (const file_error& e) {
+    const auto found = minicnn::tensors_by_name(file);
+    for (const minicnn::tensor_name& n : names)
+      if (const auto entry = found.find(n.other); entry != found.end() && is_head(n) && !(entry->second->dims == n.dims))
+        fail<file_error>(e.what(), " - the last layer is for other classes than the ", o.model.classes,
+                         " of --classes; --new-head leaves it out and draws a new one");
+    throw;
+  }
+}
+
+template <class File>
+int import_from(const File& file, import_options o, weights_info info, bool known) {
+  if (!known) complete_from(file, o.model, o.model.classes > 0);
+  o.model = completed(o.model);
+  minicnn::network<float> net = make_named_model(o.model, 1);
+  load(file, o, net);
+  if (!known) info.picture = imagenet_pictures(o.model.image_size);
+  info.model = o.model;
+  if (!o.class_names.empty()) info.classes = read_class_names(o.class_names);
+  if (info.classes.empty())
+    for (int k = 0; k < o.model.classes; ++k) info.classes.push_back(minicnn::to_text(k));
+  if (static_cast<int>(info.classes.size()) != o.model.classes)
+    fail<file_error>(o.class_names, ": ", info.classes.size(), " names for ", o.model.classes, " classes");
+  minicnn::save_weights(net, o.out, to_metadata(info));
+  say(minicnn::text_of(o.out, ": ", o.model.name, ", ", net.parameter_count(), " parameters, ", o.model.classes, " classes",
+                       o.new_head ? ", a new last layer" : ""));
+  return exit_done;
+}
+
+int import_command(const import_options& o) {
+  if (is_torch_file(o.from)) return import_from(minicnn::pth_file::open(o.from), o, {}, false);
+  const auto file = minicnn::safetensors_file::open(o.from);
+  import_options told = o;
+  // A file of ours says itself what it is, even if its tensors have torchvision's names.
+  const bool known = file.find_metadata("picture") != nullptr && file.find_metadata("model") != nullptr && !o.new_head;
+  weights_info info;
+  if (known) {
+    info = info_from_metadata(file);
+    if (info.model.name != o.model.name)
+      fail<file_error>(o.from, ": holds the weights of ", info.model.name, ", not of ", o.model.name);
+    if (o.model.classes > 0 && o.model.classes != info.model.classes)
+      fail<file_error>(o.from, ": holds a network for ", info.model.classes, " classes, --classes says ", o.model.classes,
+                       "; --new-head draws a new last layer");
+    told.model = info.model;
+  }
+  return import_from(file, told, info, known);
+}
+
+}  // namespace
+
+void add_import(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<import_options>();
+  o->model.name.clear();
+  o->model.classes = 0;
+  CLI::App* command = app.add_subcommand(
+      "import",
+      "takes a network's weights from PyTorch (a .pth file of a state dict; nothing in it is run) or a safetensors file, under\n"
+      "torchvision's names or ours, and writes a weights file for the other commands");
+  command->add_option("--model", o->model.name, "network that the weights are for")
+      ->required()
+      ->check(CLI::IsMember(model_names()));
+  command->add_option("--from", o->from, ".pth or .safetensors file to read")->required();
+  command->add_option("--out", o->out, "weights file to write")->required();
+  command->add_option("--classes", o->model.classes, "outputs (default: as many as the file has)")->check(CLI::Range(1, 1 << 20));
+  command->add_option("--image-size", o->model.image_size, "pixels a side (default: the model's own)")
+      ->check(CLI::Range(1, 1 << 14));
+  command->add_option("--class-names", o->class_names,
+                      "text file with a class's name a line, in the order of the outputs (default: their numbers)");
+  command->add_flag("--new-head", o->new_head, "leave the last layer out and draw a new one, for other classes");
+  command->add_flag(
+      "--transform-input", o->model.transform_input,
+      "googlenet and inception-v3: for weights that torchvision ported from TensorFlow, which want pixels from -1 to 1");
+  command->callback([o, &chosen] {
+    if (o->model.transform_input && !has_aux(o->model.name))
+      throw usage_error("--transform-input goes with googlenet and inception-v3 only");
+    if (o->new_head && o->model.classes == 0) throw usage_error("--new-head: wanted --classes, the number of new outputs");
+    chosen = [o] { return import_command(*o); };
+  });
+}
+
+}  // namespace cli
