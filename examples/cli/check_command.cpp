@@ -19,7 +19,7 @@ struct check_options {
 
 int check_command(const check_options& o) {
   catch_interrupts();
-  const minicnn::image_dataset data = open_data(o.data);
+  const minicnn::image_dataset data = open_data(o.data, minicnn::data_part::all);
   const diagnosis found = examine(data, o.threads);
   std::printf("%s", o.json ? (to_json(data, found).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str()
                            : to_table(data, found).c_str());
@@ -33,7 +33,7 @@ void add_check(CLI::App& app, action& chosen) {
   CLI::App* command = app.add_subcommand("check",
                                          "reads every picture of a data set and names what is broken, odd or there twice.\n"
                                          "The exit code is 1 if a picture cannot be read. Nothing is changed.");
-  command->add_option("--data", o->data, "folder of pictures, as for train")->required();
+  command->add_option("--data", o->data, data_help)->required();
   command->add_option("--threads", o->threads, "0: all processors")
       ->check(CLI::Range(0, minicnn::max_threads))
       ->capture_default_str();

@@ -11,6 +11,15 @@ namespace cli {
 
 struct odd_picture {
   minicnn::index_t index;  ///< of the sample
+  /// tiny, thin, huge, wrong-extension, extra-bytes, grey, cmyk, 16-bit, palette, alpha or orientation.
+  std::string kind;
+  std::string reason;
+};
+
+struct broken_picture {
+  minicnn::index_t index;
+  /// empty, truncated, unreadable, missing, not-a-file, not-a-picture, too-large or damaged.
+  std::string kind;
   std::string reason;
 };
 
@@ -20,9 +29,9 @@ struct spread {
 };
 
 struct diagnosis {
-  std::vector<minicnn::bad_file> broken;  ///< cannot be read
-  std::vector<odd_picture> odd;           ///< can be read, but hardly be meant: tiny, or very long and thin
-  /// Samples whose files have the same bytes, two or more each; with different labels at least one of them is wrong.
+  std::vector<broken_picture> broken;  ///< cannot be read
+  std::vector<odd_picture> odd;        ///< can be read, but may not be what was meant; a picture may be odd in several ways
+  /// Samples that are the same picture, pixel by pixel, two or more each; with different labels at least one of them is wrong.
   std::vector<std::vector<minicnn::index_t>> duplicates;
   spread width, height;
   minicnn::index_t readable = 0;

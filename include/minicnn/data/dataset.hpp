@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "minicnn/data/image_u8.hpp"
@@ -31,17 +32,32 @@ struct ignored_files {
   index_t folders = 0;     ///< folders that hold no class, and links back to a folder above
   index_t unlabelled = 0;  ///< pictures without a label among pictures that have one
 
+  /// The first of them by name, at most `most_names`, with why each was left alone.
+  struct entry {
+    std::string path;
+    std::string reason;
+  };
+  static constexpr std::size_t most_names = 1000;
+  std::vector<entry> names = {};
+
   index_t total() const { return hidden + other + folders + unlabelled; }
+  /// Counts one, and keeps its name.
+  void add(index_t ignored_files::*kind, std::string path, std::string reason) {
+    this->*kind += 1;
+    if (names.size() < most_names) names.push_back({std::move(path), std::move(reason)});
+  }
 };
 
-/// A data set. Where it comes from a single file (CIFAR-10, MNIST) the pictures themselves are here, one a sample;
-/// otherwise `pictures` is empty and they are read from the samples' paths when needed.
+/// A data set. Where it comes from files of many pictures (CIFAR-10, MNIST) the pictures themselves are here, one a sample;
+/// otherwise `pictures` is empty, or a picture's height is 0, and they are read from the samples' paths when needed.
 struct image_dataset {
   std::string root;
-  std::vector<std::string> classes;  ///< in byte order: upper case before lower case, "cat" before "dog"
-  std::vector<sample> samples;       ///< in natural order of their names: cat.2 before cat.10
+  /// By label: in byte order ("Zebra", "cat", "dog") where labels are names, in the order of their numbers where those are
+  /// stored.
+  std::vector<std::string> classes;
+  std::vector<sample> samples;  ///< in natural order of their names: cat.2 before cat.10
   std::vector<image_u8> pictures;
-  int channels = 3;
+  int channels = 3;  ///< of every picture as it is handed out; where this is 1, files in colour are turned grey
   ignored_files ignored;
   std::vector<std::string> warnings;
 

@@ -52,7 +52,8 @@ class folder_reader {
       if (top.pictures.empty())
         fail<file_error>(data_.root, ": holds no pictures (JPEG, PNG or BMP, as cat.1.jpg, cat/1.jpg or 1.jpg)");
       for (const std::string& file : top.pictures) add(file, "");
-      data_.ignored.folders += static_cast<index_t>(top.folders.size());
+      for (const auto& [name, is_link] : top.folders)
+        leave(&ignored_files::folders, root_ / name, "a folder beside the pictures");
     }
     if (unsupported_ > 0)
       data_.warnings.push_back(text_of(unsupported_, " pictures of other formats (GIF, WebP, TIFF, HEIC, AVIF) are left out"));
@@ -98,13 +99,13 @@ class folder_reader {
       const std::string ending = ending_of(name);
       std::error_code ignored;
       if (name.front() == '.')
-        ++data_.ignored.hidden;
+        leave(&ignored_files::hidden, entry->path(), "hidden");
       else if (one_of(ending, {"jpg", "jpeg", "jpe", "jfif", "png", "bmp"}))
         out.pictures.push_back(name);
       else if (!entry->is_directory(ignored))
-        other_file(ending);
+        other_file(entry->path(), ending);
       else if (name == "__MACOSX")
-        ++data_.ignored.folders;
+        leave(&ignored_files::folders, entry->path(), "made by a packing program");
       else
         out.folders.emplace_back(name, entry->is_symlink(ignored));
     }
@@ -114,16 +115,23 @@ class folder_reader {
     return out;
   }
 
-  void other_file(const std::string& ending) {
-    ++data_.ignored.other;
+  void leave(index_t ignored_files::*kind, const std::filesystem::path& path, std::string reason) {
+    data_.ignored.add(kind, path.string(), std::move(reason));
+  }
+
+  void other_file(const std::filesystem::path& path, const std::string& ending) {
+    std::error_code failed;
+    const bool link = std::filesystem::is_symlink(path, failed) && !std::filesystem::exists(path, failed);
+    leave(&ignored_files::other, path, link ? "a link that leads nowhere" : "not called a JPEG, PNG or BMP picture");
     if (one_of(ending, {"gif", "webp", "tif", "tiff", "heic", "avif"})) ++unsupported_;
   }
 
   void flat(const listing& top, const std::vector<std::string>& labelled) {
     for (const std::string& file : labelled) add(file, label_in(file));
-    data_.ignored.folders += static_cast<index_t>(top.folders.size());
+    for (const auto& [name, is_link] : top.folders) leave(&ignored_files::folders, root_ / name, "a folder beside the pictures");
+    for (const std::string& file : top.pictures)
+      if (label_in(file).empty()) leave(&ignored_files::unlabelled, root_ / file, "no label in its name");
     const std::size_t left_out = top.pictures.size() - labelled.size();
-    data_.ignored.unlabelled += static_cast<index_t>(left_out);
     if (left_out > 0) data_.warnings.push_back(text_of(left_out, " pictures have no label in their name and are left out"));
     if (!top.folders.empty())
       data_.warnings.push_back(text_of("the folder ", top.folders.front().first, " beside labelled pictures is left out"));
@@ -131,12 +139,12 @@ class folder_reader {
 
   /// CLASS/*.jpg. Returns whether any sub-folder holds pictures.
   bool class_folders(const listing& top) {
-    std::vector<std::string> empty;
+    std::vector<std::string> empty, upwards;
     std::string named;
     bool only_parts = true;
     for (const auto& [name, is_link] : top.folders) {
       if (is_link && leads_upwards(root_ / name)) {
-        ++data_.ignored.folders;
+        upwards.push_back(name);
         continue;
       }
       std::vector<std::string> files;
@@ -150,14 +158,12 @@ class folder_reader {
       named += (named.empty() ? "" : ", ") + name;
       for (const std::string& file : files) add(file, name);
     }
-    if (data_.samples.empty()) {
-      data_.ignored.folders += static_cast<index_t>(empty.size());
-      return false;
-    }
+    if (data_.samples.empty()) return false;
+    for (const std::string& name : upwards) leave(&ignored_files::folders, root_ / name, "a link back to a folder above");
+    for (const std::string& name : empty) leave(&ignored_files::folders, root_ / name, "holds no pictures");
     if (only_parts) fail<file_error>(data_.root, ": ", named, ": parts of a data set, not classes; name one of these folders");
     for (const std::string& name : empty) data_.warnings.push_back(text_of("the class folder ", name, " holds no pictures"));
-    data_.ignored.folders += static_cast<index_t>(empty.size());
-    data_.ignored.unlabelled += static_cast<index_t>(top.pictures.size());
+    for (const std::string& file : top.pictures) leave(&ignored_files::unlabelled, root_ / file, "beside the class folders");
     if (!top.pictures.empty())
       data_.warnings.push_back(
           text_of(static_cast<index_t>(top.pictures.size()), " pictures beside the class folders are left out"));
@@ -170,7 +176,7 @@ class folder_reader {
     for (const std::string& name : found.pictures) files.push_back(folder + "/" + name);
     for (const auto& [name, is_link] : found.folders)
       if (is_link)
-        ++data_.ignored.folders;
+        leave(&ignored_files::folders, root_ / folder / name, "a link to a folder inside a class");
       else
         collect(folder + "/" + name, files);
   }

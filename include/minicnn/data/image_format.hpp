@@ -1,6 +1,7 @@
 #pragma once
 /// Which picture format a file holds, told by its first bytes and never by its name, and whether it is whole.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include "minicnn/data/jpeg_structure.hpp"
+#include "minicnn/io/crc32.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -27,22 +29,6 @@ inline std::uint32_t little_endian_u32(const unsigned char* p) {
   return std::uint32_t{p[3]} << 24 | std::uint32_t{p[2]} << 16 | std::uint32_t{p[1]} << 8 | p[0];
 }
 
-/// The CRC of PNG chunks (ISO 3309, polynomial 0xEDB88320).
-inline std::uint32_t crc32(std::span<const unsigned char> bytes) {
-  static constexpr std::array<std::uint32_t, 256> table = [] {
-    std::array<std::uint32_t, 256> t{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-      std::uint32_t c = i;
-      for (int bit = 0; bit < 8; ++bit) c = (c & 1U) ? 0xEDB88320U ^ (c >> 1) : c >> 1;
-      t[i] = c;
-    }
-    return t;
-  }();
-  std::uint32_t crc = 0xFFFFFFFFU;
-  for (const unsigned char byte : bytes) crc = table[(crc ^ byte) & 0xFFU] ^ (crc >> 8);
-  return ~crc;
-}
-
 }  // namespace detail
 
 /// By the first bytes alone.
@@ -58,7 +44,8 @@ inline image_header check_png(std::span<const unsigned char> file, std::string_v
   constexpr std::size_t overhead = 12;  // length, type and CRC of a chunk
   image_header header;
   index_t row_bits = 0, data_bytes = 0;
-  for (std::size_t at = 8;;) {
+  std::size_t at = 8;
+  for (;;) {
     if (file.size() - at < overhead) fail<file_error>(name, ": PNG without its end (truncated file)");
     const std::size_t length = detail::big_endian_u32(file.data() + at);
     if (length > file.size() - at - overhead) fail<file_error>(name, ": PNG without its end (truncated file)");
@@ -66,7 +53,8 @@ inline image_header check_png(std::span<const unsigned char> file, std::string_v
     const unsigned char* body = type + 4;
     const std::string_view type_name(reinterpret_cast<const char*>(type), 4);
     // An upper-case first letter marks the chunks that a decoder cannot do without.
-    if ((type[0] & 0x20) == 0 && detail::crc32({type, length + 4}) != detail::big_endian_u32(body + length))
+    if ((type[0] & 0x20) == 0 &&
+        crc32({reinterpret_cast<const char*>(type), length + 4}) != detail::big_endian_u32(body + length))
       fail<file_error>(name, ": damaged PNG: wrong checksum");
     if (at == 8) {
       if (type_name != "IHDR" || length != 13) fail<file_error>(name, ": damaged PNG: no header");
@@ -75,13 +63,19 @@ inline image_header check_png(std::span<const unsigned char> file, std::string_v
       detail::check_image_size(header, name);
       const int channels = body[9] == 2 ? 3 : body[9] == 4 ? 2 : body[9] == 6 ? 4 : 1;
       row_bits = header.width * channels * body[8];
+      header.bits = body[8];
+      header.palette = body[9] == 3;
+      header.channels = body[9] == 0 || body[9] == 4 ? 1 : 3;
+      header.alpha = body[9] == 4 || body[9] == 6;
     } else if (type_name == "IDAT") {
       data_bytes += static_cast<index_t>(length);
-    } else if (type_name == "IEND") {
-      break;
+    } else if (type_name == "tRNS") {
+      header.alpha = true;
     }
     at += overhead + length;
+    if (type_name == "IEND") break;
   }
+  header.end = at;
   // Deflate packs at most 1032 bytes into one: a smaller file cannot hold the picture it promises.
   if (data_bytes * 1032 < header.height * (row_bits / 8))
     fail<file_error>(name, ": damaged PNG: too short for ", header.width, "x", header.height, " pixels");
@@ -104,6 +98,9 @@ inline image_header check_bmp(std::span<const unsigned char> file, std::string_v
   const index_t row_bytes = (header.width * bits + 31) / 32 * 4;
   if (static_cast<index_t>(file.size()) < pixels_at + (header.height - 1) * row_bytes + (header.width * bits + 7) / 8)
     fail<file_error>(name, ": BMP without its end (truncated file)");
+  header.palette = bits <= 8;
+  header.bits = bits <= 8 ? static_cast<int>(bits) : 8;
+  header.end = static_cast<std::size_t>((std::min)(static_cast<index_t>(file.size()), pixels_at + header.height * row_bytes));
   return header;
 }
 

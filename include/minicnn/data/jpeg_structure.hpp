@@ -13,11 +13,16 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// What a picture's headers say.
+/// What a picture's headers say. All of it is taken care of on the way to RGB; `minicnn check` tells people of it.
 struct image_header {
   index_t height = 0;
   index_t width = 0;
-  int orientation = 1;  ///< EXIF, 1 to 8
+  int orientation = 1;   ///< EXIF, 1 to 8
+  int channels = 3;      ///< as stored: 1 grey, 3 colour, 4 CMYK or YCCK; alpha not counted
+  int bits = 8;          ///< of a channel, or of an index into the palette
+  bool palette = false;  ///< colours by number
+  bool alpha = false;    ///< transparency of any kind
+  std::size_t end = 0;   ///< bytes up to the end of the picture; what follows is no part of it
 };
 
 /// Pictures with more pixels are refused before memory is allocated for them.
@@ -40,7 +45,10 @@ class jpeg_checker {
     std::size_t at = 2;
     for (;;) {
       const int marker = next_marker(at);
-      if (marker == end_of_image) break;
+      if (marker == end_of_image) {
+        header_.end = at;
+        break;
+      }
       if (marker == start_of_image || marker == 0x01 || is_restart(marker)) continue;  // markers without a segment
       const std::span<const unsigned char> body = segment(at);
       at += 2 + body.size();
@@ -130,6 +138,7 @@ class jpeg_checker {
         damaged("sampling ", c.horizontal, "x", c.vertical, ", quantisation table ", c.table);
     }
     components_ = count;
+    header_.channels = count;
   }
 
   void huffman_tables(std::span<const unsigned char> body) {
