@@ -1,8 +1,10 @@
 #include "data_source.hpp"
 
 #include <algorithm>
-#include <minicnn/data/image_folder.hpp>
+#include <minicnn/data/read_dataset.hpp>
+#include <minicnn/report/progress.hpp>
 
+#include "interrupt.hpp"
 #include "messages.hpp"
 
 namespace cli {
@@ -10,8 +12,14 @@ namespace cli {
 using minicnn::fail;
 using minicnn::index_t;
 
-minicnn::image_dataset open_data(const std::string& path) {
-  minicnn::image_dataset data = minicnn::read_image_folder(path);
+minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part) {
+  minicnn::progress_line progress(stderr);
+  const auto show = [&](const std::string& file, index_t done, index_t total) {
+    stop_if_interrupted();
+    if (total > 0) progress.update("reading " + file.substr(file.find_last_of('/') + 1), done, total, "");
+  };
+  minicnn::image_dataset data = minicnn::read_dataset(path, {.part = part, .progress = show});
+  progress.clear();
   for (const std::string& text : data.warnings) warn(data.root + ": " + text);
   return data;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <minicnn/data/loader.hpp>
+#include <minicnn/data/read_dataset.hpp>
 #include <minicnn/data/split.hpp>
 #include <string>
 #include <vector>
@@ -13,8 +14,12 @@ namespace cli {
 /// is rounded otherwise, and `evaluate --split val` repeats a run's figures exactly.
 inline constexpr int evaluation_batch_size = 64;
 
+/// Help for --data.
+inline constexpr const char* data_help =
+    "cat.12.jpg, dog.7.jpg in one folder; a folder a class; MNIST's or CIFAR-10's binary files; train/ with trainLabels.csv";
+
 /// Reads the data set at `path`, whatever its layout, and prints its warnings to standard error. Throws file_error.
-minicnn::image_dataset open_data(const std::string& path);
+minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part = minicnn::data_part::train);
 
 /// The split of a run: first `limit` images (0: all), then `val_fraction` of them for validation (0: none), both stratified and
 /// from `seed`. Equal arguments give equal parts.

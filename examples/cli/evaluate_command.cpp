@@ -27,16 +27,15 @@ struct evaluate_options {
 };
 
 /// The data set as the weights file's run saw it: its classes by the same numbers, unlabelled pictures left out.
-minicnn::image_dataset labelled_data(const std::string& path, const weights_info& info) {
-  minicnn::image_dataset data = open_data(path);
+minicnn::image_dataset labelled_data(const std::string& path, const weights_info& info, bool test) {
+  minicnn::image_dataset data = open_data(path, test ? minicnn::data_part::test : minicnn::data_part::train);
   match_classes(data, info.classes);
-  if (data.channels != info.model.channels)
-    fail(path, ": pictures have ", data.channels, " channels, the network wants ", info.model.channels);
+  convert_channels(data, info.model.channels);
   return data;
 }
 
 minicnn::sample_indices part_of(const minicnn::image_dataset& data, const weights_info& info, const std::string& name) {
-  if (name == "all") return all_samples(data);
+  if (name == "all" || name == "test") return all_samples(data);
   minicnn::data_split split = split_data(data, info.limit, info.val_fraction, info.split_seed);
   minicnn::sample_indices part = name == "train" ? std::move(split.train) : std::move(split.validation);
   if (part.empty())
@@ -93,7 +92,7 @@ figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& 
 int evaluate_command(const evaluate_options& o) {
   catch_interrupts();
   const loaded_model model = load_for_inference(o.inference);
-  const minicnn::image_dataset data = labelled_data(o.data, model.info);
+  const minicnn::image_dataset data = labelled_data(o.data, model.info, o.split == "test");
   const minicnn::sample_indices part = part_of(data, model.info, o.split);
   const std::string tta = chosen_views(o.inference, model.info);
   std::vector<minicnn::bad_file> bad;
@@ -119,13 +118,14 @@ int evaluate_command(const evaluate_options& o) {
 void add_evaluate(CLI::App& app, action& chosen) {
   auto o = std::make_shared<evaluate_options>();
   CLI::App* command = app.add_subcommand("evaluate", "measures a network on labelled pictures");
-  command->add_option("--data", o->data, "folder of pictures, as for train")->required();
+  command->add_option("--data", o->data, data_help)->required();
   add_inference_options(*command, o->inference);
   command
-      ->add_option("--split", o->split,
-                   "all, or the train or val part of the split that training made (its seed, fraction and "
-                   "limit are in the weights file)")
-      ->check(CLI::IsMember({"all", "train", "val"}))
+      ->add_option(
+          "--split", o->split,
+          "all, or the train or val part of the split that training made (its seed, fraction and "
+          "limit are in the weights file), or the test part of MNIST's and CIFAR-10's folders, which the others leave out")
+      ->check(CLI::IsMember({"all", "train", "val", "test"}))
       ->capture_default_str();
   command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
       ->check(CLI::Range(0, 256))

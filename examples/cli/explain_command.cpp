@@ -82,11 +82,11 @@ class explainer {
   std::string write_filters() { return write("filters", minicnn::filter_picture(model_.net)); }
 
   explanation run(const minicnn::image_u8& image, const std::string& path) {
-    if (image.channels != model_.info.model.channels)
-      minicnn::fail("has ", image.channels, " channels, the network wants ", model_.info.model.channels);
+    minicnn::image_u8 fed = image;
+    if (model_.info.model.channels == 1) to_grey(fed);
     const minicnn::shape& one = model_.net.input_dims();
     if (!(input_.dims() == one)) input_ = minicnn::tensor<float>(one);
-    apply(image, model_.info.picture, minicnn::random_key(), false, input_.data(), workspace_);
+    apply(fed, model_.info.picture, minicnn::random_key(), false, input_.data(), workspace_);
     const minicnn::view<const float> logits = model_.net.predict(input_, space_);
     for (const float z : logits)
       if (!std::isfinite(z)) minicnn::fail("the network's outputs are not finite numbers: these weights are of no use");

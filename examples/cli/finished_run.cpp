@@ -70,6 +70,7 @@ validated_run validate_run(const std::string& folder, const std::string& data_pa
   const loaded_model model = load_model(folder + "/best.safetensors", threads);
   minicnn::image_dataset data = open_data(data_path);
   match_classes(data, model.info.classes);
+  convert_channels(data, model.info.model.channels);
   std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
   const minicnn::sample_indices part =
       split_data(data, model.info.limit, model.info.val_fraction, model.info.split_seed).validation;

@@ -12,7 +12,9 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "interrupt.hpp"
+#include "messages.hpp"
 #include "recipe_options.hpp"
+#include "small_pictures.hpp"
 #include "train_setup.hpp"
 
 namespace cli {
@@ -46,6 +48,7 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   minicnn::image_dataset data = open_data(o.data);
   if (data.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data.classes.size());
   std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  if (const std::string text = adapt_to_small_pictures(r, o.overrides, data); !text.empty()) say(text);
   const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed);
   r.model.classes = static_cast<int>(data.classes.size());
   r.model.channels = data.channels;

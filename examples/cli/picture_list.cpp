@@ -6,6 +6,8 @@
 #include <minicnn/data/natural_order.hpp>
 #include <string_view>
 
+#include "data_source.hpp"
+
 namespace cli {
 
 namespace fs = std::filesystem;
@@ -39,6 +41,18 @@ std::vector<std::string> pictures_below(const std::string& folder, std::vector<s
   return found;
 }
 
+/// The pictures of a data set that is kept in large files.
+void add_all(minicnn::image_dataset& data, const std::string& path, std::vector<std::string>& problems) {
+  try {
+    minicnn::image_dataset more = open_data(path, minicnn::data_part::all);
+    data.pictures.resize(data.samples.size());
+    std::move(more.pictures.begin(), more.pictures.end(), std::back_inserter(data.pictures));
+    std::move(more.samples.begin(), more.samples.end(), std::back_inserter(data.samples));
+  } catch (const minicnn::file_error& e) {
+    problems.push_back(e.what());
+  }
+}
+
 }  // namespace
 
 minicnn::image_dataset list_pictures(const std::vector<std::string>& paths, std::vector<std::string>& problems) {
@@ -50,11 +64,14 @@ minicnn::image_dataset list_pictures(const std::vector<std::string>& paths, std:
       problems.push_back(path + ": no such file or folder");
     else if (failed)
       problems.push_back(path + ": " + failed.message());
+    else if (minicnn::holds_picture_files(path))
+      add_all(data, path, problems);
     else if (!fs::is_directory(status))
       data.samples.push_back({path, -1, 0});
     else
       for (const std::string& file : pictures_below(path, problems)) data.samples.push_back({file, -1, 0});
   }
+  if (!data.pictures.empty()) data.pictures.resize(data.samples.size());
   return data;
 }
 

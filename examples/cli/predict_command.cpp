@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <minicnn/data/csv.hpp>
 #include <minicnn/report/progress.hpp>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,7 @@
 
 namespace cli {
 
+using minicnn::csv_field;
 using minicnn::fixed;
 using minicnn::index_t;
 
@@ -27,14 +29,6 @@ struct predict_options {
   int top_k = 0;  ///< 0: one class as text and CSV, all of them as JSON
   bool json = false, csv = false;
 };
-
-/// A field of CSV as RFC 4180 has it.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == text.npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
-}
 
 std::string csv_header(std::size_t shown) {
   std::string text = "path,class,probability";
@@ -66,7 +60,8 @@ int predict_command(const predict_options& o) {
   const std::size_t shown = o.top_k == 0 ? usual : (std::min)(classes.size(), static_cast<std::size_t>(o.top_k));
 
   std::vector<std::string> problems;
-  const minicnn::image_dataset pictures = list_pictures(expand_paths(o.paths, std::cin, problems), problems);
+  minicnn::image_dataset pictures = list_pictures(expand_paths(o.paths, std::cin, problems), problems);
+  convert_channels(pictures, model.info.model.channels);
   for (const std::string& text : problems) say(text);
   auto bad = static_cast<index_t>(problems.size());
   if (o.csv) std::printf("%s\n", csv_header(shown).c_str());
@@ -103,8 +98,8 @@ void add_predict(CLI::App& app, action& chosen) {
                          "What cannot be read is named on standard error, the rest is done, and the exit code is 1.");
   command
       ->add_option("PATH", o->paths,
-                   "pictures, or folders of them (in natural order: 2.jpg before 10.jpg), quoted patterns ('*.jpg'), - for a "
-                   "list on standard input")
+                   "pictures, folders of them (in natural order: 2.jpg before 10.jpg), quoted patterns ('*.jpg'), - for a list "
+                   "on standard input, MNIST's or CIFAR-10's files of pictures")
       ->required();
   add_inference_options(*command, o->inference);
   command->add_option("--top-k", o->top_k, "how many classes to show, the most probable first (default: 1; with --json all)")

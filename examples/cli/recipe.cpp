@@ -171,7 +171,7 @@ recipe make_recipe(const recipe_overrides& o) {
 }
 
 nlohmann::ordered_json to_json(const picture_options& p) {
-  return {{"resize", p.resize}, {"crop_fraction", p.crop_fraction}, {"normalize", p.normalize}};
+  return {{"resize", p.resize}, {"crop_fraction", p.crop_fraction}, {"normalize", p.normalize}, {"padding", p.padding}};
 }
 
 picture_options picture_from_json(const nlohmann::ordered_json& text) {
@@ -180,6 +180,7 @@ picture_options picture_from_json(const nlohmann::ordered_json& text) {
     text.at("resize").get_to(p.resize);
     text.at("crop_fraction").get_to(p.crop_fraction);
     text.at("normalize").get_to(p.normalize);
+    p.padding = text.value("padding", 0);  // files of version 0.1 do not have it
     return p;
   } catch (const nlohmann::json::exception& e) {
     fail("picture: ", e.what());
@@ -207,6 +208,8 @@ nlohmann::ordered_json to_json(const recipe& r) {
           {"augment", r.augment},
           {"crop", r.crop},
           {"crop_scale", r.crop_scale},
+          {"crop_padding", r.crop_padding},
+          {"mirror", r.mirror},
           {"jitter", r.jitter},
           {"lighting", r.lighting},
           {"erase", r.erase},

@@ -14,8 +14,10 @@ namespace cli {
 struct picture_options {
   std::string resize = "crop";  ///< crop: short side, then the middle; stretch: both sides; tensorflow: as TF 1's resize_images
   double crop_fraction = 1.0;   ///< crop alone: the middle is taken from a short side of size / crop_fraction
-  std::string normalize =
-      "imagenet";  ///< imagenet: mean and deviation of ImageNet; mean: 0 to 255 less the data's mean; raw: 0 to 255
+  /// imagenet: mean and deviation of ImageNet; data: those of the training pictures; mean: 0 to 255 less the data's mean; raw: 0
+  /// to 255.
+  std::string normalize = "imagenet";
+  int padding = 0;  ///< black pixels on every side before anything else
 };
 
 struct recipe {
@@ -37,8 +39,10 @@ struct recipe {
   double label_smoothing = 0;
   double clip_norm = 0;
   bool augment = true;
-  std::string crop = "resized";    ///< of augmentation: resized (random area) or shift (random place in a larger picture)
+  std::string crop = "resized";    ///< of augmentation: resized (random area), shift (random place in a larger picture) or padded
   double crop_scale = 0.5;         ///< resized: smallest area; shift: size of the crop over that of the picture
+  int crop_padding = 0;            ///< padded: black pixels more on every side, for crops from anywhere in that
+  bool mirror = true;              ///< of augmentation: mirrored every second time
   double jitter = 0;               ///< brightness, contrast and saturation, as a fraction
   double lighting = 0;             ///< deviation along the principal components of the training pictures' colours
   double erase = 0;                ///< probability of random erasing

@@ -31,7 +31,7 @@ figcaption,.name{color:var(--mute);font-size:.8rem}.name{overflow:hidden;text-ov
 )";
 
 const char* const body = R"(<label id="drop"><input id="files" type="file" accept="image/jpeg,image/png,image/bmp" multiple>
-<b>Drop photos here</b><span>or click to choose, or paste. JPEG, PNG and BMP. They stay on this machine's minicnn.</span></label>
+<b>Drop photos here</b><span>or click to choose, or paste. JPEG, PNG and BMP. They are sent to this minicnn and nowhere else.</span></label>
 <div id="bar"><label><input id="cam" type="checkbox" checked> show where the network looks (Grad-CAM)</label>
 <button id="clear" type="button">Clear</button><span id="count" role="status"></span></div>
 <div id="results" aria-live="polite"></div><noscript><p>This page needs JavaScript. From a shell: curl --data-binary @photo.jpg ADDRESS/predict</p></noscript>

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <minicnn/data/csv.hpp>
 #include <minicnn/data/image_folder.hpp>
 #include <minicnn/io/file.hpp>
 #include <minicnn/report/progress.hpp>
@@ -15,6 +16,7 @@
 
 namespace cli {
 
+using minicnn::csv_field;
 using minicnn::fail;
 using minicnn::index_t;
 
@@ -27,13 +29,14 @@ struct submit_options {
   std::optional<double> clip;  ///< absent: what the weights file says
 };
 
-/// Which output is "label": --positive, else the class called dog, else the second of two.
-std::size_t positive_class(const std::string& wanted, const std::vector<std::string>& classes) {
+/// Which output's probability is "label": --positive, else of two the class called dog or the second. None where there are more:
+/// "label" is then the name of the most probable class.
+std::optional<std::size_t> positive_class(const std::string& wanted, const std::vector<std::string>& classes) {
+  if (wanted.empty() && classes.size() != 2) return std::nullopt;
   const auto place = std::find(classes.begin(), classes.end(), wanted.empty() ? "dog" : wanted);
   if (place != classes.end()) return static_cast<std::size_t>(place - classes.begin());
   if (!wanted.empty()) throw usage_error("--positive " + wanted + ": the weights tell apart " + list_of(classes));
-  if (classes.size() == 2) return 1;
-  throw usage_error("--positive is needed: none of the classes is called dog (" + list_of(classes) + ")");
+  return 1;
 }
 
 struct row {
@@ -62,12 +65,20 @@ std::vector<row> numbered(const minicnn::image_dataset& data) {
   return rows;
 }
 
+/// The pictures to be told about: in the folder itself, or its test/ where it is one of Kaggle's with trainLabels.csv.
+minicnn::image_dataset open_submission(const std::string& path) {
+  std::error_code failed;
+  const bool whole = std::filesystem::exists(path + "/trainLabels.csv", failed);
+  return open_data(path, whole ? minicnn::data_part::test : minicnn::data_part::train);
+}
+
 int submit_command(const submit_options& o) {
   catch_interrupts();
   const loaded_model model = load_for_inference(o.inference);
   const double clip = o.clip.value_or(model.info.clip);
-  const std::size_t positive = positive_class(o.positive, model.info.classes);
-  const minicnn::image_dataset data = open_data(o.data);
+  const std::optional<std::size_t> positive = positive_class(o.positive, model.info.classes);
+  minicnn::image_dataset data = open_submission(o.data);
+  convert_channels(data, model.info.model.channels);
   const std::vector<row> rows = numbered(data);
   predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size);
   minicnn::atomic_file file(o.out);  // now, so that a folder that cannot be written to is not found out after the work
@@ -90,18 +101,21 @@ int submit_command(const submit_options& o) {
         bad += 1;
         continue;
       }
-      const double p = std::clamp(std::exp(results[i].log_probabilities[positive]), clip, 1 - clip);
-      text += minicnn::text_of(rows[done + i].id, ",", p, "\n");
+      const std::vector<double>& logs = results[i].log_probabilities;
+      if (positive) {
+        text += minicnn::text_of(rows[done + i].id, ",", std::clamp(std::exp(logs[*positive]), clip, 1 - clip), "\n");
+      } else {
+        const auto best = static_cast<std::size_t>(std::max_element(logs.begin(), logs.end()) - logs.begin());
+        text += minicnn::text_of(rows[done + i].id, ",", csv_field(model.info.classes[best]), "\n");
+      }
     }
   }
   progress.clear();
   if (bad > 0) fail(bad, bad == 1 ? " picture" : " pictures", " of ", o.data, " could not be read; nothing is written");
-  const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-  if (lines != rows.size() + 1) fail(o.out, ": ", lines - 1, " rows for ", rows.size(), " ids; nothing is written");
   file.write(text);
   file.commit();
-  std::printf("%s rows in %s: P(%s)\n", minicnn::to_text(rows.size()).c_str(), o.out.c_str(),
-              model.info.classes[positive].c_str());
+  const std::string label = positive ? "P(" + model.info.classes[*positive] + ")" : "the most probable class";
+  std::printf("%s rows in %s: %s\n", minicnn::to_text(rows.size()).c_str(), o.out.c_str(), label.c_str());
   return exit_done;
 }
 
@@ -109,11 +123,13 @@ int submit_command(const submit_options& o) {
 
 void add_submit(CLI::App& app, action& chosen) {
   auto o = std::make_shared<submit_options>();
-  CLI::App* command = app.add_subcommand("submit", "Kaggle's submission file: id,label with label = P(dog), in order of ids");
-  command->add_option("--data", o->data, "folder of 1.jpg, 2.jpg, ...")->required();
+  CLI::App* command = app.add_subcommand(
+      "submit", "Kaggle's submission file, id,label in order of ids: of two classes P(dog), of more the class's name");
+  command->add_option("--data", o->data, "folder of 1.jpg, 2.jpg, ..., or one with test/ and trainLabels.csv")->required();
   command->add_option("--out", o->out, "CSV file to write")->required();
   add_inference_options(*command, o->inference);
-  command->add_option("--positive", o->positive, "class whose probability is written (default: dog, or the second of two)");
+  command->add_option("--positive", o->positive,
+                      "class whose probability is written (default: of two classes dog, or the second; of more none)");
   command->add_option("--clip", o->clip, "keeps probabilities in [X, 1 - X]; 0 <= X < 0.5 (default: what the weights file says)");
   command->callback([o, &chosen] {
     if (o->clip && !(*o->clip >= 0 && *o->clip < 0.5))

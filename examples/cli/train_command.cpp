@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "commands.hpp"
+#include "data_source.hpp"
 #include "recipe_options.hpp"
 #include "training.hpp"
 #include "whole_number.hpp"
@@ -82,8 +83,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
                      "0: none (default: 0)");
   command.add_option("--patience", o.patience,
                      "ends after so many epochs without a better validation loss; 0: never (default: 0)");
-  command.add_option("--val-every", o.val_every,
-                     "epochs from validation to validation; the last is always one (default: 1)");
+  command.add_option("--val-every", o.val_every, "epochs from validation to validation; the last is always one (default: 1)");
   command
       .add_option("--tta", o.tta,
                   "test-time augmentation that the weights file records: none, flip or ten-crop (default: best flip, else none)")
@@ -106,8 +106,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
 void add_train(CLI::App& app, action& chosen) {
   auto o = std::make_shared<train_options>();
   CLI::App* command = app.add_subcommand("train", "trains a network on a folder of pictures");
-  command->add_option("--data", o->data, "folder of pictures: cat.12.jpg, dog.7.jpg in one folder, or a folder a class")
-      ->required();
+  command->add_option("--data", o->data, data_help)->required();
   command->add_option("--out", o->out, "run folder to write")->required();
   add_recipe_options(*command, o->overrides);
   command->add_option("--threads", o->threads, "0: all processors")->capture_default_str();

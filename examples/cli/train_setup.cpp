@@ -8,6 +8,8 @@
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/sgd.hpp>
 
+#include "small_pictures.hpp"
+
 namespace cli {
 
 using json = nlohmann::ordered_json;
@@ -16,18 +18,20 @@ using minicnn::index_t;
 minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::image_dataset& data,
                                               const minicnn::data_split& split, int threads, bool skip_bad) {
   minicnn::image_transform t;
+  t.padding = r.picture.padding;
   t.size = r.model.image_size;
   t.fit = r.picture.resize == "crop" ? minicnn::fit_mode::crop : minicnn::fit_mode::stretch;
   if (r.picture.resize == "tensorflow") t.filter = minicnn::interpolation::tensorflow1;
   t.resize_to = static_cast<index_t>(static_cast<double>(t.size) / r.picture.crop_fraction + 0.5);
   if (r.picture.normalize == "imagenet") {
     t.normalize = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, 1.0F / 255};
-  } else if (r.picture.normalize == "mean") {
+  } else if (r.picture.normalize == "mean" || r.picture.normalize == "data") {
     minicnn::sample_indices readable = split.train;
     if (skip_bad)
       for (const minicnn::bad_file& b : minicnn::picture_source(data, 0).check(split.train, threads))
         std::erase(readable, b.index);
     const auto statistics = minicnn::colour_statistics(data, readable, threads);
+    if (r.picture.normalize == "data") t.normalize = statistics.normalize();
     for (std::size_t c = 0; c < 3; ++c) t.normalize.mean[c] = static_cast<float>(statistics.mean[c]);
   }
   return t;
@@ -36,7 +40,7 @@ minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::im
 minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t, const minicnn::image_dataset& data,
                                             const minicnn::data_split& split, int threads) {
   if (!r.augment) return t;
-  t.augment.flip = 0.5;
+  t.augment.flip = r.mirror ? 0.5 : 0.0;
   t.augment.erase = r.erase;
   if (r.lighting > 0 && data.channels == 3) {
     // Colours of two thousand pictures are those of all.
@@ -52,6 +56,11 @@ minicnn::image_transform training_transform(const recipe& r, minicnn::image_tran
   if (r.crop == "resized") {
     t.augment.crop = minicnn::crop_mode::random_resized;
     t.augment.crop_area = {r.crop_scale, 1.0};
+  } else if (r.crop == "padded") {
+    const index_t side = small_side(data) + 2 * t.padding;
+    t.augment.crop = minicnn::crop_mode::random;
+    t.padding += r.crop_padding;
+    t.resize_to = t.size * (side + 2 * r.crop_padding) / side;
   } else {
     t.augment.crop = minicnn::crop_mode::random;
     t.resize_to = static_cast<index_t>(static_cast<double>(t.size) / r.crop_scale + 0.5);

@@ -18,6 +18,7 @@
 #include "interrupt.hpp"
 #include "named_model.hpp"
 #include "run_folder.hpp"
+#include "small_pictures.hpp"
 #include "train_setup.hpp"
 
 namespace cli {
@@ -60,6 +61,7 @@ training::training(const train_options& o, recipe r)
   for (const std::string& name : data_.classes)
     if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o.data, ": the class name \"", name, "\" is not UTF-8");
   std::erase_if(data_.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  if (const std::string text = adapt_to_small_pictures(recipe_, o.overrides, data_); !text.empty()) note("%s\n", text.c_str());
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed);
   recipe_.model.classes = static_cast<int>(data_.classes.size());
   recipe_.model.channels = data_.channels;

@@ -12,7 +12,8 @@ using minicnn::file_error;
 namespace {
 
 json picture_json(const minicnn::image_transform& t) {
-  return {{"size", t.size},
+  return {{"padding", t.padding},
+          {"size", t.size},
           {"resize_to", t.resize_to},
           {"fit", t.fit == minicnn::fit_mode::crop ? "crop" : "stretch"},
           {"filter", t.filter == minicnn::interpolation::antialiased ? "antialiased" : "tensorflow"},
@@ -30,6 +31,7 @@ bool choose(const json& text, const char* first, const char* second) {
 
 minicnn::image_transform picture_from(const json& text) {
   minicnn::image_transform t;
+  t.padding = text.value("padding", minicnn::index_t{0});  // files of version 0.1 have none
   text.at("size").get_to(t.size);
   text.at("resize_to").get_to(t.resize_to);
   t.fit = choose(text.at("fit"), "crop", "stretch") ? minicnn::fit_mode::crop : minicnn::fit_mode::stretch;

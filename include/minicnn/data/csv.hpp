@@ -139,4 +139,12 @@ inline csv_table read_csv(const std::string& path) {
   return parse_csv(text, path);
 }
 
+/// A text as a field: in quotes where it holds commas, quotes or line ends.
+inline std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == text.npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -23,6 +23,22 @@ struct bad_file {
   std::string reason;
 };
 
+/// The data set for a network of `channels` (1 or 3) input channels: pictures in memory are turned grey, or grey ones get three
+/// equal channels; those in files are when they are read.
+inline void convert_channels(image_dataset& data, int channels) {
+  if (channels != 1 && channels != 3) fail<option_error>(data.root, ": pictures of ", channels, " channels, wanted 1 or 3");
+  data.channels = channels;
+  for (image_u8& p : data.pictures) {
+    if (channels == 1) to_grey(p);
+    if (p.channels == channels) continue;
+    std::vector<unsigned char> three;
+    three.reserve(3 * p.pixels.size());
+    for (const unsigned char v : p.pixels) three.insert(three.end(), 3, v);
+    p.pixels = std::move(three);
+    p.channels = 3;
+  }
+}
+
 /// Any number of threads may ask for pictures, each with a workspace of its own. The data set must outlive it.
 class picture_source {
  public:
@@ -40,9 +56,10 @@ class picture_source {
   /// Picture `index`; valid until the next call with this workspace. Throws file_error.
   const image_u8& get(index_t index, image_workspace& workspace) {
     const auto i = static_cast<std::size_t>(index);
-    if (!data_->pictures.empty()) return data_->pictures[i];
+    if (!data_->pictures.empty() && data_->pictures[i].height > 0) return data_->pictures[i];
     if (state_ != nullptr && state_[i].load(std::memory_order_acquire) == kept) return cache_[i];
     load_image(data_->samples[i].path, workspace.image, workspace.file);
+    if (data_->channels == 1) to_grey(workspace.image);
     if (state_ != nullptr) keep(i, workspace.image);
     return workspace.image;
   }

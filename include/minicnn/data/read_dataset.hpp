@@ -75,14 +75,17 @@ class dataset_reader {
     while (root_.size() > 1 && root_.ends_with('/')) root_.pop_back();
   }
 
+  bool in_memory() {
+    std::error_code failed;
+    if (std::filesystem::is_regular_file(root_, failed)) return is_picture_file(file_name(root_));
+    list();
+    return has_idx() || has_cifar() || has("cifar-10-batches-bin");
+  }
+
   image_dataset run() {
     std::error_code failed;
     if (std::filesystem::is_regular_file(root_, failed)) return single_file();
-    std::filesystem::directory_iterator entry(root_, failed);
-    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed))
-      names_.push_back(entry->path().filename().string());
-    if (failed) return read_image_folder(root_);  // says why
-    std::sort(names_.begin(), names_.end());
+    if (!list()) return read_image_folder(root_);  // says why
     if (has("cifar-10-batches-bin") && !has_cifar()) return dataset_reader(root_ + "/cifar-10-batches-bin", o_).run();
     image_dataset data;
     if (has_idx())
@@ -100,11 +103,23 @@ class dataset_reader {
   }
 
  private:
+  bool list() {
+    std::error_code failed;
+    std::filesystem::directory_iterator entry(root_, failed);
+    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed))
+      names_.push_back(entry->path().filename().string());
+    std::sort(names_.begin(), names_.end());
+    return !failed;
+  }
+
   bool has(const std::string& name) const { return std::binary_search(names_.begin(), names_.end(), name); }
   bool has_idx() const {
     return std::any_of(names_.begin(), names_.end(), [](const std::string& n) { return !idx_prefix(n).empty(); });
   }
   static bool is_train_batch(const std::string& n) { return n.starts_with("data_batch_") && n.ends_with(".bin"); }
+  static bool is_picture_file(const std::string& n) {
+    return !idx_prefix(n).empty() || is_train_batch(n) || n == "test_batch.bin";
+  }
   bool has_cifar() const { return has("test_batch.bin") || std::any_of(names_.begin(), names_.end(), is_train_batch); }
 
   [[noreturn]] void no_test_part() const {
@@ -260,5 +275,8 @@ class dataset_reader {
 inline image_dataset read_dataset(const std::string& root, const read_options& o = {}) {
   return detail::dataset_reader(root, o).run();
 }
+
+/// Whether `path` is a file of many pictures (IDX, CIFAR-10), or a folder with such: one that `read_dataset` reads into memory.
+inline bool holds_picture_files(const std::string& path) { return detail::dataset_reader(path, {}).in_memory(); }
 
 }  // namespace minicnn::inline MINICNN_ABI

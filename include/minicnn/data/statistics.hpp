@@ -96,6 +96,7 @@ inline channel_statistics colour_statistics(const image_dataset& data, std::span
     const auto i = static_cast<std::size_t>(chosen[static_cast<std::size_t>(task)]);
     if (!data.pictures.empty()) return w.sum.add(data.pictures[i]);
     load_image(data.samples[i].path, w.image, w.file);
+    if (data.channels == 1) to_grey(w.image);
     w.sum.add(w.image);
   });
   channel_accumulator all;

@@ -23,6 +23,7 @@ enum class window_position { centre, top_left, top_right, bottom_left, bottom_ri
 /// Everything between a decoded picture and a network's input of size x size. `augment` acts in training only, `position`
 /// and `mirrored` in evaluation only.
 struct image_transform {
+  index_t padding = 0;    ///< black pixels put on every side of a picture first: 2 make 32 x 32 of MNIST's 28 x 28
   index_t size = 227;     ///< height and width of the output
   index_t resize_to = 0;  ///< side before the crop, at least `size`; 0: `size`
   fit_mode fit = fit_mode::stretch;
@@ -38,6 +39,7 @@ inline void check(const image_transform& t) {
   if (t.size < 1 || t.size > 1 << 16) fail<option_error>("image size ", t.size, " is outside 1 to ", 1 << 16);
   if (t.resize_to != 0 && (t.resize_to < t.size || t.resize_to > 1 << 16))
     fail<option_error>("pictures are resized to ", t.resize_to, " before a crop of ", t.size, "; want ", t.size, " to ", 1 << 16);
+  if (t.padding < 0 || t.padding > 1 << 12) fail<option_error>("padding ", t.padding, " is outside 0 to ", 1 << 12);
   check(t.augment);
   (void)t.normalize.affine();
 }
@@ -49,7 +51,7 @@ struct image_change {
   pixel_box erased;  ///< of the output; empty: nothing
 };
 
-/// The change for a height x width picture: with numbers drawn from `key` in training, fixed otherwise.
+/// The change for a height x width picture, its padding counted: with numbers drawn from `key` in training, fixed otherwise.
 inline image_change plan_change(const image_transform& t, index_t height, index_t width, random_key key, bool training) {
   image_change change;
   resize_plan& plan = change.geometry;
@@ -90,13 +92,27 @@ inline image_change plan_change(const image_transform& t, index_t height, index_
 struct image_workspace {
   resizer resize;
   image_u8 image;
+  image_u8 padded;
   std::vector<unsigned char> file;
 };
 
-/// Writes the network's input (channels, size, size) for `image` to `out_chw`.
+/// Makes `out` the picture with `padding` black pixels on every side.
+inline void pad(const image_u8& image, index_t padding, image_u8& out) {
+  out.height = image.height + 2 * padding;
+  out.width = image.width + 2 * padding;
+  out.channels = image.channels;
+  out.pixels.assign(static_cast<std::size_t>(out.height * out.width * out.channels), 0);
+  const index_t row = image.width * image.channels;
+  for (index_t y = 0; y < image.height; ++y)
+    std::copy_n(image.pixels.data() + y * row, row, out.pixels.data() + ((y + padding) * out.width + padding) * out.channels);
+}
+
+/// Writes the network's input (channels, size, size) for `picture` to `out_chw`.
 template <class T>
-void apply(const image_u8& image, const image_transform& t, random_key key, bool training, T* out_chw,
+void apply(const image_u8& picture, const image_transform& t, random_key key, bool training, T* out_chw,
            image_workspace& workspace) {
+  if (t.padding > 0) pad(picture, t.padding, workspace.padded);
+  const image_u8& image = t.padding > 0 ? workspace.padded : picture;
   const image_change change = plan_change(t, image.height, image.width, key, training);
   const channel_affine affine = t.normalize.affine();
   const index_t size = t.size * t.size;
