@@ -120,7 +120,7 @@ TEST_CASE("F41 a header of 20000x20000 is refused with its size") {
   const auto set_size = [&](int size) {
     set_u16(png, 18, size);
     set_u16(png, 22, size);
-    const std::uint32_t crc = detail::crc32({png.data() + 12, 17});
+    const std::uint32_t crc = crc32({reinterpret_cast<const char*>(png.data()) + 12, 17});
     set_u16(png, 29, static_cast<int>(crc >> 16));
     set_u16(png, 31, static_cast<int>(crc & 0xFFFF));
   };
@@ -308,7 +308,7 @@ TEST_CASE("F42 mutated files decode or are refused") {
       for (std::size_t at = 8; file.size() - at >= 12;) {
         const std::size_t length = detail::big_endian_u32(file.data() + at);
         if (length > file.size() - at - 12) break;
-        const std::uint32_t crc = detail::crc32({file.data() + at + 4, length + 4});
+        const std::uint32_t crc = crc32({reinterpret_cast<const char*>(file.data()) + at + 4, length + 4});
         for (std::size_t i = 0; i < 4; ++i) file[at + 8 + length + i] = static_cast<unsigned char>(crc >> (24 - 8 * i));
         at += 12 + length;
       }
