@@ -172,14 +172,13 @@ inline std::string compare_pairs(const run_comparison& c) {
   std::string out =
       "<section class=\"card\" id=\"pairs\"><h2>Paired test on the validation pictures</h2><table><thead><tr><th>runs</th>"
       "<th>pictures</th><th>only first right</th><th>only second right</th><th>p (McNemar)</th><th>log loss, first less "
-      "second</th>"
-      "<th>95 % interval</th><th>smaller log loss</th></tr></thead><tbody>";
+      "second (95 % interval)</th><th>smaller log loss</th></tr></thead><tbody>";
   for (const compared_pair& p : c.pairs) {
     const mean_interval& d = p.result.loss_difference;
     out +=
         text_of("<tr><td>", compare_name(c, p.first), " against ", compare_name(c, p.second), "</td><td>", p.result.images,
                 "</td><td>", p.result.only_first, "</td><td>", p.result.only_second, "</td><td>", short_number(p.result.p_value),
-                "</td><td>", fixed(d.mean, 4), "</td><td>", fixed(d.low, 4), " to ", fixed(d.high, 4), "</td><td>",
+                "</td><td>", fixed(d.mean, 4), " (", fixed(d.low, 4), " to ", fixed(d.high, 4), ")</td><td>",
                 d.clear() ? html_escape(c.runs[d.mean < 0 ? p.first : p.second].name) : "not clear", "</td></tr>");
   }
   out +=
