@@ -105,6 +105,7 @@ loaded_model load_model(const std::string& path, int threads) {
   weights_info info = info_from_metadata(file);
   minicnn::network<float> net = make_model(info.model, 0, threads, false);  // the file has all values
   minicnn::load_weights(net, file);
+  info.model.channels = static_cast<int>(net.input_dims()[1]);  // a file may leave it to the model
   return {std::move(info), std::move(net)};
 }
 
