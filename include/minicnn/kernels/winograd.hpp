@@ -11,7 +11,8 @@
 #include "minicnn/kernels/lanes.hpp"
 #include "minicnn/kernels/winograd_transform.hpp"
 
-namespace minicnn::inline MINICNN_ABI::winograd {
+namespace minicnn::inline MINICNN_ABI {
+namespace winograd {
 
 /// Whether F(4 x 4, 3 x 3) or F(2 x 2, 5 x 5) can compute this convolution and its gradients.
 inline bool serves(const conv_geometry& g) {
@@ -298,4 +299,5 @@ struct filter_gradient_kernel {
   }
 };
 
-}  // namespace minicnn::inline MINICNN_ABI::winograd
+}  // namespace winograd
+}  // namespace minicnn::inline MINICNN_ABI

@@ -50,10 +50,11 @@ index_t winograd_backward_weight_scratch_bytes(index_t batch, const conv_geometr
 template <class T>
 void winograd_backward_weight(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* dy, T* dweight,
                               bool add_weight, T* dbias, bool add_bias, scratch& work) {
-  using namespace winograd;
+  using winograd::panel_layout, winograd::points, winograd::patch_kernel, winograd::filter_gradient_kernel,
+      winograd::tile_offsets, winograd::line_offsets;
   const winograd::detail::weight_plan<T> plan(batch, g);
   const isa i = run.instruction_set;
-  const tiling& tiles = plan.tiles;
+  const winograd::tiling& tiles = plan.tiles;
   const index_t channels = plan.channels, filters = plan.filters, taps = g.taps();
   const int tile = choose_tile_rows(i, filters);
   const index_t width = tile_columns<T>(i), lanes = width / 2;
@@ -88,9 +89,9 @@ void winograd_backward_weight(const context& run, index_t batch, const conv_geom
           index_t line[most_tile_rows + most_tile_columns<float>];
           if (task < panels) {
             line_offsets(group * channels + task * width, (group + 1) * channels - 1, plan.in.channel_size(), width, line);
-            dispatch<patch_kernel<side>>(i, static_cast<const T*>(copy_in), plan.in.columns,
-                                         static_cast<const index_t*>(in_offset), count, static_cast<const index_t*>(line), width,
-                                         v + task * b.panel_size(), b.point_size());
+            dispatch<patch_kernel<winograd::side>>(
+                i, static_cast<const T*>(copy_in), plan.in.columns, static_cast<const index_t*>(in_offset), count,
+                static_cast<const index_t*>(line), width, v + task * b.panel_size(), b.point_size());
             return;
           }
           const index_t panel = task - panels, rows = tile;

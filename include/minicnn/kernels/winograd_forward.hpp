@@ -5,7 +5,8 @@
 #include "minicnn/kernels/context.hpp"
 #include "minicnn/kernels/winograd.hpp"
 
-namespace minicnn::inline MINICNN_ABI::winograd {
+namespace minicnn::inline MINICNN_ABI {
+namespace winograd {
 
 /// The filter for (output channel f, input channel c) is at data + f * row_stride + c * step_stride.
 template <class T>
@@ -153,7 +154,8 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
   }
 }
 
-}  // namespace minicnn::inline MINICNN_ABI::winograd
+}  // namespace winograd
+}  // namespace minicnn::inline MINICNN_ABI
 
 namespace minicnn::inline MINICNN_ABI {
 

@@ -13,7 +13,8 @@
 
 #include "minicnn/kernels/pack.hpp"
 
-namespace minicnn::inline MINICNN_ABI::winograd {
+namespace minicnn::inline MINICNN_ABI {
+namespace winograd {
 
 /// Side of a tile, and the products each takes.
 inline constexpr int side = 6, points = side * side;
@@ -196,4 +197,5 @@ MINICNN_INLINE void store_interleaved(T* to, vec<T, V> (&x)[Count]) {
   }
 }
 
-}  // namespace minicnn::inline MINICNN_ABI::winograd
+}  // namespace winograd
+}  // namespace minicnn::inline MINICNN_ABI
