@@ -16,7 +16,7 @@ fi
 out=build/demo
 program=build/release/examples/minicnn
 
-bash scripts/install-packages.sh g++ cmake ninja-build libstb-dev libeigen3-dev libcli11-dev nlohmann-json3-dev
+bash scripts/install-packages.sh g++ cmake ninja-build libstb-dev libeigen3-dev libcli11-dev nlohmann-json3-dev libcpp-httplib-dev
 
 echo "Building the program (a minute or two the first time) ..."
 mkdir -p "$out"
