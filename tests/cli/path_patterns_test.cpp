@@ -33,6 +33,7 @@ TEST_CASE("predict takes quoted patterns and a list on standard input, and names
   const pictures::folder folder("predicted");
   for (const auto& [name, red] : {std::pair{"2.png", 250}, {"10.png", 0}}) folder.write(name, red_png(red));
   const auto pattern = run("predict --csv" + weights.option() + "'" + folder.path("*.png") + "'");
+  INFO(pattern.err);
   CHECK(pattern.code == 0);
   REQUIRE(pattern.lines().size() == 3);
   CHECK(pattern.lines()[1].starts_with(folder.path("2.png") + ",dog,"));
