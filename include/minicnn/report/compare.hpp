@@ -87,7 +87,7 @@ svg.chart{width:100%;height:auto;display:block}.grid{stroke:var(--line)}.tick{fi
 .key{display:flex;flex-wrap:wrap;gap:4px 18px;margin:0 0 16px}.key span{white-space:nowrap}
 i.line{display:inline-block;width:20px;border-top:3px solid;margin:0 7px 4px 0;vertical-align:middle}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}thead th{color:var(--mute);font-weight:500}td.top{font-weight:650}
+th:first-child,td:first-child{text-align:left}thead th{color:var(--mute);font-weight:500;white-space:normal;vertical-align:bottom}td.top{font-weight:650}
 table.settings td{text-align:left}summary{cursor:pointer;color:var(--mute);margin-top:10px}
 #tip{position:fixed;pointer-events:none;background:var(--fg);color:var(--bg);padding:3px 8px;border-radius:6px;font-size:.8rem;display:none;z-index:1}
 )";
