@@ -95,7 +95,10 @@ predictor::predictor(const loaded_model& model, const std::string& tta, int batc
       at_once_((std::max)(index_t{1}, batch_size / views())),
       image_elements_(model.info.model.channels * model.info.picture.size * model.info.picture.size),
       workspaces_(static_cast<std::size_t>(model.net.threads())),
-      space_(model.net.threads()) {}
+      space_(model.net.threads()) {
+  // Whether Winograd pays depends on the batch; a picture's answer is not to depend on its company.
+  space_.winograd(false);
+}
 
 /// Writes all views of one picture. Returns why it cannot be used, or nothing.
 std::string predictor::prepare(const minicnn::image_u8& image, float* out, minicnn::image_workspace& workspace) const {

@@ -128,7 +128,8 @@ TEST_CASE("evaluate --split val repeats a run's validation figures to the last d
       run("train" + data + "--out '" + folder.path("run") +
           "' --model alexnet-bn --image-size 63 --epochs 2 --batch-size 6 --val-fraction 0.25 --limit 20 --seed 5");
   REQUIRE_MESSAGE(train.code == 0, train.err);
-  const auto j = run("evaluate --json --split val" + data + "--weights '" + folder.path("run/last.safetensors") + "'").json();
+  const auto j =
+      run("evaluate --json --split val --tta none" + data + "--weights '" + folder.path("run/last.safetensors") + "'").json();
   const auto number = [&](const char* name) { return std::stod(result_of(folder.path("run/results.csv"), name, 1)); };
   CHECK(j["images"].get<int>() > 0);
   CHECK(j["log_loss"].get<double>() == number("val_loss"));
