@@ -70,3 +70,32 @@ TEST_CASE("a temperature stays in its range and undoes a known scaling") {
   }
   CHECK(fit_temperature<float>(logits, y) == doctest::Approx(3.0).epsilon(0.03));
 }
+
+TEST_CASE("the log loss of averaged views, by hand, and its temperature") {
+  // Two views of one image with P(1) = 0.8 and 0.5: mean 0.65.
+  const float z = static_cast<float>(std::log(4.0));
+  const std::vector<std::vector<float>> views = {{0, z}, {0, 0}};
+  const std::vector<std::int32_t> one = {1}, none;
+  CHECK(mean_view_log_loss(views, one, 2, 1.0) == doctest::Approx(-std::log(0.65)));
+  // Three of four right with equal certainty: the best answer is 0.75, that is a logit of log 3 where the network says 4.
+  const std::vector<std::vector<float>> sure = {{0, 4, 0, 4, 0, 4, 0, 4}};
+  const std::vector<std::int32_t> labels = {1, 1, 1, 0};
+  CHECK(fit_view_temperature(sure, labels, 2) == doctest::Approx(4 / std::log(3.0)).epsilon(1e-4));
+  // Always right: as far as the range goes, and no further.
+  const std::vector<std::int32_t> right = {1, 1, 1, 1};
+  CHECK(fit_view_temperature(sure, right, 2) == doctest::Approx(0.5).epsilon(1e-4));
+  CHECK(fit_view_temperature(std::vector<std::vector<float>>{{}}, none, 2) == 1.0);
+  CHECK_THROWS_AS(fit_view_temperature(sure, one, 2), shape_error);
+}
+
+TEST_CASE("the clip follows the mistakes that were seen") {
+  // A hundred certain answers, two of them wrong: the best certainty is 0.98.
+  std::vector<double> certain(100, 1.0);
+  std::vector<std::int32_t> labels(100, 1);
+  labels[3] = labels[40] = 0;
+  CHECK(fit_clip(certain, labels) == doctest::Approx(0.02).epsilon(0.05));
+  // None wrong: what a hundred samples cannot tell from none.
+  labels[3] = labels[40] = 1;
+  CHECK(fit_clip(certain, labels) == doctest::Approx(0.5 / 101));
+  CHECK_THROWS_AS(fit_clip(certain, std::span<const std::int32_t>(labels).first(4)), shape_error);
+}

@@ -197,3 +197,119 @@ TEST_CASE("without validation every epoch is the best so far, and its figures ar
   CHECK(best == 2);
   CHECK(std::isnan(loop.position.history[1].val_loss));
 }
+
+namespace {
+
+/// Points whose values grow with the "image size", so that the size in force shows in the weights.
+class sized_points : public points {
+ public:
+  sized_points(index_t count, index_t batch_size) : points(count, batch_size), values_(values()) {}
+  void set_size(index_t size) {
+    chosen.push_back(size);
+    for (index_t i = 0; i < values_.size(); ++i) values()[i] = values_[i] * static_cast<float>(size) / 100;
+  }
+  std::vector<index_t> chosen;
+
+ private:
+  tensor<float> values_;
+};
+
+}  // namespace
+
+TEST_CASE("sizes change between epochs, and a run with averages that is stopped anywhere goes on to the same bits") {
+  using loop = fitter<float, softmax_cross_entropy<float>, sized_points, points>;
+  points validation(20, 20, 2);
+  const auto options = [] { return fit_options{.epochs = 4, .rate = cosine_schedule{}, .sizes = parse_sizes("100:0,150:0.5")}; };
+  sized_points train(60, 8);  // 8 steps an epoch
+  auto net = classifier(0.3);
+  sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9});
+  ema<float> average(net, 0.9);
+  loop whole(net, optimizer, loss, train, &validation, options());
+  whole.average = &average;
+  CHECK(whole.run());
+  CHECK(train.chosen == std::vector<index_t>{100, 100, 150, 150});
+  for (const index_t stop_after : {3, 15, 16, 17, 26}) {
+    sized_points first_data(60, 8), second_data(60, 8);
+    auto broken = classifier(0.3), resumed = classifier(0.3);
+    sgd<float> before(broken, {.learning_rate = 0.05, .momentum = 0.9}), after(resumed, {.learning_rate = 0.05, .momentum = 0.9});
+    ema<float> averages_before(broken, 0.9), averages_after(resumed, 0.9);
+    fit_options o = options();
+    index_t steps = 0;
+    o.stop = [&] { return ++steps == stop_after; };
+    loop first(broken, before, loss, first_data, &validation, o);
+    first.average = &averages_before;
+    CHECK_FALSE(first.run());
+    std::copy(broken.parameter_arena().begin(), broken.parameter_arena().end(), resumed.parameter_arena().begin());
+    auto from = before.state(), to = after.state();
+    for (std::size_t i = 0; i < from.size(); ++i) std::copy(from[i].data.begin(), from[i].data.end(), to[i].data.begin());
+    const view<float> kept = averages_before.parameter_averages();
+    std::copy(kept.begin(), kept.end(), averages_after.parameter_averages().begin());
+    averages_after.updates(averages_before.updates());
+    after.steps(before.steps());
+    resumed.step(broken.step());
+    loop second(resumed, after, loss, second_data, &validation, options());
+    second.average = &averages_after;
+    second.position = first.position;
+    CHECK(second.run());
+    CHECK(weights(resumed) == weights(net));
+    const view<float> a = averages_after.parameter_averages(), b = average.parameter_averages();
+    CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+    for (std::size_t e = 0; e < 4; ++e) {
+      CHECK(second.position.history[e].val_loss == whole.position.history[e].val_loss);
+      CHECK(second.position.history[e].images_per_second > 0);
+    }
+  }
+}
+
+TEST_CASE("several sizes want data that has them") {
+  points train(8, 4), validation(4, 4);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.05});
+  CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, train, validation, {.epochs = 1, .sizes = parse_sizes("8:0,9:0.5")}),
+                       doctest::Contains("set_size"), option_error);
+}
+
+TEST_CASE("NaN ends the run with the place where it arose, and the weights are those before") {
+  points train(40, 8), validation(8, 8, 2);
+  train.values()(17, 2) = std::numeric_limits<float>::quiet_NaN();
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.05});
+  CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, train, validation, {.epochs = 1}), doctest::Contains("First seen in input: NaN"),
+                       error);
+  CHECK(optimizer.steps() > 0);
+  for (const float w : weights(net)) CHECK(std::isfinite(w));
+}
+
+TEST_CASE("validation every third epoch, and always after the last") {
+  points train(16, 8), validation(8, 8, 2);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.05});
+  const auto history = fit(net, optimizer, loss, train, validation, {.epochs = 5, .validate_every = 3});
+  for (const epoch_record& row : history) CHECK(std::isnan(row.val_loss) == (row.epoch != 3 && row.epoch != 5));
+}
+
+TEST_CASE("patience ends a run that no longer gets better") {
+  points train(16, 8), validation(8, 8, 2);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.0});  // nothing moves: the first epoch stays the best
+  CHECK(fit(net, optimizer, loss, train, validation, {.epochs = 50, .patience = 4}).size() == 5);
+}
+
+TEST_CASE("the best epoch's averages are in the network when they are to be saved, the trained values afterwards") {
+  using loop = fitter<float, softmax_cross_entropy<float>, points, points>;
+  points train(32, 8), validation(8, 8, 2);
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.05});
+  ema<float> average(net, 0.9);
+  std::vector<float> saved, trained;
+  fit_options o{.epochs = 1};
+  o.on_best = [&](const epoch_record&, const evaluation&) { saved = weights(net); };
+  o.on_epoch = [&](const epoch_record&, const evaluation&, bool) { trained = weights(net); };
+  loop steps(net, optimizer, loss, train, &validation, o);
+  steps.average = &average;
+  steps.run();
+  const view<float> averages = average.parameter_averages();
+  CHECK(saved == std::vector<float>(averages.begin(), averages.end()));
+  CHECK(trained == weights(net));
+  CHECK(saved != trained);
+}

@@ -1,0 +1,85 @@
+#include "minicnn/train/diagnosis.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/batch_norm.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/train/loss.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+network<float> classifier() {
+  graph<float> g;
+  auto x = relu(dense(g.input({4}), 8, {.name = "first"}), {.name = "rectified"});
+  x = batch_norm(x, {.name = "norm"});
+  return network<float>(std::move(g), {dense(x, 2, {.name = "last"})}, {.seed = 3, .threads = 1});
+}
+
+tensor<float> images() {
+  tensor<float> x({6, 4});
+  for (index_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>((i * 7) % 5) - 2.0F;
+  return x;
+}
+
+const std::vector<std::int32_t> labels = {0, 1, 0, 1, 1, 0};
+const softmax_cross_entropy<float> loss;
+constexpr float infinite = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+}  // namespace
+
+TEST_CASE("the first value that is not finite is named where it arises") {
+  auto net = classifier();
+  tensor<float> x = images();
+  CHECK(first_non_finite<float>(net, x, labels, loss).empty());
+
+  x[5] = not_a_number;
+  CHECK(first_non_finite<float>(net, x, labels, loss) == "input: NaN at 1 of 24 places, first at 5");
+  x = images();
+
+  net.parameter("last.bias")[1] = infinite;
+  CHECK(first_non_finite<float>(net, x, labels, loss) == "parameter last.bias: infinity at 1 of 2 places, first at 1");
+  net.parameter("last.bias")[1] = 0;
+
+  // Finite weights whose products overflow: not the node that shows it at the end, but the one that made it.
+  for (float& w : net.parameter("first.weight")) w = 3e38F;
+  CHECK(first_non_finite<float>(net, x, labels, loss).starts_with("node first (dense): "));
+}
+
+TEST_CASE("looking for it leaves running statistics and step counter alone") {
+  auto net = classifier();
+  const tensor<float> x = images();
+  net.forward(x);
+  const std::vector<float> before(net.buffer_arena().begin(), net.buffer_arena().end());
+  CHECK(first_non_finite<float>(net, x, labels, loss).empty());
+  CHECK(std::vector<float>(net.buffer_arena().begin(), net.buffer_arena().end()) == before);
+  CHECK(net.step() == 1);
+}
+
+TEST_CASE("a stuck loss: what is conspicuous is said") {
+  auto net = classifier();
+  const auto diagnosis = [&](const tensor<float>& x, const std::vector<std::int32_t>& of) {
+    net.forward(x);
+    loss(net, of);
+    net.backward();
+    return diagnose_stuck<float>(net, x, of);
+  };
+  const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const std::string sane = diagnosis(images(), labels);
+  CAPTURE(sane);
+  CHECK(has(sane, "labels of a batch: 0: 3, 1: 3"));
+  CHECK(has(sane, "first: "));
+  CHECK(has(sane, "nothing conspicuous"));
+
+  CHECK(has(diagnosis(images(), {1, 1, 1, 1, 1, 1}), "all labels of the batch are equal"));
+  tensor<float> large = images();
+  for (float& v : large) v = 127 + 60 * v;
+  CHECK(has(diagnosis(large, labels), "not normalised"));
+  for (float& b : net.parameter("first.bias")) b = -1000;
+  CHECK(has(diagnosis(images(), labels), "rectified 8 of 8"));
+}
