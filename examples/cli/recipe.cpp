@@ -52,7 +52,7 @@ recipe classic() {
   return r;
 }
 
-/// What the ablations of docs/recipes.md led to.
+/// What docs/recipes.md describes.
 recipe best() {
   recipe r;
   r.model = {.name = "alexnet-bn", .image_size = 192, .dropout = 0.3, .init = "he", .padded = true, .pooled = 2};
