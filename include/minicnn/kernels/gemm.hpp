@@ -82,9 +82,17 @@ void gemm_dots(const context& run, const matrix<T>& a, const matrix<T>& b, T* c,
   parallel_tasks(run.threads, divide_up(n, dot_task_columns), [&](index_t task, int thread) {
     T* const sums = scratch(block + thread * thread_bytes, thread_bytes).take<T>(m * dot_task_columns);
     const index_t j0 = task * dot_task_columns, columns = (std::min)(dot_task_columns, n - j0);
-    for (index_t k0 = 0; k0 < k; k0 += dot_depth)
-      dispatch<dots_kernel>(run.instruction_set, (std::min)(dot_depth, k - k0), a.data + k0, a.row_stride, m,
-                            b.data + j0 * b.column_stride + k0, b.column_stride, columns, k0 == 0, sums);
+    const auto add_chunk = [&](auto kernel, index_t j, index_t count, index_t k0) {
+      dispatch<decltype(kernel)>(run.instruction_set, (std::min)(dot_depth, k - k0), a.data + k0, a.row_stride, m,
+                                 b.data + (j0 + j) * b.column_stride + k0, b.column_stride, count, k0 == 0, sums + j * m);
+    };
+    if (m == 1) {  // the row stays in cache: weights are read as they lie in memory
+      constexpr index_t width = 8;
+      for (index_t j = 0; j < columns; j += width)
+        for (index_t k0 = 0; k0 < k; k0 += dot_depth) add_chunk(dots_kernel<1, width>{}, j, (std::min)(width, columns - j), k0);
+    } else {
+      for (index_t k0 = 0; k0 < k; k0 += dot_depth) add_chunk(dots_kernel<4, 4>{}, 0, columns, k0);
+    }
     for (index_t i = 0; i < m; ++i)
       for (index_t j = 0; j < columns; ++j) {
         T& to = c[i * ldc + j0 + j];

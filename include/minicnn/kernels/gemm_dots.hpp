@@ -12,14 +12,20 @@ inline constexpr index_t most_dot_rows = 8;
 inline constexpr index_t dot_depth = 2048;
 /// Rows of B that a task takes: a multiple of every block below.
 inline constexpr index_t dot_task_columns = 32;
+/// Bytes ahead of the sums that weights are asked for: the processor's own prefetching stops at the end of a page, and a row
+/// is a few pages (measured at one row: 30 GB/s without, 55 GB/s with it, two threads).
+inline constexpr index_t dot_prefetch_bytes = 2048;
 
+/// Blocks of `Height` rows of A and `Width` of B. Each sum is made in the same order whatever the block.
+template <int Height, int Width>
 struct dots_kernel {
   /// sums[j * rows + i] = (or += unless `first`) a_i . b_j over `depth` elements, for i < rows, j < columns. Rows of A lie
   /// `a_stride` apart, those of B `b_stride`.
   template <class V, class T>
   MINICNN_INLINE static void run(index_t depth, const T* a, index_t a_stride, index_t rows, const T* b, index_t b_stride,
                                  index_t columns, bool first, T* sums) {
-    constexpr int lanes = V::template lanes<T>, height = V::bytes == 64 ? 4 : 2, width = 4;
+    constexpr int lanes = V::template lanes<T>, height = V::bytes == 64 ? Height : (Height + 1) / 2, width = Width;
+    constexpr index_t ahead = dot_prefetch_bytes / static_cast<index_t>(sizeof(T));
     const index_t whole = depth / lanes * lanes;
     for (index_t j0 = 0; j0 < columns; j0 += width)
       for (index_t i0 = 0; i0 < rows; i0 += height) {
@@ -39,6 +45,7 @@ struct dots_kernel {
           MINICNN_UNROLL
           for (int j = 0; j < width; ++j) {
             vec<T, V> v;
+            __builtin_prefetch(y[j] + k + ahead);
             load<V>(v, y[j] + k);
             MINICNN_UNROLL
             for (int i = 0; i < height; ++i) sum[i][j] += u[i] * v;
