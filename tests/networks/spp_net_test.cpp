@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "io/temporary_folder.hpp"
+#include "minicnn/io/checkpoint.hpp"
 #include "minicnn/train/adam.hpp"
 #include "networks/against_torch.hpp"
 
@@ -34,7 +36,7 @@ TEST_CASE("logits as PyTorch computes them, of a picture that is not square") {
   });
 }
 
-TEST_CASE("trains with 180 and 224 pixels in turn; the weights predict 180, 224 and 300x200") {
+TEST_CASE("trains with 180 and 224 pixels in turn; one weights file predicts 180, 224 and 300x200") {
   auto net = spp_net({.dense_units = 64, .dropout = 0.0, .dense_init = initializer::he(), .network = {.seed = 3}});
   adam<float> optimizer(net, {.learning_rate = 3e-4});
   const softmax_cross_entropy<float> loss;
@@ -58,10 +60,14 @@ TEST_CASE("trains with 180 and 224 pixels in turn; the weights predict 180, 224 
     optimizer.step();
   }
   CHECK(last < first / 4);
+  const temporary_folder folder;
+  save_weights(net, folder / "spp.safetensors");
+  auto loaded = spp_net({.image_size = 300, .dense_units = 64, .network = unset});
+  load_weights(loaded, folder / "spp.safetensors");
   for (const std::pair<int, int>& sides : {std::pair{180, 180}, std::pair{224, 224}, std::pair{300, 200}, std::pair{200, 300}}) {
     CAPTURE(sides.first);
     const tensor<float> x = pictures(sides.first, sides.second);
-    const tensor<float> logits = net.predict(x);
+    const tensor<float> logits = loaded.predict(x);
     for (index_t n = 0; n < 4; ++n) CHECK((logits[2 * n + 1] > logits[2 * n]) == (labels[static_cast<std::size_t>(n)] == 1));
   }
 }

@@ -261,11 +261,31 @@ TEST_CASE("sizes change between epochs, and a run with averages that is stopped 
   }
 }
 
+TEST_CASE("sizes in turn change with every epoch, wherever the run is resumed") {
+  using loop = fitter<float, softmax_cross_entropy<float>, sized_points, points>;
+  sized_points train(60, 8);  // 8 steps an epoch
+  auto net = classifier(0.0);
+  sgd<float> optimizer(net, {.learning_rate = 0.05});
+  fit_options o{.epochs = 4, .sizes = parse_sizes("100/150")};
+  index_t steps = 0;
+  o.stop = [&] { return ++steps == 11; };
+  loop first(net, optimizer, loss, train, static_cast<points*>(nullptr), o);
+  CHECK_FALSE(first.run());
+  sized_points rest(60, 8);
+  loop second(net, optimizer, loss, rest, static_cast<points*>(nullptr), o);
+  second.position = first.position;
+  CHECK(second.run());
+  CHECK(train.chosen == std::vector<index_t>{100, 150});
+  CHECK(rest.chosen == std::vector<index_t>{150, 100, 150});
+}
+
 TEST_CASE("several sizes want data that has them") {
   points train(8, 4), validation(4, 4);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05});
   CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, train, validation, {.epochs = 1, .sizes = parse_sizes("8:0,9:0.5")}),
+                       doctest::Contains("set_size"), option_error);
+  CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, train, validation, {.epochs = 1, .sizes = parse_sizes("8/9")}),
                        doctest::Contains("set_size"), option_error);
 }
 

@@ -10,6 +10,7 @@
 
 #include "minicnn/graph/network.hpp"
 #include "minicnn/io/checkpoint.hpp"
+#include "minicnn/io/named_weights.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -24,12 +25,23 @@ struct transfer_result {
   std::vector<std::string> skipped;  ///< of the network: they have their first values still
 };
 
-/// Prefixes of the parameters of every output's own layer: {"logits_eval."}, with auxiliary heads theirs too.
+/// Prefixes of the parameters that make logits, for every output: {"logits_eval."}, with auxiliary heads theirs too.
 template <class T>
 std::vector<std::string> head_prefixes(const network<T>& net) {
   std::vector<std::string> out;
-  for (const int output : net.marks()->outputs) out.push_back(net.nodes()[static_cast<std::size_t>(output)].name + ".");
+  for (const int head : head_nodes(net))
+    if (head >= 0) out.push_back(net.nodes()[static_cast<std::size_t>(head)].name + ".");
   return out;
+}
+
+/// Fixes all layers but the last one that makes the first output's logits: training is then that of a linear classifier on the
+/// features of the rest. Frozen batch norm uses its running statistics, frozen dropout is off, and backward stops at the head.
+template <class T>
+void freeze_body(network<T>& net) {
+  const int head = head_nodes(net).front();
+  if (head < 0) fail<option_error>("network: no layer with parameters makes its output");
+  net.freeze("");
+  net.unfreeze(net.nodes()[static_cast<std::size_t>(head)].name);
 }
 
 /// Reads the parameters and buffers of `net` from `file`, all but `skip`. Throws file_error naming every tensor that is missing,
@@ -77,6 +89,50 @@ transfer_result transfer_weights(network<T>& net, const safetensors_file& file, 
 template <class T>
 transfer_result transfer_weights(network<T>& net, const std::string& path, const transfer_options& o = {}) {
   return transfer_weights(net, safetensors_file::open(path), o);
+}
+
+namespace detail {
+
+/// For each node, whether the first output needs it.
+template <class T>
+std::vector<char> needed_by_first_output(const network<T>& net) {
+  std::vector<char> needed(net.nodes().size(), 0);
+  needed[static_cast<std::size_t>(net.topology().outputs.front())] = 1;
+  for (std::size_t i = needed.size(); i-- > 0;)
+    if (needed[i])
+      for (const int j : net.nodes()[i].inputs) needed[static_cast<std::size_t>(j)] = 1;
+  return needed;
+}
+
+}  // namespace detail
+
+/// Reads the tensors `names` of the network from a `safetensors_file`, `pth_file` or `npz_file`, where they are called
+/// `names[i].other` (own_names, torchvision_names). A head whose tensors the file has in other shapes, or does not have, keeps
+/// the network's values, and so do the layers of auxiliary heads that the file lacks; with `new_head` all heads do. Throws
+/// file_error with whatever else is missing, left over or of another shape (wanted and got); the network is then as it was.
+template <class T, class File>
+transfer_result transfer_named_weights(network<T>& net, const File& file, const std::vector<tensor_name>& names,
+                                       bool new_head = false) {
+  const auto found = tensors_by_name(file);
+  const std::vector<int> heads = head_nodes(net);
+  const std::vector<char> needed = detail::needed_by_first_output(net);
+  std::set<int> kept;  // nodes: a layer comes from the file as a whole or not at all
+  for (const tensor_name& n : names) {
+    const bool head = std::find(heads.begin(), heads.end(), n.node) != heads.end();
+    const auto entry = found.find(n.other);
+    const bool missing = entry == found.end();
+    if (head && (new_head || missing || !(entry->second->dims == n.dims))) kept.insert(n.node);
+    if (missing && !needed[static_cast<std::size_t>(n.node)]) kept.insert(n.node);
+  }
+  transfer_result result;
+  std::vector<tensor_name> wanted, left;
+  for (const tensor_name& n : names) {
+    const bool keeps = kept.count(n.node) > 0;
+    (keeps ? left : wanted).push_back(n);
+    (keeps ? result.skipped : result.loaded).push_back(n.own);
+  }
+  load_named_weights(net, file, wanted, left);
+  return result;
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

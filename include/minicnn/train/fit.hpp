@@ -107,7 +107,7 @@ struct fit_options {
   schedule rate = {};
   index_t accumulate = 1;  ///< batches whose gradients are summed before a step
   double clip_norm = 0;    ///< largest global gradient norm; 0: not clipped
-  /// Image sizes by fraction of the run; a size lasts for whole epochs. Empty: the data's own.
+  /// Image sizes by fraction of the run, or changing from epoch to epoch; a size lasts for whole epochs. Empty: the data's own.
   std::vector<size_step> sizes = {};
   index_t validate_every = 1;  ///< epochs; the last one is always validated
   /// When positive, training ends after so many epochs without a smaller validation loss.
@@ -154,7 +154,8 @@ class fitter {
     if (train_.size() < 1) fail<option_error>("fit: there are no training images");
     check_sizes(options_.sizes);
     if constexpr (!resizable)
-      if (options_.sizes.size() > 1) fail<option_error>("fit: several sizes, but the data has no set_size()");
+      if (options_.sizes.size() > 1 || (!options_.sizes.empty() && !options_.sizes[0].turns.empty()))
+        fail<option_error>("fit: several sizes, but the data has no set_size()");
   }
 
   fit_position position;
@@ -196,7 +197,8 @@ class fitter {
     if (options_.sizes.empty()) return;
     const bool planned = options_.time_limit <= 0 || position.time_planned;
     const double progress = planned ? static_cast<double>(position.step) / static_cast<double>(position.total_steps) : 0.0;
-    if (position.batch == 0) position.image_size = size_at(options_.sizes, progress).size;
+    const size_step& now = size_at(options_.sizes, progress);
+    if (position.batch == 0) position.image_size = planned ? size_in_epoch(now, position.epoch) : now.size;
     if constexpr (resizable) train_.set_size(position.image_size);
   }
 
