@@ -109,6 +109,7 @@
 #include "minicnn/io/json_writer.hpp"
 #include "minicnn/io/named_weights.hpp"
 #include "minicnn/io/npz.hpp"
+#include "minicnn/io/npz_reader.hpp"
 #include "minicnn/io/pickle.hpp"
 #include "minicnn/io/pth.hpp"
 #include "minicnn/io/pth_writer.hpp"
