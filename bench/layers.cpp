@@ -1,6 +1,6 @@
 // Where a training step's time goes: every layer of an AlexNet, forward and backward.
 //
-//   bench_layers [alexnet|alexnet-bn] [BATCH] [IMAGE_SIZE]      default: alexnet 64 227
+//   bench_layers [alexnet|alexnet-bn] [BATCH] [IMAGE_SIZE] [fp32|bf16]      default: alexnet 64 227 fp32
 
 #include <chrono>
 #include <cstdio>
@@ -79,6 +79,7 @@ int main(int argc, char** argv) {
   std::vector<std::shared_ptr<layer_time>> times;
   network<float> net =
       timed(model == "alexnet-bn" ? alexnet_bn<float>({.image_size = size}) : alexnet<float>({.image_size = size}), times);
+  net.bf16(argc > 4 && std::string(argv[4]) == "bf16");
   sgd<float> optimizer(net, {.learning_rate = 1e-4, .momentum = 0.9});
   const softmax_cross_entropy<float> loss;
   tensor<float> images({batch, 3, size, size});

@@ -89,7 +89,10 @@ TEST_CASE("convolutions of rounded operands, on every instruction set") {
     return conv_geometry{channels, size, size, filters, kernel, kernel, stride, stride, 1, 1, pad, pad, pad, pad, groups};
   };
   const index_t batch = 3;
-  for (const conv_geometry& g : {square(3, 23, 20, 7, 4, 0, 1), square(8, 9, 16, 3, 1, 1, 2), square(37, 6, 18, 1, 1, 0, 1)}) {
+  // The last: 270 positions, so that the weight gradient's second chunk is shorter than half a block of the matrix unit.
+  const conv_geometry short_chunk{20, 10, 9, 24, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1};
+  for (const conv_geometry& g : {square(3, 23, 20, 7, 4, 0, 1), square(8, 9, 16, 3, 1, 1, 2), square(37, 6, 18, 1, 1, 0, 1),
+                                 square(24, 7, 40, 3, 1, 1, 1), short_chunk}) {
     const index_t pixels = g.out_height() * g.out_width();
     const auto x = naive::random_values<float>(batch * g.channels * g.height * g.width, 1);
     const auto w = naive::random_values<float>(g.filters * g.group_channels() * g.taps(), 2);
@@ -119,6 +122,37 @@ TEST_CASE("convolutions of rounded operands, on every instruction set") {
       CHECK(naive::worst_error(dw, gradients.dw) < naive::rounding<float>(batch * pixels));
     }
   }
+}
+
+TEST_CASE("every unit that multiplies: a matrix unit, vdpbf16ps, widened; whole blocks, parts of blocks, sums added to") {
+  for (isa i : naive::all_isas())
+    for (const int rows : {1, 6, 8, 14, 16}) {
+      if (i != isa::avx512 && rows > 6 && rows != 16) continue;  // taller than its tiles
+      const bool matrix_unit = rows == minicnn::detail::amx_rows && minicnn::has_matrix_unit(i);
+      if (rows == minicnn::detail::amx_rows && !matrix_unit && i != isa::avx512) continue;
+      for (const index_t depth : {1, 15, 16, 31, 32, 33, 182, 256}) {
+        const index_t tiles = 3, width = minicnn::tile_columns<float>(i);
+        const auto a = naive::random_values<float>(tiles * depth * rows, 1), b = naive::random_values<float>(depth * width, 2);
+        const auto wide_a = rounded(a), wide_b = rounded(b);
+        std::vector<double> want(static_cast<std::size_t>(tiles * rows * width), 0.25);
+        for (index_t t = 0; t < tiles; ++t)
+          for (index_t k = 0; k < depth; ++k)
+            for (index_t r = 0; r < rows; ++r)
+              for (index_t j = 0; j < width; ++j)
+                want[naive::at((t * rows + r) * width + j)] +=
+                    wide_a[naive::at((t * depth + k) * rows + r)] * wide_b[naive::at(k * width + j)];
+        std::vector<float> lines = a, columns = b, sums(want.size(), 0.25F);
+        columns.resize(columns.size() + minicnn::overshoot<float>);
+        lines.resize(lines.size() + minicnn::overshoot<float>);
+        minicnn::block_product<float> p{};
+        p.depth = depth, p.a = lines.data(), p.row_tiles = tiles, p.column_tiles = 1, p.sums = sums.data();
+        minicnn::narrow_rows(i, tiles, depth, rows, lines.data());
+        minicnn::multiply_narrow_block(i, rows, p, [&](index_t) { return columns.data(); });
+        CAPTURE(rows);
+        CAPTURE(depth);
+        CHECK(naive::worst_error(sums, want) < naive::rounding<float>(depth));
+      }
+    }
 }
 
 TEST_CASE("double is not narrowed") {

@@ -78,7 +78,7 @@ void conv_backward_input(const context& run, index_t batch, const conv_geometry&
   const index_t pixels = g.height * g.width;
   const bool in_place = planes.is_copy();
   const index_t images = in_place ? batch : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
-  const int tile = choose_tile_rows(run.instruction_set, channels);
+  const int tile = choose_tile_rows<T>(run, channels);
 
   index_t* const tap_offset = work.take<index_t>(most_taps);     // into the planes of dy
   index_t* const weight_offset = work.take<index_t>(most_taps);  // into the weights of channel 0

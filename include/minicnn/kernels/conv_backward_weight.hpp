@@ -116,7 +116,7 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
   const isa i = run.instruction_set;
   const index_t filters = plan.filters, taps = plan.taps, slices = plan.slices;
   const index_t out_rows = g.out_height(), out_columns = g.out_width(), pixels = out_rows * out_columns;
-  const int tile = choose_tile_rows(i, filters);
+  const int tile = choose_tile_rows<T>(run, filters);
   const index_t width = tile_columns<T>(i), padded_filters = plan.padded_filters();
 
   T* const copy = work.take<T>(plan.copied()) + overshoot<T>;
@@ -192,7 +192,7 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
           if (dbias != nullptr && column_block == 0)
             dispatch<detail::sum_lines_kernel>(i, static_cast<const T*>(packed_a), p.row_tiles, index_t{tile}, p.depth, p.first,
                                                slice_bias + slice * padded_filters + f0);
-          if (run.bf16) narrow_panels(i, p.row_tiles, p.depth, tile, packed_a);
+          if (run.bf16) narrow_rows(i, p.row_tiles, p.depth, tile, packed_a);
           q += p.depth;
           p.last = q == end && n0 + count == batch;
           multiply_block(i, tile, run.bf16, p, [&](index_t panel) {

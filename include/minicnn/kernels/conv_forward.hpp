@@ -29,7 +29,7 @@ void conv_forward(const context& run, index_t batch, const conv_geometry& g, con
   const bool in_place = planes.is_copy();
   const index_t images = in_place ? batch : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
 
-  const int tile = choose_tile_rows(run.instruction_set, filters);
+  const int tile = choose_tile_rows<T>(run, filters);
 
   index_t* const tap_offset = work.take<index_t>(taps);
   T* const packed = work.take<T>(chunked_size<T>(filters, taps));

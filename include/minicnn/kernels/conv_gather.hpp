@@ -198,7 +198,8 @@ index_t chunked_size(index_t filters, index_t taps) {
 /// A pack may run past its panel; another thread may own what follows, so a range's last panel goes through a buffer.
 template <class T, class F>
 void pack_chunked(const context& run, index_t filters, index_t taps, T* to, const F& pack) {
-  const index_t tile = choose_tile_rows(run.instruction_set, filters), panels = divide_up(filters, tile);
+  const int tile = choose_tile_rows<T>(run, filters);
+  const index_t panels = divide_up(filters, tile);
   const index_t depth = even_piece(taps, conv_limits<T>::depth, 1);
   parallel_for(run.threads, divide_up(taps, depth) * panels, 1, [&](index_t begin, index_t end) {
     T last[most_tile_rows * conv_limits<T>::depth + overshoot<T>];
@@ -206,8 +207,8 @@ void pack_chunked(const context& run, index_t filters, index_t taps, T* to, cons
       const index_t k0 = task / panels * depth, panel = task % panels, length = (std::min)(depth, taps - k0);
       T* const place = to + k0 * panels * tile + panel * tile * length;
       T* const packed = task + 1 < end ? place : last;
-      pack(panel * tile, (std::min)(tile, filters - panel * tile), k0, length, packed);
-      if (run.bf16) narrow_panels(run.instruction_set, 1, length, tile, packed);
+      pack(panel * tile, (std::min)(index_t{tile}, filters - panel * tile), k0, length, packed);
+      if (run.bf16) narrow_rows(run.instruction_set, 1, length, tile, packed);
       if (task + 1 == end) std::copy(last, last + tile * length, place);
     }
   });
@@ -230,7 +231,7 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
   const index_t positions = grid.count();
   if (positions == 0) return;
 
-  const int tile = choose_tile_rows(i, g.filters);
+  const int tile = choose_tile_rows<T>(run, g.filters);
   const index_t width = tile_columns<T>(i), lanes = width / 2, padded_filters = round_up(g.filters, tile);
   const index_t depth = even_piece(g.taps, limits::depth, 1);
   const block_grid blocks = choose_blocks(run.threads, g.filters, positions, tile, width, limits::rows, limits::columns);

@@ -123,7 +123,7 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
   if (m <= detail::most_dot_rows && k >= 64 && a.column_stride == 1 && b.row_stride == 1)
     return detail::gemm_dots(run, a, b, c, ldc, finish, block, room.bytes());
 
-  const int tile = choose_tile_rows(i, m);
+  const int tile = choose_tile_rows<T>(run, m);
   const index_t width = tile_columns<T>(i);
   const block_grid blocks = choose_blocks(run.threads, m, n, tile, width, limits::rows, limits::columns);
   const index_t depth = even_piece(k, limits::depth, 1);
@@ -156,7 +156,7 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
       const pack_source<T> lines{a.data + i0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride, task_rows,
                                  p.depth};
       pack_panels(i, lines, tile, packed_a);
-      if (run.bf16) narrow_panels(i, p.row_tiles, p.depth, tile, packed_a);
+      if (run.bf16) narrow_rows(i, p.row_tiles, p.depth, tile, packed_a);
       p.first = k0 == 0;
       p.last = k0 + p.depth == k;
       multiply_block(i, tile, run.bf16, p, [&](index_t panel) {

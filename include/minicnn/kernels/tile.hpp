@@ -20,10 +20,11 @@ namespace minicnn::inline MINICNN_ABI {
 #define MINICNN_UNROLL
 #endif
 
-/// Most rows of a tile: two accumulators a row, two vectors of B and a broadcast fill 32 (or 16) registers.
-inline constexpr int most_tile_rows = 14;
+/// Most rows of a tile in registers: two accumulators a row, two vectors of B and a broadcast fill 32 (or 16) of them.
 template <class V>
-inline constexpr int tile_rows_limit = V::bytes == 64 ? most_tile_rows : 6;
+inline constexpr int tile_rows_limit = V::bytes == 64 ? 14 : 6;
+/// Most rows of any tile, that of a matrix unit (tile_amx.hpp) included.
+inline constexpr int most_tile_rows = 16;
 
 /// Bytes of a vector on each instruction set.
 inline int vector_bytes(isa i) { return i == isa::avx512 ? 64 : i == isa::avx2 ? 32 : 16; }

@@ -1,14 +1,12 @@
 #pragma once
-/// The tile of tile.hpp on operands rounded to bfloat16, with sums in float: half of the loads, and on processors with
-/// AVX512-BF16 two multiply-adds where there was one.
-///
-/// Panels are packed in float as ever and narrowed in place: steps k = 2 s and 2 s + 1 of line i become one 32-bit word at
-/// [s * width + i], the first in its lower half. What a product of bfloat16 numbers loses is in the rounding of the operands
-/// (2^-9 relative); products are exact in float, and sums are made in float.
+/// The tile of tile.hpp on operands rounded to bfloat16 (narrow.hpp), with sums in float: on the matrix unit (tile_amx.hpp), or
+/// by AVX512-BF16's two multiply-adds where there was one, or widened again.
 
 #include <cstdint>
 
+#include "minicnn/kernels/narrow.hpp"
 #include "minicnn/kernels/tile.hpp"
+#include "minicnn/kernels/tile_amx.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -33,54 +31,16 @@ inline bool native_bf16([[maybe_unused]] isa i) {
 
 namespace detail {
 
-template <class V>
-using word_vec = vec<std::uint32_t, V>;
-
-/// Rounds to nearest, ties to even, and leaves the result in the upper half of each word; NaN stays NaN.
-template <class V>
-MINICNN_INLINE void round_to_bf16(word_vec<V>& bits) {
-  const word_vec<V> rounded = bits + 0x7FFFU + ((bits >> 16) & 1U);
-  bits = (bits & 0x7FFFFFFFU) > 0x7F800000U ? bits | 0x400000U : rounded;
-}
-
-/// Narrows one packed panel of `depth` steps of `width` elements in place. An odd last step is paired with zeros.
-struct narrow_kernel {
-  template <class V>
-  MINICNN_INLINE static void run(index_t depth, index_t width, float* panel) {
-    constexpr int lanes = V::template lanes<float>;
-    auto* const words = reinterpret_cast<std::uint32_t*>(panel);
-    for (index_t step = 0; 2 * step < depth; ++step) {
-      std::uint32_t* const to = words + step * width;
-      const std::uint32_t* const low = words + 2 * step * width;
-      const std::uint32_t* const high = low + width;
-      const bool pair = 2 * step + 1 < depth;
-      index_t i = 0;
-      for (; i + lanes <= width; i += lanes) {
-        word_vec<V> a, b{};
-        load<V>(a, low + i);
-        if (pair) load<V>(b, high + i);
-        round_to_bf16<V>(a);
-        round_to_bf16<V>(b);
-        store<V>(to + i, word_vec<V>((a >> 16) | (b & 0xFFFF0000U)));
-      }
-      for (; i < width; ++i) {
-        std::uint32_t halves[2] = {low[i], pair ? high[i] : 0U};
-        for (std::uint32_t& x : halves) x = (x & 0x7FFFFFFFU) > 0x7F800000U ? x | 0x400000U : x + 0x7FFFU + ((x >> 16) & 1U);
-        to[i] = halves[0] >> 16 | (halves[1] & 0xFFFF0000U);
-      }
-    }
-  }
-};
-
-/// sums = (or += unless `first`) the product of narrowed panels, `steps` words deep; products in float.
-template <class V, int Rows>
+/// sums = (or += unless `first`) the product of narrowed panels, `steps` words deep and `Line` words from step to step of A;
+/// products in float.
+template <class V, int Rows, int Line = Rows>
 MINICNN_INLINE void multiply_widened(index_t steps, const std::uint32_t* a, const std::uint32_t* b, float* sums, bool first) {
   using float_vec = vec<float, V>;  // a cast from words keeps the bits
   constexpr int lanes = V::template lanes<float>;
   vec<float, V> sum[Rows][2];
   MINICNN_UNROLL
   for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vec<float, V>{};
-  for (index_t s = 0; s < steps; ++s, a += Rows, b += 2 * lanes) {
+  for (index_t s = 0; s < steps; ++s, a += Line, b += 2 * lanes) {
     word_vec<V> pair0, pair1;
     load<V>(pair0, b);
     load<V>(pair1, b + lanes);
@@ -108,13 +68,13 @@ MINICNN_INLINE void multiply_widened(index_t steps, const std::uint32_t* a, cons
 #if MINICNN_NATIVE_BF16
 /// The same by vdpbf16ps. Written as assembly: its intrinsics want a compiler flag or <immintrin.h>, which costs more compile
 /// time than the rest of the library.
-template <class V, int Rows>
+template <class V, int Rows, int Line = Rows>
 MINICNN_INLINE void multiply_native(index_t steps, const std::uint32_t* a, const std::uint32_t* b, float* sums, bool first) {
   constexpr int lanes = V::template lanes<float>;
   vec<float, V> sum[Rows][2];
   MINICNN_UNROLL
   for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vec<float, V>{};
-  for (index_t s = 0; s < steps; ++s, a += Rows, b += 2 * lanes) {
+  for (index_t s = 0; s < steps; ++s, a += Line, b += 2 * lanes) {
     word_vec<V> pair0, pair1;
     load<V>(pair0, b);
     load<V>(pair1, b + lanes);
@@ -136,26 +96,28 @@ MINICNN_INLINE void multiply_native(index_t steps, const std::uint32_t* a, const
 }
 #endif
 
-template <int Rows>
+/// Panels of `Line` rows, multiplied in parts of `Rows`.
+template <int Rows, int Line = Rows>
 struct narrow_column_kernel {
   template <class V>
   MINICNN_INLINE static void run(index_t depth, const float* a, index_t row_tiles, const float* b, float* sums, bool first,
                                  [[maybe_unused]] bool native) {
     if constexpr (Rows <= tile_rows_limit<V>) {
       const auto* const words_b = reinterpret_cast<const std::uint32_t*>(b);
-      for (index_t i = 0; i < row_tiles; ++i) {
+      for (index_t part = 0; part < row_tiles * (Line / Rows); ++part) {
         // A narrowed panel keeps its place: only its first half is used.
-        const auto* const words_a = reinterpret_cast<const std::uint32_t*>(a + i * depth * Rows);
-        float* const to = sums + i * Rows * 2 * V::template lanes<float>;
+        const index_t i = part / (Line / Rows), row = part % (Line / Rows) * Rows;
+        const auto* const words_a = reinterpret_cast<const std::uint32_t*>(a + i * depth * Line) + row;
+        float* const to = sums + part * Rows * 2 * V::template lanes<float>;
 #if MINICNN_NATIVE_BF16
         if constexpr (V::bytes == 64) {
           if (native) {
-            multiply_native<V, Rows>((depth + 1) / 2, words_a, words_b, to, first);
+            multiply_native<V, Rows, Line>((depth + 1) / 2, words_a, words_b, to, first);
             continue;
           }
         }
 #endif
-        multiply_widened<V, Rows>((depth + 1) / 2, words_a, words_b, to, first);
+        multiply_widened<V, Rows, Line>((depth + 1) / 2, words_a, words_b, to, first);
       }
     }
   }
@@ -166,6 +128,8 @@ inline void multiply_narrow_column(isa i, int rows, index_t depth, const float* 
   const bool native = native_bf16(i);
   const auto run = [&](auto kernel) { dispatch<decltype(kernel)>(i, depth, a, row_tiles, b, sums, first, native); };
   switch (rows) {
+    case amx_rows:
+      return run(narrow_column_kernel<8, amx_rows>{});
     case 14:
       return run(narrow_column_kernel<14>{});
     case 12:
@@ -187,12 +151,25 @@ inline void multiply_narrow_column(isa i, int rows, index_t depth, const float* 
 
 }  // namespace detail
 
-/// Narrows `count` packed panels of `depth` steps of `width` elements, which lie behind each other, in place.
-inline void narrow_panels(isa i, index_t count, index_t depth, index_t width, float* panels) {
-  for (index_t p = 0; p < count; ++p) dispatch<detail::narrow_kernel>(i, depth, width, panels + p * depth * width);
+/// The tile height for products of `rows` rows, as `choose_tile_rows`, and in bfloat16 on the matrix unit its own.
+template <class T>
+int choose_tile_rows(const context& run, index_t rows) {
+  const bool matrix_unit = std::is_same_v<T, float> && run.bf16 && has_matrix_unit(run.instruction_set);
+  return matrix_unit && rows > 8 ? detail::amx_rows : choose_tile_rows(run.instruction_set, rows);
+}
+
+namespace detail {
+/// Tiles of the matrix unit's height are for it, unless a chunk is shorter than half a block.
+inline bool by_matrix_unit(int tile_rows, index_t depth) { return tile_rows == amx_rows && 2 * depth >= amx_depth; }
+}  // namespace detail
+
+/// Narrows `count` packed panels of A, for tiles of `rows` rows and chunks of `depth`, in place.
+inline void narrow_rows(isa i, index_t count, index_t depth, int rows, float* panels) {
+  if (!detail::by_matrix_unit(rows, depth)) return narrow_panels(i, count, depth, rows, panels);
+  for (index_t p = 0; p < count; ++p) dispatch<detail::narrow_lines_kernel>(i, depth, panels + p * depth * rows);
 }
 /// Other types stay as they are: bf16 is a way to compute with float.
-inline void narrow_panels(isa, index_t, index_t, index_t, double*) {}
+inline void narrow_rows(isa, index_t, index_t, int, double*) {}
 
 /// `multiply_block` for an A that was narrowed: panels of B are narrowed as they come.
 template <class F>
@@ -202,7 +179,13 @@ void multiply_narrow_block(isa i, int rows, const block_product<float>& p, const
     float* const sums = p.sums + j * column_sums;
     float* const panel = panel_of_b(j);
     narrow_panels(i, 1, p.depth, width, panel);
-    detail::multiply_narrow_column(i, rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
+    if (detail::by_matrix_unit(rows, p.depth)) {
+      const index_t from = divide_up(p.depth, index_t{2}), to = divide_up(p.depth, detail::amx_depth) * detail::amx_rows;
+      std::fill(panel + from * width, panel + to * width, 0.0F);
+      detail::multiply_amx_column(p.depth, p.a, p.row_tiles, panel, sums, p.first);
+    } else {
+      detail::multiply_narrow_column(i, rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
+    }
     if (p.last) dispatch<detail::store_kernel>(i, &p.target, j * width, static_cast<const float*>(sums));
   }
 }

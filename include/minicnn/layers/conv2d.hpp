@@ -127,9 +127,10 @@ class conv2d_op final : public op<T> {
   }
 
  private:
-  /// One rule for all passes, by shape (winograd::pays).
+  /// One rule for all passes, by shape (winograd::pays). A matrix unit is faster than fewer multiplications in float.
   static bool by_winograd(const context& run, index_t batch, const conv_geometry& g) {
-    return run.winograd && winograd::pays(batch, g);
+    const bool matrix_unit = run.bf16 && std::is_same_v<T, float> && has_matrix_unit(run.instruction_set);
+    return run.winograd && !matrix_unit && winograd::pays(batch, g);
   }
 
   void check_input(const shape& x) const {

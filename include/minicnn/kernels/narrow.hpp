@@ -1,0 +1,92 @@
+#pragma once
+/// Packed panels in bfloat16: rounding of float, and the two layouts that products of tile_bf16.hpp read.
+///
+/// Panels are packed in float as ever and narrowed in place. What a product of bfloat16 numbers loses is in the rounding of the
+/// operands (2^-9 relative); products are exact in float, and sums are made in float.
+
+#include <cstdint>
+
+#include "minicnn/kernels/pack.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+namespace detail {
+
+template <class V>
+using word_vec = vec<std::uint32_t, V>;
+
+/// Rounds to nearest, ties to even, and leaves the result in the upper half of each word; NaN stays NaN.
+template <class V>
+MINICNN_INLINE void round_to_bf16(word_vec<V>& bits) {
+  const word_vec<V> rounded = bits + 0x7FFFU + ((bits >> 16) & 1U);
+  bits = (bits & 0x7FFFFFFFU) > 0x7F800000U ? bits | 0x400000U : rounded;
+}
+
+/// Narrows one packed panel of `depth` steps of `width` elements in place: steps k = 2 s and 2 s + 1 of line i become one 32-bit
+/// word at [s * width + i], the first in its lower half. An odd last step is paired with zeros.
+struct narrow_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(index_t depth, index_t width, float* panel) {
+    constexpr int lanes = V::template lanes<float>;
+    auto* const words = reinterpret_cast<std::uint32_t*>(panel);
+    for (index_t step = 0; 2 * step < depth; ++step) {
+      std::uint32_t* const to = words + step * width;
+      const std::uint32_t* const low = words + 2 * step * width;
+      const std::uint32_t* const high = low + width;
+      const bool pair = 2 * step + 1 < depth;
+      index_t i = 0;
+      for (; i + lanes <= width; i += lanes) {
+        word_vec<V> a, b{};
+        load<V>(a, low + i);
+        if (pair) load<V>(b, high + i);
+        round_to_bf16<V>(a);
+        round_to_bf16<V>(b);
+        store<V>(to + i, word_vec<V>((a >> 16) | (b & 0xFFFF0000U)));
+      }
+      for (; i < width; ++i) {
+        std::uint32_t halves[2] = {low[i], pair ? high[i] : 0U};
+        for (std::uint32_t& x : halves) x = (x & 0x7FFFFFFFU) > 0x7F800000U ? x | 0x400000U : x + 0x7FFFU + ((x >> 16) & 1U);
+        to[i] = halves[0] >> 16 | (halves[1] & 0xFFFF0000U);
+      }
+    }
+  }
+};
+
+/// Steps of a block of the matrix unit: sixteen words of two.
+inline constexpr index_t amx_depth = 32;
+/// Rows of a tile of the matrix unit, and of the panels of A that it reads.
+inline constexpr int amx_rows = 16;
+
+/// Narrows one packed panel of `amx_rows` lines in place: word s of line i of block b at [(b * 16 + i) * 16 + s], the last block
+/// filled with zeros. Needs room for whole blocks, which a panel of 16 steps and more has.
+struct narrow_lines_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(index_t depth, float* panel) {
+    if constexpr (V::bytes == 64) {
+      auto* const words = reinterpret_cast<std::uint32_t*>(panel);
+      for (index_t block = 0; block * amx_depth < depth; ++block) {
+        word_vec<V> lines[amx_rows];
+        for (int s = 0; s < amx_rows; ++s) {
+          const index_t k = block * amx_depth + 2 * s;
+          word_vec<V> low{}, high{};
+          if (k < depth) load<V>(low, words + k * amx_rows);
+          if (k + 1 < depth) load<V>(high, words + (k + 1) * amx_rows);
+          round_to_bf16<V>(low);
+          round_to_bf16<V>(high);
+          lines[s] = (low >> 16) | (high & 0xFFFF0000U);
+        }
+        transpose_registers(lines);
+        MINICNN_UNROLL
+        for (int i = 0; i < amx_rows; ++i) store<V>(words + (block * amx_rows + i) * amx_rows, lines[i]);
+      }
+    }
+  }
+};
+
+}  // namespace detail
+
+/// Narrows `count` packed panels of `depth` steps of `width` elements, which lie behind each other, in place, to pairs of steps.
+inline void narrow_panels(isa i, index_t count, index_t depth, index_t width, float* panels) {
+  for (index_t p = 0; p < count; ++p) dispatch<detail::narrow_kernel>(i, depth, width, panels + p * depth * width);
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
