@@ -2,11 +2,10 @@
 
 #include <fstream>
 #include <minicnn/io/checkpoint.hpp>
-#include <minicnn/io/named_weights.hpp>
-#include <minicnn/io/pth.hpp>
 #include <set>
 
 #include "commands.hpp"
+#include "foreign_weights.hpp"
 #include "messages.hpp"
 #include "named_model.hpp"
 #include "weights.hpp"
@@ -24,21 +23,6 @@ struct import_options {
   std::string from, out, class_names;
   bool new_head = false;
 };
-
-bool is_torch_file(const std::string& path) {
-  const minicnn::input_file file(path);
-  char start[2] = {};
-  if (file.regular() && file.size() >= 2) file.read_at(0, start, 2);
-  return (start[0] == 'P' && start[1] == 'K') || start[0] == '\x80';
-}
-
-/// The names that the file has: torchvision's or ours, whichever more of its tensors are called by.
-template <class File>
-std::vector<minicnn::tensor_name> names_in(const File& file, const std::string& model, const minicnn::network<float>& net) {
-  auto theirs = minicnn::torchvision_names(model, net);
-  auto ours = minicnn::own_names(net);
-  return count_present(file, ours) > count_present(file, theirs) ? ours : theirs;
-}
 
 /// What the file's tensors say about the model: channels, whether it has auxiliary heads, and how many classes.
 template <class File>
@@ -136,7 +120,8 @@ int import_from(const File& file, import_options o, weights_info info, bool know
 }
 
 int import_command(const import_options& o) {
-  if (is_torch_file(o.from)) return import_from(minicnn::pth_file::open(o.from), o, {}, false);
+  if (kind_of_weights(o.from) != weights_kind::safetensors)
+    return with_weights_file(o.from, [&](const auto& file) { return import_from(file, o, {}, false); });
   const auto file = minicnn::safetensors_file::open(o.from);
   import_options told = o;
   // A file of ours says itself what it is, even if its tensors have torchvision's names.
@@ -160,14 +145,15 @@ void add_import(CLI::App& app, action& chosen) {
   auto o = std::make_shared<import_options>();
   o->model.name.clear();
   o->model.classes = 0;
-  CLI::App* command = app.add_subcommand(
-      "import",
-      "takes a network's weights from PyTorch (a .pth file of a state dict; nothing in it is run) or a safetensors file, under\n"
-      "torchvision's names or ours, and writes a weights file for the other commands");
+  CLI::App* command =
+      app.add_subcommand("import",
+                         "takes a network's weights from PyTorch (a .pth file of a state dict; nothing in it is run), NumPy "
+                         "(.npz) or a safetensors\n"
+                         "file, under torchvision's names or ours, and writes a weights file for the other commands");
   command->add_option("--model", o->model.name, "network that the weights are for")
       ->required()
       ->check(CLI::IsMember(model_names()));
-  command->add_option("--from", o->from, ".pth or .safetensors file to read")->required();
+  command->add_option("--from", o->from, ".pth, .npz or .safetensors file to read")->required();
   command->add_option("--out", o->out, "weights file to write")->required();
   command->add_option("--classes", o->model.classes, "outputs (default: as many as the file has)")->check(CLI::Range(1, 1 << 20));
   command->add_option("--image-size", o->model.image_size, "pixels a side (default: the model's own)")

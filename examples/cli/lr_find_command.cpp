@@ -11,6 +11,7 @@
 
 #include "commands.hpp"
 #include "data_source.hpp"
+#include "fine_tuning.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
 #include "recipe_options.hpp"
@@ -48,11 +49,14 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   minicnn::image_dataset data = open_data(o.data);
   if (data.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data.classes.size());
   std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  choose_channels(data, o.overrides);
   if (const std::string text = adapt_to_small_pictures(r, o.overrides, data); !text.empty()) say(text);
   const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed);
   r.model.classes = static_cast<int>(data.classes.size());
   r.model.channels = data.channels;
   minicnn::network<float> net = make_model(r.model, r.seed, o.threads);
+  if (o.overrides.init_from) say(begin_with_weights(net, r, *o.overrides.init_from, data.classes));
+  if (const std::string text = freeze_layers(net, r); !text.empty()) say(text);
   net.reserve({r.batch_size, r.model.channels, r.model.image_size, r.model.image_size});
   const std::unique_ptr<minicnn::optimizer<float>> optimizer = make_optimizer(r, net);
 
@@ -144,6 +148,7 @@ void add_lr_find(CLI::App& app, action& chosen) {
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read");
   command->add_flag("--json", o->json, "one JSON object with the suggestion and the whole curve");
   command->callback([o, &chosen] {
+    adopt_model(o->overrides);
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);
     o->test.lowest = o->lowest.value_or(r.optimizer == "sgd" ? 1e-4 : 1e-6);

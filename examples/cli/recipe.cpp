@@ -4,6 +4,8 @@
 #include <minicnn/train/schedule.hpp>
 #include <minicnn/train/size_schedule.hpp>
 
+#include "fine_tuning.hpp"
+
 namespace cli {
 
 using minicnn::fail;
@@ -106,10 +108,11 @@ recipe make_recipe(const recipe_overrides& o) {
   if (o.image_size || (r.model.name != "alexnet-bn" && r.model.name != "alexnet-small")) r.sizes.clear();
   apply(r.sizes, o.sizes);
   const std::vector<minicnn::size_step> sizes = minicnn::parse_sizes(r.sizes);
-  if (o.sizes && !sizes.empty()) r.model.image_size = static_cast<int>(sizes.back().size);
+  if (o.sizes && !sizes.empty()) r.model.image_size = static_cast<int>(largest_size(sizes.back()));
   apply(r.model.image_size, o.image_size);
   if (o.padded) r.model.padded = *o.padded == "on";
   apply(r.model.pooled, o.pooled);
+  apply(r.model.transform_input, o.transform_input);
   apply(r.model.dropout, o.dropout);
   apply(r.model.init, o.init);
   apply(r.epochs, o.epochs);
@@ -139,6 +142,8 @@ recipe make_recipe(const recipe_overrides& o) {
   apply(r.val_every, o.val_every);
   apply(r.precision, o.precision);
   apply(r.tta, o.tta);
+  apply(r.freeze, o.freeze);
+  r.rates = o.rates;
   if (o.no_augment) r.augment = false;
   if (r.tta == "ten-crop" && r.picture.resize == "crop" && r.picture.crop_fraction >= 1) r.picture.crop_fraction = 0.875;
 
@@ -163,6 +168,7 @@ recipe make_recipe(const recipe_overrides& o) {
   check("--val-fraction", r.val_fraction, 0.0, 0.9);
   check<std::int64_t>("--limit", r.limit, 0, std::int64_t{1} << 40);
   check_init(r.model.init);
+  for (const std::string& text : r.rates) (void)parse_group_rate(text);
   r.model = completed(r.model);
   (void)minicnn::parse_schedule(r.schedule);
   if (r.optimizer != "sgd" && r.optimizer != "adam" && r.optimizer != "adamw")
@@ -188,40 +194,45 @@ picture_options picture_from_json(const nlohmann::ordered_json& text) {
 }
 
 nlohmann::ordered_json to_json(const recipe& r) {
-  return {{"preset", r.preset},
-          {"model", to_json(r.model)},
-          {"picture", to_json(r.picture)},
-          {"epochs", r.epochs},
-          {"batch_size", r.batch_size},
-          {"accumulate", r.accumulate},
-          {"optimizer", r.optimizer},
-          {"momentum", r.momentum},
-          {"nesterov", r.nesterov},
-          {"learning_rate", r.learning_rate},
-          {"schedule", r.schedule},
-          {"warmup", r.warmup},
-          {"weight_decay", r.weight_decay},
-          {"gradient_decay", r.gradient_decay},
-          {"l2", r.l2},
-          {"label_smoothing", r.label_smoothing},
-          {"clip_norm", r.clip_norm},
-          {"augment", r.augment},
-          {"crop", r.crop},
-          {"crop_scale", r.crop_scale},
-          {"crop_padding", r.crop_padding},
-          {"mirror", r.mirror},
-          {"jitter", r.jitter},
-          {"lighting", r.lighting},
-          {"erase", r.erase},
-          {"sizes", r.sizes},
-          {"ema", r.ema},
-          {"patience", r.patience},
-          {"val_every", r.val_every},
-          {"precision", r.precision},
-          {"tta", r.tta},
-          {"seed", r.seed},
-          {"val_fraction", r.val_fraction},
-          {"limit", r.limit}};
+  nlohmann::ordered_json text{{"preset", r.preset},
+                              {"model", to_json(r.model)},
+                              {"picture", to_json(r.picture)},
+                              {"epochs", r.epochs},
+                              {"batch_size", r.batch_size},
+                              {"accumulate", r.accumulate},
+                              {"optimizer", r.optimizer},
+                              {"momentum", r.momentum},
+                              {"nesterov", r.nesterov},
+                              {"learning_rate", r.learning_rate},
+                              {"schedule", r.schedule},
+                              {"warmup", r.warmup},
+                              {"weight_decay", r.weight_decay},
+                              {"gradient_decay", r.gradient_decay},
+                              {"l2", r.l2},
+                              {"label_smoothing", r.label_smoothing},
+                              {"clip_norm", r.clip_norm},
+                              {"augment", r.augment},
+                              {"crop", r.crop},
+                              {"crop_scale", r.crop_scale},
+                              {"crop_padding", r.crop_padding},
+                              {"mirror", r.mirror},
+                              {"jitter", r.jitter},
+                              {"lighting", r.lighting},
+                              {"erase", r.erase},
+                              {"sizes", r.sizes},
+                              {"ema", r.ema},
+                              {"patience", r.patience},
+                              {"val_every", r.val_every},
+                              {"precision", r.precision},
+                              {"tta", r.tta},
+                              {"seed", r.seed},
+                              {"val_fraction", r.val_fraction},
+                              {"limit", r.limit}};
+  // Where they are used alone: runs of versions without them can be resumed.
+  if (!r.init_from.empty()) text["init_from"] = r.init_from;
+  if (!r.freeze.empty()) text["freeze"] = r.freeze;
+  if (!r.rates.empty()) text["rates"] = r.rates;
+  return text;
 }
 
 }  // namespace cli

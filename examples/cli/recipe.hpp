@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model.hpp"
 
@@ -55,12 +56,20 @@ struct recipe {
   std::uint64_t seed = 0;
   double val_fraction = 0.1;
   std::int64_t limit = 0;  ///< images used, 0: all
+  /// Of a run that begins with weights from a file: that file's checksum. Its path does not decide the result.
+  std::string init_from;
+  std::string freeze;              ///< layers that stay as they are: beginnings of names with commas between, or "body"
+  std::vector<std::string> rates;  ///< NAME:FACTOR, of layers that learn faster or slower than the others
 };
 
 /// Options given on the command line; what is absent is the preset's.
 struct recipe_overrides {
   std::string preset = "best";
-  std::optional<std::string> precision, model, optimizer, schedule, init, sizes, tta, padded;
+  std::optional<std::string> precision, model, optimizer, schedule, init, sizes, tta, padded, freeze;
+  std::optional<std::string> init_from;  ///< path of a weights file
+  std::vector<std::string> rates;
+  std::optional<int> channels;
+  std::optional<bool> transform_input;  ///< of the file's network; no option of its own
   std::optional<int> epochs, batch_size, accumulate, image_size, patience, val_every, pooled;
   std::optional<double> learning_rate, warmup, weight_decay, l2, dropout, label_smoothing, clip_norm, val_fraction;
   std::optional<double> crop_scale, jitter, lighting, erase, ema;

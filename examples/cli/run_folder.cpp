@@ -147,6 +147,10 @@ void check_same(const minicnn::safetensors_file& from, const char* key, const js
     if (!before.contains(name) || before.at(name) != value)
       fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ",
                          before.contains(name) ? before.at(name).dump() : "nothing", ", this call says ", value.dump());
+  for (const auto& [name, value] : before.items())
+    if (!now.contains(name))
+      fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ", value.dump(),
+                         ", this call says nothing");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "commands.hpp"
 #include "data_source.hpp"
+#include "fine_tuning.hpp"
 #include "recipe_options.hpp"
 #include "training.hpp"
 #include "whole_number.hpp"
@@ -41,9 +42,11 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--model", o.model, "network (default: the preset's)")->check(CLI::IsMember(model_names()));
   command.add_option("--image-size", o.image_size,
                      "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192)");
-  command.add_option("--sizes", o.sizes,
-                     "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, for networks that take any size "
-                     "(default: best 128:0,160:0.7, else --image-size)");
+  command.add_option(
+      "--sizes", o.sizes,
+      "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, or in turn from epoch to epoch, SIZE/SIZE, for networks that "
+      "take any size "
+      "(default: best 128:0,160:0.7, else --image-size)");
   command.add_option("--padded", o.padded, "alexnet-bn: padded conv1 and pools (default: best on, else off)")
       ->check(CLI::IsMember({"on", "off"}));
   command.add_option("--pooled", o.pooled,
@@ -100,6 +103,23 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       ->check(whole_number());
   command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)");
   command.add_option("--limit", o.limit, "use only so many images, stratified; 0: all (default: 0)");
+  command
+      .add_option("--channels", o.channels,
+                  "1: pictures are turned grey; 3: grey ones get three equal channels (default: those of --init-from, else the "
+                  "data's)")
+      ->check(CLI::IsMember({1, 3}));
+  command.add_option("--init-from", o.init_from,
+                     "weights to begin with: safetensors, .pth or .npz, under our names or torchvision's; a last layer for other "
+                     "classes is left out (default: random ones)");
+  command.add_option("--freeze", o.freeze,
+                     "layers that stay as they are: beginnings of names, NAME,NAME, or body for all but the last layer; their "
+                     "batch norm uses its running statistics (default: none)");
+  command
+      .add_option(
+          "--rate", o.rates,
+          "NAME:FACTOR, layers that learn faster or slower; NAME as for --freeze, body or head; may be repeated, and later "
+          "ones win (default: all at the learning rate)")
+      ->delimiter(',');
   command.add_flag("--no-augment", o.no_augment, "no random crops, mirror images, colours or erasing");
 }
 
@@ -126,6 +146,7 @@ void add_train(CLI::App& app, action& chosen) {
   command->add_flag("--no-color", o->no_color, "no colours on a terminal (so does the environment's NO_COLOR)");
   command->add_flag("--dry-run", o->dry_run, "plan, memory and time per epoch only; writes nothing");
   command->callback([o, command, &chosen] {
+    adopt_model(o->overrides, o->resume ? o->out : "");
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);
     if (o->workers < 0 || o->workers > 256) throw usage_error(minicnn::text_of("--workers ", o->workers, ": wanted 0 to 256"));

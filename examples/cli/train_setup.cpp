@@ -8,6 +8,7 @@
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/sgd.hpp>
 
+#include "fine_tuning.hpp"
 #include "small_pictures.hpp"
 
 namespace cli {
@@ -71,13 +72,17 @@ minicnn::image_transform training_transform(const recipe& r, minicnn::image_tran
 std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minicnn::network<float>& net) {
   std::vector<minicnn::parameter_rule> rules;
   if (r.l2 > 0) rules.push_back({.kind = "dense", .l2 = r.l2});
+  std::unique_ptr<minicnn::optimizer<float>> made;
   if (r.optimizer == "sgd")
-    return std::make_unique<minicnn::sgd<float>>(
+    made = std::make_unique<minicnn::sgd<float>>(
         net, minicnn::sgd_options{r.learning_rate, r.momentum, r.nesterov, r.weight_decay, r.gradient_decay, std::move(rules)});
-  return std::make_unique<minicnn::adam<float>>(
-      net,
-      minicnn::adam_options{
-          .learning_rate = r.learning_rate, .weight_decay = r.weight_decay, .l2 = r.gradient_decay, .rules = std::move(rules)});
+  else
+    made = std::make_unique<minicnn::adam<float>>(
+        net,
+        minicnn::adam_options{
+            .learning_rate = r.learning_rate, .weight_decay = r.weight_decay, .l2 = r.gradient_decay, .rules = std::move(rules)});
+  set_group_rates(*made, net, r);
+  return made;
 }
 
 json describe_data(const minicnn::image_dataset& data, const minicnn::data_split& split) {

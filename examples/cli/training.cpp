@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <filesystem>
 #include <minicnn/graph/summary.hpp>
 #include <minicnn/io/checkpoint.hpp>
 #include <minicnn/io/utf8.hpp>
@@ -14,6 +15,7 @@
 
 #include "commands.hpp"
 #include "data_source.hpp"
+#include "fine_tuning.hpp"
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "named_model.hpp"
@@ -61,6 +63,7 @@ training::training(const train_options& o, recipe r)
   for (const std::string& name : data_.classes)
     if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o.data, ": the class name \"", name, "\" is not UTF-8");
   std::erase_if(data_.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  choose_channels(data_, o.overrides);
   if (const std::string text = adapt_to_small_pictures(recipe_, o.overrides, data_); !text.empty()) note("%s\n", text.c_str());
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed);
   recipe_.model.classes = static_cast<int>(data_.classes.size());
@@ -71,8 +74,10 @@ training::training(const train_options& o, recipe r)
   net_ = std::make_unique<network>(make_named_model(recipe_.model, o.threads, recipe_.seed));
   net_->bf16(recipe_.precision == "bf16");
   note("%s", minicnn::summary_table(minicnn::summarize(*net_)).c_str());
+  take_initial_weights();
+  if (const std::string text = freeze_layers(*net_, recipe_); !text.empty()) note("%s\n", text.c_str());
   index_t largest = 0;
-  for (const minicnn::size_step& s : sizes()) largest = (std::max)(largest, s.size);
+  for (const minicnn::size_step& s : sizes()) largest = (std::max)(largest, largest_size(s));
   if (largest == 0) largest = recipe_.model.image_size;
   net_->reserve({recipe_.batch_size, recipe_.model.channels, largest, largest});
   optimizer_ = make_optimizer(recipe_, *net_);
@@ -82,6 +87,22 @@ training::training(const train_options& o, recipe r)
        static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
        static_cast<double>(net_->training_memory_bytes()) / 1048576);
   picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad);
+}
+
+/// A run that is resumed has its weights already; the file then only says that the call is the same as before.
+void training::take_initial_weights() {
+  if (!o_.overrides.init_from) return;
+  const std::string& path = *o_.overrides.init_from;
+  std::error_code problem;
+  if (o_.resume && !std::filesystem::exists(path, problem)) {
+    recipe_.init_from = recorded_checksum(o_.out);
+    note("%s: is gone; the run goes on without it\n", path.c_str());
+    return;
+  }
+  const std::filesystem::path folder = std::filesystem::weakly_canonical(path, problem).parent_path();
+  if (o_.overwrite && folder == std::filesystem::weakly_canonical(o_.out, problem))
+    throw usage_error("--init-from " + path + ": is part of the run that --overwrite replaces");
+  note("%s\n", begin_with_weights(*net_, recipe_, path, data_.classes).c_str());
 }
 
 minicnn::loader_options training::loader_options(bool for_training) const {
@@ -192,6 +213,7 @@ std::vector<minicnn::size_step> training::sizes() const { return minicnn::parse_
 void training::measure_costs(minicnn::fit_options& f) {
   network net = make_named_model(recipe_.model, o_.threads, recipe_.seed);
   net.bf16(recipe_.precision == "bf16");
+  freeze_layers(net, recipe_);
   const auto optimizer = make_optimizer(recipe_, net);
   minicnn::random_stream random{minicnn::random_key(1)};
   std::vector<std::int32_t> labels(static_cast<std::size_t>(recipe_.batch_size), 0);
@@ -220,7 +242,12 @@ void training::measure_costs(minicnn::fit_options& f) {
     });
   };
   const double first = step(f.sizes.empty() ? picture_.size : f.sizes.front().size);
-  for (minicnn::size_step& s : f.sizes) s.cost = &s == &f.sizes.front() ? 1.0 : step(s.size) / first;
+  for (minicnn::size_step& s : f.sizes) {
+    const auto turns = static_cast<index_t>(s.turns.size() + 1);
+    s.cost = 0;
+    for (index_t turn = 0; turn < turns; ++turn)
+      s.cost += (turn == 0 && &s == &f.sizes.front() ? 1.0 : step(size_in_epoch(s, turn)) / first) / static_cast<double>(turns);
+  }
   const minicnn::tensor<float> x = images(evaluation_batch_size, picture_.size);
   minicnn::workspace<float> space(net.threads());
   const double validation = seconds([&] { net.predict(x, space); });
@@ -307,6 +334,7 @@ void training::save_config() const {
   gethostname(host, sizeof host - 1);
   folder_->write_config({{"command", o_.command},
                          {"data", o_.data},
+                         {"init_from", o_.overrides.init_from.value_or("")},
                          {"recipe", to_json(recipe_)},
                          {"threads", net_->threads()},
                          {"workers", o_.workers},

@@ -45,6 +45,7 @@ class training {
   using data_loader = minicnn::loader<float>;
   using loop = minicnn::fitter<float, minicnn::softmax_cross_entropy<float>, data_loader, data_loader>;
 
+  void take_initial_weights();
   weights_info info() const;
   void measure_costs(minicnn::fit_options& f);
   minicnn::loader_options loader_options(bool training) const;

@@ -1,0 +1,186 @@
+#include "fine_tuning.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <minicnn/data/picture_source.hpp>
+#include <minicnn/io/crc32.hpp>
+#include <minicnn/io/transfer.hpp>
+#include <set>
+
+#include "commands.hpp"
+#include "data_source.hpp"
+#include "foreign_weights.hpp"
+
+namespace cli {
+
+using json = nlohmann::ordered_json;
+using minicnn::fail;
+using minicnn::file_error;
+using minicnn::index_t;
+using minicnn::option_error;
+using minicnn::text_of;
+
+namespace {
+
+std::string checksum_of(const std::string& path) {
+  const minicnn::input_file file(path);
+  std::string part;
+  std::uint32_t sum = 0;
+  for (index_t at = 0; at < file.size(); at += static_cast<index_t>(part.size())) {
+    part.resize(static_cast<std::size_t>((std::min)(file.size() - at, index_t{1} << 20)));
+    file.read_at(at, part.data(), static_cast<index_t>(part.size()));
+    sum = minicnn::crc32(part, sum);
+  }
+  char text[16];
+  std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(sum));
+  return std::string("crc32:") + text;
+}
+
+/// A metadata entry of one of our files as JSON; null where there is none.
+json metadata_of(const std::string& path, const char* key) {
+  if (kind_of_weights(path) != weights_kind::safetensors) return nullptr;
+  const auto file = minicnn::safetensors_file::open(path);
+  const std::string* text = file.find_metadata(key);
+  if (text == nullptr) return nullptr;
+  const json value = json::parse(*text, nullptr, false);
+  return value.is_discarded() ? json() : value;
+}
+
+/// Input channels that the file's network has, 0 if its tensors do not say.
+int channels_of_weights(const std::string& path) {
+  return with_weights_file(path, [](const auto& file) {
+    // The first convolution is the only one whose kernels see 1 or 3 channels.
+    for (const auto& [name, entry] : minicnn::tensors_by_name(file))
+      if (entry->dims.rank() == 4 && entry->dims[2] > 1 && (entry->dims[1] == 1 || entry->dims[1] == 3))
+        return static_cast<int>(entry->dims[1]);
+    return 0;
+  });
+}
+
+bool belongs(std::string_view name, const std::string& prefix, bool head) {
+  return prefix == "head" ? head : prefix == "body" ? !head : name.starts_with(prefix);
+}
+
+/// Layers that have parameters, in order.
+std::vector<std::string> layer_names(const minicnn::network<float>& net) {
+  std::vector<std::string> names;
+  for (const minicnn::parameter_info& p : net.parameters()) {
+    const std::string& name = net.nodes()[static_cast<std::size_t>(p.node)].name;
+    if (names.empty() || names.back() != name) names.push_back(name);
+  }
+  return names;
+}
+
+[[noreturn]] void no_such_layer(const std::string& option, const std::string& prefix, const minicnn::network<float>& net) {
+  throw usage_error(text_of(option, ": no layer's name begins with \"", prefix, "\"; there are ", list_of(layer_names(net))));
+}
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> items;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = (std::min)(text.find(',', at), text.size());
+    items.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return items;
+}
+
+}  // namespace
+
+void adopt_model(recipe_overrides& o, const std::string& run) {
+  if (!o.init_from) return;
+  std::error_code problem;
+  const bool gone = !run.empty() && !std::filesystem::exists(*o.init_from, problem);
+  const std::string path = gone ? run + "/last.safetensors" : *o.init_from;
+  const json text = metadata_of(path, "model");
+  if (!text.is_object() || !text.contains("image_size")) return;
+  const model_options known = model_from_json(text);
+  if (o.model && *o.model != known.name)
+    throw usage_error(text_of(path, ": holds the weights of ", known.name, ", not of --model ", *o.model));
+  o.model = known.name;
+  o.transform_input = known.transform_input;
+  if (known.name != "alexnet-bn") return;
+  if (o.padded && (*o.padded == "on") != known.padded)
+    throw usage_error(text_of(path, ": holds a network with --padded ", known.padded ? "on" : "off", ", not ", *o.padded));
+  o.padded = known.padded ? "on" : "off";
+  if (!o.pooled) o.pooled = known.pooled;
+}
+
+void choose_channels(minicnn::image_dataset& data, const recipe_overrides& o) {
+  std::error_code problem;
+  int wanted = o.channels.value_or(0);
+  if (wanted == 0 && o.init_from && std::filesystem::exists(*o.init_from, problem)) wanted = channels_of_weights(*o.init_from);
+  if (wanted != 0 && wanted != data.channels) convert_channels(data, wanted);
+}
+
+std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const std::string& path,
+                               const std::vector<std::string>& classes) {
+  const json told = metadata_of(path, "classes");
+  const bool other_classes = told.is_array() && told != json(classes);
+  r.init_from = checksum_of(path);
+  const minicnn::transfer_result got = with_weights_file(path, [&](const auto& file) {
+    return minicnn::transfer_named_weights(net, file, names_in(file, r.model.name, net), other_classes);
+  });
+  if (got.loaded.empty()) fail<file_error>(path, ": has no tensors for ", r.model.name);
+  std::string text = text_of("weights to begin with: ", path, ", ", got.loaded.size(), " tensors");
+  if (got.skipped.empty()) return text + ", all there are";
+  text += text_of("; with first values, as ", other_classes ? "its classes are others" : "it has none that fit", ": ");
+  return text + list_of(got.skipped);
+}
+
+std::string recorded_checksum(const std::string& run) {
+  const json text = metadata_of(run + "/last.safetensors", "recipe");
+  return text.is_object() ? text.value("init_from", std::string()) : std::string();
+}
+
+std::string freeze_layers(minicnn::network<float>& net, const recipe& r) {
+  if (r.freeze.empty()) return "";
+  const auto names = layer_names(net);
+  for (const std::string& prefix : split_at_commas(r.freeze)) {
+    if (prefix == "body") {
+      minicnn::freeze_body(net);
+      continue;
+    }
+    const auto begins = [&](const std::string& name) { return name.starts_with(prefix); };
+    if (prefix.empty() || std::none_of(names.begin(), names.end(), begins)) no_such_layer("--freeze", prefix, net);
+    net.freeze(prefix);
+  }
+  index_t learning = 0;
+  for (const minicnn::parameter_info& p : net.parameters())
+    if (p.trainable) learning += p.dims.size();
+  if (learning == 0) throw usage_error("--freeze " + r.freeze + ": leaves nothing to train");
+  return text_of("frozen: ", r.freeze, "; ", learning, " of ", net.parameter_count(), " parameters learn");
+}
+
+group_rate parse_group_rate(const std::string& text) {
+  group_rate out;
+  const std::size_t colon = text.rfind(':');
+  const std::size_t at = colon == text.npos ? text.size() : colon + 1;
+  const auto [end, failure] = std::from_chars(text.data() + at, text.data() + text.size(), out.factor);
+  if (failure != std::errc() || end != text.data() + text.size() || !(out.factor > 0 && out.factor <= 1e6))
+    fail<option_error>("--rate ", text, ": wanted NAME:FACTOR, a factor above 0 and up to 1e6");
+  out.prefix = text.substr(0, colon);
+  if (out.prefix.empty()) fail<option_error>("--rate ", text, ": wanted the beginning of a layer's name, body or head");
+  return out;
+}
+
+void set_group_rates(minicnn::optimizer<float>& optimizer, const minicnn::network<float>& net, const recipe& r) {
+  const std::vector<int> heads = minicnn::head_nodes(net);
+  for (const std::string& text : r.rates) {
+    const group_rate group = parse_group_rate(text);
+    bool found = false, learns = false;
+    optimizer.configure([&](const minicnn::parameter_info& p, std::string_view, minicnn::parameter_settings& settings) {
+      const bool head = std::find(heads.begin(), heads.end(), p.node) != heads.end();
+      if (!belongs(p.name, group.prefix, head)) return;
+      settings.learning_rate_scale = group.factor;
+      found = true;
+      learns = learns || p.trainable;
+    });
+    if (!found) no_such_layer("--rate " + text, group.prefix, net);
+    if (!learns) throw usage_error("--rate " + text + ": these layers are frozen");
+  }
+}
+
+}  // namespace cli

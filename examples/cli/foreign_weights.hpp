@@ -1,0 +1,39 @@
+#pragma once
+// Weights files of whatever kind, and whose names their tensors have.
+
+#include <minicnn/io/named_weights.hpp>
+#include <minicnn/io/npz_reader.hpp>
+#include <minicnn/io/pth.hpp>
+#include <minicnn/io/safetensors.hpp>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+enum class weights_kind { safetensors, pth, npz };
+
+/// By its first bytes, and for a zip archive by what is in it. Throws minicnn::file_error if it cannot be read.
+weights_kind kind_of_weights(const std::string& path);
+
+/// Calls `use` with the file opened as what it is. Throws minicnn::file_error.
+template <class F>
+decltype(auto) with_weights_file(const std::string& path, const F& use) {
+  switch (kind_of_weights(path)) {
+    case weights_kind::pth:
+      return use(minicnn::pth_file::open(path));
+    case weights_kind::npz:
+      return use(minicnn::npz_file::open(path));
+    default:
+      return use(minicnn::safetensors_file::open(path));
+  }
+}
+
+/// The names that the file has: torchvision's or ours, whichever more of its tensors are called by.
+template <class File>
+std::vector<minicnn::tensor_name> names_in(const File& file, const std::string& model, const minicnn::network<float>& net) {
+  auto theirs = minicnn::torchvision_names(model, net);
+  auto ours = minicnn::own_names(net);
+  return count_present(file, ours) > count_present(file, theirs) ? ours : theirs;
+}
+
+}  // namespace cli
