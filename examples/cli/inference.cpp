@@ -89,13 +89,15 @@ std::vector<double> log_mean(std::span<const double> values, index_t rows, index
 
 }  // namespace
 
-predictor::predictor(const loaded_model& model, const std::string& tta, int batch_size)
+predictor::predictor(const loaded_model& model, const std::string& tta, int batch_size, bool keep_size)
     : model_(model),
       views_(transforms(model.info, tta)),
       at_once_((std::max)(index_t{1}, batch_size / views())),
       image_elements_(model.info.model.channels * model.info.picture.size * model.info.picture.size),
       workspaces_(static_cast<std::size_t>(model.net.threads())),
-      space_(model.net.threads()) {
+      space_(model.net.threads()),
+      keep_size_(keep_size) {
+  if (keep_size && tta == "ten-crop") throw usage_error("--keep-size: goes with --tta none or flip, not with ten-crop");
   // Whether Winograd pays depends on the batch; a picture's answer is not to depend on its company.
   space_.winograd(false);
 }
@@ -111,8 +113,57 @@ std::string predictor::prepare(const minicnn::image_u8& image, float* out, minic
   return "";
 }
 
+/// One picture at its own size, whatever the sides.
+predictor::result predictor::run_alone(minicnn::picture_source& source, index_t chosen) {
+  result out;
+  minicnn::image_workspace& workspace = workspaces_.front();
+  const minicnn::image_u8* image = &source.get(chosen, workspace);
+  const index_t channels = model_.info.model.channels;
+  if (image->channels != channels) {
+    out.reason = minicnn::text_of("has ", image->channels, " channels, the network wants ", channels);
+    return out;
+  }
+  if (const index_t padding = model_.info.picture.padding; padding > 0) {
+    minicnn::pad(*image, padding, workspace.padded);
+    image = &workspace.padded;
+  }
+  const index_t height = image->height, width = image->width;
+  minicnn::tensor<float> input({views(), channels, height, width});
+  float* place = input.data();
+  for (const minicnn::image_transform& view : views_) {
+    minicnn::resize_plan as_it_is;
+    as_it_is.source = {0, 0, height, width};
+    as_it_is.height = height, as_it_is.width = width;
+    as_it_is.window = {0, 0, height, width};
+    as_it_is.mirrored = view.mirrored;
+    workspace.resize.run(*image, as_it_is, view.normalize.affine(), place);
+    place += channels * height * width;
+  }
+  try {
+    const minicnn::tensor<float> logits(model_.net.predict(input, space_));
+    for (const float z : logits)
+      if (!std::isfinite(z)) fail("the network's outputs are not finite numbers: these weights are of no use");
+    const index_t classes = logits.dims().size_from(1);
+    out.log_probabilities =
+        log_mean(log_softmax({logits.begin(), logits.end()}, classes, model_.info.temperature), views(), classes);
+  } catch (const minicnn::shape_error& e) {
+    out.reason = minicnn::text_of("at ", height, " x ", width, " pixels: ", e.what());
+  }
+  return out;
+}
+
 std::vector<predictor::result> predictor::run(const minicnn::image_dataset& data, std::span<const index_t> chosen) {
   const auto count = static_cast<index_t>(chosen.size());
+  if (keep_size_) {
+    minicnn::picture_source pictures(data);
+    std::vector<result> alone(chosen.size());
+    for (std::size_t i = 0; i < chosen.size(); ++i) try {
+        alone[i] = run_alone(pictures, chosen[i]);
+      } catch (const minicnn::file_error& e) {
+        alone[i].reason = without_path(e.what(), data.samples[static_cast<std::size_t>(chosen[i])].path);
+      }
+    return alone;
+  }
   const index_t channels = model_.info.model.channels, side = model_.info.picture.size;
   if (input_.dims().rank() == 0 || input_.dim(0) < count * views())
     input_ = minicnn::tensor<float>({count * views(), channels, side, side});

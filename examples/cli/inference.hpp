@@ -49,8 +49,8 @@ class predictor {
   };
 
   /// `model` must outlive it. Probabilities are averaged over the views of `tta`; throws usage_error if the file's pictures
-  /// have no margin for ten crops.
-  predictor(const loaded_model& model, const std::string& tta, int batch_size);
+  /// have no margin for ten crops. With `keep_size` a picture is neither resized nor cut, and goes through the network alone.
+  predictor(const loaded_model& model, const std::string& tta, int batch_size, bool keep_size = false);
 
   minicnn::index_t views() const { return static_cast<minicnn::index_t>(views_.size()); }
 
@@ -63,6 +63,7 @@ class predictor {
   std::vector<result> run(const minicnn::image_dataset& data, std::span<const minicnn::index_t> chosen);
 
  private:
+  result run_alone(minicnn::picture_source& source, minicnn::index_t chosen);
   std::string prepare(const minicnn::image_u8& image, float* out, minicnn::image_workspace& workspace) const;
 
   const loaded_model& model_;
@@ -71,6 +72,7 @@ class predictor {
   minicnn::tensor<float> input_;
   std::vector<minicnn::image_workspace> workspaces_;
   minicnn::workspace<float> space_;
+  bool keep_size_;
 };
 
 }  // namespace cli

@@ -27,7 +27,7 @@ struct predict_options {
   inference_options inference;
   std::vector<std::string> paths;
   int top_k = 0;  ///< 0: one class as text and CSV, all of them as JSON
-  bool json = false, csv = false;
+  bool json = false, csv = false, keep_size = false;
 };
 
 std::string csv_header(std::size_t shown) {
@@ -55,7 +55,7 @@ int predict_command(const predict_options& o) {
   catch_interrupts();
   const loaded_model model = load_for_inference(o.inference);
   const std::vector<std::string>& classes = model.info.classes;
-  predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size);
+  predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size, o.keep_size);
   const std::size_t usual = o.json ? classes.size() : 1;
   const std::size_t shown = o.top_k == 0 ? usual : (std::min)(classes.size(), static_cast<std::size_t>(o.top_k));
 
@@ -102,6 +102,10 @@ void add_predict(CLI::App& app, action& chosen) {
                    "on standard input, MNIST's or CIFAR-10's files of pictures")
       ->required();
   add_inference_options(*command, o->inference);
+  command
+      ->add_flag("--keep-size", o->keep_size,
+                 "pictures as they are, neither resized nor cut, each alone; for networks that take any height and width")
+      ->excludes("--image-size");
   command->add_option("--top-k", o->top_k, "how many classes to show, the most probable first (default: 1; with --json all)")
       ->check(CLI::Range(1, 1 << 20));
   CLI::Option* json = command->add_flag("--json", o->json, "one JSON object a line");

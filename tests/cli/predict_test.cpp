@@ -151,3 +151,47 @@ TEST_CASE("weights files that are none are refused by name") {
     CHECK_MESSAGE(r.err.starts_with("minicnn: " + file + ": "), r.err);
   }
 }
+
+TEST_CASE("--keep-size feeds pictures as they are, of any height and width") {
+  const pictures::folder folder("keep-size");
+  cli::weights_info info;
+  info.model.name = "resnet20";
+  info.model.image_size = 32;
+  info.classes = {"cat", "dog"};
+  info.picture.size = 32;
+  info.picture.normalize = {{10, 20, 30}, {50, 60, 70}, 1};
+  const minicnn::network<float> net = cli::make_model(info.model, 3, 1);
+  minicnn::save_weights(net, folder.path("w.safetensors"), cli::to_metadata(info));
+  const std::vector<std::pair<int, int>> sides{{32, 32}, {20, 50}, {45, 33}};
+  std::string paths;
+  std::vector<double> wanted;
+  for (const auto& [height, width] : sides) {
+    const minicnn::image_u8 image = pictures::ramp(height, width);
+    const std::string name = std::to_string(height) + ".png";
+    folder.write(name.c_str(), pictures::png(image));
+    paths += " '" + folder.path(name.c_str()) + "'";
+    minicnn::tensor<float> x({1, 3, height, width});
+    for (int i = 0; i < height * width; ++i)
+      for (int c = 0; c < 3; ++c)
+        x[c * height * width + i] = (static_cast<float>(image.pixels[static_cast<std::size_t>(3 * i + c)]) -
+                                     info.picture.normalize.mean[static_cast<std::size_t>(c)]) /
+                                    info.picture.normalize.deviation[static_cast<std::size_t>(c)];
+    const minicnn::tensor<float> logits = net.predict(x);
+    wanted.push_back(1 / (1 + std::exp(static_cast<double>(logits[0]) - logits[1])));
+  }
+  const std::string all = "predict --json --keep-size --weights '" + folder.path("w.safetensors") + "'" + paths;
+  const auto r = run(all);
+  INFO(r.err);
+  CHECK(r.code == 0);
+  const auto lines = r.lines();
+  REQUIRE(lines.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i)
+    CHECK(nlohmann::json::parse(lines[i])["probabilities"]["dog"].get<double>() == doctest::Approx(wanted[i]).epsilon(1e-5));
+  CHECK(run(all + " --tta flip").code == 0);
+  CHECK(run(all + " --tta ten-crop").code == 2);
+  CHECK(run(all + " --image-size 40").code == 2);
+  // Dense layers after maps of a fixed size take one size only.
+  const auto fixed = run("predict --keep-size" + weights().option() + paths);
+  CHECK(fixed.code == 1);
+  CHECK(contains(fixed.err, "at 20 x 50 pixels"));
+}

@@ -168,22 +168,22 @@ TEST_CASE("a fine-tuning that is told to end goes on to the same bytes, even wit
   const two_tasks t;
   const std::string options =
       "--init-from " + t.path("base/best.safetensors") + " --freeze conv1,bn1 --rate body:0.1 --rate head:2";
-  REQUIRE(run(t.train("whole", options, 40)).code == 0);
+  REQUIRE(run(t.train("whole", options, 10)).code == 0);
   const std::string report = t.path("broken/report.html");
-  const std::string line = "'" MINICNN_PROGRAM "' " + t.train("broken", options, 40) +
+  const std::string line = "'" MINICNN_PROGRAM "' " + t.train("broken", options, 10) +
                            " 2>/dev/null >/dev/null & p=$!; while [ ! -f " + report +
                            " ] && kill -0 $p 2>/dev/null; do sleep 0.01; done; kill -TERM $p 2>/dev/null; wait $p";
   const int status = std::system(line.c_str());
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 130);
-  CHECK(contains(run(t.train("broken", "--resume --model resnet20", 40)).err, "init_from"));
+  CHECK(contains(run(t.train("broken", "--resume --model resnet20", 10)).err, "init_from"));
   CHECK(contains(
       run(t.train("broken",
-                  "--resume --rate body:0.2 --rate head:2 --freeze conv1,bn1 --init-from " + t.path("base/best.safetensors"), 40))
+                  "--resume --rate body:0.2 --rate head:2 --freeze conv1,bn1 --init-from " + t.path("base/best.safetensors"), 10))
           .err,
       "rates"));
   std::filesystem::remove(t.file("base/best.safetensors"));
-  const auto resumed = run(t.train("broken", options + " --resume", 40));
+  const auto resumed = run(t.train("broken", options + " --resume", 10));
   INFO(resumed.err);
   CHECK(resumed.code == 0);
   for (const char* name : {"last.safetensors", "best.safetensors"})
