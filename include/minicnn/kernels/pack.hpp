@@ -67,8 +67,8 @@ struct pack_across_kernel {
   }
 };
 
-/// to[k * width + i] = from[k * stride + i] for i < count, k < depth; zero for i in [count, width). Rows of `from` have `room`
-/// elements that may be read.
+/// to[k * width + i] = from[k * stride + i] for i < count, k < depth; anything for i in [count, width). Rows of `from` have
+/// `room` elements that may be read.
 struct pack_along_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(T* to, index_t width, const T* from, index_t stride, index_t count, index_t room,
@@ -83,7 +83,15 @@ struct pack_along_kernel {
         }
       return;
     }
-    for (index_t k = 0; k < depth; ++k) {
+    index_t k = 0;
+    // Whole vectors read on into the next rows, which are there but for the last ones; lanes beyond `count` are padding.
+    for (const index_t end = (depth - 1) * stride + room; k * stride + width + lanes <= end; ++k)
+      for (index_t i = 0; i < width; i += lanes) {
+        vec<T, V> x;
+        load<V>(x, from + k * stride + i);
+        store<V>(to + k * width + i, x);
+      }
+    for (; k < depth; ++k) {
       for (index_t i = 0; i < count; ++i) to[k * width + i] = from[k * stride + i];
       for (index_t i = count; i < width; ++i) to[k * width + i] = T{0};
     }

@@ -75,19 +75,23 @@ struct block_grid {
   index_t count() const { return row_blocks * column_blocks; }
 };
 
-/// Blocks of at most `most_rows` x `most_columns`, smaller if that leaves fewer than four tasks a thread. Neither cuts the
-/// summed dimension, so results do not depend on it.
+/// Blocks of at most `most_rows` x `most_columns`. Every block packs its own operands, so few large ones are best: as many as
+/// threads if they are equal within a tenth, else smaller ones, up to four a thread. Neither cuts the summed dimension, so
+/// results do not depend on it.
 inline block_grid choose_blocks(int threads, index_t m, index_t n, index_t tile_rows, index_t tile_columns, index_t most_rows,
                                 index_t most_columns) {
-  index_t rows = even_piece(m, most_rows, tile_rows), columns = even_piece(n, most_columns, tile_columns);
-  const index_t wanted = threads == 1 ? 1 : index_t{4} * threads;
-  while (divide_up(m, rows) * divide_up(n, columns) < wanted && (rows > tile_rows || columns > tile_columns)) {
-    if (columns / tile_columns >= rows / tile_rows)
-      columns = round_up(columns / 2, tile_columns);
+  block_grid g{even_piece(m, most_rows, tile_rows), even_piece(n, most_columns, tile_columns), 0, 0};
+  const index_t work = round_up(m, tile_rows) * round_up(n, tile_columns);
+  for (;;) {
+    g.row_blocks = divide_up(m, g.rows);
+    g.column_blocks = divide_up(n, g.columns);
+    const bool even = g.count() % threads == 0 && 10 * g.count() * g.rows * g.columns <= 11 * work;
+    if (even || g.count() >= index_t{4} * threads || (g.rows <= tile_rows && g.columns <= tile_columns)) return g;
+    if (g.columns / tile_columns >= g.rows / tile_rows)
+      g.columns = round_up(g.columns / 2, tile_columns);
     else
-      rows = round_up(rows / 2, tile_rows);
+      g.rows = round_up(g.rows / 2, tile_rows);
   }
-  return {rows, columns, divide_up(m, rows), divide_up(n, columns)};
 }
 
 /// Where finished tiles go: row i, column j of the block is stored at `data[i * row_stride + column[j]]`.
