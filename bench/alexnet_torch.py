@@ -1,6 +1,6 @@
 """The article's AlexNet in PyTorch, for bench/compare.sh: one JSON line with images/s (median step) and peak memory.
 
-usage: /usr/bin/python3 bench/alexnet_torch.py train|infer BATCH STEPS [--channels-last] [--foreach] [--frozen]
+usage: /usr/bin/python3 bench/alexnet_torch.py train|infer BATCH STEPS [--channels-last] [--foreach] [--frozen] [--bf16]
 Needs python3-torch. Threads: OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and BLIS_NUM_THREADS, which compare.sh sets.
 """
 import json
@@ -35,6 +35,10 @@ def main():
     mode, batch, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     flags = sys.argv[4:]
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
+
+    def bf16():
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled="--bf16" in flags)
+
     net = alexnet()
     images, labels = torch.randn(batch, 3, 227, 227), torch.randint(0, 2, (batch,))
     if "--channels-last" in flags:
@@ -45,7 +49,9 @@ def main():
 
         def step():
             adam.zero_grad(set_to_none=True)
-            F.cross_entropy(net(images), labels).backward()
+            with bf16():
+                loss = F.cross_entropy(net(images), labels)
+            loss.backward()
             adam.step()
     else:
         net.eval()
@@ -54,7 +60,7 @@ def main():
                 net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, images)))
 
         def step():
-            with torch.no_grad():
+            with torch.no_grad(), bf16():
                 net(images)
     step()
     times = []

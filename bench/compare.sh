@@ -3,8 +3,10 @@
 #
 #   bench/compare.sh [train|infer] [BATCH ...]      default: train 20 64 128
 #
-# PyTorch is Debian's python3-torch with each BLAS that is installed (libblis4-openmp, libopenblas0-pthread). THREADS=n sets the
-# threads of both (default: all processors), STEPS=n the measured steps (default 4). Run it on a machine that does nothing else.
+# PyTorch is Debian's python3-torch with each BLAS that is installed (libblis4-openmp, libopenblas0-pthread). Our figure is the
+# median of runs between its runs, PyTorch's the best of its settings. THREADS=n sets the threads of both (default: all
+# processors), STEPS=n the measured steps (default 4). PRECISION=bf16: ours in bf16 against PyTorch in either precision. Run it on a
+# machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,23 +17,27 @@ batches=("$@")
 [[ ${#batches[@]} -gt 0 ]] || batches=(20 64 128)
 threads=${THREADS:-$(nproc)}
 steps=${STEPS:-4}
+precision=${PRECISION:-fp32}
 export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads BLIS_NUM_THREADS=$threads
 
 field() { sed -E "s/.*\"$1\": ?([0-9.]+).*/\1/"; }
 
 settings=("" "--channels-last")
 [[ $mode == infer ]] && settings+=("--frozen") || settings+=("--foreach" "--foreach --channels-last")
+if [[ $precision == bf16 ]]; then
+  settings+=("--bf16" "--bf16 --channels-last")
+  [[ $mode == infer ]] || settings+=("--bf16 --foreach" "--bf16 --foreach --channels-last")
+fi
 
 for batch in "${batches[@]}"; do
-  ours=0 memory=0 best=0 best_name=none
+  runs=() memory=0 best=0 best_name=none
   for blas in blis-openmp openblas-pthread; do
     folder=/usr/lib/$(uname -m)-linux-gnu/$blas
     [[ -d $folder ]] || continue
     for setting in "${settings[@]}"; do
-      line=$("$program" bench --model alexnet --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" --json 2>/dev/null)
-      speed=$(field images_per_second <<<"$line")
+      line=$("$program" bench --model alexnet --batch-size "$batch" --mode "$mode" --precision "$precision" --steps "$steps" --threads "$threads" --json 2>/dev/null)
+      runs+=("$(field images_per_second <<<"$line")")
       memory=$(field peak_rss_mib <<<"$line")
-      ours=$(printf '%s\n%s\n' "$ours" "$speed" | sort -g | tail -1)
       # shellcheck disable=SC2086
       peer=$(LD_LIBRARY_PATH=$folder /usr/bin/python3 bench/alexnet_torch.py "$mode" "$batch" "$steps" $setting)
       speed=$(field images_per_second <<<"$peer")
@@ -41,6 +47,7 @@ for batch in "${batches[@]}"; do
       fi
     done
   done
-  printf '%s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch %.2f images/s (%s), ratio %.2f\n' "$mode" "$batch" "$ours" "$memory" \
+  ours=$(printf '%s\n' "${runs[@]}" | sort -g | sed -n "$(((${#runs[@]} + 1) / 2))p")
+  printf '%s %s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch %.2f images/s (%s), ratio %.2f\n' "$mode" "$precision" "$batch" "$ours" "$memory" \
     "$best" "$best_name" "$(awk "BEGIN{print $best > 0 ? $ours / $best : 0}")"
 done
