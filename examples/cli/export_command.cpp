@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <minicnn/io/npz.hpp>
+#include <minicnn/io/onnx.hpp>
 #include <minicnn/io/pth_writer.hpp>
 #include <minicnn/io/safetensors.hpp>
 #include <minicnn/io/torchvision_names.hpp>
@@ -18,6 +19,7 @@ namespace {
 
 struct export_options {
   std::string weights, format, out, type = "f32", names;
+  bool probabilities = false;
 };
 
 using tensors = std::vector<minicnn::named_tensor<float>>;
@@ -57,9 +59,22 @@ void write_safetensors(const export_options& o, const tensors& all, const std::m
   out.write(o.out);
 }
 
+int export_onnx(const export_options& o, const minicnn::safetensors_file& file, const loaded_model& model) {
+  minicnn::onnx_options how;
+  how.probabilities = o.probabilities;
+  how.temperature = model.info.temperature;
+  how.metadata = kept_metadata(file);
+  minicnn::write_onnx(o.out, model.net, how);
+  const minicnn::shape& in = model.net.input_dims();
+  say(minicnn::text_of(o.out, ": ", model.info.model.name, " for images of ", in[1], " x ", in[2], " x ", in[3],
+                       ", result: ", o.probabilities ? "probabilities" : "logits"));
+  return exit_done;
+}
+
 int export_command(const export_options& o) {
   const auto file = minicnn::safetensors_file::open(o.weights);
   const loaded_model model = load_model(o.weights, 1);
+  if (o.format == "onnx") return export_onnx(o, file, model);
   const bool foreign = o.names.empty() ? o.format == "pth" : o.names == "torchvision";
   const auto names = foreign ? minicnn::torchvision_names(model.info.model.name, model.net) : minicnn::own_names(model.net);
   const dtype stored = o.type == "f16" ? dtype::f16 : o.type == "bf16" ? dtype::bf16 : dtype::f32;
@@ -78,17 +93,25 @@ int export_command(const export_options& o) {
 
 void add_export(CLI::App& app, action& chosen) {
   auto o = std::make_shared<export_options>();
-  CLI::App* command = app.add_subcommand("export", "writes the weights of a network for other programs");
+  CLI::App* command = app.add_subcommand("export", "writes a network, or its weights alone, for other programs");
   command->add_option("--weights", o->weights, "weights file of minicnn")->required();
-  command->add_option("--format", o->format, "safetensors; npz for NumPy; pth for PyTorch")
+  command
+      ->add_option("--format", o->format,
+                   "safetensors; npz for NumPy; pth for PyTorch; onnx: the whole network, not the weights alone")
       ->required()
-      ->check(CLI::IsMember({"safetensors", "npz", "pth"}));
+      ->check(CLI::IsMember({"safetensors", "npz", "pth", "onnx"}));
   command->add_option("--out", o->out, "file to write")->required();
   command->add_option("--dtype", o->type, "type of the parameters; running statistics of batch normalisation stay f32")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
   command->add_option("--names", o->names, "whose names the tensors have (default: torchvision for pth, else minicnn)")
       ->check(CLI::IsMember({"minicnn", "torchvision"}));
-  command->callback([o, &chosen] {
+  command->add_flag("--probabilities", o->probabilities,
+                    "onnx: softmax behind the logits, with the temperature that the weights file has");
+  command->callback([o, &chosen, command] {
+    const bool onnx = o->format == "onnx";
+    for (const char* option : {"--dtype", "--names"})
+      if (onnx && command->count(option) > 0) throw usage_error(std::string(option) + ": not with onnx, whose weights are f32");
+    if (o->probabilities && !onnx) throw usage_error("--probabilities goes with --format onnx only");
     if (o->format == "npz" && o->type == "bf16") throw usage_error("--dtype bf16: NumPy has no such type; npz takes f32 or f16");
     chosen = [o] { return export_command(*o); };
   });
