@@ -105,7 +105,7 @@ void training::take_initial_weights() {
   note("%s\n", begin_with_weights(*net_, recipe_, path, data_.classes).c_str());
 }
 
-minicnn::loader_options training::loader_options(bool for_training) const {
+minicnn::loader_options training::loader_options(bool for_training) {
   minicnn::loader_options options;
   options.batch_size = for_training ? recipe_.batch_size : evaluation_batch_size;
   options.transform = for_training ? training_transform(recipe_, picture_, data_, split_, o_.threads) : picture_;
@@ -113,6 +113,7 @@ minicnn::loader_options training::loader_options(bool for_training) const {
   options.seed = recipe_.seed;
   options.workers = o_.workers;
   options.skip_bad = o_.skip_bad;
+  options.on_read = [this](index_t done, index_t total) { progress_.update("reading pictures", done, total, ""); };
   if (o_.cache == "ram") {  // half of the memory, shared between the two loaders by their numbers of pictures
     const std::size_t mine = for_training ? split_.train.size() : split_.validation.size();
     const double share = static_cast<double>(mine) / static_cast<double>(split_.train.size() + split_.validation.size());
@@ -131,10 +132,12 @@ int training::run() {
   run_folder folder(o_.out, o_.resume ? existing_run::resume : o_.overwrite ? existing_run::overwrite : existing_run::refuse);
   folder_ = &folder;
   data_loader train(data_, split_.train, loader_options(true));
+  progress_.clear();
   report_bad(train);
   std::unique_ptr<data_loader> validation;
   if (!split_.validation.empty()) {
     validation = std::make_unique<data_loader>(data_, split_.validation, loader_options(false));
+    progress_.clear();
     report_bad(*validation);
   }
   minicnn::sample_indices shown = split_.validation;
@@ -368,6 +371,7 @@ void training::calibrate() {
   for (const minicnn::image_transform& view : views_of(picture_, views)) {
     options.transform = view;
     data_loader pictures(data_, split_.validation, options);
+    progress_.clear();
     minicnn::evaluation e = minicnn::evaluate(*net_, pictures, space);
     logits.push_back(std::move(e.logits));
     labels = std::move(e.labels);

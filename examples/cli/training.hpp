@@ -48,7 +48,7 @@ class training {
   void take_initial_weights();
   weights_info info() const;
   void measure_costs(minicnn::fit_options& f);
-  minicnn::loader_options loader_options(bool training) const;
+  minicnn::loader_options loader_options(bool training);
   minicnn::fit_options fit_options(const data_loader& train);
   std::vector<minicnn::size_step> sizes() const;
   int estimate(data_loader& train);

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -34,6 +35,8 @@ struct loader_options {
   bool skip_bad = false;         ///< decodes every picture once beforehand and leaves out those that cannot be decoded
   std::int64_t cache_bytes = 0;  ///< decoded pictures kept in memory, at most so many bytes of them
   bool preload = false;          ///< fills that memory beforehand, with all processors
+  /// Told now and then, by one thread, how many pictures have been decoded beforehand (`skip_bad`, `preload`).
+  std::function<void(index_t done, index_t total)> on_read = {};
 };
 
 /// Valid until the loader is asked for the next one.
@@ -67,7 +70,7 @@ class loader {
     if (options_.skip_bad)
       leave_out_bad();
     else if (options_.preload && options_.cache_bytes > 0)
-      (void)source_.check(samples_, 0);  // a picture that cannot be read is an error when it is asked for
+      (void)source_.check(samples_, 0, options_.on_read);  // a picture that cannot be read is an error when it is asked for
     check_batch_size(options_.batch_size);
     const int threads = (std::max)(1, options_.workers);
     workspaces_.resize(static_cast<std::size_t>(threads));
@@ -199,7 +202,7 @@ class loader {
   }
 
   void leave_out_bad() {
-    bad_ = source_.check(samples_, 0);
+    bad_ = source_.check(samples_, 0, options_.on_read);
     if (bad_.size() == samples_.size())
       fail<file_error>(bad_.front().path, ": ", bad_.front().reason, "; none of ", samples_.size(), " pictures can be read");
     auto bad = bad_.begin();

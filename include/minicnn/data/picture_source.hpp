@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -64,13 +65,16 @@ class picture_source {
     return workspace.image;
   }
 
-  /// Decodes the samples `chosen` once and returns those that cannot be, in the order of `chosen`.
-  std::vector<bad_file> check(std::span<const index_t> chosen, int threads) {
+  /// Decodes the samples `chosen` once and returns those that cannot be, in the order of `chosen`. One thread tells `progress`
+  /// before each of its pictures how many have been begun.
+  std::vector<bad_file> check(std::span<const index_t> chosen, int threads,
+                              const std::function<void(index_t done, index_t total)>& progress = {}) {
     const int team = resolve_threads(threads);
     std::vector<image_workspace> workspaces(static_cast<std::size_t>(team));
     std::vector<std::string> reasons(chosen.size());
     parallel_tasks(team, static_cast<index_t>(chosen.size()), [&](index_t task, int thread) {
       const auto place = static_cast<std::size_t>(task);
+      if (progress && thread == 0) progress(task, static_cast<index_t>(chosen.size()));
       try {
         get(chosen[place], workspaces[static_cast<std::size_t>(thread)]);
       } catch (const file_error& e) {
