@@ -1,0 +1,96 @@
+// onnx_model NAME SIZE FOLDER: a network with random weights and random statistics of batch normalisation as FOLDER/net.onnx, and
+// as FOLDER/values.npz an input of two images and what it makes of them. NAME is that of a model of the program, or "layers", a
+// small network with every layer that export knows and the models lack.
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <minicnn/io/npz.hpp>
+#include <minicnn/io/onnx.hpp>
+#include <minicnn/layers/activation.hpp>
+#include <minicnn/layers/add.hpp>
+#include <minicnn/layers/batch_norm.hpp>
+#include <minicnn/layers/concat.hpp>
+#include <minicnn/layers/conv2d.hpp>
+#include <minicnn/layers/dense.hpp>
+#include <minicnn/layers/flatten.hpp>
+#include <minicnn/layers/lrn.hpp>
+#include <minicnn/layers/pooling.hpp>
+#include <string>
+
+#include "model.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+network<float> every_layer(index_t size) {
+  graph<float> g;
+  auto x = g.input({3, size, size + 3});
+  x = conv2d(x, {.filters = 8, .kernel = {3, 5}, .stride = 2, .padding = padding2d::same()});
+  x = leaky_relu(x, 0.2);
+  x = elu(conv2d(x, {.filters = 8, .kernel = 3, .padding = {1, 2, 0, 3}, .dilation = 2, .groups = 4, .bias = false}), 0.7);
+  x = batch_norm(x, {.eps = 0.01, .affine = false});
+  x = lrn(x, {.size = 3, .alpha = 0.3, .beta = 0.6, .k = 1.5});
+  const auto a = max_pool(silu(x), {.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true});
+  const auto b = avg_pool(gelu(x), {.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true});
+  const auto c = avg_pool(hard_swish(x), {.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true, .count_include_pad = false});
+  const auto d = avg_pool(softplus(x), {.kernel = 4, .stride = 2, .padding = padding2d::same(), .count_include_pad = false});
+  const auto last = max_pool(d, {.kernel = 2, .stride = 1, .padding = padding2d::same()});
+  x = concat({add(a, b), add(sigmoid(c), tanh(c))});
+  x = concat({flatten(adaptive_max_pool(x, {.output = {4, 5}})),  // bins of unequal size
+              flatten(adaptive_avg_pool(x, {.output = {4, 5}})), flatten(adaptive_max_pool(x, {.output = 1})), flatten(last)});
+  return network<float>(std::move(g), {dense(x, 10, {.bias = false})}, {.threads = 1});
+}
+
+network<float> make(const std::string& name, int size) {
+  if (name == "layers") return every_layer(size);
+  cli::model_options o;
+  o.name = name;
+  o.image_size = size;
+  o.classes = 10;
+  o.transform_input = cli::has_aux(name);
+  return cli::make_model(o, 3, 1);
+}
+
+/// Numbers from `low` to `high`, the same on every machine.
+void fill(view<float> values, random_key key, double low, double high) {
+  random_stream numbers(key);
+  for (float& value : values) value = static_cast<float>(numbers.uniform(low, high));
+}
+
+/// Numbers in the place of the ones and zeros that networks begin with.
+void disturb(network<float>& net) {
+  const random_key key(5);
+  std::uint64_t part = 0;
+  for (const auto& p : net.parameters())
+    if (p.dims.rank() == 1) {
+      const double middle = p.name.ends_with("weight") ? 1.0 : 0.0;
+      fill(net.parameter(p.name), key.of(++part), middle - 0.3, middle + 0.3);
+    }
+  for (const auto& b : net.buffers()) {
+    const bool variance = b.name.ends_with("running_var");
+    fill(net.buffer(b.name), key.of(++part), variance ? 0.5 : -0.5, variance ? 2.0 : 0.5);
+  }
+}
+
+}  // namespace
+
+int main(int, char** arguments) {
+  try {
+    const std::string folder = arguments[3];
+    network<float> net = make(arguments[1], std::atoi(arguments[2]));
+    disturb(net);
+    shape dims = net.input_dims();
+    dims.set(0, 2);
+    tensor<float> input(dims);
+    fill(input, random_key(6), -1.0, 1.0);
+    const tensor<float> output = net.predict(input);
+    write_onnx(folder + "/net.onnx", net);
+    const named_tensor<float> values[] = {{"input", input}, {"output", output}};
+    write_npz<float>(folder + "/values.npz", values);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}

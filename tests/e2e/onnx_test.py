@@ -1,0 +1,125 @@
+"""ONNX models that minicnn writes, read by others: onnx.checker accepts each, and OpenCV's dnn computes what minicnn does.
+
+usage: onnx_test.py PROGRAM ONNX_MODEL    ONNX_MODEL is the program of onnx_model.cpp. Exits with 77 (skipped) where python3-onnx is
+missing; without python3-opencv only the checker and shape inference run, which is said."""
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy
+    import onnx
+except ImportError as missing:
+    print(f"SKIPPED: {missing} (Debian: python3-onnx)")
+    sys.exit(77)
+try:
+    import cv2
+except ImportError:
+    cv2 = None
+    print("SKIPPED: the half that runs the models, without python3-opencv")
+
+program, onnx_model = (os.path.abspath(path) for path in sys.argv[1:3])
+weights = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/weights/alexnet-small-cats-dogs.safetensors")
+
+# Every architecture, at an image size that it takes and that is quick. One of each is enough where depth alone differs.
+MODELS = [("layers", 21), ("lenet5", 32), ("alexnet", 67), ("alexnet-2012", 67), ("alexnet-torchvision", 63), ("alexnet-bn", 67),
+          ("alexnet-small", 64), ("vgg11-bn", 32), ("googlenet", 65), ("inception-v3", 107), ("resnet18", 50), ("resnet50", 33),
+          ("resnet20", 32), ("spp-net", 127), ("spp-net", 95), ("nin", 67), ("nin-cifar", 32), ("squeezenet", 65),
+          ("squeezenet-1.0", 65)]
+
+
+def run(*arguments):
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, arguments))}: exit code {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def check(condition, text):
+    if not condition:
+        sys.exit(text)
+
+
+def output_of(path, images):
+    net = cv2.dnn.readNetFromONNX(path)
+    net.setInput(images)
+    return net.forward()
+
+
+def checked(path):
+    """The model, accepted by the checker; types and shapes can be inferred."""
+    model = onnx.load(path)
+    onnx.checker.check_model(model)
+    onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    check(len(model.graph.input) == 1 and len(model.graph.output) == 1, f"{path}: not one input and one output")
+    return model
+
+
+def difference(got, wanted):
+    """The largest difference, relative to the largest value where that is above 1."""
+    check(got.shape == wanted.shape, f"shape {got.shape}, wanted {wanted.shape}")
+    return float(numpy.abs(got - wanted).max() / max(1.0, numpy.abs(wanted).max()))
+
+
+def check_models(folder):
+    for name, size in MODELS:
+        run(onnx_model, name, size, folder)
+        path = os.path.join(folder, "net.onnx")
+        model = checked(path)
+        line = f"{name} at {size} px: {len(model.graph.node)} operators"
+        if cv2:
+            values = numpy.load(os.path.join(folder, "values.npz"))
+            spread = float(numpy.ptp(values["output"]))
+            check(spread > 1e-3, f"{name}: the outputs are all alike ({spread}): nothing is tested")
+            for batch in (2, 1):
+                d = difference(output_of(path, values["input"][:batch]), values["output"][:batch])
+                check(d < 1e-4, f"{name}: differs by {d} from OpenCV with a batch of {batch}")
+            line += f", largest difference {d:.1e}"
+        print(line, flush=True)
+
+
+def write_bmp(path, pixels):
+    """24 bits a pixel, rows from the bottom, blue first. `pixels` is (height, width, 3), RGB, the width a multiple of 4."""
+    height, width, _ = pixels.shape
+    header = b"BM" + b"".join(n.to_bytes(4, "little") for n in (54 + pixels.size, 0, 54, 40, width, height))
+    header += b"\1\0\x18\0" + bytes(24)
+    with open(path, "wb") as file:
+        file.write(header + pixels[::-1, :, ::-1].tobytes())
+
+
+def check_command(folder):
+    """`minicnn export` of the weights that ship: the model alone, with its metadata, says what `minicnn predict` says."""
+    path = os.path.join(folder, "cats.onnx")
+    run(program, "export", "--weights", weights, "--format", "onnx", "--probabilities", "--out", path)
+    model = checked(path)
+    metadata = {entry.key: json.loads(entry.value) for entry in model.metadata_props if entry.key in ("classes", "picture")}
+    check(metadata["classes"] == ["cat", "dog"], f"classes are {metadata['classes']}")
+    check(model.graph.output[0].name == "probabilities", model.graph.output[0].name)
+    if not cv2:
+        return
+    picture = metadata["picture"]
+    size = model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+    check(picture["size"] == size, f"picture {picture}, the model wants {size}")
+    side = picture.get("resize_to") or size  # a picture of this size is not resized
+    rows, columns = numpy.mgrid[0:side, 0:side]
+    pixels = numpy.stack([(rows * 5 + columns) % 256, (columns * columns // 7) % 256, (rows * columns // 9) % 256], axis=-1)
+    photo = os.path.join(folder, "photo.bmp")
+    write_bmp(photo, pixels.astype(numpy.uint8))
+    first = (side - size) // 2
+    crop = pixels[first:first + size, first:first + size].astype(numpy.float32) * picture["scale"]
+    prepared = (crop - numpy.array(picture["mean"])) / numpy.array(picture["deviation"])
+    got = output_of(path, prepared.transpose(2, 0, 1)[None].astype(numpy.float32))[0]
+    said = json.loads(run(program, "predict", "--weights", weights, "--tta", "none", "--json", photo))["probabilities"]
+    wanted = [said["cat"], said["dog"]]
+    check(max(abs(a - b) for a, b in zip(got, wanted)) < 1e-4, f"OpenCV says {got}, minicnn predict {wanted}")
+    check(1e-3 < wanted[0] < 1 - 1e-3, f"probabilities {wanted} are too sure to test anything")
+    print(f"minicnn export and predict: {wanted}, OpenCV {got.tolist()}")
+
+
+with tempfile.TemporaryDirectory(prefix="minicnn_onnx_") as scratch:
+    check_models(scratch)
+    check_command(scratch)
+print("passed")
