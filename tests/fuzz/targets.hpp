@@ -1,0 +1,194 @@
+#pragma once
+// What hostile bytes are given to, and small sound files to begin with. fuzzer.cpp gives them to clang's libFuzzer,
+// replay_test.cpp mutates them by a fixed seed. A target lets nothing but minicnn::error pass silently; what must hold of
+// whatever was read is checked by `must`.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/picture_files.hpp"
+#include "data/pictures.hpp"
+#include "minicnn/data/cifar10.hpp"
+#include "minicnn/data/csv.hpp"
+#include "minicnn/data/exif.hpp"
+#include "minicnn/data/idx.hpp"
+#include "minicnn/data/image.hpp"
+#include "minicnn/io/crc32.hpp"
+#include "minicnn/io/json.hpp"
+#include "minicnn/io/npz.hpp"
+#include "minicnn/io/npz_reader.hpp"
+#include "minicnn/io/pth.hpp"
+#include "minicnn/io/pth_writer.hpp"
+#include "minicnn/io/safetensors.hpp"
+
+namespace fuzz {
+
+using pictures::bytes;
+
+/// Ends the program, which every fuzzer and sanitizer understands.
+inline void must(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "fuzz: does not hold: %s\n", what);
+  std::abort();
+}
+
+/// A file in memory where there is such a place: readers take names.
+inline const std::string& scratch_file() {
+  static const std::string name = [] {
+    const bool memory = std::filesystem::is_directory("/dev/shm");
+    const std::filesystem::path folder = memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path();
+    return (folder / ("minicnn_fuzz_" + std::to_string(static_cast<long>(::getpid())))).string();
+  }();
+  return name;
+}
+
+inline const std::string& as_file(const bytes& content) {
+  std::FILE* const file = std::fopen(scratch_file().c_str(), "wb");
+  must(file != nullptr && (content.empty() || std::fwrite(content.data(), content.size(), 1, file) == 1), "scratch file written");
+  std::fclose(file);
+  return scratch_file();
+}
+
+inline bytes file_bytes(const std::function<void(const std::string&)>& write) {
+  write(scratch_file());
+  bytes out = pictures::read(scratch_file());
+  std::filesystem::remove(scratch_file());
+  return out;
+}
+
+inline std::string_view text(const bytes& b) { return {reinterpret_cast<const char*>(b.data()), b.size()}; }
+inline bytes from_text(std::string_view t) { return {t.begin(), t.end()}; }
+
+/// Reads every tensor as float.
+template <class File>
+void read_all(const bytes& content) {
+  const File file = File::open(as_file(content));
+  for (const auto& e : file.entries()) {
+    try {
+      must(file.template load<float>(e.name).size() == e.dims.size(), "a tensor has the elements of its shape");
+    } catch (const minicnn::error&) {
+    }
+  }
+}
+
+/// A gzip file of one stored block.
+inline bytes stored_gzip(const bytes& content) {
+  bytes out{0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 1};
+  const auto put = [&](std::uint32_t value, int count) {
+    for (int i = 0; i < count; ++i) out.push_back(static_cast<unsigned char>(value >> (8 * i)));
+  };
+  const auto size = static_cast<std::uint32_t>(content.size());
+  put(size, 2), put(~size, 2);
+  out.insert(out.end(), content.begin(), content.end());
+  put(minicnn::crc32(text(content)), 4), put(size, 4);
+  return out;
+}
+
+/// A JPEG with an EXIF block that says it lies on its side.
+inline bytes turned_jpeg() {
+  bytes out = pictures::jpeg(pictures::ramp(9, 13));
+  const bytes exif{0xFF, 0xE1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8,
+                   0,    1,    1, 18, 0,   3,   0,   0,   0, 1, 0,   6,   0, 0,  0, 0, 0, 0};
+  out.insert(out.begin() + 2, exif.begin(), exif.end());
+  return out;
+}
+
+struct target {
+  std::function<void(const bytes&)> run;
+  std::vector<bytes> seeds;
+};
+
+inline const std::map<std::string, target>& targets() {
+  using namespace minicnn;
+  static const auto numbers = [] {
+    tensor<float> t({2, 3});
+    for (index_t i = 0; i < t.size(); ++i) t.data()[i] = static_cast<float>(i);
+    return t;
+  }();
+  static const std::vector<named_tensor<float>> two = {{"a.weight", view<const float>(numbers)}, {"b", view<const float>(numbers)}};
+  static const std::map<std::string, target> all = {
+      {"image",
+       {[](const bytes& b) {
+          const image_u8 image = decode_image(b, "fuzz");
+          must(image.height > 0 && image.width > 0, "a picture has pixels");
+          must(static_cast<index_t>(image.pixels.size()) == image.height * image.width * image.channels,
+               "a picture has the pixels of its size");
+        },
+        {pictures::jpeg(pictures::ramp(9, 13)), turned_jpeg(), pictures::png(pictures::ramp(5, 7)),
+         pictures::bmp(pictures::ramp(4, 6)), pictures::png(image_u8{2, 3, 1, {1, 2, 3, 4, 5, 6}})}}},
+      {"exif",
+       {[](const bytes& b) {
+          const int orientation = exif_orientation(b);
+          must(orientation >= 1 && orientation <= 8, "an orientation is one of eight");
+          image_u8 image = pictures::ramp(3, 2);
+          apply_orientation(image, orientation);
+          must(image.pixels.size() == 18, "turning keeps all pixels");
+        },
+        {{'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 18, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0},
+         {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 18, 1, 3, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0}}}},
+      {"safetensors",
+       {[](const bytes& b) { read_all<safetensors_file>(b); },
+        {file_bytes([](const std::string& path) {
+           safetensors_writer out;
+           out.add("a.weight", numbers);
+           out.add("b", numbers, dtype::f16);
+           out.write(path);
+         }),
+         from_text(std::string("\x02\0\0\0\0\0\0\0{}", 10))}}},
+      {"pth", {[](const bytes& b) { read_all<pth_file>(b); }, {file_bytes([](const std::string& path) {
+                 write_pth<float>(path, two);
+               })}}},
+      {"npz", {[](const bytes& b) { read_all<npz_file>(b); }, {file_bytes([](const std::string& path) {
+                 write_npz<float>(path, two);
+               })}}},
+      {"idx",
+       {[](const bytes& b) {
+          const std::string& path = as_file(b);
+          try {
+            for (const image_u8& image : read_idx_pictures(path))
+              must(static_cast<index_t>(image.pixels.size()) == image.height * image.width,
+                   "a picture has the pixels of its size");
+          } catch (const error&) {
+          }
+          for (const std::uint8_t label : read_idx_labels(path, 10)) must(label < 10, "a label is one of the classes");
+        },
+        {picture_files::idx_pictures(2, 5, 4), picture_files::idx_labels({0, 9, 3}),
+         stored_gzip(picture_files::idx_pictures(2, 5, 4)), stored_gzip(picture_files::idx_labels({1, 2}))}}},
+      {"cifar",
+       {[](const bytes& b) {
+          image_dataset data;
+          data.classes = cifar10_classes();
+          read_cifar10_file(as_file(b), data);
+          for (const sample& s : data.samples) must(s.label >= 0 && s.label < 10, "a label is one of the classes");
+        },
+        {picture_files::cifar10_records({1, 9}), stored_gzip(picture_files::cifar10_records({4}))}}},
+      {"json",
+       {[](const bytes& b) {
+          const std::string once = write_json(parse_json(text(b)));
+          must(write_json(parse_json(once)) == once, "what is written reads as the same");
+        },
+        {from_text(R"({"a":[1,-2.5e3,true,null],"b":{"c":"\u00e9\ud83d\ude00 \n"}})"), from_text("[[[]],0.1,\"x\"]")}}},
+      {"csv",
+       {[](const bytes& b) {
+          const csv_table table = parse_csv(text(b), "fuzz");
+          for (const csv_row& row : table.rows)
+            must(row.fields.size() == table.header.size(), "a row has a field for each column");
+        },
+        {from_text("id,label\n1,cat\n2,\"a \"\"dog\"\"\"\n"), from_text("\xEF\xBB\xBFid,label\r\n1,frog\r\n")}}}};
+  return all;
+}
+
+/// One input.
+inline void run(const target& t, const bytes& input) {
+  try {
+    t.run(input);
+  } catch (const minicnn::error&) {
+  }
+}
+
+}  // namespace fuzz
