@@ -1,4 +1,8 @@
 // Every network by name: published counts, refusals, and a run with auxiliary losses.
+#include <filesystem>
+#include <sstream>
+
+#include "data/picture_files.hpp"
 #include "program.hpp"
 
 using program::contains;
@@ -57,4 +61,44 @@ TEST_CASE("bench and train with auxiliary losses; the weights file is enough to 
   CHECK(run("summary --json" + weights).json()["parameters_without_aux"] ==
         run("summary --model googlenet --json").json()["parameters"]);
   CHECK(run("evaluate --json" + weights + data).json()["images"] == 12);
+}
+
+TEST_CASE("one of each family trains on photos and on MNIST's files: channels, image size and head adapt") {
+  const pictures::folder folder("families");
+  REQUIRE(run("generate --images 2 --seed 4 --out '" + folder.path("photos") + "'").code == 0);
+  folder.write("digits/train-images-idx3-ubyte", picture_files::idx_pictures(10));
+  folder.write("digits/train-labels-idx1-ubyte", picture_files::idx_labels({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  const auto train = [&](const std::string& model, const char* data) {
+    const auto r = run("train --dry-run --data '" + folder.path(data) + "' --out '" + folder.path("none") + "' --model " + model +
+                       " --limit 2 --val-fraction 0 --batch-size 2 --threads 1 --workers 0");
+    INFO(r.err);
+    CHECK(r.code == 0);
+    return r.err;
+  };
+  const struct {
+    const char *model, *photos, *digits, *head;
+  } families[] = {{"lenet5", "3x32x32", "1x32x32", "output"},    {"alexnet-small", "3x128x128", "1x128x128", "logits_eval"},
+                  {"resnet20", "3x32x32", "1x32x32", "fc"},      {"resnet18", "3x192x192", "1x128x128", "fc"},
+                  {"googlenet", "3x192x192", "1x128x128", "fc"}, {"inception-v3", "3x192x192", "1x128x128", "fc"},
+                  {"nin-cifar", "3x32x32", "1x32x32", "cccp6"},  {"squeezenet", "3x192x192", "1x128x128", "conv10"}};
+  for (const auto& f : families) {
+    CAPTURE(f.model);
+    const std::string photos = train(f.model, "photos"), digits = train(f.model, "digits");
+    // Columns: name, kind, output.
+    const auto output = [](const std::string& table, const std::string& layer) {
+      std::string line, name, kind, shape;
+      for (std::istringstream lines(table); std::getline(lines, line);)
+        if (line.starts_with(layer + " ")) std::istringstream(line) >> name >> kind >> shape;
+      return shape;
+    };
+    CHECK(output(photos, "input") == f.photos);
+    CHECK(output(digits, "input") == f.digits);
+    CHECK((output(photos, f.head) + "x").starts_with("2x"));
+    CHECK((output(digits, f.head) + "x").starts_with("10x"));
+  }
+  CHECK_FALSE(std::filesystem::exists(folder.path("none")));
+  const auto small = run("train --dry-run --data '" + folder.path("photos") + "' --out '" + folder.path("none") +
+                         "' --model inception-v3 --image-size 64");
+  CHECK(small.code == 2);
+  CHECK(contains(small.err, "inception-v3 at 64 pixels"));
 }
