@@ -119,7 +119,18 @@ def check_command(folder):
     print(f"minicnn export and predict: {wanted}, OpenCV {got.tolist()}")
 
 
+def check_refusals(folder):
+    path = os.path.join(folder, "refused.onnx")
+    for arguments, text in [(["--format", "onnx", "--dtype", "f16"], "--dtype: not with onnx"),
+                            (["--format", "onnx", "--names", "minicnn"], "--names: not with onnx"),
+                            (["--format", "npz", "--probabilities"], "--probabilities goes with --format onnx only")]:
+        done = subprocess.run([program, "export", "--weights", weights, "--out", path, *arguments], capture_output=True, text=True)
+        check(done.returncode == 2 and text in done.stderr, f"{arguments}: exit code {done.returncode}: {done.stderr}")
+        check(not os.path.exists(path), f"{arguments}: wrote a file")
+
+
 with tempfile.TemporaryDirectory(prefix="minicnn_onnx_") as scratch:
     check_models(scratch)
     check_command(scratch)
+    check_refusals(scratch)
 print("passed")
