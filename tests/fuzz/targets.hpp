@@ -110,7 +110,8 @@ inline const std::map<std::string, target>& targets() {
     for (index_t i = 0; i < t.size(); ++i) t.data()[i] = static_cast<float>(i);
     return t;
   }();
-  static const std::vector<named_tensor<float>> two = {{"a.weight", view<const float>(numbers)}, {"b", view<const float>(numbers)}};
+  static const std::vector<named_tensor<float>> two = {{"a.weight", view<const float>(numbers)},
+                                                       {"b", view<const float>(numbers)}};
   static const std::map<std::string, target> all = {
       {"image",
        {[](const bytes& b) {
