@@ -5,7 +5,7 @@
 
 namespace cli {
 
-/// From now on the first SIGINT or SIGTERM is noted; a second one ends the process at once.
+/// From now on the first SIGINT, SIGTERM or SIGHUP (not under nohup) is noted; a second one ends the process at once.
 void catch_interrupts();
 
 /// True after such a signal.

@@ -1,15 +1,18 @@
 #include "run_folder.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <minicnn/io/checkpoint.hpp>
 #include <minicnn/io/file.hpp>
+#include <string_view>
 
 #include "curves_png.hpp"
 
@@ -24,7 +27,23 @@ namespace fs = std::filesystem;
 namespace {
 constexpr const char* run_files[] = {"config.json", "results.csv",      "report.html",     "curves.svg",
                                      "curves.png",  "best.safetensors", "last.safetensors"};
+constexpr const char* replaced = ".replaced";         // the older run while the new one has nothing whole yet
+constexpr const char* dropped = ".replaced-dropped";  // the same when it is no longer needed: one rename decides
+
+/// True if `name` is a temporary file ("best.safetensors.tmp-PID-N") of one of the run's files and its process is gone. Our own
+/// number was another process's then: it is asked before we write anything.
+bool stale_temporary(std::string_view name) {
+  for (const std::string_view run_file : run_files) {
+    if (!name.starts_with(run_file) || !name.substr(run_file.size()).starts_with(".tmp-")) continue;
+    const std::string_view rest = name.substr(run_file.size() + 5);
+    pid_t process = 0;
+    const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), process);
+    if (problem != std::errc() || end == rest.data() + rest.size() || *end != '-' || process <= 0) continue;
+    return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH);
+  }
+  return false;
 }
+}  // namespace
 
 run_folder::run_folder(std::string path, existing_run existing) : path_(std::move(path)) {
   std::error_code problem;
@@ -32,16 +51,62 @@ run_folder::run_folder(std::string path, existing_run existing) : path_(std::mov
   for (const char* name : run_files) holds_run = holds_run || fs::exists(file(name), problem);
   if (holds_run && existing == existing_run::refuse)
     fail<option_error>(path_, ": holds a run already; --resume goes on with it, --overwrite begins anew");
-  if (!fs::exists(file("last.safetensors"), problem) && existing == existing_run::resume)
+  if (existing == existing_run::resume && !fs::exists(file("last.safetensors"), problem) &&
+      !fs::exists(file(replaced) + "/last.safetensors", problem))
     fail<option_error>(path_, ": nothing to resume: no last.safetensors");
   fs::create_directories(path_, problem);
   if (problem) fail<file_error>(path_, ": cannot be made: ", problem.message());
   lock();
+  restore_old_run();
+  remove_stale_files();
 }
 
-void run_folder::clear() const {
+void run_folder::keep_old_run() const {
   std::error_code problem;
-  for (const char* name : run_files) fs::remove(file(name), problem);
+  const std::string aside = file(replaced);
+  fs::create_directory(aside, problem);
+  if (problem) fail<file_error>(aside, ": cannot be made: ", problem.message());
+  for (const char* name : run_files) {
+    const fs::path from = file(name), to = aside + "/" + name;
+    if (!fs::exists(fs::symlink_status(from, problem))) continue;
+    // A second name for the same file; where the file system has none, a move. A link is moved: writing would go through it.
+    if (!fs::is_symlink(from, problem)) fs::create_hard_link(from, to, problem);
+    if (problem || fs::is_symlink(from)) fs::rename(from, to, problem);
+    if (problem) fail<file_error>(from.string(), ": cannot be set aside: ", problem.message());
+  }
+}
+
+void run_folder::drop_old_run() const {
+  std::error_code problem;
+  for (const char* name : run_files) {
+    std::error_code none;
+    if (fs::equivalent(file(name), file(replaced) + "/" + name, none)) fs::remove(file(name), problem);
+  }
+  fs::rename(file(replaced), file(dropped), problem);
+  fs::remove_all(file(dropped), problem);
+}
+
+/// A process that ended between `keep_old_run` and `drop_old_run` leaves the older run as it was.
+void run_folder::restore_old_run() const {
+  std::error_code problem;
+  fs::remove_all(file(dropped), problem);
+  if (!fs::is_directory(file(replaced), problem)) return;
+  for (const char* name : run_files) {
+    const std::string kept = file(replaced) + "/" + name;
+    if (!fs::exists(fs::symlink_status(kept, problem))) continue;
+    fs::rename(kept, file(name), problem);
+    if (problem) fail<file_error>(kept, ": cannot be put back: ", problem.message());
+  }
+  fs::remove_all(file(replaced), problem);
+}
+
+/// A process that is killed while it writes leaves its temporary file.
+void run_folder::remove_stale_files() const {
+  std::error_code problem;
+  std::vector<fs::path> stale;
+  for (fs::directory_iterator entry(path_, problem), end; !problem && entry != end; entry.increment(problem))
+    if (stale_temporary(entry->path().filename().string())) stale.push_back(entry->path());
+  for (const fs::path& p : stale) fs::remove(p, problem);
 }
 
 run_folder::~run_folder() {

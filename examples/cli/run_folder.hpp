@@ -18,14 +18,20 @@ enum class existing_run { refuse, resume, overwrite };
 class run_folder {
  public:
   /// Makes the folder, or takes an existing one as `existing` says. Throws option_error for an existing run that is neither to
-  /// be resumed nor overwritten, and if another process is training there (a lock that ends with the process).
+  /// be resumed nor overwritten, and if another process is training there (a lock that ends with the process). What a process
+  /// that was killed has left there is put in order.
   run_folder(std::string path, existing_run existing);
   ~run_folder();
   run_folder(const run_folder&) = delete;
   run_folder& operator=(const run_folder&) = delete;
 
-  /// Removes the files of an older run.
-  void clear() const;
+  /// Before the first file of a new run: the older run's files stay under their names until new ones take them, and are kept in
+  /// `.replaced/` besides.
+  void keep_old_run() const;
+
+  /// When the new run's first files are whole: the older run goes. A run that ends before comes here too late: whoever opens the
+  /// folder next puts the older run back.
+  void drop_old_run() const;
 
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   const std::string& path() const { return path_; }
@@ -54,6 +60,8 @@ class run_folder {
 
  private:
   void lock();
+  void restore_old_run() const;
+  void remove_stale_files() const;
 
   std::string path_;
   int lock_ = -1;

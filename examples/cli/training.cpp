@@ -163,9 +163,8 @@ int training::run() {
   catch_interrupts();
   const bool finished = steps.run();
   progress_.clear();
-  replace_old_run();
-  save_last();
-  save_config();
+  begin_to_replace();
+  save_position();
   if (!finished) {
     std::fprintf(stderr, "interrupted; the run is saved. Go on with: %s%s\n", o_.command.c_str(), o_.resume ? "" : " --resume");
     return exit_interrupted;
@@ -196,7 +195,7 @@ minicnn::fit_options training::fit_options(const data_loader& train) {
     epoch_done(e, v, improved);
   };
   f.on_best = [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) {
-    replace_old_run();
+    begin_to_replace();
     folder_->save_best(*net_, info());
     pictures_->best(e, v, *net_);
   };
@@ -286,10 +285,9 @@ void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluat
   if (!header_shown_) note("%s\n", table.header().c_str());
   header_shown_ = true;
   note("%s\n", table.row(e, improved).c_str());
-  replace_old_run();
+  begin_to_replace();
   folder_->write_history(position_->history);
-  save_last();
-  save_config();
+  save_position();
   folder_->write_report(report(false));
 }
 
@@ -321,9 +319,18 @@ void training::complete_gallery() {
   pictures_->make_gallery(position_->best_epoch, minicnn::evaluate(*net_, validation, space), *net_);
 }
 
-/// With --overwrite: the old run goes only when there is something to put in its place.
-void training::replace_old_run() {
-  if (o_.overwrite && !replaced_) folder_->clear();
+/// With --overwrite: the old run is kept until weights, place and configuration of this one are on disk.
+void training::begin_to_replace() {
+  if (!o_.overwrite || replacing_ || replaced_) return;
+  folder_->keep_old_run();
+  replacing_ = true;
+}
+
+void training::save_position() {
+  save_last();
+  save_config();
+  if (replacing_) folder_->drop_old_run();
+  replacing_ = false;
   replaced_ = true;
 }
 

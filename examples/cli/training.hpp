@@ -58,7 +58,8 @@ class training {
   void epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved);
   minicnn::training_report report(bool finished) const;
   void complete_gallery();
-  void replace_old_run();
+  void begin_to_replace();
+  void save_position();
   void save_last();
   void save_config() const;
   void finish();
@@ -79,7 +80,8 @@ class training {
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
   bool pace_told_ = false;
-  bool replaced_ = false;
+  bool replacing_ = false;  // the old run is set aside
+  bool replaced_ = false;   // and has gone
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
