@@ -6,13 +6,14 @@
 #   DATA=folder scripts/demo.sh      your own: cat.0.jpg, dog.0.jpg, ... in one folder, or a folder per class
 #   EPOCHS=n MINUTES=n               how long to train
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 data=${DATA:-}
 if [[ -n $data && ! -d $data ]]; then
   echo "DATA=$data is not a folder" >&2
   exit 2
 fi
+[[ -z $data ]] || data=$(cd "$data" && pwd)  # before the folder changes
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=build/demo
 program=build/release/examples/minicnn
 
