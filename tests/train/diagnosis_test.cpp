@@ -76,6 +76,11 @@ TEST_CASE("a stuck loss: what is conspicuous is said") {
   CHECK(has(sane, "first: "));
   CHECK(has(sane, "nothing conspicuous"));
 
+  net.freeze("first");
+  CHECK(has(diagnosis(images(), labels), "nothing conspicuous"));  // no gradient is wanted there
+  CHECK_FALSE(has(diagnosis(images(), labels), "first: "));
+  net.unfreeze("first");
+
   CHECK(has(diagnosis(images(), {1, 1, 1, 1, 1, 1}), "all labels of the batch are equal"));
   tensor<float> large = images();
   for (float& v : large) v = 127 + 60 * v;

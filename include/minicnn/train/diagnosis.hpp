@@ -108,7 +108,7 @@ std::string diagnose_stuck(network<T>& net, const view<const T>& images, std::sp
   text += "layer: root mean square of weights, of their gradients\n";
   const network<T>& fixed = net;
   for (const parameter_info& p : net.parameters()) {
-    if (!p.name.ends_with(".weight")) continue;
+    if (!p.trainable || !p.name.ends_with(".weight")) continue;
     const double size = static_cast<double>(p.dims.size());
     const double w = std::sqrt(sum_of_squares(fixed.parameter(p.name), net.ctx()).value / size);
     const double g = std::sqrt(sum_of_squares(view<const T>(net.parameter_gradient(p.name)), net.ctx()).value / size);
