@@ -77,28 +77,42 @@ inline std::string grouped(index_t number) {
   return out;
 }
 
-/// A table for people: name, kind, output shape without the batch, parameters, multiply-adds.
-inline std::string summary_table(const network_summary& s) {
+/// A table for people: name, kind, output shape without the batch, parameters, multiply-adds, memory. In `columns` of text (0: as
+/// many as it takes) memory, then kinds, then multiply-adds are left out where there is no room.
+inline std::string summary_table(const network_summary& s, int columns = 0) {
   std::vector<std::vector<std::string>> rows{{"layer", "kind", "output", "parameters", "multiply-adds", "memory"}};
-  const auto mebibytes = [](index_t bytes) { return text_of(bytes / 1048576, ".", bytes % 1048576 * 10 / 1048576, " MiB"); };
+  const auto memory = [](index_t bytes) {
+    const index_t unit = bytes < 1048576 ? 1024 : 1048576;
+    return text_of(bytes / unit, ".", bytes % unit * 10 / unit, unit == 1024 ? " KiB" : " MiB");
+  };
   for (const layer_summary& l : s.layers)
     rows.push_back({l.name, l.kind, shape(l.output.begin() + 1, l.output.end()).text(), grouped(l.parameters),
-                    grouped(l.multiply_adds), mebibytes(l.output_bytes)});
-  rows.push_back({"total", "", "", grouped(s.parameters), grouped(s.multiply_adds), mebibytes(s.weight_bytes)});
+                    grouped(l.multiply_adds), memory(l.output_bytes)});
+  rows.push_back({"total", "", "", grouped(s.parameters), grouped(s.multiply_adds), memory(s.weight_bytes)});
   std::vector<std::size_t> widths(rows[0].size(), 0);
   for (const auto& row : rows)
     for (std::size_t c = 0; c < row.size(); ++c) widths[c] = (std::max)(widths[c], row[c].size());
+  std::vector<char> shown(widths.size(), 1);
+  for (const std::size_t c : {std::size_t{5}, std::size_t{1}, std::size_t{4}}) {
+    std::size_t width = 0;
+    for (std::size_t i = 0; i < widths.size(); ++i) width += shown[i] ? widths[i] + 2 : 0;
+    if (columns > 0 && width > static_cast<std::size_t>(columns) + 2) shown[c] = 0;
+  }
+  std::size_t rule = 0;
+  for (std::size_t i = 0; i < widths.size(); ++i) rule += shown[i] ? widths[i] + 2 : 0;
+  rule -= 2;
   std::string out;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     std::string line;
     for (std::size_t c = 0; c < rows[r].size(); ++c) {
+      if (!shown[c]) continue;
       const std::string pad(widths[c] - rows[r][c].size(), ' ');
       line += c < 3 ? rows[r][c] + pad : pad + rows[r][c];
       line += "  ";
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";
-    if (r == 0 || r + 2 == rows.size()) out += std::string(line.size() < 40 ? 40 : line.size(), '-') + "\n";
+    if (r == 0 || r + 2 == rows.size()) out += std::string(rule, '-') + "\n";
   }
   return out;
 }

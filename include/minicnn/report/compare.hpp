@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/graph/summary.hpp"
 #include "minicnn/report/chart.hpp"
 #include "minicnn/train/history.hpp"
 #include "minicnn/train/paired_test.hpp"
@@ -78,13 +79,13 @@ inline constexpr const char* compare_style = R"(
 @media(prefers-color-scheme:dark){:root{--bg:#16181b;--fg:#e6e7e9;--mute:#9a9fa7;--line:#33373d;--card:#1e2125;
 --c0:#6ea8ff;--c1:#ff9d66;--c2:#4fcf9c;--c3:#e08be8;--c4:#ecc352;--c5:#ff8196;--c6:#5fd0e6;--c7:#b4b8bf}}
 *{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:24px 16px 64px}h1{font-size:1.5rem;margin:0 0 4px}h2{font-size:1.05rem;margin:0 0 8px}
+main{max-width:1120px;margin:0 auto;padding:24px 16px 64px}h1{font-size:1.5rem;margin:0 0 12px}h2{font-size:1.05rem;margin:0 0 8px}
 p.note{color:var(--mute);margin:6px 0 16px;max-width:75ch}.card p.note{margin:10px 0 0;font-size:.9rem}
 .cards{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));margin:16px 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;overflow-x:auto;min-width:0}
 .card+.card{margin-top:16px}.cards .card+.card{margin-top:0}
 svg.chart{width:100%;height:auto;display:block}.grid{stroke:var(--line)}.tick{fill:var(--mute);font-size:11px}polyline{fill:none;stroke-width:2}
-.key{display:flex;flex-wrap:wrap;gap:4px 18px;margin:0 0 16px}.key span{white-space:nowrap}
+.key{display:flex;flex-wrap:wrap;gap:4px 18px;margin:16px 0 -4px}.key span{white-space:nowrap}
 i.line{display:inline-block;width:20px;border-top:3px solid;margin:0 7px 4px 0;vertical-align:middle}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}thead th{color:var(--mute);font-weight:500;white-space:normal;vertical-align:bottom}td.top{font-weight:650}
@@ -163,7 +164,7 @@ inline std::string compare_figures(const run_comparison& c) {
                      e->epoch, "</td><td>", r.history.size(), "</td><td>", clock_text(r.history.back().seconds), "</td><td>",
                      fixed(speed / static_cast<double>(r.history.size()), 1), "</td>");
     }
-    out += "<td>" + (r.parameters > 0 ? to_text(r.parameters) : std::string("-")) + "</td></tr>";
+    out += "<td>" + (r.parameters > 0 ? grouped(r.parameters) : std::string("-")) + "</td></tr>";
   }
   return out + "</tbody></table></section>";
 }
@@ -231,13 +232,13 @@ inline std::string compare_html(const run_comparison& c, std::string_view title)
       "</style></head><body><main><h1>", html_escape(title), "</h1>");
   for (const std::string& note : c.notes) out += "<p class=\"note\">" + html_escape(note) + "</p>";
   out += detail::compare_figures(c);
-  out += "<div class=\"cards\">";
+  out += "<div class=\"key\">";
+  for (std::size_t i = 0; i < c.runs.size(); ++i) out += "<span>" + detail::compare_name(c, i) + "</span>";
+  out += "</div><div class=\"cards\">";
   out += detail::compare_chart(c, "Validation log loss", &epoch_record::val_loss, false, false);
   out += detail::compare_chart(c, "Validation accuracy", &epoch_record::val_accuracy, false, true);
   out += detail::compare_chart(c, "Training loss", &epoch_record::train_loss, false, false);
   out += detail::compare_chart(c, "Learning rate", &epoch_record::learning_rate, true, false);
-  out += "</div><div class=\"key\">";
-  for (std::size_t i = 0; i < c.runs.size(); ++i) out += "<span>" + detail::compare_name(c, i) + "</span>";
   out += "</div>";
   if (!c.pairs.empty()) out += detail::compare_pairs(c);
   out += detail::compare_settings_card(c);

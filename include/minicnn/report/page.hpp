@@ -38,7 +38,7 @@ polyline{fill:none;stroke:var(--c);stroke-width:2.2;stroke-linejoin:round}circle
 .key i{display:inline-block;width:14px;height:3px;border-radius:2px;margin:0 7px 3px 0}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%;font-size:.92rem}th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line)}
 tr:last-child td{border-bottom:0}th:first-child,td:first-child{text-align:left}thead th{color:var(--mute);font-weight:500;vertical-align:bottom}tr.best td{font-weight:650}
-td{white-space:nowrap}td.cell{text-align:center}.columns{display:grid;gap:0 32px;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}table.pairs td{white-space:normal;text-align:left;vertical-align:top;overflow-wrap:anywhere}table.pairs td:first-child{color:var(--mute);width:42%;overflow-wrap:normal}
+td{white-space:nowrap}td.cell{text-align:center}.columns{display:grid;align-items:start;gap:0 32px;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}table.pairs td{white-space:normal;text-align:left;vertical-align:top;overflow-wrap:anywhere}table.pairs td:first-child{color:var(--mute);width:42%;overflow-wrap:normal}
 code{font:13px/1.6 ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 .gallery{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(100%,250px),1fr))}.gallery figure{margin:0;min-width:0}
 .gallery .pair{display:grid;grid-template-columns:1fr 1fr;gap:3px;border-radius:8px;overflow:hidden}.gallery img,.thumbs img{width:100%;height:auto;display:block}
