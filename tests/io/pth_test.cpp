@@ -94,6 +94,10 @@ TEST_CASE("what reaches outside its storage, or is more than data, is refused by
   CHECK(complaint(path, archive(folder, pickle_of(6, 1, 2, 3, 3, 1))).find("reaches outside its storage of 6") !=
         std::string::npos);
   CHECK(complaint(path, archive(folder, pickle_of(6, 0, 3, 3, 3, 1))).find("reaches outside") != std::string::npos);
+  // Strides of 0: within the storage, but a few bytes of file would ask for any amount of memory.
+  CHECK(complaint(path, archive(folder, pickle_of(6, 0, 2, 3, 0, 1))).empty());
+  CHECK(complaint(path, archive(folder, pickle_of(6, 0, 100, 3, 0, 1))).find("has more elements than its storage of 6") !=
+        std::string::npos);
   CHECK(complaint(path, archive(folder, pickle_of(7, 0, 2, 3, 3, 1))).find("a storage of 7 elements") != std::string::npos);
   // os.system("true"), as an attack would have it
   const std::string attack = std::string("\x80\x02") + "cos\nsystem\nX" + std::string("\4\0\0\0true", 8) + "\x85R.";

@@ -3,8 +3,8 @@
 /// entries: NAME/data.pkl, a pickle that names the tensors, and NAME/data/0, NAME/data/1, ... with their elements.
 ///
 /// Nothing in the file is run (see pickle.hpp). Refused, besides what zip_file and parse_pickle refuse: tensors that reach
-/// outside their storage, negative strides, more than six dimensions, storages that the archive does not have or that are too
-/// short.
+/// outside their storage or have more elements than it, negative strides, more than six dimensions, storages that the archive
+/// does not have or that are too short.
 
 #include <algorithm>
 #include <map>
@@ -199,6 +199,9 @@ class pth_file {
     if (room < 0)
       refuse("shape ", entry.dims, " from element ", entry.offset, " reaches outside its storage of ", storage.number,
              " elements");
+    // Strides of 0 would let a few bytes stand for any number of elements.
+    if (entry.dims.size() > storage.number)
+      refuse("shape ", entry.dims, " has more elements than its storage of ", storage.number);
     return entry;
   }
 
