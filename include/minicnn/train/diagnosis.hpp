@@ -26,6 +26,12 @@ std::string describe_non_finite(const view<const T>& values) {
   return text_of(is_nan(values[first]) ? "NaN" : "infinity", " at ", count, " of ", values.size(), " places, first at ", first);
 }
 
+/// Four significant digits.
+inline std::string short_text(double x) {
+  char buffer[32];
+  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, x, std::chars_format::general, 4).ptr);
+}
+
 }  // namespace detail
 
 /// Runs the batch again in training mode and says where the first value is NaN or infinite: a parameter, the input, a node in
@@ -74,10 +80,7 @@ std::string first_non_finite(network<T>& net, const view<const T>& images, std::
 /// these. Changes nothing; `net` must have run backward.
 template <class T>
 std::string diagnose_stuck(network<T>& net, const view<const T>& images, std::span<const std::int32_t> labels) {
-  const auto short_text = [](double x) {
-    char buffer[32];
-    return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, x, std::chars_format::general, 4).ptr);
-  };
+  using detail::short_text;
   std::string text, hints;
 
   std::vector<index_t> histogram(static_cast<std::size_t>(net.output_dims().size_from(1)));

@@ -287,9 +287,9 @@ class fitter {
     const double mean = position.loss_sum / static_cast<double>(position.seen);
     if (!options_.on_stuck || told_stuck_ || !(guessing > 0) || mean < 0.985 * guessing) return;
     told_stuck_ = true;
-    options_.on_stuck(
-        text_of("the mean loss of epoch ", position.epoch + 1, " is ", mean, ", that of guessing ", guessing, "\n") +
-        diagnose_stuck(net_, images, labels));
+    options_.on_stuck(text_of("the mean loss of epoch ", position.epoch + 1, " is ", detail::short_text(mean),
+                              ", that of guessing ", detail::short_text(guessing), "\n") +
+                      diagnose_stuck(net_, images, labels));
   }
 
   /// Chooses the schedule's length after 50 steps, or after a tenth of the limit where steps are slow.
