@@ -1,4 +1,6 @@
 // summary and bench: what a network is and how fast.
+#include <minicnn/graph/summary.hpp>
+
 #include "program.hpp"
 
 using program::contains;
@@ -68,4 +70,30 @@ TEST_CASE("bench: a step's figures") {
   }
   const auto text = run("bench --model alexnet-bn --image-size 63 --batch-size 1 --steps 1 --mode infer");
   CHECK(contains(text.out, "images/s"));
+}
+
+TEST_CASE("on a narrow terminal the table leaves out memory, then kinds, then multiply-adds") {
+  minicnn::network_summary s;
+  s.layers.push_back({"conv1", "conv2d", {1, 96, 55, 55}, 34944, 105415200, 1161600, false});
+  s.parameters = 34944, s.multiply_adds = 105415200, s.weight_bytes = 139776;
+  struct width {
+    int columns;
+    bool memory, kind, multiply_adds;
+  };
+  // 5 + 6 + 8 + 10 + 13 + 9 columns and five gaps of 2 are 61.
+  for (const width w : {width{0, true, true, true}, width{61, true, true, true}, width{60, false, true, true},
+                        width{50, false, true, true}, width{49, false, false, true}, width{42, false, false, true},
+                        width{41, false, false, false}, width{27, false, false, false}}) {
+    CAPTURE(w.columns);
+    const std::string table = minicnn::summary_table(s, w.columns);
+    CHECK(contains(table, "136.5 KiB") == w.memory);
+    CHECK(contains(table, "1.1 MiB") == w.memory);
+    CHECK(contains(table, "conv2d") == w.kind);
+    CHECK(contains(table, "105,415,200") == w.multiply_adds);
+    CHECK(contains(table, "96x55x55"));
+    std::size_t longest = 0;
+    for (std::size_t begin = 0, end; (end = table.find('\n', begin)) != table.npos; begin = end + 1)
+      longest = (std::max)(longest, end - begin);
+    if (w.columns > 0) CHECK(longest <= static_cast<std::size_t>(w.columns));
+  }
 }
