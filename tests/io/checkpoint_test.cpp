@@ -2,12 +2,34 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
 #include "io/temporary_folder.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/batch_norm.hpp"
 #include "minicnn/layers/dense.hpp"
+#include "minicnn/lenet5.hpp"
 
 using namespace minicnn;
+
+namespace {
+std::atomic<std::size_t> largest_allocation{0};
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+// These replacements do belong together; g++ only sees malloc's family meet delete once they are inlined.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
+void* operator new(std::size_t count) {
+  if (count > largest_allocation) largest_allocation = count;
+  if (void* place = std::malloc(count != 0 ? count : 1)) return place;
+  throw std::bad_alloc();
+}
+void operator delete(void* place) noexcept { std::free(place); }
+void operator delete(void* place, std::size_t) noexcept { std::free(place); }
 
 namespace {
 
@@ -50,4 +72,26 @@ TEST_CASE("a file of another network is refused by tensor and shape, and the net
   CHECK_THROWS_WITH_AS(load_weights(without, folder / "w.safetensors"), doctest::Contains("bn1"), file_error);
   CHECK_THROWS_AS(load_weights(net, folder / "missing.safetensors"), file_error);
   CHECK(all(net) == before);
+}
+
+TEST_CASE("F51 a LeNet-5 file that ends at any 1,000th byte is an error, before memory is asked for or the network touched") {
+  const temporary_folder folder;
+  save_weights(lenet5({.network = {.seed = 1}}), folder / "whole.safetensors", {{"model", "lenet5"}});
+  const std::string whole = read_file(folder / "whole.safetensors");
+  REQUIRE(whole.size() > 61706 * sizeof(float));
+  auto net = lenet5({.network = {.seed = 2}});
+  const auto before = all(net);
+  std::size_t cuts = 0;
+  for (std::size_t length = 0; length < whole.size(); length += 1000, ++cuts) {
+    CAPTURE(length);
+    const std::string path = folder / "cut.safetensors";
+    put_file(path, whole.substr(0, length));
+    largest_allocation = 0;
+    CHECK(contains(thrown<file_error>([&] { load_weights(net, path); }), path));
+    CHECK(largest_allocation < 100'000);  // the header's text and what is made of it; the weights are 246,824 bytes
+    CHECK(all(net) == before);
+  }
+  CHECK(cuts == (whole.size() + 999) / 1000);
+  load_weights(net, folder / "whole.safetensors");
+  CHECK(all(net) != before);
 }

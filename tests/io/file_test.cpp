@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#if defined(__linux__)
+#include <sys/mount.h>
+#endif
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,6 +117,34 @@ TEST_CASE("file: a write that fails half way leaves the previous file and no tem
   CHECK(read_file(path) == "before");
   CHECK(folder.names() == std::vector<std::string>{"a"});
 }
+
+#if defined(__linux__)
+TEST_CASE("file: a full disk (tmpfs of 64 KiB) leaves the previous file and no temporary") {
+  const temporary_folder folder;
+  if (::mount("minicnn-test", folder.path().c_str(), "tmpfs", 0, "size=64k") != 0) {
+    MESSAGE("mounting is not allowed here: not tried");
+    return;
+  }
+  const std::string path = folder / "a";
+  std::string reason, kept, written;
+  std::vector<std::string> names;
+  try {
+    write_file(path, "before");
+    reason = thrown<file_error>([&] { write_file(path, std::string(200'000, 'x')); });
+    kept = read_file(path);
+    names = folder.names();
+    write_file(path, std::string(20'000, 'y'));  // and what fits is written
+    written = read_file(path);
+  } catch (const error& e) {
+    reason = e.what();
+  }
+  REQUIRE(::umount(folder.path().c_str()) == 0);
+  CHECK(reason == path + ": cannot write: No space left on device");
+  CHECK(kept == "before");
+  CHECK(names == std::vector<std::string>{"a"});
+  CHECK(written == std::string(20'000, 'y'));
+}
+#endif
 
 TEST_CASE("file: without commit nothing changes") {
   const temporary_folder folder;
