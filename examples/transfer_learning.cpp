@@ -1,5 +1,6 @@
 // Fine-tuning: a network that has learned five kinds of clothes learns the other five from few pictures, beside one that begins
-// with random weights and has the same pictures and the same number of steps.
+// with random weights and has the same pictures and the same number of steps. Whether it pays has to be tried: here it does not,
+// docs/fine-tuning.md has a case where it does.
 //
 //   transfer_learning [FOLDER [PICTURES [EPOCHS]]]     FOLDER: Fashion-MNIST (Debian: dataset-fashion-mnist)
 
