@@ -1,3 +1,0 @@
-// The templates of core/compiled.hpp, for double.
-#define MINICNN_DOUBLE_UNIT
-#include "minicnn/minicnn.hpp"
