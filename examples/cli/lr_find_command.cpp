@@ -88,8 +88,8 @@ std::vector<std::string> in_words(const minicnn::rate_test& t, const minicnn::ra
                              short_number(o.highest), " and does not break away: try more --steps or a higher --highest")};
   lines.push_back("suggested learning rate: " + short_number(t.suggestion()) + " (" + std::string(t.rule()) + ")");
   if (t.minimum > 0)
-    lines.push_back("steepest descent: " + short_number(t.steepest) + "; lowest loss: " + short_number(t.minimum) +
-                    ", a tenth of it: " + short_number(t.minimum_tenth()));
+    lines.push_back("the loss falls fastest at a rate of " + short_number(t.steepest) + " and is lowest at " +
+                    short_number(t.minimum) + ", of which a tenth is " + short_number(t.minimum_tenth()));
   else
     lines.push_back("the loss does not fall clearly in so few steps: more --steps would tell more");
   lines.push_back(t.breaking > 0 ? "the loss breaks away at " + short_number(t.breaking)

@@ -19,6 +19,7 @@
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "named_model.hpp"
+#include "pace.hpp"
 #include "run_folder.hpp"
 #include "small_pictures.hpp"
 #include "train_setup.hpp"
@@ -73,7 +74,7 @@ training::training(const train_options& o, recipe r)
   if (!o.quiet) print_counts(data_, split_);
   net_ = std::make_unique<network>(make_named_model(recipe_.model, o.threads, recipe_.seed));
   net_->bf16(recipe_.precision == "bf16");
-  note("%s", minicnn::summary_table(minicnn::summarize(*net_)).c_str());
+  note("%s", minicnn::summary_table(minicnn::summarize(*net_), progress_.live() ? progress_.abilities().columns : 0).c_str());
   take_initial_weights();
   if (const std::string text = freeze_layers(*net_, recipe_); !text.empty()) note("%s\n", text.c_str());
   index_t largest = 0;
@@ -152,7 +153,7 @@ int training::run() {
     note("resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
   }
   minicnn::fit_options how = fit_options(train);
-  if (o_.time_limit > 0 && !begin.time_planned) measure_costs(how);
+  look_ahead(how, train.batches(), o_.time_limit > 0 && !begin.time_planned);
   // Reading the folder and filling the cache are part of the time.
   begin.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
   loop steps(*net_, *optimizer_, loss_, train, validation.get(), std::move(how));
@@ -210,50 +211,43 @@ minicnn::fit_options training::fit_options(const data_loader& train) {
 /// A single size other than that of evaluation is a list of one.
 std::vector<minicnn::size_step> training::sizes() const { return minicnn::parse_sizes(recipe_.sizes); }
 
-/// For the plan of a time limit: what a step costs at each size, and what validation costs, over a step at the first size.
-/// Measured on a second network and random images, so that the run is as it would be without.
-void training::measure_costs(minicnn::fit_options& f) {
-  network net = make_named_model(recipe_.model, o_.threads, recipe_.seed);
-  net.bf16(recipe_.precision == "bf16");
-  freeze_layers(net, recipe_);
-  const auto optimizer = make_optimizer(recipe_, net);
-  minicnn::random_stream random{minicnn::random_key(1)};
-  std::vector<std::int32_t> labels(static_cast<std::size_t>(recipe_.batch_size), 0);
-  const auto images = [&](index_t count, index_t size) {
-    minicnn::tensor<float> x({count, recipe_.model.channels, size, size});
-    for (float& v : x) v = static_cast<float>(random.uniform(-1, 1));
-    return x;
-  };
-  const auto seconds = [](const auto& work) {
-    double best = INFINITY;
-    work();  // plans memory
-    for (int i = 0; i < 3; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      work();
-      best = (std::min)(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+/// Tells how long an epoch will take. For the `plan` of a time limit also: what a step costs at each size, and what validation
+/// costs, over a step at the first size.
+void training::look_ahead(minicnn::fit_options& f, index_t batches, bool plan) {
+  if (o_.quiet && !plan) return;
+  const index_t first_size = f.sizes.empty() ? picture_.size : size_in_epoch(f.sizes.front(), 0);
+  double first = 0, validation = 0;  // seconds of a step, of a prediction for one image
+  if (plan) {
+    trial_steps trial(recipe_, o_.threads, loss_);
+    first = trial.step(first_size);
+    validation = trial.prediction(evaluation_batch_size, picture_.size) / evaluation_batch_size;
+    for (minicnn::size_step& s : f.sizes) {
+      const auto turns = static_cast<index_t>(s.turns.size() + 1);
+      s.cost = 0;
+      for (index_t turn = 0; turn < turns; ++turn)
+        s.cost +=
+            (turn == 0 && &s == &f.sizes.front() ? 1.0 : trial.step(size_in_epoch(s, turn)) / first) / static_cast<double>(turns);
     }
-    return best;
-  };
-  const auto step = [&](index_t size) {
-    const minicnn::tensor<float> x = images(recipe_.batch_size, size);
-    return seconds([&] {
-      net.forward(x);
-      (void)loss_(net, labels);
-      net.backward();
-      optimizer->step();
-    });
-  };
-  const double first = step(f.sizes.empty() ? picture_.size : f.sizes.front().size);
-  for (minicnn::size_step& s : f.sizes) {
-    const auto turns = static_cast<index_t>(s.turns.size() + 1);
-    s.cost = 0;
-    for (index_t turn = 0; turn < turns; ++turn)
-      s.cost += (turn == 0 && &s == &f.sizes.front() ? 1.0 : step(size_in_epoch(s, turn)) / first) / static_cast<double>(turns);
+    f.validation_cost = validation / (first / recipe_.batch_size);
+  } else {
+    constexpr double enough = 0.5;
+    const int count = (std::min)(evaluation_batch_size, recipe_.batch_size);
+    first = seconds_a_step(*net_, *optimizer_, loss_, recipe_.batch_size, first_size, enough);
+    validation = seconds_a_prediction(*net_, count, picture_.size, enough) / count;
   }
-  const minicnn::tensor<float> x = images(evaluation_batch_size, picture_.size);
-  minicnn::workspace<float> space(net.threads());
-  const double validation = seconds([&] { net.predict(x, space); });
-  f.validation_cost = validation / evaluation_batch_size / (first / recipe_.batch_size);
+  if (o_.quiet) return;
+  const double training_pictures = static_cast<double>(batches) * recipe_.batch_size;
+  const double validated = static_cast<double>(split_.validation.size()) / recipe_.val_every;
+  const double reading = seconds_a_picture(data_, split_.train, picture_, o_.cache == "ram");
+  const int threads = minicnn::resolve_threads(o_.threads), processors = minicnn::resolve_threads(0);
+  const double seconds =
+      epoch_seconds({first * static_cast<double>(batches), reading * training_pictures}, threads, o_.workers, processors) +
+      epoch_seconds({validation * validated, reading * validated}, threads, o_.workers, processors);
+  note("estimate: %s an epoch%s; a step of %d images takes %s s, reading a picture %s ms\n", minicnn::clock_text(seconds).c_str(),
+       f.sizes.size() > 1 || (!f.sizes.empty() && !f.sizes.front().turns.empty())
+           ? minicnn::text_of(" at ", first_size, " pixels").c_str()
+           : "",
+       recipe_.batch_size, minicnn::short_number(first).c_str(), minicnn::short_number(1000 * reading).c_str());
 }
 
 void training::note(const char* format, ...) const {

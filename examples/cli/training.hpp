@@ -47,7 +47,7 @@ class training {
 
   void take_initial_weights();
   weights_info info() const;
-  void measure_costs(minicnn::fit_options& f);
+  void look_ahead(minicnn::fit_options& f, minicnn::index_t batches, bool plan);
   minicnn::loader_options loader_options(bool training);
   minicnn::fit_options fit_options(const data_loader& train);
   std::vector<minicnn::size_step> sizes() const;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "pace.hpp"
 #include "program.hpp"
 
 using program::contains;
@@ -244,4 +245,32 @@ TEST_CASE("options that mean nothing end with 2 and write nothing") {
     CHECK(run("train --data '" + r.data() + "' --out '" + r.out("none") + "' " + rest).code == 2);
     CHECK_FALSE(std::filesystem::exists(r.out("none")));
   }
+}
+
+TEST_CASE("train tells beforehand how long an epoch takes; the measuring leaves no trace in the weights") {
+  const small_run r;
+  const auto told = run(r.command("told", "--seed 3"));
+  REQUIRE(told.code == 0);
+  const std::size_t at = told.err.find("\nestimate: ");
+  REQUIRE(at != std::string::npos);
+  const std::string line = told.err.substr(at + 1, told.err.find('\n', at + 1) - at - 1);
+  CHECK(contains(line, " an epoch; a step of 8 images takes "));
+  CHECK(contains(line, ", reading a picture "));
+  CHECK(at < told.err.find("train loss"));  // before the first row
+  const auto quiet = run(r.command("quiet", "--seed 3 --quiet"));
+  REQUIRE(quiet.code == 0);
+  CHECK(!contains(quiet.err, "estimate: "));  // only warnings
+  CHECK(r.file("told", "best.safetensors") == r.file("quiet", "best.safetensors"));
+  CHECK(r.file("told", "last.safetensors") == r.file("quiet", "last.safetensors"));
+}
+
+TEST_CASE("an epoch takes as long as what is slowest: computing, reading, or the processors that do both") {
+  using cli::epoch_seconds;
+  CHECK(epoch_seconds({10, 4}, 2, 0, 2) == 14);  // without workers one after the other
+  CHECK(epoch_seconds({10, 4}, 2, 1, 2) == 12);  // both processors compute all the time and read besides: (20 + 4) / 2
+  CHECK(epoch_seconds({10, 4}, 1, 1, 2) == 10);  // one computes, the other has time to read
+  CHECK(epoch_seconds({10, 30}, 1, 1, 8) == 30);
+  CHECK(epoch_seconds({10, 30}, 1, 2, 8) == 15);
+  CHECK(epoch_seconds({10, 30}, 1, 8, 2) == 20);  // (10 + 30) / 2
+  CHECK(epoch_seconds({10, 4}, 4, 1, 1) == 14);
 }
