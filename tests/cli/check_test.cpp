@@ -1,8 +1,14 @@
 // check and generate: data sets seen and made; all commands on MNIST's, CIFAR-10's and Kaggle's layouts.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
+#include <map>
+#include <set>
 #include <sstream>
 
 #include "data/picture_files.hpp"
+#include "minicnn/io/crc32.hpp"
 #include "program.hpp"
 
 using program::contains;
@@ -64,6 +70,102 @@ TEST_CASE("F32 F35 what is broken, odd, there twice or left alone") {
   CHECK(text.code == 1);
   for (const std::string& path : {empty, cut, tiny, thin}) CHECK(contains(text.out, "  " + path + ": "));
   CHECK(contains(text.out, cat + " = " + dog + "  (with different labels)"));
+}
+
+namespace {
+
+/// A black BMP picture of one bit a pixel: many pixels in few bytes.
+pictures::bytes one_bit_bmp(std::uint32_t height, std::uint32_t width) {
+  const std::uint32_t row = (width + 31) / 32 * 4;
+  pictures::bytes out{'B', 'M'};
+  const auto put = [&](std::uint32_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) out.push_back(static_cast<unsigned char>(value >> (8 * i)));
+  };
+  put(62 + row * height, 4), put(0, 4), put(62, 4);  // size of the file, place of the pixels
+  put(40, 4), put(width, 4), put(height, 4), put(1, 2), put(1, 2), put(0, 4), put(row * height, 4);
+  put(2835, 4), put(2835, 4), put(2, 4), put(2, 4);  // resolution, colours
+  put(0, 4), put(0xFFFFFF, 4);
+  out.resize(out.size() + row * height, 0);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("F32 F35 F39 F41 check names every kind of picture that is broken or odd, and does not follow circular links") {
+  const pictures::folder folder("kinds");
+  const auto golden = [](const char* name) { return pictures::read(std::string(MINICNN_TEST_GOLDEN_DIR) + "/images/" + name); };
+  pictures::bytes extra = golden("baseline.jpg"), upright = extra, huge_head = red_png(7);
+  REQUIRE(extra.size() > 500);
+  for (const char c : std::string("another file")) extra.push_back(static_cast<unsigned char>(c));
+  // Behind the two bytes that begin a JPEG file: an EXIF segment with orientation 6, a quarter turn.
+  const std::string exif(
+      "\xFF\xE1\x00\x22"
+      "Exif\0\0"
+      "MM\0\x2A\0\0\0\x08"
+      "\0\x01"
+      "\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"
+      "\0\0\0\0",
+      36);
+  upright.insert(upright.begin() + 2, exif.begin(), exif.end());
+  for (const std::size_t i : {16U, 20U})  // 20,000 x 20,000 pixels, and the header's checksum
+    huge_head[i] = 0, huge_head[i + 1] = 0, huge_head[i + 2] = 0x4E, huge_head[i + 3] = 0x20;
+  const std::uint32_t sum = minicnn::crc32({reinterpret_cast<const char*>(huge_head.data()) + 12, 17});
+  for (std::size_t i = 0; i < 4; ++i) huge_head[29 + i] = static_cast<unsigned char>(sum >> (24 - 8 * i));
+
+  folder.write("cat/extra.jpg", extra);
+  folder.write("cat/turned.jpg", upright);
+  folder.write("cat/grey.jpg", golden("gray.jpg"));
+  folder.write("cat/cmyk.jpg", golden("cmyk_red.jpg"));
+  folder.write("cat/deep.png", golden("rgb16.png"));
+  folder.write("cat/palette.png", golden("palette.png"));
+  folder.write("cat/alpha.png", golden("rgba.png"));
+  folder.write("cat/really_png.jpg", red_png(1));
+  folder.write("cat/huge.bmp", one_bit_bmp(4200, 5000));
+  folder.write("cat/same.png", red_png(9));
+  folder.write("dog/same too.png", red_png(9));
+  folder.write("dog/the same as BMP.bmp", pictures::bmp(pictures::plain(70, 80, 9, 40, 90)));
+  folder.write("dog/too_large.png", huge_head);
+  folder.write("dog/empty.jpg", std::string());
+  folder.write("dog/text.jpg", std::string("not a picture at all"));
+  folder.write("dog/notes.txt", std::string("stray"));
+  folder.write("dog/secret.png", red_png(200));
+  std::filesystem::create_directory_symlink("..", folder.path("dog/up"));
+  std::filesystem::create_symlink("loop.png", folder.path("dog/loop.png"));
+  std::filesystem::create_directory(folder.path("fish"));
+  REQUIRE(::chmod(folder.path("dog/secret.png").c_str(), 0) == 0);
+
+  // Root may read everything, so it steps down.
+  const auto r =
+      run("check --json --data '" + folder.path() + "'", ::geteuid() == 0 ? "setpriv --reuid 65534 --clear-groups" : "");
+  CHECK(r.code == 1);
+  const auto j = r.json();
+  std::map<std::string, std::set<std::string>> kinds;
+  for (const char* list : {"odd", "broken"})
+    for (const auto& one : j[list])
+      kinds[std::filesystem::path(one["path"].get<std::string>()).filename()].insert(one["kind"].get<std::string>());
+  const auto has = [&](const char* file, const char* kind) { return kinds[file].count(kind) == 1; };
+  CHECK(has("extra.jpg", "extra-bytes"));
+  CHECK(has("turned.jpg", "orientation"));
+  CHECK(has("grey.jpg", "grey"));
+  CHECK(has("cmyk.jpg", "cmyk"));
+  CHECK(has("deep.png", "16-bit"));
+  CHECK(has("palette.png", "palette"));
+  CHECK(has("alpha.png", "alpha"));
+  CHECK(has("really_png.jpg", "wrong-extension"));
+  CHECK(has("huge.bmp", "huge"));
+  CHECK(has("too_large.png", "too-large"));
+  CHECK(has("empty.jpg", "empty"));
+  CHECK(has("text.jpg", "not-a-picture"));
+  CHECK(has("secret.png", "unreadable"));
+  CHECK_FALSE(kinds["loop.png"].empty());
+  CHECK(kinds["same.png"].empty());
+  bool found = false;  // by what the pictures show, whatever the format, across classes
+  for (const auto& group : j["duplicates"])
+    if (group["paths"].size() == 3) found = group["labels_differ"].get<bool>();
+  CHECK(found);
+  CHECK(j["ignored"]["other"] == 1);
+  CHECK(j["classes"].size() == 2);
+  CHECK(j["warnings"].dump().find("fish") != std::string::npos);
 }
 
 TEST_CASE("check names a folder that is not there") {
