@@ -7,7 +7,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/minicnn)
 
 # Two components: what programs are built with, and the program `minicnn`.
 install(DIRECTORY include/minicnn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
-        FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc" PATTERN "image_unit.cpp")
+        FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc" PATTERN "*_unit.cpp")
 install(TARGETS minicnn EXPORT minicnnTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT minicnnTargets NAMESPACE minicnn:: DESTINATION ${package_dir} COMPONENT library)
 if(TARGET minicnn_image)

@@ -3,6 +3,7 @@
 /// include what they use: a network's header brings the layers that it is made of.
 
 #include "minicnn/core/arena.hpp"
+#include "minicnn/core/compiled.hpp"
 #include "minicnn/core/error.hpp"
 #include "minicnn/core/half.hpp"
 #include "minicnn/core/parallel.hpp"

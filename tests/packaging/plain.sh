@@ -11,6 +11,10 @@ mkdir -p "$out"
 $compile -I "$include" "$sources/everything.cpp" -o "$out/everything"
 "$out/everything"
 
+# Kernels in a unit of their own.
+$compile -DMINICNN_COMPILED -I "$include" "$sources/everything.cpp" "$include/minicnn/compiled/float_unit.cpp" -o "$out/compiled"
+"$out/compiled"
+
 # Nothing of it needs a package; and the headers of data/ need stb in one unit alone.
 for source in everything no_decoder; do
   if $compile -I "$include" -M "$sources/$source.cpp" | grep -iE '/(stb|eigen3?)/'; then

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 
+#include "minicnn/core/compiled.hpp"
 #include "minicnn/core/error.hpp"
 
 namespace minicnn::inline MINICNN_ABI {

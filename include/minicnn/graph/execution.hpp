@@ -360,4 +360,6 @@ class execution {
   std::vector<gradient_target<T>> edge_gradients_, parameter_gradients_;
 };
 
+MINICNN_COMPILED_CLASS(execution);
+
 }  // namespace minicnn::inline MINICNN_ABI

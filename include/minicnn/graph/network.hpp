@@ -329,4 +329,6 @@ class network {
   std::optional<execution<T>> run_;
 };
 
+MINICNN_COMPILED_CLASS(network);
+
 }  // namespace minicnn::inline MINICNN_ABI

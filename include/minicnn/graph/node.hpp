@@ -123,4 +123,6 @@ class graph {
   std::string scope_;
 };
 
+MINICNN_COMPILED_CLASS(graph);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -218,5 +218,7 @@ op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, cons
   return out;
 }
 
+MINICNN_COMPILED_FUNCTION(run_trial);
+
 }  // namespace minicnn::inline MINICNN_ABI
 #undef MINICNN_WATCHED

@@ -95,4 +95,6 @@ struct network_state {
   }
 };
 
+MINICNN_COMPILED_STRUCT(network_state);
+
 }  // namespace minicnn::inline MINICNN_ABI

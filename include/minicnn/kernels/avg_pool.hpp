@@ -99,4 +99,7 @@ void avg_pool_backward(const context& ctx, const pool_geometry& g, index_t plane
   });
 }
 
+MINICNN_COMPILED_FUNCTION(avg_pool_forward);
+MINICNN_COMPILED_FUNCTION(avg_pool_backward);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -349,4 +349,6 @@ void batch_norm_backward(const context& ctx, const norm_extents& e, const F& sta
   });
 }
 
+MINICNN_COMPILED_FUNCTION(batch_norm_forward_batch);
+
 }  // namespace minicnn::inline MINICNN_ABI

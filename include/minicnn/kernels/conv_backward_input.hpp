@@ -137,4 +137,6 @@ void conv_backward_input(const context& run, index_t batch, const conv_geometry&
   }
 }
 
+MINICNN_COMPILED_FUNCTION(conv_backward_input);
+
 }  // namespace minicnn::inline MINICNN_ABI

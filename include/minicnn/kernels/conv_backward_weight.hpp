@@ -223,4 +223,6 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
   }
 }
 
+MINICNN_COMPILED_FUNCTION(conv_backward_weight);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -81,4 +81,6 @@ void conv_forward(const context& run, index_t batch, const conv_geometry& g, con
   }
 }
 
+MINICNN_COMPILED_FUNCTION(conv_forward);
+
 }  // namespace minicnn::inline MINICNN_ABI

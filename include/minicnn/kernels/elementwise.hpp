@@ -244,4 +244,12 @@ void channel_sums(const context& run, const T* x, index_t batch, index_t channel
   });
 }
 
+MINICNN_COMPILED_FUNCTION(relu_forward);
+MINICNN_COMPILED_FUNCTION(relu_backward);
+MINICNN_COMPILED_FUNCTION(add_elements);
+MINICNN_COMPILED_FUNCTION(scale_elements);
+MINICNN_COMPILED_FUNCTION(accumulate_elements);
+MINICNN_COMPILED_FUNCTION(column_sums);
+MINICNN_COMPILED_FUNCTION(channel_sums);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -171,4 +171,6 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
   });
 }
 
+MINICNN_COMPILED_FUNCTION(gemm);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -237,4 +237,7 @@ void lrn_backward(const context& ctx, const lrn_extents& e, const lrn_window& w,
   });
 }
 
+MINICNN_COMPILED_FUNCTION(lrn_forward);
+MINICNN_COMPILED_FUNCTION(lrn_backward);
+
 }  // namespace minicnn::inline MINICNN_ABI

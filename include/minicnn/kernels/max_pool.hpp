@@ -157,4 +157,7 @@ void max_pool_backward(const context& ctx, const pool_geometry& g, index_t plane
   });
 }
 
+MINICNN_COMPILED_FUNCTION(max_pool_forward);
+MINICNN_COMPILED_FUNCTION(max_pool_backward);
+
 }  // namespace minicnn::inline MINICNN_ABI

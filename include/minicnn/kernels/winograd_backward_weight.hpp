@@ -134,4 +134,6 @@ void winograd_backward_weight(const context& run, index_t batch, const conv_geom
   }
 }
 
+MINICNN_COMPILED_FUNCTION(winograd_backward_weight);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -197,4 +197,7 @@ void winograd_backward_input(const context& run, index_t batch, const conv_geome
       static_cast<const T*>(nullptr), false, add, dx, work);
 }
 
+MINICNN_COMPILED_FUNCTION(winograd_forward);
+MINICNN_COMPILED_FUNCTION(winograd_backward_input);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -168,4 +168,22 @@ node<T> hard_swish(node<T> x, activation_options o = {}) {
   return detail::activate<hard_swish_formula>(x, "hard_swish", std::move(o));
 }
 
+MINICNN_COMPILED_CLASS(relu_op);
+MINICNN_COMPILED_FLOAT(class activation_op<float, leaky_relu_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, leaky_relu_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, elu_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, elu_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, gelu_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, gelu_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, sigmoid_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, sigmoid_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, tanh_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, tanh_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, silu_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, silu_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, softplus_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, softplus_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, hard_swish_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, hard_swish_formula>);
+
 }  // namespace minicnn::inline MINICNN_ABI

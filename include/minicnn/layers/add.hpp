@@ -47,4 +47,6 @@ node<T> add(node<T> a, node<T> b, add_options o = {}) {
   return a.owner->add(std::make_shared<add_op<T>>(), {a, b}, std::move(o.name), "add");
 }
 
+MINICNN_COMPILED_CLASS(add_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -113,4 +113,6 @@ node<T> batch_norm(node<T> x, batch_norm_options o = {}) {
   return x.owner->add(std::make_shared<batch_norm_op<T>>(std::move(o)), {x}, std::move(name), "bn");
 }
 
+MINICNN_COMPILED_CLASS(batch_norm_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -99,4 +99,6 @@ node<T> concat(std::initializer_list<node<T>> inputs, concat_options o = {}) {
   return concat(std::vector<node<T>>(inputs), std::move(o));
 }
 
+MINICNN_COMPILED_CLASS(concat_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -170,4 +170,6 @@ node<T> conv2d(node<T> x, conv2d_options o) {
   return x.owner->add(std::make_shared<conv2d_op<T>>(std::move(o)), {x}, std::move(name), "conv");
 }
 
+MINICNN_COMPILED_CLASS(conv2d_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -94,4 +94,6 @@ node<T> dense(node<T> x, index_t units, dense_options o = {}) {
   return x.owner->add(std::make_shared<dense_op<T>>(units, std::move(o)), {x}, std::move(name), "fc");
 }
 
+MINICNN_COMPILED_CLASS(dense_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -78,4 +78,6 @@ node<T> dropout(node<T> x, double rate = 0.5, dropout_options o = {}) {
   return x.owner->add(std::make_shared<dropout_op<T>>(rate), {x}, std::move(o.name), "dropout");
 }
 
+MINICNN_COMPILED_CLASS(dropout_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

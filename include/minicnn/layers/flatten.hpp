@@ -45,4 +45,6 @@ node<T> flatten(node<T> x, flatten_options o = {}) {
   return x.owner->add(std::make_shared<flatten_op<T>>(), {x}, std::move(o.name), "flatten");
 }
 
+MINICNN_COMPILED_CLASS(flatten_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -93,4 +93,6 @@ node<T> lrn(node<T> x, lrn_options o = {}) {
   return x.owner->add(std::make_shared<lrn_op<T>>(std::move(o)), {x}, std::move(name), "norm");
 }
 
+MINICNN_COMPILED_CLASS(lrn_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -82,4 +82,6 @@ node<T> pad_channels(node<T> x, pad_channels_options o) {
   return x.owner->add(std::make_shared<pad_channels_op<T>>(std::move(o)), {x}, std::move(name), "pad");
 }
 
+MINICNN_COMPILED_CLASS(pad_channels_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

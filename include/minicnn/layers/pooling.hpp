@@ -248,4 +248,17 @@ node<T> global_avg_pool(node<T> x, std::string name = {}) {
   return adaptive_avg_pool(x, {.output = 1, .name = std::move(name)});
 }
 
+MINICNN_COMPILED_FLOAT(class max_pool_op_base<float, max_pool_options>);
+MINICNN_COMPILED_DOUBLE(class max_pool_op_base<double, max_pool_options>);
+MINICNN_COMPILED_FLOAT(class max_pool_op_base<float, adaptive_pool_options>);
+MINICNN_COMPILED_DOUBLE(class max_pool_op_base<double, adaptive_pool_options>);
+MINICNN_COMPILED_FLOAT(class avg_pool_op_base<float, avg_pool_options>);
+MINICNN_COMPILED_DOUBLE(class avg_pool_op_base<double, avg_pool_options>);
+MINICNN_COMPILED_FLOAT(class avg_pool_op_base<float, adaptive_pool_options>);
+MINICNN_COMPILED_DOUBLE(class avg_pool_op_base<double, adaptive_pool_options>);
+MINICNN_COMPILED_CLASS(max_pool_op);
+MINICNN_COMPILED_CLASS(adaptive_max_pool_op);
+MINICNN_COMPILED_CLASS(avg_pool_op);
+MINICNN_COMPILED_CLASS(adaptive_avg_pool_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

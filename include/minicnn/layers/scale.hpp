@@ -102,4 +102,6 @@ node<T> scale(node<T> x, scale_options o) {
   return x.owner->add(std::make_shared<scale_op<T>>(std::move(o)), {x}, std::move(name), "scale");
 }
 
+MINICNN_COMPILED_CLASS(scale_op);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -112,4 +112,6 @@ class adam final : public optimizer<T> {
   T* v_ = nullptr;
 };
 
+MINICNN_COMPILED_CLASS(adam);
+
 }  // namespace minicnn::inline MINICNN_ABI

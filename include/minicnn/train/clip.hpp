@@ -51,4 +51,6 @@ gradient_clip clip_gradients(network<T>& net, double max_norm, double gradient_s
   return clip;
 }
 
+MINICNN_COMPILED_FUNCTION(clip_gradients);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -148,4 +148,6 @@ std::string diagnose_stuck(network<T>& net, const view<const T>& images, std::sp
   return text + hints;
 }
 
+MINICNN_COMPILED_FUNCTION(diagnose_stuck);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -117,4 +117,6 @@ class ema {
   aligned_buffer<T> parameters_, buffers_;
 };
 
+MINICNN_COMPILED_CLASS(ema);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -252,4 +252,8 @@ class mean_squared_error {
   }
 };
 
+MINICNN_COMPILED_CLASS(softmax_cross_entropy);
+MINICNN_COMPILED_CLASS(binary_cross_entropy);
+MINICNN_COMPILED_CLASS(mean_squared_error);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -196,4 +196,6 @@ class optimizer {
   std::vector<slot> slots_;
 };
 
+MINICNN_COMPILED_CLASS(optimizer);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -91,4 +91,6 @@ class sgd final : public optimizer<T> {
   T* velocity_ = nullptr;
 };
 
+MINICNN_COMPILED_CLASS(sgd);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,3 @@
+// The templates of core/compiled.hpp, for double.
+#define MINICNN_DOUBLE_UNIT
+#include "minicnn/minicnn.hpp"

@@ -1,0 +1,3 @@
+// The templates of core/compiled.hpp, for float.
+#define MINICNN_FLOAT_UNIT
+#include "minicnn/minicnn.hpp"
