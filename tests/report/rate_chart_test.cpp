@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 using namespace minicnn;
 
 namespace {
@@ -32,7 +34,7 @@ TEST_CASE("one SVG file: two curves, a point a step with its values, decades bel
   CHECK(count(svg, "<polyline") == 2);
   CHECK(count(svg, "<circle") == 61);
   CHECK(count(svg, "a &lt;b&gt; &amp; c") == 2);
-  for (const char* decade : {">1e-5<", ">1e-4<", ">1e-3<", ">0.0100<", ">0.100<", ">1.00<", ">10.0<"}) {
+  for (const char* decade : {">1e-5<", ">1e-4<", ">1e-3<", ">0.01<", ">0.1<", ">1<", ">10<"}) {
     CAPTURE(decade);
     CHECK(count(svg, std::string("y=\"386\" text-anchor=\"middle\"") + decade) == 1);
   }
@@ -50,6 +52,22 @@ TEST_CASE("what never falls has no mark; nothing at all is still a picture") {
   CHECK(empty.ends_with("</svg>\n"));
   CHECK(count(empty, "nan") == 0);
   CHECK(count(empty, "inf") == 0);
+}
+
+TEST_CASE("a curve that breaks away leaves the frame: no points at its edge, lines cut off") {
+  rate_test test;
+  for (int i = 0; i < 60; ++i)
+    test.rates.push_back(std::pow(10.0, -5 + 0.1 * i)), test.losses.push_back(i < 40 ? 2.0 - 0.02 * i : 1e6);
+  detail::judge(test, 60, 1e9);
+  const std::string svg = rate_test_svg(test, "t");
+  // Before it breaks away the loss is 2 at most, afterwards far above.
+  const auto shown =
+      static_cast<std::size_t>(std::count_if(test.smoothed.begin(), test.smoothed.end(), [](double v) { return v < 2.5; }));
+  CHECK(shown > 20);
+  CHECK(shown < 60);
+  CHECK(count(svg, "<circle") == shown);
+  CHECK(count(svg, "clip-path=\"url(#frame)\"") == 2);
+  CHECK(count(svg, "cy=\"44.0\"") == 0);
 }
 
 TEST_CASE("the page stands alone") {

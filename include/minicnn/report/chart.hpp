@@ -76,6 +76,16 @@ inline std::vector<double> axis_ticks(double low, double high) {
   return ticks;
 }
 
+/// Of an axis: without zeros that say nothing, "0.5" and not "0.500".
+inline std::string axis_label(double v) {
+  std::string text = short_number(v);
+  if (text.find('.') != text.npos && text.find('e') == text.npos) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+  }
+  return text;
+}
+
 }  // namespace detail
 
 /// Where a chart's values lie in its picture of 520 x 260, and which values its axes name.
@@ -98,15 +108,7 @@ class chart_scale {
   double x(double v) const { return left + (v - first_) / (last_ - first_) * (width - left - right); }
   double y(double v) const { return height - bottom - (v - low_) / (high_ - low_) * (height - top - bottom); }
   std::string label(double v) const { return percent_ ? short_number(v * 100) + "%" : short_number(v); }
-  /// Of an axis: without zeros that say nothing, "0.5" and not "0.500".
-  std::string tick_label(double v) const {
-    std::string text = short_number(percent_ ? v * 100 : v);
-    if (text.find('.') != text.npos && text.find('e') == text.npos) {
-      text.erase(text.find_last_not_of('0') + 1);
-      if (text.back() == '.') text.pop_back();
-    }
-    return percent_ ? text + "%" : text;
-  }
+  std::string tick_label(double v) const { return percent_ ? detail::axis_label(v * 100) + "%" : detail::axis_label(v); }
   bool shows(double v) const { return v >= first_ && v <= last_; }
 
   std::vector<double> y_ticks() const { return detail::axis_ticks(low_, high_); }

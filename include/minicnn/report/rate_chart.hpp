@@ -26,7 +26,7 @@ inline constexpr const char* rate_chart_style =
 
 /// A power of ten as "1e-4".
 inline std::string decade_text(int exponent) {
-  return exponent >= -2 && exponent <= 2 ? short_number(std::pow(10.0, exponent)) : text_of("1e", exponent);
+  return exponent >= -2 && exponent <= 2 ? axis_label(std::pow(10.0, exponent)) : text_of("1e", exponent);
 }
 
 }  // namespace detail
@@ -35,7 +35,7 @@ inline std::string decade_text(int exponent) {
 /// values as titles. A complete SVG file.
 inline std::string rate_test_svg(const rate_test& test, std::string_view title) {
   constexpr double width = 760, height = 420, left = 64, right = 20, top = 44, bottom = 52;
-  // The vertical axis follows the smoothed curve; single batches beyond it are cut at the frame.
+  // The vertical axis follows the smoothed curve up to where it has broken away; what lies beyond is cut off by the frame.
   double low = INFINITY, high = -INFINITY;
   for (const double v : test.smoothed) low = (std::min)(low, v), high = (std::max)(high, v);
   if (!test.smoothed.empty()) high = (std::min)(high, low + 2.5 * (test.smoothed.front() - low) + 0.25 * std::abs(low));
@@ -46,24 +46,27 @@ inline std::string rate_test_svg(const rate_test& test, std::string_view title) 
   if (!test.rates.empty()) first = std::log10(test.rates.front()), last = std::log10(test.rates.back());
   if (last - first < 1e-9) last = first + 1;
   const auto place_x = [&](double rate) { return left + (std::log10(rate) - first) / (last - first) * (width - left - right); };
-  const auto place_y = [&](double v) {
-    return height - bottom - ((std::min)((std::max)(v, low), high) - low) / (high - low) * (height - top - bottom);
+  const auto place_y = [&](double v) {  // at most a frame's height above or below it
+    const double part = (std::min)((std::max)((v - low) / (high - low), -1.0), 2.0);
+    return height - bottom - part * (height - top - bottom);
   };
   const auto line = [&](const std::vector<double>& values, std::string_view style) {
     std::string points;
     for (std::size_t i = 0; i < values.size(); ++i)
       points += text_of(i == 0 ? "" : " ", fixed(place_x(test.rates[i]), 1), ",", fixed(place_y(values[i]), 1));
-    return text_of("<polyline class=\"", style, "\" points=\"", points, "\"/>");
+    return text_of("<polyline clip-path=\"url(#frame)\" class=\"", style, "\" points=\"", points, "\"/>");
   };
 
   std::string out =
       text_of("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"rate\" viewBox=\"0 0 760 420\" role=\"img\" aria-label=\"",
               html_escape(title), "\"><style>", detail::rate_chart_style,
-              "</style><rect class=\"back\" width=\"760\" height=\"420\" rx=\"10\"/><text class=\"head\" x=\"64\" y=\"26\">",
+              "</style><clipPath id=\"frame\"><rect x=\"64\" y=\"44\" width=\"676\" height=\"324\"/></clipPath><rect "
+              "class=\"back\" width=\"760\" height=\"420\" rx=\"10\"/><text class=\"head\" x=\"64\" y=\"26\">",
               html_escape(title), "</text>");
   for (const double t : detail::axis_ticks(low, high))
-    out += text_of("<line class=\"grid\" x1=\"64\" x2=\"740\" y1=\"", fixed(place_y(t), 1), "\" y2=\"", fixed(place_y(t), 1),
-                   "\"/><text x=\"56\" y=\"", fixed(place_y(t) + 4, 1), "\" text-anchor=\"end\">", short_number(t), "</text>");
+    out +=
+        text_of("<line class=\"grid\" x1=\"64\" x2=\"740\" y1=\"", fixed(place_y(t), 1), "\" y2=\"", fixed(place_y(t), 1),
+                "\"/><text x=\"56\" y=\"", fixed(place_y(t) + 4, 1), "\" text-anchor=\"end\">", detail::axis_label(t), "</text>");
   for (int decade = static_cast<int>(std::ceil(first - 1e-9)); decade <= static_cast<int>(std::floor(last + 1e-9)); ++decade) {
     const std::string x = fixed(place_x(std::pow(10.0, decade)), 1);
     out += text_of("<line class=\"grid\" x1=\"", x, "\" x2=\"", x, "\" y1=\"44\" y2=\"368\"/><text x=\"", x,
@@ -81,10 +84,11 @@ inline std::string rate_test_svg(const rate_test& test, std::string_view title) 
                    "\" y=\"60\" text-anchor=\"", flip ? "end" : "start", "\">", short_number(at), " (", test.rule(), ")</text>");
   }
   for (std::size_t i = 0; i < test.smoothed.size(); ++i)
-    out +=
-        text_of("<circle class=\"dot\" cx=\"", fixed(place_x(test.rates[i]), 1), "\" cy=\"", fixed(place_y(test.smoothed[i]), 1),
-                "\" r=\"3\"><title>rate ", short_number(test.rates[i]), ": smoothed loss ", short_number(test.smoothed[i]),
-                ", batch ", short_number(test.losses[i]), "</title></circle>");
+    if (test.smoothed[i] <= high)
+      out +=
+          text_of("<circle class=\"dot\" cx=\"", fixed(place_x(test.rates[i]), 1), "\" cy=\"",
+                  fixed(place_y(test.smoothed[i]), 1), "\" r=\"3\"><title>rate ", short_number(test.rates[i]), ": smoothed loss ",
+                  short_number(test.smoothed[i]), ", batch ", short_number(test.losses[i]), "</title></circle>");
   return out + "</svg>\n";
 }
 
