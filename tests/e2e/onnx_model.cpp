@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <minicnn/alexnet.hpp>
 #include <minicnn/io/npz.hpp>
 #include <minicnn/io/onnx.hpp>
 #include <minicnn/layers/activation.hpp>
@@ -16,6 +17,8 @@
 #include <minicnn/layers/flatten.hpp>
 #include <minicnn/layers/lrn.hpp>
 #include <minicnn/layers/pooling.hpp>
+#include <minicnn/spp_net.hpp>
+#include <minicnn/vgg.hpp>
 #include <string>
 
 #include "model.hpp"
@@ -45,6 +48,16 @@ network<float> every_layer(index_t size) {
 
 network<float> make(const std::string& name, int size) {
   if (name == "layers") return every_layer(size);
+  // Few units in the dense layers: 4096 would make files of hundreds of megabytes, and test nothing else.
+  const initializer he = initializer::he();
+  if (name == "vgg11-bn")
+    return vgg<float>({.depth = 11, .classes = 10, .image_size = size, .batch_norm = true, .dense_units = 64, .dense_init = he});
+  if (name == "spp-net") return spp_net<float>({.classes = 10, .image_size = size, .dense_units = 64, .dense_init = he});
+  const alexnet_options few{.classes = 10, .image_size = size, .dense_units = 64, .dense_init = he};
+  if (name == "alexnet") return alexnet<float>(few);
+  if (name == "alexnet-2012") return alexnet_2012<float>(few);
+  if (name == "alexnet-torchvision") return alexnet_torchvision<float>(few);
+  if (name == "alexnet-bn") return alexnet_bn<float>(few);
   cli::model_options o;
   o.name = name;
   o.image_size = size;
