@@ -1,8 +1,13 @@
 // The train command: equal bytes whatever the threads, resuming, refusals, bad pictures, fine-tuning.
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 
+#include "interrupt.hpp"
 #include "pace.hpp"
 #include "program.hpp"
 
@@ -21,11 +26,26 @@ class small_run {
     return "train --data '" + data() + "' --out '" + out(name) + "' --image-size 63 --batch-size 8 --val-fraction 0.2 --epochs " +
            std::to_string(epochs) + " " + rest;
   }
+  /// Of a network whose files are small.
+  std::string small(const std::string& name, const std::string& rest = "", int epochs = 1) const {
+    return command(name, "--model alexnet-small --threads 1 --workers 0 " + rest, epochs);
+  }
   pictures::bytes file(const std::string& name, const char* file) const { return pictures::read(out(name) + "/" + file); }
+
+  /// Runs a command's beginning, then `then` in a shell that knows the process as $p, as soon as the first epoch is on disk.
+  int begin_then(const std::string& name, const std::string& command_line, const std::string& then) const {
+    const std::string line = "'" MINICNN_PROGRAM "' " + command_line + " 2>/dev/null >/dev/null & p=$!; while [ ! -f '" +
+                             out(name) + "/report.html' ] && kill -0 $p 2>/dev/null; do sleep 0.02; done; " + then;
+    const int status = std::system(line.c_str());
+    REQUIRE(WIFEXITED(status));
+    return WEXITSTATUS(status);
+  }
 
  private:
   pictures::folder folder_;
 };
+
+void put(const std::string& path, const char* text) { std::ofstream(path) << text; }
 
 }  // namespace
 
@@ -47,20 +67,140 @@ TEST_CASE("equal seeds give byte-equal weights files for any threads, workers an
 
 TEST_CASE("a run that is told to end saves, exits with 130 and goes on to the same bytes") {
   const small_run r;
-  REQUIRE(run(r.command("whole", "--threads 1", 5)).code == 0);
-  // Ended by SIGTERM as soon as the first epoch is on disk.
-  const std::string out = r.out("broken");
-  const std::string line = "'" MINICNN_PROGRAM "' " + r.command("broken", "--threads 1", 5) + " 2>/dev/null >/dev/null & p=$!; " +
-                           "while [ ! -f '" + out + "/report.html' ] && kill -0 $p 2>/dev/null; do sleep 0.02; done; " +
-                           "kill -TERM $p 2>/dev/null; wait $p";
-  const int status = std::system(line.c_str());
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 130);
-  const auto resumed = run(r.command("broken", "--threads 2 --resume", 5));
-  INFO(resumed.err);
-  CHECK(resumed.code == 0);
-  CHECK((r.file("broken", "last.safetensors") == r.file("whole", "last.safetensors")));
-  CHECK((r.file("broken", "best.safetensors") == r.file("whole", "best.safetensors")));
+  const std::string small = "--model alexnet-small ";  // whose epochs are short
+  std::signal(SIGHUP, SIG_DFL);                        // whoever started this test may have it ignored, as nohup does
+  REQUIRE(run(r.command("whole", small + "--threads 1", 8)).code == 0);
+  for (const char* signal : {"TERM", "HUP"}) {  // HUP: the terminal was closed
+    CAPTURE(signal);
+    const std::string name = signal;
+    CHECK(r.begin_then(name, r.command(name, small + "--threads 1", 8), "kill -" + name + " $p 2>/dev/null; wait $p") == 130);
+    const auto resumed = run(r.command(name, small + "--threads 2 --resume", 8));
+    INFO(resumed.err);
+    CHECK(resumed.code == 0);
+    CHECK((r.file(name, "last.safetensors") == r.file("whole", "last.safetensors")));
+    CHECK((r.file(name, "best.safetensors") == r.file("whole", "best.safetensors")));
+  }
+}
+
+TEST_CASE("the first signal is a request, the second one ends the process at once; nohup is respected") {
+  const auto child = [](const auto& body) {
+    const pid_t process = ::fork();
+    REQUIRE(process >= 0);
+    if (process == 0) ::_exit(body());
+    int status = 0;
+    REQUIRE(::waitpid(process, &status, 0) == process);
+    return status;
+  };
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    CAPTURE(signal);
+    const int once = child([&] {
+      std::signal(signal, SIG_DFL);
+      cli::catch_interrupts();
+      const bool before = cli::interrupted();
+      std::raise(signal);
+      return !before && cli::interrupted() ? 7 : 1;
+    });
+    CHECK((WIFEXITED(once) && WEXITSTATUS(once) == 7));
+    const int twice = child([&] {
+      std::signal(signal, SIG_DFL);
+      cli::catch_interrupts();
+      std::raise(signal);
+      std::raise(signal);
+      return 7;
+    });
+    CHECK((WIFSIGNALED(twice) && WTERMSIG(twice) == signal));
+  }
+  const int ignored = child([] {
+    std::signal(SIGHUP, SIG_IGN);
+    cli::catch_interrupts();
+    std::raise(SIGHUP);
+    return cli::interrupted() ? 1 : 7;
+  });
+  CHECK((WIFEXITED(ignored) && WEXITSTATUS(ignored) == 7));
+}
+
+TEST_CASE("a second run in the folder of one that goes on is refused and changes nothing") {
+  const small_run r;
+  const std::string seen = r.out("seen"), second = r.out("second.err");
+  const auto try_second = [&](const std::string& how) {
+    return "'" MINICNN_PROGRAM "' " + r.small("a", how, 500) + " >/dev/null 2>>'" + second + "'; echo $? >>'" + second + "'; ";
+  };
+  // The first one stands still while the others try.
+  r.begin_then("a", r.small("a", "", 500),
+               "kill -STOP $p; cp '" + r.out("a") + "/last.safetensors' '" + seen + "'; " + try_second("--resume") +
+                   try_second("--overwrite") + "cmp '" + seen + "' '" + r.out("a") + "/last.safetensors' >>'" + second +
+                   "' || echo changed >>'" + second + "'; kill -KILL $p; wait $p");
+  std::ifstream file(second);
+  std::string line;
+  for (int i = 0; i < 2; ++i) {
+    std::string text;
+    while (std::getline(file, line) && line != "1" && line != "2") text += line;
+    CHECK(contains(text, "another process is training in this folder"));
+  }
+  CHECK_FALSE(std::getline(file, line));  // nothing was changed
+  // The lock ends with the process that held it.
+  CHECK(run(r.small("a", "--overwrite")).code == 0);
+}
+
+TEST_CASE("--overwrite keeps the old run until the new one is on disk") {
+  namespace fs = std::filesystem;
+  const small_run r;
+  const char* const names[] = {"config.json", "results.csv", "report.html", "best.safetensors", "last.safetensors"};
+  REQUIRE(run(r.small("a")).code == 0);
+  fs::copy(r.out("a"), r.out("before"));
+  const auto unchanged = [&](const char* name) { return r.file("a", name) == r.file("before", name); };
+
+  // A disk that takes no weights (a limit in blocks of 512 bytes): the old run is whole, and goes on.
+  const std::string full =
+      "ulimit -f 64; trap '' XFSZ; exec '" MINICNN_PROGRAM "' " + r.small("a", "--seed 2 --overwrite") + " >/dev/null 2>&1";
+  const int status = std::system(("sh -c \"" + full + "\"").c_str());
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 1));
+  CHECK(unchanged("best.safetensors"));
+  CHECK(unchanged("last.safetensors"));
+  REQUIRE(run(r.small("a", "--resume")).code == 0);
+  for (const char* name : {"results.csv", "best.safetensors", "last.safetensors"}) CHECK(unchanged(name));
+  CHECK_FALSE(fs::exists(r.out("a") + "/.replaced"));
+
+  // What is there after a kill between the new run's first file and its last: the old run is put back.
+  REQUIRE(run(r.small("other", "--seed 2")).code == 0);
+  fs::create_directory(r.out("a") + "/.replaced");
+  for (const char* name : names) fs::create_hard_link(r.out("a") + "/" + name, r.out("a") + "/.replaced/" + name);
+  fs::rename(r.out("other") + "/best.safetensors", r.out("a") + "/best.safetensors");
+  CHECK_FALSE(unchanged("best.safetensors"));
+  REQUIRE(run(r.small("a", "--resume")).code == 0);
+  CHECK(unchanged("best.safetensors"));
+  CHECK(unchanged("last.safetensors"));
+  CHECK_FALSE(fs::exists(r.out("a") + "/.replaced"));
+
+  // And at last it goes, with everything that the new run has not written again.
+  put(r.out("a") + "/curves.svg", "old");
+  REQUIRE(run(r.small("a", "--seed 2 --overwrite")).code == 0);
+  CHECK_FALSE(unchanged("best.safetensors"));
+  CHECK_FALSE(unchanged("last.safetensors"));
+  CHECK_FALSE(fs::exists(r.out("a") + "/.replaced"));
+  CHECK_FALSE(fs::exists(r.out("a") + "/.replaced-dropped"));
+}
+
+TEST_CASE("temporary files of killed processes go when a run begins in their folder; others stay") {
+  namespace fs = std::filesystem;
+  const small_run r;
+  fs::create_directories(r.out("a"));
+  const pid_t gone = ::fork();
+  REQUIRE(gone >= 0);
+  if (gone == 0) ::_exit(0);
+  REQUIRE(::waitpid(gone, nullptr, 0) == gone);
+  const std::string dead = std::to_string(gone), alive = std::to_string(::getpid());
+  for (const std::string& name :
+       {"last.safetensors.tmp-" + dead + "-0", "config.json.tmp-" + dead + "-3", "last.safetensors.tmp-" + alive + "-0",
+        "mine.txt.tmp-" + dead + "-0", std::string("best.safetensors.tmp-mine"), std::string("best.safetensors.tmp-1x")})
+    put(r.out("a") + "/" + name, "half");
+  REQUIRE(run(r.small("a")).code == 0);
+  CHECK_FALSE(fs::exists(r.out("a") + "/last.safetensors.tmp-" + dead + "-0"));
+  CHECK_FALSE(fs::exists(r.out("a") + "/config.json.tmp-" + dead + "-3"));
+  CHECK(fs::exists(r.out("a") + "/last.safetensors.tmp-" + alive + "-0"));
+  CHECK(fs::exists(r.out("a") + "/mine.txt.tmp-" + dead + "-0"));
+  CHECK(fs::exists(r.out("a") + "/best.safetensors.tmp-mine"));
+  CHECK(fs::exists(r.out("a") + "/best.safetensors.tmp-1x"));
 }
 
 TEST_CASE("an existing run is kept; resuming wants the same recipe and the same data") {
