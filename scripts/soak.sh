@@ -43,16 +43,18 @@ while ((SECONDS < end)); do
   rounds=$((rounds + 1))
   train=("${common[@]}" --seed "$rounds" --epochs 12)
   rm -rf "$work/whole" "$work/run"
+  began=$SECONDS
   "${train[@]}" --out "$work/whole" >/dev/null 2>"$work/log" || fail "round $rounds: the unbroken training"
+  longest=$(((SECONDS - began) * 10 / 3 + 10))  # tenths of a second: a third of the training
   resume=()
   while :; do
     "${train[@]}" --out "$work/run" "${resume[@]}" >/dev/null 2>"$work/log" &
     process=$!
     signal=KILL
     ((RANDOM % 2)) && signal=TERM
-    # From 0.2 to 5.2 seconds; a training that is done before is left alone.
-    deadline=$((RANDOM % 50 + 2))
-    for ((tenth = 0; tenth < deadline; ++tenth)); do
+    # A training that is done before is left alone; when the time is over, the last one may end.
+    deadline=$((RANDOM % longest + 2))
+    for ((tenth = 0; tenth < deadline || SECONDS >= end; ++tenth)); do
       kill -0 "$process" 2>/dev/null || break
       sleep 0.1
     done

