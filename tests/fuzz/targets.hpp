@@ -2,6 +2,7 @@
 // What hostile bytes are given to, and small sound files to begin with. fuzzer.cpp gives them to clang's libFuzzer,
 // replay_test.cpp mutates them by a fixed seed. A target lets nothing but minicnn::error pass silently; what must hold of
 // whatever was read is checked by `must`.
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +19,7 @@
 #include "minicnn/data/exif.hpp"
 #include "minicnn/data/idx.hpp"
 #include "minicnn/data/image.hpp"
+#include "minicnn/data/transform.hpp"
 #include "minicnn/io/crc32.hpp"
 #include "minicnn/io/json.hpp"
 #include "minicnn/io/npz.hpp"
@@ -98,6 +100,63 @@ inline bytes turned_jpeg() {
   return out;
 }
 
+/// The bytes of an archive with these entries and right checksums: what is changed within an archive is hardly ever looked at.
+inline bytes archive(std::initializer_list<std::pair<std::string_view, std::string_view>> entries) {
+  return file_bytes([&](const std::string& path) {
+    minicnn::zip_writer out(path);
+    for (const auto& [name, content] : entries) out.add(name, {content});
+    out.commit();
+  });
+}
+
+/// The pictures of tests/golden: progressive, CMYK, palettes, interlaced and more.
+inline std::vector<bytes> stored_pictures() {
+  std::vector<bytes> out;
+  const auto folder = std::filesystem::path(__FILE__).parent_path().parent_path() / "golden" / "images";
+  for (const char* name :
+       {"gray.jpg", "progressive.jpg", "cmyk_red.jpg", "ycck_gray.jpg", "rgba.png", "palette.png", "rgb16.png", "interlaced.png"})
+    out.push_back(pictures::read((folder / name).string()));
+  return out;
+}
+
+/// 20 pictures of 4 x 4 as gzip packs them: a block with codes of its own.
+inline bytes packed_idx() {
+  static constexpr std::string_view hex =
+      "1f8b08000000000002034590010ec5200843a17f497780ddffacdf96b2992082e50956ddbfaa7a8e5db206baa11d4d9d1450ce11e1b875"
+      "38f7547212166549e7d4920cc328edf0eaed3875f49308b4030486391d8d98062c062b7153e8649cfd3a4028d8b7acd60cc8d0ec2de84c"
+      "ac0103c87790c494e53724e4a08ffd016b9dd62950010000";
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  bytes out;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    out.push_back(static_cast<unsigned char>(digit(hex[i]) * 16 + digit(hex[i + 1])));
+  return out;
+}
+
+/// A picture of any size, resized, cropped, padded and changed as the first bytes say: numbers must come out.
+inline void transform(const bytes& b) {
+  using namespace minicnn;
+  if (b.size() < 14) return;
+  image_u8 image{1 + b[0], 1 + b[1], b[2] % 2 == 0 ? 3 : 1, {}};
+  image.pixels.resize(static_cast<std::size_t>(image.height * image.width * image.channels));
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = b[i % b.size()];
+  image_transform t;
+  t.size = 1 + b[3];
+  t.resize_to = b[4] % 3 == 0 ? 0 : t.size + b[5] % 64;
+  t.padding = b[6] % 4;
+  t.fit = b[7] % 2 == 0 ? fit_mode::stretch : fit_mode::crop;
+  t.filter = b[7] % 4 < 2 ? interpolation::antialiased : interpolation::tensorflow1;
+  t.position = static_cast<window_position>(b[8] % 5);
+  t.mirrored = b[8] >= 128;
+  t.augment.crop = static_cast<crop_mode>(b[9] % 3);
+  t.augment.flip = b[10] / 255.0;
+  t.augment.erase = b[11] / 255.0;
+  check(t);
+  std::vector<float> out(static_cast<std::size_t>(image.channels * t.size * t.size));
+  image_workspace workspace;
+  apply(image, t, random_key(b[12]), b[13] % 2 == 0, out.data(), workspace);
+  for (const float value : out) must(std::isfinite(value), "a transformed picture has numbers");
+}
+
 struct target {
   std::function<void(const bytes&)> run;
   std::vector<bytes> seeds;
@@ -112,6 +171,16 @@ inline const std::map<std::string, target>& targets() {
   }();
   static const std::vector<named_tensor<float>> two = {{"a.weight", view<const float>(numbers)},
                                                        {"b", view<const float>(numbers)}};
+  static const std::string storage(48, '\x3F');
+  static const auto pickle = [] {
+    detail::tensor_pickle p;
+    p.tensor("conv1.weight", "FloatStorage", 0, {2, 1, 2, 2});
+    p.tensor("conv1.bias", "HalfStorage", 0, {2});
+    return from_text(p.finish());
+  }();
+  std::vector<bytes> images = stored_pictures();
+  images.insert(images.end(), {pictures::jpeg(pictures::ramp(9, 13)), turned_jpeg(), pictures::png(pictures::ramp(5, 7)),
+                               pictures::bmp(pictures::ramp(4, 6)), pictures::png(image_u8{2, 3, 1, {1, 2, 3, 4, 5, 6}})});
   static const std::map<std::string, target> all = {
       {"image",
        {[](const bytes& b) {
@@ -120,8 +189,7 @@ inline const std::map<std::string, target>& targets() {
           must(static_cast<index_t>(image.pixels.size()) == image.height * image.width * image.channels,
                "a picture has the pixels of its size");
         },
-        {pictures::jpeg(pictures::ramp(9, 13)), turned_jpeg(), pictures::png(pictures::ramp(5, 7)),
-         pictures::bmp(pictures::ramp(4, 6)), pictures::png(image_u8{2, 3, 1, {1, 2, 3, 4, 5, 6}})}}},
+        images}},
       {"exif",
        {[](const bytes& b) {
           const int orientation = exif_orientation(b);
@@ -144,6 +212,23 @@ inline const std::map<std::string, target>& targets() {
       {"pth", {[](const bytes& b) { read_all<pth_file>(b); }, {file_bytes([](const std::string& path) {
                  write_pth<float>(path, two);
                })}}},
+      {"pickle",
+       {[](const bytes& b) {
+          read_all<pth_file>(archive({{"a/data.pkl", text(b)}, {"a/data/0", storage}}));
+        },
+        {pickle,
+         from_text(std::string("\x80\x04\x95\x20\0\0\0\0\0\0\0}\x94(\x8C\x0Astate_dict\x94}\x94X\1\0\0\0eK\x03u.", 39))}}},
+      {"npy",
+       {[](const bytes& b) {
+          read_all<npz_file>(archive({{"w.npy", text(b)}}));
+        },
+        {from_text(detail::npy_header("<f4", {2, 3}) + storage.substr(0, 24)),
+         from_text(detail::npy_header("|u1", {7}) + storage.substr(0, 7))}}},
+      {"transform",
+       {transform,
+        {{31, 47, 0, 27, 1, 5, 2, 2, 3, 2, 64, 64, 7, 0, 85, 170},
+         bytes(14, 0),
+         {254, 0, 1, 224, 1, 9, 2, 1, 132, 1, 255, 255, 9, 2, 1, 255}}}},
       {"npz", {[](const bytes& b) { read_all<npz_file>(b); }, {file_bytes([](const std::string& path) {
                  write_npz<float>(path, two);
                })}}},
@@ -158,7 +243,7 @@ inline const std::map<std::string, target>& targets() {
           }
           for (const std::uint8_t label : read_idx_labels(path, 10)) must(label < 10, "a label is one of the classes");
         },
-        {picture_files::idx_pictures(2, 5, 4), picture_files::idx_labels({0, 9, 3}),
+        {picture_files::idx_pictures(2, 5, 4), picture_files::idx_labels({0, 9, 3}), packed_idx(),
          stored_gzip(picture_files::idx_pictures(2, 5, 4)), stored_gzip(picture_files::idx_labels({1, 2}))}}},
       {"cifar",
        {[](const bytes& b) {
