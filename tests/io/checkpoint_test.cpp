@@ -28,6 +28,11 @@ void* operator new(std::size_t count) {
   if (void* place = std::malloc(count != 0 ? count : 1)) return place;
   throw std::bad_alloc();
 }
+// Sorting asks for its buffer this way; the address sanitizer wants each new's own delete.
+void* operator new(std::size_t count, const std::nothrow_t&) noexcept {
+  if (count > largest_allocation) largest_allocation = count;
+  return std::malloc(count != 0 ? count : 1);
+}
 void operator delete(void* place) noexcept { std::free(place); }
 void operator delete(void* place, std::size_t) noexcept { std::free(place); }
 
