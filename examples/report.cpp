@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <minicnn/alexnet.hpp>
 #include <minicnn/data/folder_data.hpp>
+#include <minicnn/graph/summary.hpp>
 #include <minicnn/io/checkpoint.hpp>
 #include <minicnn/io/file.hpp>
 #include <minicnn/report/epoch_table.hpp>
@@ -31,13 +32,17 @@ class report_page final : public training_callback {
   }
   void on_epoch(const epoch_record& row, const evaluation&) override {
     page_.history.push_back(row);
-    write_file(folder_ + "/report.html", report_html(page_));
+    write();
     write_file(folder_ + "/results.csv", history_csv(page_.history));
     write_file(folder_ + "/curves.svg", curves_svg(page_.history, page_.best_epoch, page_.title));
     std::fprintf(stderr, "%s\n", table_.row(row, row.epoch == page_.best_epoch).c_str());
   }
+  /// After the last epoch, or wherever the run ended.
+  void finish() { page_.finished = true, write(); }
 
  private:
+  void write() const { write_file(folder_ + "/report.html", report_html(page_)); }
+
   std::string folder_;
   training_report page_;
   epoch_table table_{terminal_of(stderr)};
@@ -56,11 +61,12 @@ int main(int argc, char** argv) {
     training_report about;
     about.title = "alexnet-bn";
     about.classes = data.pictures.classes;
-    about.settings = {{"image size", "96"}, {"parameters", to_text(net.parameter_count())}};
+    about.settings = {{"image size", "96"}, {"parameters", grouped(net.parameter_count())}};
     about.data = {{"training", to_text(data.train.size())}, {"validation", to_text(data.validation.size())}};
     report_page page(run, std::move(about));
     checkpoint best([&](const epoch_record&) { save_weights(net, run + "/best.safetensors"); });
     fit(net, data, {.epochs = 10, .callbacks = {&page, &best}});
+    page.finish();
     std::printf("%s/report.html\n", run.c_str());
   } catch (const std::exception& e) {
     return std::fprintf(stderr, "%s\n", e.what()), 1;
