@@ -19,7 +19,6 @@
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "named_model.hpp"
-#include "pace.hpp"
 #include "run_folder.hpp"
 #include "small_pictures.hpp"
 #include "train_setup.hpp"
@@ -211,45 +210,6 @@ minicnn::fit_options training::fit_options(const data_loader& train) {
 /// A single size other than that of evaluation is a list of one.
 std::vector<minicnn::size_step> training::sizes() const { return minicnn::parse_sizes(recipe_.sizes); }
 
-/// Tells how long an epoch will take. For the `plan` of a time limit also: what a step costs at each size, and what validation
-/// costs, over a step at the first size.
-void training::look_ahead(minicnn::fit_options& f, index_t batches, bool plan) {
-  if (o_.quiet && !plan) return;
-  const index_t first_size = f.sizes.empty() ? picture_.size : size_in_epoch(f.sizes.front(), 0);
-  double first = 0, validation = 0;  // seconds of a step, of a prediction for one image
-  if (plan) {
-    trial_steps trial(recipe_, o_.threads, loss_);
-    first = trial.step(first_size);
-    validation = trial.prediction(evaluation_batch_size, picture_.size) / evaluation_batch_size;
-    for (minicnn::size_step& s : f.sizes) {
-      const auto turns = static_cast<index_t>(s.turns.size() + 1);
-      s.cost = 0;
-      for (index_t turn = 0; turn < turns; ++turn)
-        s.cost +=
-            (turn == 0 && &s == &f.sizes.front() ? 1.0 : trial.step(size_in_epoch(s, turn)) / first) / static_cast<double>(turns);
-    }
-    f.validation_cost = validation / (first / recipe_.batch_size);
-  } else {
-    constexpr double enough = 0.5;
-    const int count = (std::min)(evaluation_batch_size, recipe_.batch_size);
-    first = seconds_a_step(*net_, *optimizer_, loss_, recipe_.batch_size, first_size, enough);
-    validation = seconds_a_prediction(*net_, count, picture_.size, enough) / count;
-  }
-  if (o_.quiet) return;
-  const double training_pictures = static_cast<double>(batches) * recipe_.batch_size;
-  const double validated = static_cast<double>(split_.validation.size()) / recipe_.val_every;
-  const double reading = seconds_a_picture(data_, split_.train, picture_, o_.cache == "ram");
-  const int threads = minicnn::resolve_threads(o_.threads), processors = minicnn::resolve_threads(0);
-  const double seconds =
-      epoch_seconds({first * static_cast<double>(batches), reading * training_pictures}, threads, o_.workers, processors) +
-      epoch_seconds({validation * validated, reading * validated}, threads, o_.workers, processors);
-  note("estimate: %s an epoch%s; a step of %d images takes %s s, reading a picture %s ms\n", minicnn::clock_text(seconds).c_str(),
-       f.sizes.size() > 1 || (!f.sizes.empty() && !f.sizes.front().turns.empty())
-           ? minicnn::text_of(" at ", first_size, " pixels").c_str()
-           : "",
-       recipe_.batch_size, minicnn::short_number(first).c_str(), minicnn::short_number(1000 * reading).c_str());
-}
-
 void training::note(const char* format, ...) const {
   if (o_.quiet) return;
   va_list values;
@@ -263,14 +223,6 @@ void training::show(const minicnn::step_report& s) {
       minicnn::text_of("epoch ", s.epoch, "/", s.epochs), s.batch, s.batches,
       {"loss " + fixed(s.loss, 4), "acc " + fixed(100 * s.accuracy, 1) + "%", fixed(s.images_per_second, 1) + " img/s",
        "ETA " + minicnn::clock_text(s.seconds_left), fixed(peak_mebibytes(), 0) + " MiB"});
-  // The first steps are slower: memory is touched, the first pictures are waited for.
-  if (pace_told_ || s.batch < 12) return;
-  pace_told_ = true;
-  if (s.batches < 24) return;
-  progress_.clear();
-  const double images = static_cast<double>(s.batches) * recipe_.batch_size;
-  note("about %s an epoch without validation (%.0f images/s)\n", minicnn::clock_text(images / s.images_per_second).c_str(),
-       s.images_per_second);
 }
 
 void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation&, bool improved) {
@@ -410,23 +362,6 @@ void training::finish() {
   if (position_->skipped > 0)
     std::fprintf(stderr, "%" PRId64 " steps were left out because a gradient was not finite\n", position_->skipped);
   std::printf("%s\n%s\n", folder_->file("best.safetensors").c_str(), folder_->file("report.html").c_str());
-}
-
-int training::estimate(data_loader& train) {
-  minicnn::fit_options f = fit_options(train);
-  f.on_epoch = nullptr;  // writes nothing
-  const index_t batches = (std::min)(train.batches(), index_t{6});
-  double first = 0, seconds = 0;
-  f.on_step = [&](const minicnn::step_report& s) { (s.batch == 1 ? first : seconds) = position_->seconds; };
-  f.stop = [&] { return position_->batch >= batches; };
-  loop steps(*net_, *optimizer_, loss_, train, nullptr, std::move(f));
-  position_ = &steps.position;
-  steps.run();  // at the first size
-  const double a_step = batches > 1 ? (seconds - first) / static_cast<double>(batches - 1) : first;
-  std::fprintf(stderr, "plan: %d epochs of %" PRId64 " batches, about %.1f minutes an epoch without validation (%.0f images/s)\n",
-               recipe_.epochs, train.batches(), a_step * static_cast<double>(train.batches()) / 60,
-               static_cast<double>(recipe_.batch_size) / a_step);
-  return exit_done;
 }
 
 }  // namespace cli

@@ -79,7 +79,6 @@ class training {
   minicnn::fit_position* position_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
-  bool pace_told_ = false;
   bool replacing_ = false;  // the old run is set aside
   bool replaced_ = false;   // and has gone
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

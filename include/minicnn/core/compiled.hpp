@@ -1,5 +1,5 @@
 #pragma once
-/// Templates that one unit of a program may hold for all the others, which then compile in half the time.
+/// Templates that one unit of a program may hold for all the others, which then compile in a third to two thirds of the time.
 ///
 /// The library is headers, and every unit that uses a layer compiles its kernels. A program of many units defines
 /// MINICNN_COMPILED for all of them and compiles compiled/float_unit.cpp once, with the same flags (compiled/double_unit.cpp

@@ -100,13 +100,12 @@ inline std::vector<std::uint8_t> read_idx_labels(const std::string& path, int cl
 inline std::vector<image_u8> read_idx_pictures(const std::string& path, const idx_options& o = {}) {
   sequential_file file(path);
   const std::vector<index_t> sizes = detail::read_idx_head(file, detail::idx_pictures);
-  std::vector<image_u8> pictures(static_cast<std::size_t>(sizes[0]));
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    image_u8& p = pictures[i];
-    p.height = sizes[1], p.width = sizes[2], p.channels = 1;
+  std::vector<image_u8> pictures;  // grows as they come: a packed file may announce many more than it has
+  for (index_t i = 0; i < sizes[0]; ++i) {
+    image_u8& p = pictures.emplace_back(image_u8{sizes[1], sizes[2], 1, {}});
     p.pixels.resize(static_cast<std::size_t>(sizes[1] * sizes[2]));
     file.read(p.pixels.data(), sizes[1] * sizes[2]);
-    if (o.progress && i % 1024 == 0) o.progress(path, static_cast<index_t>(i), sizes[0]);
+    if (o.progress && i % 1024 == 0) o.progress(path, i, sizes[0]);
   }
   file.expect_end();
   return pictures;
