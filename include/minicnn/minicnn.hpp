@@ -51,6 +51,7 @@
 #include "minicnn/graph/node.hpp"
 #include "minicnn/graph/op.hpp"
 #include "minicnn/graph/op_trial.hpp"
+#include "minicnn/graph/output_nodes.hpp"
 #include "minicnn/graph/parameter.hpp"
 #include "minicnn/graph/summary.hpp"
 

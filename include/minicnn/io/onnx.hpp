@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/graph/output_nodes.hpp"
 #include "minicnn/io/onnx_layers.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -27,21 +28,6 @@ struct onnx_options {
   std::map<std::string, std::string> metadata = {};
 };
 
-namespace detail {
-
-/// Whether each node is needed for the first output: auxiliary heads are not.
-template <class T>
-std::vector<char> nodes_of_first_output(const network<T>& net) {
-  std::vector<char> needed(net.nodes().size(), 0);
-  needed[static_cast<std::size_t>(net.topology().outputs[0])] = 1;
-  for (std::size_t i = needed.size(); i-- > 0;)
-    if (needed[i])
-      for (const int input : net.nodes()[i].inputs) needed[static_cast<std::size_t>(input)] = 1;
-  return needed;
-}
-
-}  // namespace detail
-
 /// Writes what `predict` computes as an ONNX model: the first output in evaluation mode, without auxiliary heads and dropout.
 ///
 /// Its input, called as in the network ("input"), is what the network is fed, (batch, c, h, w) of prepared pictures in float: any
@@ -56,7 +42,7 @@ void write_onnx(const std::string& path, const network<T>& net, const onnx_optio
   namespace field = detail::onnx_field;
   detail::onnx_graph graph("minicnn");
   detail::onnx_translator<T> translator(net, graph);
-  const std::vector<char> needed = detail::nodes_of_first_output(net);
+  const std::vector<char> needed = nodes_of_first_output(net);
   for (std::size_t i = 0; i < needed.size(); ++i)
     if (needed[i]) translator.add(static_cast<int>(i));
 

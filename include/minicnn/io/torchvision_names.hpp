@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "minicnn/graph/network.hpp"
+#include "minicnn/graph/output_nodes.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -27,20 +28,6 @@ std::vector<tensor_name> own_names(const network<T>& net) {
   for (const parameter_info& p : net.parameters()) names.push_back({p.name, p.name, p.dims, p.node, false});
   for (const buffer_info& b : net.buffers()) names.push_back({b.name, b.name, b.dims, b.node, true});
   return names;
-}
-
-/// The nodes that make logits of features, for each output the last one with parameters: what a network for other classes has
-/// anew.
-template <class T>
-std::vector<int> head_nodes(const network<T>& net) {
-  std::vector<int> heads;
-  for (const int output : net.topology().outputs) {
-    int head = -1;
-    for (const parameter_info& p : net.parameters())
-      if (p.node <= output) head = (std::max)(head, p.node);
-    heads.push_back(head);
-  }
-  return heads;
 }
 
 namespace detail {

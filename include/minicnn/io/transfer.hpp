@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "minicnn/graph/network.hpp"
+#include "minicnn/graph/output_nodes.hpp"
 #include "minicnn/io/checkpoint.hpp"
 #include "minicnn/io/named_weights.hpp"
 
@@ -91,21 +92,6 @@ transfer_result transfer_weights(network<T>& net, const std::string& path, const
   return transfer_weights(net, safetensors_file::open(path), o);
 }
 
-namespace detail {
-
-/// For each node, whether the first output needs it.
-template <class T>
-std::vector<char> needed_by_first_output(const network<T>& net) {
-  std::vector<char> needed(net.nodes().size(), 0);
-  needed[static_cast<std::size_t>(net.topology().outputs.front())] = 1;
-  for (std::size_t i = needed.size(); i-- > 0;)
-    if (needed[i])
-      for (const int j : net.nodes()[i].inputs) needed[static_cast<std::size_t>(j)] = 1;
-  return needed;
-}
-
-}  // namespace detail
-
 /// Reads the tensors `names` of the network from a `safetensors_file`, `pth_file` or `npz_file`, where they are called
 /// `names[i].other` (own_names, torchvision_names). A head whose tensors the file has in other shapes, or does not have, keeps
 /// the network's values, and so do the layers of auxiliary heads that the file lacks; with `new_head` all heads do. Throws
@@ -115,7 +101,7 @@ transfer_result transfer_named_weights(network<T>& net, const File& file, const 
                                        bool new_head = false) {
   const auto found = tensors_by_name(file);
   const std::vector<int> heads = head_nodes(net);
-  const std::vector<char> needed = detail::needed_by_first_output(net);
+  const std::vector<char> needed = nodes_of_first_output(net);
   std::set<int> kept;  // nodes: a layer comes from the file as a whole or not at all
   for (const tensor_name& n : names) {
     const bool head = std::find(heads.begin(), heads.end(), n.node) != heads.end();

@@ -1,0 +1,37 @@
+#pragma once
+/// Which nodes of a network its outputs hang on.
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "minicnn/graph/network.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// Whether each node is needed for the first output: auxiliary heads are not.
+template <class T>
+std::vector<char> nodes_of_first_output(const network<T>& net) {
+  std::vector<char> needed(net.nodes().size(), 0);
+  needed[static_cast<std::size_t>(net.topology().outputs[0])] = 1;
+  for (std::size_t i = needed.size(); i-- > 0;)
+    if (needed[i])
+      for (const int input : net.nodes()[i].inputs) needed[static_cast<std::size_t>(input)] = 1;
+  return needed;
+}
+
+/// The nodes that make logits of features, for each output the last one with parameters: what a network for other classes has
+/// anew.
+template <class T>
+std::vector<int> head_nodes(const network<T>& net) {
+  std::vector<int> heads;
+  for (const int output : net.topology().outputs) {
+    int head = -1;
+    for (const parameter_info& p : net.parameters())
+      if (p.node <= output) head = (std::max)(head, p.node);
+    heads.push_back(head);
+  }
+  return heads;
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
