@@ -49,5 +49,5 @@ for batch in "${batches[@]}"; do
   done
   ours=$(printf '%s\n' "${runs[@]}" | sort -g | sed -n "$(((${#runs[@]} + 1) / 2))p")
   printf '%s %s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch %.2f images/s (%s), ratio %.2f\n' "$mode" "$precision" "$batch" "$ours" "$memory" \
-    "$best" "$best_name" "$(awk "BEGIN{print $best > 0 ? $ours / $best : 0}")"
+    "$best" "$best_name" "$(awk -v ours="$ours" -v best="$best" 'BEGIN { print (best > 0 ? ours / best : 0) }')"
 done

@@ -19,7 +19,7 @@ program=build/release/examples/minicnn
 
 bash scripts/install-packages.sh g++ cmake ninja-build libstb-dev libeigen3-dev libcli11-dev nlohmann-json3-dev libcpp-httplib-dev
 
-echo "Building the program (a minute or two the first time) ..."
+echo "Building the program (a few minutes the first time) ..."
 mkdir -p "$out"
 if ! { cmake --preset release && cmake --build --preset release --target minicnn_program; } >"$out/build.log" 2>&1; then
   cat "$out/build.log" >&2
