@@ -333,3 +333,28 @@ TEST_CASE("the best epoch's averages are in the network when they are to be save
   CHECK(trained == weights(net));
   CHECK(saved != trained);
 }
+
+TEST_CASE("a loss that stays at that of guessing is told once, and not in the first steps") {
+  points train(60, 10), validation(40, 40, 2);  // six steps an epoch
+  for (const double rate : {0.0, 0.1}) {
+    CAPTURE(rate);
+    network<float> net = classifier(0);
+    sgd<float> optimizer(net, {.learning_rate = rate, .momentum = 0.9});
+    std::vector<std::string> told;
+    int epochs = 0;
+    std::vector<int> when;
+    fit_options o;
+    o.epochs = 12, o.stuck_after = 20;
+    o.on_epoch = [&](const epoch_record&, const evaluation&, bool) { ++epochs; };
+    o.on_stuck = [&](const std::string& text) { told.push_back(text), when.push_back(epochs); };
+    fit(net, optimizer, loss, train, validation, std::move(o));
+    if (rate > 0) {
+      CHECK(told.empty());
+      continue;
+    }
+    REQUIRE(told.size() == 1);
+    CHECK(when[0] == 3);  // the fourth epoch ends with step 24
+    CHECK(told[0].starts_with("the mean loss of epoch 4 is "));
+    CHECK(told[0].find("that of guessing 0.6931") != told[0].npos);
+  }
+}

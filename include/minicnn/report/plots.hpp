@@ -45,7 +45,9 @@ class unit_plot {
     out_ += text_of(
         "<line class=\"ideal\" x1=\"52\" y1=\"258\" x2=\"508\" y2=\"12\"/><text class=\"tick\" x=\"280\" y=\"294\" "
         "text-anchor=\"middle\">",
-        html_escape(x_label), "</text><text class=\"tick\" x=\"62\" y=\"24\">", html_escape(y_label), "</text>");
+        html_escape(x_label),
+        "</text><text class=\"tick\" transform=\"rotate(-90 12 135)\" x=\"12\" y=\"135\" text-anchor=\"middle\">",
+        html_escape(y_label), "</text>");
   }
 
   std::string x(double v) const { return fixed(52 + (v - low_) / (1 - low_) * 456, 1); }

@@ -128,8 +128,10 @@ struct fit_options {
   /// Told after every epoch, after `on_best`; the network holds the trained values. An epoch without validation has an
   /// evaluation of 0 images and a record with NaN.
   std::function<void(const epoch_record&, const evaluation&, bool improved)> on_epoch = {};
-  /// Told once if the mean loss of an epoch is that of guessing, with a diagnosis of several lines.
+  /// Told once if the mean loss of an epoch is that of guessing, with a diagnosis of several lines; not in the first
+  /// `stuck_after` steps, in which many a run that ends well has not begun to learn.
   std::function<void(const std::string&)> on_stuck = {};
+  index_t stuck_after = 200;
   /// Asked after every step; true ends the run at once, at a position that can be saved.
   std::function<bool()> stop = {};
 };
@@ -285,7 +287,8 @@ class fitter {
   void look_for_trouble(const view<const T>& images, std::span<const std::int32_t> labels) {
     const double guessing = std::log(static_cast<double>(net_.output_dims().size_from(1)));
     const double mean = position.loss_sum / static_cast<double>(position.seen);
-    if (!options_.on_stuck || told_stuck_ || !(guessing > 0) || mean < 0.985 * guessing) return;
+    if (!options_.on_stuck || told_stuck_ || position.step < options_.stuck_after) return;
+    if (!(guessing > 0) || mean < 0.985 * guessing) return;
     told_stuck_ = true;
     options_.on_stuck(text_of("the mean loss of epoch ", position.epoch + 1, " is ", detail::short_text(mean),
                               ", that of guessing ", detail::short_text(guessing), "\n") +
