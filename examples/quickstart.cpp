@@ -7,9 +7,9 @@
 #include <minicnn/train/fit.hpp>
 #include <minicnn/train/sgd.hpp>
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
   using namespace minicnn;
-  const image_dataset pictures = read_image_folder(argv[1]);
+  const image_dataset pictures = read_image_folder(argc > 1 ? argv[1] : "pictures");
   const data_split split = stratified_split(pictures, all_samples(pictures), 0.1, /*seed=*/1);
   image_transform look{.size = 96, .normalize = {.mean = {124, 116, 104}, .deviation = {58, 57, 57}}};
   loader<float> validation(pictures, split.validation, {.batch_size = 64, .transform = look});
