@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# minicnn against torchvision on this machine, in turn: images/s and peak memory of a step or a prediction, and their ratios.
+# minicnn against PyTorch on this machine, in turn: images/s and peak memory of a step or a prediction, and their ratios.
 #
 #   bench/compare_models.sh [train|infer] [BATCH] [MODEL ...]      default: train 8 vgg16 resnet18 resnet50 googlenet
 #
-# PyTorch is Debian's python3-torchvision with BLIS (libblis4-openmp) where that is installed. THREADS=n sets the threads of both
+# PyTorch is Debian's python3-torchvision with BLIS (libblis4-openmp) where that is installed, channels first and channels last: the
+# faster of the two is compared, and the memory of that one. THREADS=n sets the threads of both
 # (default: all processors), STEPS=n the measured steps (default 3), MINICNN=FILE the program. Run it on a machine that does
 # nothing else.
 set -euo pipefail
@@ -21,10 +22,16 @@ blas=/usr/lib/$(uname -m)-linux-gnu/blis-openmp
 field() { sed -E "s/.*\"$1\": ?([0-9.]+).*/\1/"; }
 
 for model in "${models[@]}"; do
-  ours=$("$program" bench --model "$model" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" --json 2>/dev/null)
-  peer=$(LD_LIBRARY_PATH=$blas /usr/bin/python3 bench/torchvision_models.py "$model" "$mode" "$batch" "$steps")
-  awk -v model="$model" -v mode="$mode" -v batch="$batch" -v a="$(field images_per_second <<<"$ours")" \
+  ours=$("$program" bench --model "$model" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" --json)
+  peer= layout=
+  for setting in "" --channels-last; do
+    result=$(LD_LIBRARY_PATH=$blas /usr/bin/python3 bench/models_torch.py "$model" "$mode" "$batch" "$steps" "$(field image_size <<<"$ours")" $setting)
+    if [[ -z $peer ]] || awk "BEGIN { exit !($(field images_per_second <<<"$result") > $(field images_per_second <<<"$peer")) }"; then
+      peer=$result layout=$setting
+    fi
+  done
+  awk -v model="$model" -v mode="$mode" -v batch="$batch" -v layout="${layout:+ channels last}" -v a="$(field images_per_second <<<"$ours")" \
     -v b="$(field images_per_second <<<"$peer")" -v m="$(field peak_rss_mib <<<"$ours")" -v n="$(field peak_rss_mib <<<"$peer")" \
-    'BEGIN { printf "%-14s %s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch %.2f images/s (%.0f MiB), ratio %.2f, memory %.2f\n",
-             model, mode, batch, a, m, b, n, a / b, m / n }'
+    'BEGIN { printf "%-19s %s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch%s %.2f images/s (%.0f MiB), ratio %.2f, memory %.2f\n",
+             model, mode, batch, a, m, layout, b, n, a / b, m / n }'
 done
