@@ -59,8 +59,7 @@ TEST_CASE("only norms right behind a convolution of their own vanish; names stay
     for (const auto& node : n.nodes()) out.append(node.name).append(" ");
     return out;
   };
-  CHECK(names(net) ==
-        "input conv1 bn1 relu1 conv2 bn2 add1 relu2 shared bn3 add2 relu3 bn4 flatten1 aux pool1 flatten2 out ");
+  CHECK(names(net) == "input conv1 bn1 relu1 conv2 bn2 add1 relu2 shared bn3 add2 relu3 bn4 flatten1 aux pool1 flatten2 out ");
   CHECK(names(folded) == "input conv1 relu1 conv2 add1 relu2 shared bn3 add2 relu3 bn4 pool1 flatten2 out ");
   CHECK(folded.output_count() == 1);
   CHECK(folded.parameter("conv1.bias").size() == 6);  // had none

@@ -51,8 +51,9 @@ class zip_file {
   /// Throws file_error, saying what helps, if the entry is compressed.
   void check_stored(const zip_entry& e) const {
     if (e.method != 0)
-      fail<file_error>(path(), ": entry \"", e.name, "\" is compressed (method ", e.method,
-                       "); only stored entries are read, as torch.save and numpy.savez write them: unpack the file and save it again");
+      fail<file_error>(
+          path(), ": entry \"", e.name, "\" is compressed (method ", e.method,
+          "); only stored entries are read, as torch.save and numpy.savez write them: unpack the file and save it again");
   }
 
   /// Contents of a stored entry of at most `limit` bytes; the checksum must be right. Throws file_error.
