@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash scripts/install-packages.sh g++ cmake ninja-build clang libomp-dev doctest-dev libeigen3-dev libstb-dev libcli11-dev \
   nlohmann-json3-dev libbenchmark-dev libcpp-httplib-dev python3-selenium chromium chromium-driver pkgconf \
-  libonnx-testdata python3-onnx || exit 1
+  libonnx-testdata python3-onnx doxygen doxygen-awesome-css || exit 1
 
 if [[ -z ${MINICNN_DOGS_VS_CATS:-} && -d ../shared/dogs-vs-cats ]]; then
   MINICNN_DOGS_VS_CATS=$(cd ../shared/dogs-vs-cats && pwd)

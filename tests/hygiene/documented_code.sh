@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Code in the documents is code that is compiled: a ```cpp block that follows the line
 #     <!-- from: PATH -->
-# stands word for word in that file of the repository. In README.md and docs/adding-a-layer.md every block has such a line.
+# stands word for word in that file of the repository. Every block has such a line.
 # Runs in the repository's root; prints each block at fault as FILE:LINE.
 set -u
 
@@ -19,8 +19,7 @@ check_document() {  # FILE
       fi
       inside=0
       if [[ -z $source ]]; then
-        [[ $document == README.md || $document == docs/adding-a-layer.md ]] &&
-          report "$document:$start: no line <!-- from: PATH --> says where this code is compiled"
+        report "$document:$start: no line <!-- from: PATH --> says where this code is compiled"
       elif [[ ! -f $source ]]; then
         report "$document:$start: $source does not exist"
       # Without trailing newlines on both sides; quoted, so that the block is text and not a pattern.
@@ -38,7 +37,7 @@ check_document() {  # FILE
   done <"$document"
 }
 
-for document in README.md docs/*.md; do
+for document in *.md docs/*.md docs/*/*.md; do
   [[ -f $document ]] && check_document "$document"
 done
 exit $status

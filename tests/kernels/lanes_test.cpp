@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "kernels/naive.hpp"
+#include "minicnn/core/parallel.hpp"
+#include "minicnn/kernels/context.hpp"
 
 using namespace minicnn;
 
@@ -31,7 +33,45 @@ struct helpers_kernel {
   }
 };
 
+// What docs/adding-a-kernel.md quotes.
+
+/// x[i] /= 2.
+struct halve_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(float* x, index_t n) {
+    constexpr int lanes = V::template lanes<float>;
+    index_t i = 0;
+    for (; i + lanes <= n; i += lanes) {
+      vec<float, V> v;
+      load<V>(v, x + i);
+      store<V>(x + i, vec<float, V>(v * 0.5F));
+    }
+    for (; i < n; ++i) x[i] *= 0.5F;
+  }
+};
+
+/// Every thread has a piece of at least 4096 numbers.
+void halve(const context& ctx, float* x, index_t n) {
+  parallel_for(ctx.threads, n, 4096,
+               [&](index_t begin, index_t end) { dispatch<halve_kernel>(ctx.instruction_set, x + begin, end - begin); });
+}
+
 }  // namespace
+
+TEST_CASE("halve: every instruction set, one thread and more, whole vectors and the rest") {
+  for (const isa set : naive::all_isas())
+    for (const int threads : {1, 3})
+      for (const index_t n : {0, 1, 15, 16, 17, 10007}) {
+        CAPTURE(name_of(set));
+        CAPTURE(threads);
+        CAPTURE(n);
+        // One number before and one behind, which must stay as they are.
+        std::vector<float> x = naive::random_values<float>(n + 2, 1), wanted = x;
+        for (index_t i = 1; i <= n; ++i) wanted[static_cast<std::size_t>(i)] /= 2;
+        halve({threads, set}, x.data() + 1, n);
+        CHECK(x == wanted);
+      }
+}
 
 TEST_CASE_TEMPLATE("lanes: strided loads, parts and sums", T, float, double) {
   std::vector<T> in(40);

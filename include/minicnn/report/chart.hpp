@@ -124,7 +124,7 @@ class chart_scale {
   bool percent_ = false;
 };
 
-/// The chart as an <svg> element of class "chart"; colours come from the page's style (classes s0, s1, ...).
+/// The chart as an svg element of class "chart"; colours come from the page's style (classes s0, s1, ...).
 inline std::string chart_svg(const chart& c) {
   const chart_scale scale(c);
   std::string out = text_of("<svg class=\"chart\" viewBox=\"0 0 520 260\" role=\"img\" tabindex=\"0\" aria-label=\"",

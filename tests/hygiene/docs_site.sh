@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The documentation as a site: Doxygen builds it without a warning, every link and picture in it exists, nothing comes from another
+# host, and every guide is in it.
+#   docs_site.sh ROOT OUT PYTHON
+set -euo pipefail
+root=$1 out=$2 python=$3
+if ! command -v doxygen >/dev/null; then
+  echo "SKIPPED: no doxygen (Debian: doxygen)"
+  exit 77
+fi
+rm -rf "$out"
+bash "$root/scripts/docs.sh" "$out"
+mapfile -t guides < <(find "$root/docs" "$root/CONTRIBUTING.md" "$root/CHANGELOG.md" -name '*.md')
+"$python" "$root/tests/hygiene/check_site.py" "$out" "${guides[@]}"
