@@ -120,8 +120,9 @@ struct panel_layout {
   index_t size() const { return points * point_size(); }
 };
 
-/// Patches of Count x Count values to points: lines `line[0 .. width)` of steps [0, steps), each at from[step[s] + line[l]]
-/// with rows `row_stride` apart. Count = 6: patches of the input (Bt d B); 4 or 2: gradients of outputs (A g At).
+/// Patches of Count x Count values to points: `width` lines of each of `steps` steps, line l of step s at
+/// `from[step[s] + line[l]]` with rows `row_stride` apart. Count = 6: patches of the input (Bt d B); 4 or 2: gradients of outputs
+/// (A g At).
 template <int Count>
 struct patch_kernel {
   template <class V, class T>
