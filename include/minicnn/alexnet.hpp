@@ -59,7 +59,7 @@ inline alexnet_options paper_initialization(alexnet_options o = {}) {
 
 /// One tower with 96-256-384-384-256 filters, ReLU, then pooling, then normalisation. At 227 px 55-27-13-6 pixels a side.
 template <class T = float>
-network<T> alexnet(const alexnet_options& o = {}) {
+MINICNN_COLD network<T> alexnet(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const initializer dense_init = o.dense_init.value_or(o.init);
@@ -82,7 +82,7 @@ network<T> alexnet(const alexnet_options& o = {}) {
 /// The paper's network: conv2, conv4 and conv5 see half of the maps each (two GPUs then, `groups = 2` here), responses are
 /// normalised before overlapping pooling with k = 2, n = 5, alpha = 1e-4, beta = 0.75 (section 3.3).
 template <class T = float>
-network<T> alexnet_2012(const alexnet_options& o = {}) {
+MINICNN_COLD network<T> alexnet_2012(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const initializer dense_init = o.dense_init.value_or(o.init);
@@ -105,7 +105,7 @@ network<T> alexnet_2012(const alexnet_options& o = {}) {
 /// torchvision's `alexnet`: 64-192-384-256-256 filters (Krizhevsky, "One weird trick for parallelizing convolutional neural
 /// networks", 2014), average pooling to 6x6 before the dense layers, dropout before each hidden one. Made for 224 px.
 template <class T = float>
-network<T> alexnet_torchvision(const alexnet_options& o = {.image_size = 224}) {
+MINICNN_COLD network<T> alexnet_torchvision(const alexnet_options& o = {.image_size = 224}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const initializer dense_init = o.dense_init.value_or(o.init);
@@ -126,7 +126,7 @@ namespace detail {
 /// Normalising after ReLU is deliberate: it trains better on this topology than before it (Mishkin et al., 2017, "Systematic
 /// evaluation of CNN advances on the ImageNet", table 4).
 template <class T>
-node<T> alexnet_bn_body(node<T> x, const alexnet_options& o, bool padded) {
+MINICNN_COLD node<T> alexnet_bn_body(node<T> x, const alexnet_options& o, bool padded) {
   const int edge = padded ? 1 : 0;
   x = relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .padding = 4 * edge, .init = o.init}));
   x = batch_norm(max_pool(x, {.kernel = 3, .stride = 2, .padding = edge}));
@@ -141,7 +141,7 @@ node<T> alexnet_bn_body(node<T> x, const alexnet_options& o, bool padded) {
 
 /// `alexnet` with batch norm where it has local response normalisation, and after conv3, conv4 and conv5 too.
 template <class T = float>
-network<T> alexnet_bn(const alexnet_options& o = {}) {
+MINICNN_COLD network<T> alexnet_bn(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = detail::alexnet_bn_body(g.input({o.channels, o.image_size, o.image_size}), o, o.padded);
   if (o.pooled > 0) x = adaptive_avg_pool(x, {.output = o.pooled});
@@ -159,7 +159,7 @@ network<T> alexnet_bn(const alexnet_options& o = {}) {
 /// 2014, section 3.2), which go through dropout into one dense layer. 3,750,466 parameters for two classes; one set of weights
 /// takes images of any size.
 template <class T = float>
-network<T> alexnet_small(const alexnet_options& o = {.image_size = 128, .dropout = 0.2}) {
+MINICNN_COLD network<T> alexnet_small(const alexnet_options& o = {.image_size = 128, .dropout = 0.2}) {
   graph<T> g;
   auto x = detail::alexnet_bn_body(g.input({o.channels, o.image_size, o.image_size}), o, true);
   x = dropout(flatten(adaptive_avg_pool(x, {.output = 1})), o.dropout);

@@ -45,7 +45,7 @@ inline batch_norm_options inception_norm() { return {.eps = 1e-3}; }
 
 /// Figure 2b: four branches side by side.
 template <class T>
-node<T> googlenet_inception(node<T> x, std::string_view name, const inception_filters& f, const initializer& init) {
+MINICNN_COLD node<T> googlenet_inception(node<T> x, std::string_view name, const inception_filters& f, const initializer& init) {
   const auto scope = x.owner->scope(name);
   const auto conv = [&](node<T> y, int filters, index_t kernel, const char* called) {
     return conv_bn_relu(y, {.filters = filters, .kernel = kernel, .padding = kernel / 2, .init = init, .name = called},
@@ -61,7 +61,7 @@ node<T> googlenet_inception(node<T> x, std::string_view name, const inception_fi
 
 /// Section 5: a small classifier on top of 4a and of 4d. Maps are averaged to 4x4 whatever their size.
 template <class T>
-node<T> googlenet_head(node<T> x, std::string_view name, const googlenet_options& o) {
+MINICNN_COLD node<T> googlenet_head(node<T> x, std::string_view name, const googlenet_options& o) {
   const auto scope = x.owner->scope(name);
   x = adaptive_avg_pool(x, {.output = 4});
   x = flatten(conv_bn_relu(x, {.filters = 128, .init = o.init, .name = "conv"}, inception_norm()));
@@ -76,7 +76,7 @@ node<T> googlenet_head(node<T> x, std::string_view name, const googlenet_options
 /// As in torchvision every convolution is followed by batch normalisation in place of LRN (eps 0.001), the branch of the paper's
 /// 5x5 filters has 3x3 ones, and windows of pooling that stick out count (28, 14 and 7 pixels a side from 224).
 template <class T = float>
-network<T> googlenet(const googlenet_options& o = {}) {
+MINICNN_COLD network<T> googlenet(const googlenet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   if (o.transform_input) x = scale(x, scale_options::imagenet_to_unit());

@@ -115,7 +115,7 @@ struct inception_v3_builder {
 /// 27,161,264 parameters at 1000 classes with the auxiliary head, 23,834,568 without. Nodes have torchvision's names
 /// (TensorFlow's originally). Batch normalisation has eps 0.001; padding counts in average pooling.
 template <class T = float>
-network<T> inception_v3(const inception_v3_options& o = {}) {
+MINICNN_COLD network<T> inception_v3(const inception_v3_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   if (o.transform_input) x = scale(x, scale_options::imagenet_to_unit());

@@ -39,7 +39,7 @@ struct lenet5_options {
 /// | f6     | dense      | 84            | 10,164     |
 /// | output | dense      | 10            | 850        |
 template <class T = float>
-network<T> lenet5(const lenet5_options& o = {}) {
+MINICNN_COLD network<T> lenet5(const lenet5_options& o = {}) {
   graph<T> g;
   const auto squash = [&](node<T> x) { return o.modern ? relu(x) : tanh(x); };
   const auto subsample = [&](node<T> x, const char* name) {

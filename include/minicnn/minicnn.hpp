@@ -5,6 +5,7 @@
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/compiled.hpp"
 #include "minicnn/core/error.hpp"
+#include "minicnn/core/function_ref.hpp"
 #include "minicnn/core/half.hpp"
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/core/random.hpp"

@@ -33,14 +33,14 @@ namespace detail {
 
 /// ReLU(1x1 convolution), called cccp`number` as the authors do ("cascaded cross channel parametric pooling").
 template <class T>
-node<T> cccp(node<T> x, int number, int filters, const initializer& init) {
+MINICNN_COLD node<T> cccp(node<T> x, int number, int filters, const initializer& init) {
   return relu(conv2d(x, {.filters = filters, .init = init, .name = text_of("cccp", number)}));
 }
 
 /// The last one, whose maps are averaged to logits. The published networks rectify it; small weights and a bias of 1 keep its
 /// maps from being 0, without a gradient, early in training.
 template <class T>
-node<T> last_cccp(node<T> x, int number, int classes) {
+MINICNN_COLD node<T> last_cccp(node<T> x, int number, int classes) {
   x = conv2d(x, {.filters = classes, .init = initializer::normal(0.01), .bias_init = 1.0, .name = text_of("cccp", number)});
   return flatten(global_avg_pool(relu(x)));
 }
@@ -50,7 +50,7 @@ node<T> last_cccp(node<T> x, int number, int classes) {
 /// conv1 to conv4 with 96, 256, 384 and 1024 filters, each with two 1x1 layers; the last has a map per class. Windows of pooling
 /// that stick out count (Caffe's rule).
 template <class T = float>
-network<T> network_in_network(const network_in_network_options& o = {}) {
+MINICNN_COLD network<T> network_in_network(const network_in_network_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const auto mlpconv = [&](node<T> y, int number, const conv2d_options& conv) {
@@ -68,7 +68,7 @@ network<T> network_in_network(const network_in_network_options& o = {}) {
 
 /// Three blocks of 192 filters (5x5, 5x5, 3x3), the first pooled by maxima, the second by means, dropout after both.
 template <class T = float>
-network<T> network_in_network_cifar(const network_in_network_options& o = {.classes = 10, .image_size = 32}) {
+MINICNN_COLD network<T> network_in_network_cifar(const network_in_network_options& o = {.classes = 10, .image_size = 32}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   x = relu(conv2d(x, {.filters = 192, .kernel = 5, .padding = 2, .init = o.init}));

@@ -45,14 +45,14 @@ namespace detail {
 
 /// A convolution without bias, called `conv`, and its batch normalisation, called `bn`.
 template <class T>
-node<T> normalized_conv(node<T> x, conv2d_options o, std::string bn) {
+MINICNN_COLD node<T> normalized_conv(node<T> x, conv2d_options o, std::string bn) {
   o.bias = false;
   return batch_norm(conv2d(x, std::move(o)), {.name = std::move(bn)});
 }
 
 /// Two 3x3 convolutions beside the identity. Where the shape changes, a 1x1 convolution takes the identity's place (option B).
 template <class T>
-node<T> basic_block(node<T> x, int filters, int stride, const initializer& init) {
+MINICNN_COLD node<T> basic_block(node<T> x, int filters, int stride, const initializer& init) {
   auto y = relu(normalized_conv(
       x, {.filters = filters, .kernel = 3, .stride = stride, .padding = 1, .init = init, .name = "conv1"}, "bn1"));
   y = normalized_conv(y, {.filters = filters, .kernel = 3, .padding = 1, .init = init, .name = "conv2"}, "bn2");
@@ -64,7 +64,7 @@ node<T> basic_block(node<T> x, int filters, int stride, const initializer& init)
 /// 1x1, 3x3, 1x1 with a quarter of the filters within (figure 5, right). The stride is in the 3x3 convolution, as torchvision has
 /// it ("v1.5"); the paper has it in the first one, which is about half a point less accurate.
 template <class T>
-node<T> bottleneck_block(node<T> x, int filters, int stride, const initializer& init) {
+MINICNN_COLD node<T> bottleneck_block(node<T> x, int filters, int stride, const initializer& init) {
   auto y = relu(normalized_conv(x, {.filters = filters, .init = init, .name = "conv1"}, "bn1"));
   y = relu(normalized_conv(y, {.filters = filters, .kernel = 3, .stride = stride, .padding = 1, .init = init, .name = "conv2"},
                            "bn2"));
@@ -96,7 +96,7 @@ inline std::array<int, 4> resnet_blocks(int depth) {
 /// Table 1: basic blocks up to 34 layers, bottlenecks above. Maps of 112, 56, 28, 14 and 7 pixels a side at 224; one set of
 /// weights serves every image size. Nodes have torchvision's names: layer1.0.conv1.
 template <class T = float>
-network<T> resnet(const resnet_options& o = {}) {
+MINICNN_COLD network<T> resnet(const resnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   x = relu(detail::normalized_conv(
@@ -116,7 +116,7 @@ network<T> resnet(const resnet_options& o = {}) {
 /// Section 4.2: a 3x3 convolution, three stages of n basic blocks with 16, 32 and 64 filters at 32, 16 and 8 pixels a side,
 /// global average pooling. Shortcuts have no parameters (option A): every second pixel, and zeros for the new channels.
 template <class T = float>
-network<T> resnet_cifar(const resnet_cifar_options& o = {}) {
+MINICNN_COLD network<T> resnet_cifar(const resnet_cifar_options& o = {}) {
   if (o.depth < 8 || (o.depth - 2) % 6 != 0)
     fail<option_error>("resnet_cifar: depth is ", o.depth, ", wanted 6 n + 2: 20, 32, 44, 56, 110");
   graph<T> g;

@@ -42,7 +42,7 @@ struct spp_net_options {
 /// Training with several sizes (section 2.3): change the size from epoch to epoch; `forward` plans for whatever comes. Prediction
 /// takes any height and width.
 template <class T = float>
-network<T> spp_net(const spp_net_options& o = {}) {
+MINICNN_COLD network<T> spp_net(const spp_net_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const auto pool = [](node<T> y, bool ceil) { return max_pool(y, {.kernel = 3, .stride = 2, .ceil_mode = ceil}); };

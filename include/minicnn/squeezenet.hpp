@@ -30,7 +30,7 @@ struct squeezenet_options {
 
 /// A fire module (section 3.2): `squeeze` 1x1 filters, then `expand` 1x1 and as many 3x3 filters side by side.
 template <class T>
-node<T> fire(node<T> x, int squeeze, int expand, const initializer& init) {
+MINICNN_COLD node<T> fire(node<T> x, int squeeze, int expand, const initializer& init) {
   x = relu(conv2d(x, {.filters = squeeze, .init = init, .name = "squeeze"}));
   return concat({relu(conv2d(x, {.filters = expand, .init = init, .name = "expand1x1"})),
                  relu(conv2d(x, {.filters = expand, .kernel = 3, .padding = 1, .init = init, .name = "expand3x3"}))});
@@ -39,7 +39,7 @@ node<T> fire(node<T> x, int squeeze, int expand, const initializer& init) {
 /// One convolution, eight fire modules with three poolings between them, and a 1x1 convolution whose maps are averaged.
 /// Parameters at 1000 classes: 1,248,424 (1.0), 1,235,496 (1.1). Windows of pooling that stick out count (Caffe's rule).
 template <class T = float>
-network<T> squeezenet(const squeezenet_options& o = {}) {
+MINICNN_COLD network<T> squeezenet(const squeezenet_options& o = {}) {
   const bool first = o.version == squeezenet_version::v1_0;
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});

@@ -51,7 +51,7 @@ inline std::array<int, 5> vgg_blocks(int depth) {
 /// Before fc6 maps are averaged to 7x7, as in torchvision, which changes nothing at 224 px and lets one set of weights serve
 /// other sizes. Convolutions are called as the authors call them, conv1_1 to conv5_4, normalisations bn1_1 to bn5_4.
 template <class T = float>
-network<T> vgg(const vgg_options& o = {}) {
+MINICNN_COLD network<T> vgg(const vgg_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const std::array<int, 5> convolutions = vgg_blocks(o.depth), filters = {64, 128, 256, 512, 512};

@@ -22,7 +22,7 @@ std::vector<double> rounded(const std::vector<float>& x) {
 
 }  // namespace
 
-TEST_CASE("narrowing rounds as core/half.hpp does and pairs the steps") {
+TEST_CASE("rounding and narrowing round as core/half.hpp does; narrowing pairs the steps") {
   const float inf = INFINITY, nan = NAN;
   const std::vector<float> values = {1.0F,
                                      -1.0F,
@@ -44,7 +44,10 @@ TEST_CASE("narrowing rounds as core/half.hpp does and pairs the steps") {
       for (const index_t depth : {1, 2, 5}) {
         std::vector<float> panel(static_cast<std::size_t>(width * depth));
         for (std::size_t k = 0; k < panel.size(); ++k) panel[k] = values[k % values.size()];
-        std::vector<float> narrow = panel;
+        std::vector<float> round = panel, narrow = panel;
+        minicnn::round_panels(i, width * depth, round.data());
+        for (std::size_t k = 0; k < panel.size(); ++k)
+          CHECK(std::bit_cast<std::uint32_t>(round[k]) == std::uint32_t{minicnn::to_bfloat16(panel[k]).bits} << 16);
         minicnn::narrow_panels(i, 1, depth, width, narrow.data());
         for (index_t k = 0; k < depth; ++k)
           for (index_t l = 0; l < width; ++l) {
@@ -124,12 +127,12 @@ TEST_CASE("convolutions of rounded operands, on every instruction set") {
   }
 }
 
-TEST_CASE("every unit that multiplies: a matrix unit, vdpbf16ps, widened; whole blocks, parts of blocks, sums added to") {
+TEST_CASE("every unit that multiplies: a matrix unit, vdpbf16ps, float; whole blocks, parts of blocks, sums added to") {
   for (isa i : naive::all_isas())
     for (const int rows : {1, 6, 8, 14, 16}) {
       if (i != isa::avx512 && rows > 6 && rows != 16) continue;  // taller than its tiles
       const bool matrix_unit = rows == minicnn::detail::amx_rows && minicnn::has_matrix_unit(i);
-      if (rows == minicnn::detail::amx_rows && !matrix_unit && i != isa::avx512) continue;
+      if (rows == minicnn::detail::amx_rows && !matrix_unit && !minicnn::native_bf16(i)) continue;
       for (const index_t depth : {1, 15, 16, 31, 32, 33, 182, 256}) {
         if (!matrix_unit && minicnn::detail::by_matrix_unit(rows, depth)) continue;  // such tiles are chosen only where it is
         const index_t tiles = 3, width = minicnn::tile_columns<float>(i);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #endif
 
+#include "minicnn/core/function_ref.hpp"
 #include "minicnn/core/shape.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -98,8 +99,7 @@ inline bool may_have_team() {
 
 /// Runs `body(thread, thread_count)` on every thread of a team; the first exception is rethrown on the caller.
 /// A team has either 1 or exactly `threads` members: changing the team's size makes OpenMP destroy and create threads.
-template <class F>
-void run_team([[maybe_unused]] int threads, const F& body) {
+inline void run_team([[maybe_unused]] int threads, function_ref<void(int, int)> body) {
 #if defined(_OPENMP)
   if (threads > 1 && !inside_parallel_region() && may_have_team()) {
     std::exception_ptr failure;
@@ -125,8 +125,7 @@ void run_team([[maybe_unused]] int threads, const F& body) {
 
 /// Splits [0, count) into one contiguous range per thread and calls `body(begin, end)` on each; runs on the caller alone
 /// when `count <= grain` (starting a team costs a few microseconds). Results must not depend on where ranges are cut.
-template <class F>
-void parallel_for(int threads, index_t count, index_t grain, const F& body) {
+inline void parallel_for(int threads, index_t count, index_t grain, function_ref<void(index_t, index_t)> body) {
   if (count <= 0) return;
   detail::run_team(count <= grain ? 1 : threads, [&](int thread, int team) {
     const index_t begin = count * thread / team;
@@ -137,8 +136,7 @@ void parallel_for(int threads, index_t count, index_t grain, const F& body) {
 
 /// Calls `body(task, thread)` once for every task in [0, count); idle threads take the next one, so uneven tasks balance.
 /// `thread` (below `threads`) selects per-thread scratch. Results must not depend on which thread runs a task.
-template <class F>
-void parallel_tasks(int threads, index_t count, const F& body) {
+inline void parallel_tasks(int threads, index_t count, function_ref<void(index_t, int)> body) {
   if (count <= 0) return;
   std::atomic<index_t> next{0};
   detail::run_team(count == 1 ? 1 : threads, [&](int thread, int) {

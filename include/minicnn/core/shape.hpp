@@ -69,7 +69,7 @@ class shape {
   }
 
   /// "20x3x227x227"; "scalar" for rank 0.
-  std::string text() const {
+  MINICNN_COLD std::string text() const {
     if (rank_ == 0) return "scalar";
     std::string out;
     for (int i = 0; i < rank_; ++i) {

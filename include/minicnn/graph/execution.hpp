@@ -43,7 +43,7 @@ class execution {
   };
 
   /// Plans for batches of up to `r.input[0]`. Throws shape_error naming the node if the input does not fit the parameters.
-  execution(std::shared_ptr<const network_topology<T>> topology, network_state<T>& state, request r)
+  MINICNN_COLD execution(std::shared_ptr<const network_topology<T>> topology, network_state<T>& state, request r)
       : topology_(std::move(topology)), request_(std::move(r)), count_(topology_->nodes.size()) {
     plan_nodes(state);
     choose_places();
@@ -111,7 +111,7 @@ class execution {
   }
 
   /// Shapes, plans, and which nodes run, need gradients and have how many consumers.
-  void plan_nodes(const network_state<T>& state) {
+  MINICNN_COLD void plan_nodes(const network_state<T>& state) {
     const auto& nodes = topology_->nodes;
     needed_.assign(count_, 0);
     for (const int i : request_.wanted) needed_[index(i)] = 1;
@@ -145,14 +145,14 @@ class execution {
     }
   }
 
-  void check_input(const graph_node<T>& node) const {
+  MINICNN_COLD void check_input(const graph_node<T>& node) const {
     const shape& got = request_.input;
     if (got.rank() != node.dims.rank() || got[0] < 1)
       fail<shape_error>(node.name, ": wanted a batch of shape ", node.dims, " (any batch size from 1), got ", got);
   }
 
   /// True if the node has parameters to train. Their shapes are fixed; only the batch and the image may change.
-  bool check_parameters(const network_state<T>& state, int node) const {
+  MINICNN_COLD bool check_parameters(const network_state<T>& state, int node) const {
     bool trains = false;
     std::size_t next = 0;
     for (const parameter_info& p : state.parameters) {
@@ -175,7 +175,7 @@ class execution {
   }
 
   /// Which values and gradients share one buffer, and which ReLUs are left to the op before them.
-  void choose_places() {
+  MINICNN_COLD void choose_places() {
     const auto& nodes = topology_->nodes;
     value_place_.resize(count_);
     gradient_place_.resize(count_);
@@ -201,7 +201,7 @@ class execution {
     }
   }
 
-  void place_memory() {
+  MINICNN_COLD void place_memory() {
     const int end = 2 * static_cast<int>(count_);
     const auto& nodes = topology_->nodes;
     buffers_.assign(5 * count_, {});
@@ -254,7 +254,7 @@ class execution {
   }
 
   /// All views that the ops will see. The vectors get their final size first: frames hold spans into them.
-  void build_frames(network_state<T>& state) {
+  MINICNN_COLD void build_frames(network_state<T>& state) {
     const auto& nodes = topology_->nodes;
     values_.resize(count_);
     gradients_.resize(count_);
@@ -297,7 +297,7 @@ class execution {
     choose_write_or_add();
   }
 
-  void bind_state(network_state<T>& state, int node, frame<T>& f) {
+  MINICNN_COLD void bind_state(network_state<T>& state, int node, frame<T>& f) {
     std::size_t first = state.parameters.size(), last = 0;
     for (std::size_t k = 0; k < state.parameters.size(); ++k) {
       const parameter_info& p = state.parameters[k];
@@ -320,7 +320,7 @@ class execution {
   }
 
   /// The first writer of a gradient in reverse order writes, later ones add; the loss comes first where there is one.
-  void choose_write_or_add() {
+  MINICNN_COLD void choose_write_or_add() {
     const auto& nodes = topology_->nodes;
     std::vector<char> written(count_, 0);
     for (std::size_t i = 0; i < count_; ++i)

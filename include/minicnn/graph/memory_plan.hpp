@@ -21,10 +21,12 @@ struct planned_buffer {
 /// Sets every offset (a multiple of 64) and returns the block's size in bytes. Greedy by size: the largest buffer first, each
 /// at the lowest offset where nothing alive at the same time lies. Lower bound: the largest sum of sizes alive at one time;
 /// on chain-like networks the greedy plan reaches it or stays within a few per cent (Pisarchyk and Lee, 2020).
-inline index_t place_buffers(std::vector<planned_buffer>& buffers) {
+MINICNN_COLD inline index_t place_buffers(std::vector<planned_buffer>& buffers) {
   std::vector<std::size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return buffers[a].bytes > buffers[b].bytes; });
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return buffers[a].bytes != buffers[b].bytes ? buffers[a].bytes > buffers[b].bytes : a < b;
+  });
 
   std::vector<const planned_buffer*> placed;  // by offset
   index_t total = 0;

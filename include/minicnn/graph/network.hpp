@@ -75,7 +75,7 @@ template <class T = float>
 class network {
  public:
   /// Takes the graph's nodes. `outputs`: the first is what `predict` returns; others (auxiliary heads) exist in training.
-  network(graph<T>&& g, const std::vector<node<T>>& outputs, network_options o = {}) : seed_(o.seed) {
+  MINICNN_COLD network(graph<T>&& g, const std::vector<node<T>>& outputs, network_options o = {}) : seed_(o.seed) {
     if (outputs.empty()) fail<option_error>("network: no output");
     auto made = std::make_shared<network_topology<T>>();
     for (const node<T>& x : outputs) {
@@ -187,7 +187,7 @@ class network {
   /// Which nodes are kept and frozen now, to come back to later: `const auto before = net.marks(); ... net.restore(before);`.
   std::shared_ptr<const network_topology<T>> marks() const { return topology_; }
   /// `before` must have come from this network's `marks`.
-  void restore(std::shared_ptr<const network_topology<T>> before) {
+  MINICNN_COLD void restore(std::shared_ptr<const network_topology<T>> before) {
     if (before == nullptr || before->nodes.size() != nodes().size()) fail<option_error>("network: marks of another network");
     topology_ = std::move(before);
     run_.reset();
@@ -216,7 +216,7 @@ class network {
   view<T> output_gradient(int i = 0) { return training().gradient(output_id(i)); }
 
   /// Writes all parameter gradients (`accumulate`: adds to them) from the output gradients.
-  void backward(bool accumulate = false) {
+  void backward(bool accumulate = false) requires can_train {
     training();
     run_->backward(accumulate);
   }
@@ -230,12 +230,8 @@ class network {
   /// The first output in evaluation mode, valid until the next predict with this workspace. Thread-safe with a workspace
   /// per thread. Input (n, c, h, w), any batch size.
   view<const T> predict(const view<const T>& input, workspace<T>& space) const {
-    if (!space.run_ || space.run_->topology() != topology_.get() || !fits(space.run_->planned().input, input.dims())) {
-      typename execution<T>::request r{input.dims(), false, space.ctx_, {output_id(0)}};
-      for (const std::string& name : space.keep_) r.wanted.push_back(node_id(name));
-      // In evaluation mode ops only read parameters and buffers, so sharing them among threads is safe.
-      space.run_.emplace(topology_, const_cast<network_state<T>&>(state_), std::move(r));
-    }
+    if (!space.run_ || space.run_->topology() != topology_.get() || !fits(space.run_->planned().input, input.dims()))
+      plan_prediction(input.dims(), space);
     space.run_->bind(input.dim(0));
     space.run_->forward(input, random_key());
     return space.run_->value(output_id(0));
@@ -248,7 +244,7 @@ class network {
   }
 
   /// Plans of all ops for this input in training mode (summary, estimates).
-  std::vector<op_plan> plans(const shape& input) const {
+  MINICNN_COLD std::vector<op_plan> plans(const shape& input) const {
     typename execution<T>::request r{input, true, ctx_, topology_->outputs};
     return execution<T>(topology_, const_cast<network_state<T>&>(state_), std::move(r)).plans();
   }
@@ -261,24 +257,24 @@ class network {
 
   int output_id(int i) const { return topology_->outputs[static_cast<std::size_t>(i)]; }
 
-  int node_id(std::string_view name) const {
+  MINICNN_COLD int node_id(std::string_view name) const {
     const int id = topology_->find(name);
     if (id < 0) fail<option_error>("network: no node is called ", name);
     return id;
   }
-  int kept_id(std::string_view name) const {
+  MINICNN_COLD int kept_id(std::string_view name) const {
     const int id = node_id(name);
     if (!topology_->kept[static_cast<std::size_t>(id)])
       fail<option_error>("network: node ", name, " was not kept; call keep first");
     return id;
   }
 
-  const parameter_info& find_parameter(std::string_view name) const {
+  MINICNN_COLD const parameter_info& find_parameter(std::string_view name) const {
     for (const parameter_info& p : state_.parameters)
       if (p.name == name) return p;
     fail<option_error>("network: no parameter is called ", name);
   }
-  const buffer_info& find_buffer(std::string_view name) const {
+  MINICNN_COLD const buffer_info& find_buffer(std::string_view name) const {
     for (const buffer_info& b : state_.buffers)
       if (b.name == name) return b;
     fail<option_error>("network: no buffer is called ", name);
@@ -290,25 +286,32 @@ class network {
   }
 
   void plan_training(const shape& input) {
-    if (!run_ || !fits(run_->planned().input, input)) {
-      typename execution<T>::request r{input, true, ctx_, topology_->outputs};
-      for (std::size_t i = 0; i < nodes().size(); ++i)
-        if (topology_->kept[i]) r.wanted.push_back(static_cast<int>(i));
-      run_.reset();  // the old block goes before the new one is allocated
-      run_.emplace(topology_, state_, std::move(r));
-    }
+    if (!run_ || !fits(run_->planned().input, input)) plan_training_again(input);
     run_->bind(input[0]);
+  }
+  MINICNN_COLD void plan_training_again(const shape& input) {
+    typename execution<T>::request r{input, true, ctx_, topology_->outputs};
+    for (std::size_t i = 0; i < nodes().size(); ++i)
+      if (topology_->kept[i]) r.wanted.push_back(static_cast<int>(i));
+    run_.reset();  // the old block goes before the new one is allocated
+    run_.emplace(topology_, state_, std::move(r));
+  }
+  MINICNN_COLD void plan_prediction(const shape& input, workspace<T>& space) const {
+    typename execution<T>::request r{input, false, space.ctx_, {output_id(0)}};
+    for (const std::string& name : space.keep_) r.wanted.push_back(node_id(name));
+    // In evaluation mode ops only read parameters and buffers, so sharing them among threads is safe.
+    space.run_.emplace(topology_, const_cast<network_state<T>&>(state_), std::move(r));
   }
 
   template <class F>
-  void change(const F& edit) {
+  MINICNN_COLD void change(const F& edit) {
     auto changed = std::make_shared<network_topology<T>>(*topology_);
     edit(*changed);
     topology_ = std::move(changed);
     run_.reset();
   }
 
-  void set_frozen(std::string_view prefix, bool frozen) {
+  MINICNN_COLD void set_frozen(std::string_view prefix, bool frozen) {
     bool found = false;
     change([&](network_topology<T>& t) {
       for (std::size_t i = 0; i < t.nodes.size(); ++i)

@@ -40,7 +40,7 @@ class graph {
   graph& operator=(const graph&) = delete;
 
   /// An input without its batch axis: `{3, 227, 227}`.
-  node<T> input(const shape& dims, std::string name = "input") {
+  MINICNN_COLD node<T> input(const shape& dims, std::string name = "input") {
     std::vector<index_t> extents{1};
     extents.insert(extents.end(), dims.begin(), dims.end());
     return insert({unique_name(std::move(name)), nullptr, {}, shape(extents.begin(), extents.end())});
@@ -48,8 +48,8 @@ class graph {
 
   /// Appends an operation. It is called `name`, or `prefix` with a running number when `name` is empty (conv1, conv2, ...),
   /// inside the current scope. Throws what the op's `plan` throws, with the name before the text.
-  node<T> add(std::shared_ptr<const op<T>> operation, const std::vector<node<T>>& inputs, std::string name,
-              std::string_view prefix) {
+  MINICNN_COLD node<T> add(std::shared_ptr<const op<T>> operation, const std::vector<node<T>>& inputs, std::string name,
+                           std::string_view prefix) {
     graph_node<T> made;
     made.name = name.empty() ? numbered(prefix) : unique_name(scope_ + name);
     std::vector<shape> shapes;
@@ -91,7 +91,7 @@ class graph {
   std::vector<graph_node<T>> release() { return std::move(nodes_); }
 
   /// `operation.plan(request)`, with `name` before the text of what it throws.
-  static op_plan plan_named(const std::string& name, const op<T>& operation, const plan_request& request) {
+  MINICNN_COLD static op_plan plan_named(const std::string& name, const op<T>& operation, const plan_request& request) {
     try {
       return operation.plan(request);
     } catch (const shape_error& e) {
@@ -107,12 +107,12 @@ class graph {
     return {this, size() - 1};
   }
 
-  std::string unique_name(std::string name) const {
+  MINICNN_COLD std::string unique_name(std::string name) const {
     if (find(name) >= 0) fail<option_error>("graph: two nodes are called ", name);
     return name;
   }
 
-  std::string numbered(std::string_view prefix) const {
+  MINICNN_COLD std::string numbered(std::string_view prefix) const {
     for (int number = 1;; ++number) {
       std::string name = text_of(scope_, prefix, number);
       if (find(name) < 0) return name;

@@ -122,7 +122,8 @@ class op {
   /// pass through it), and in training the buffers. Must not allocate.
   virtual void forward(const frame<T>& f) const = 0;
 
-  /// Writes or adds to the wanted gradients of inputs and parameters. Must not allocate.
+  /// Writes or adds to the wanted gradients of inputs and parameters. Must not allocate. Not called where MINICNN_PREDICT_ONLY
+  /// is defined.
   virtual void backward(const frame<T>& f) const = 0;
 };
 

@@ -47,7 +47,7 @@ struct network_state {
   aligned_buffer<T> values, gradients, buffer_values;
 
   /// Collects what the nodes' plans ask for, allocates, and zeroes (the gaps between parameters stay zero).
-  void build(const std::vector<std::string>& names, const std::vector<op_plan>& plans) {
+  MINICNN_COLD void build(const std::vector<std::string>& names, const std::vector<op_plan>& plans) {
     arena_layout<T> layout, buffer_layout;
     for (std::size_t i = 0; i < plans.size(); ++i) {
       for (const parameter_spec& p : plans[i].parameters)

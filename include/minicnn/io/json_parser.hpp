@@ -25,7 +25,7 @@ class json_parser {
   json_parser(std::string_view text, std::string_view source, int max_depth)
       : text_(text), source_(source), max_depth_(max_depth) {}
 
-  json document() {
+  MINICNN_COLD json document() {
     json value = parse_value(0);
     skip_space();
     if (at_ != text_.size()) refuse("text after the end of the value");
@@ -49,7 +49,7 @@ class json_parser {
     while (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r') ++at_;
   }
 
-  json parse_value(int depth) {
+  MINICNN_COLD json parse_value(int depth) {
     skip_space();
     switch (peek()) {
       case '{':
@@ -83,7 +83,7 @@ class json_parser {
     skip_space();
   }
 
-  json parse_array(int depth) {
+  MINICNN_COLD json parse_array(int depth) {
     enter(depth);
     json::array items;
     if (take(']')) return items;
@@ -95,7 +95,7 @@ class json_parser {
     return items;
   }
 
-  json parse_object(int depth) {
+  MINICNN_COLD json parse_object(int depth) {
     enter(depth);
     json::object members;
     std::vector<std::size_t> offsets;
@@ -116,7 +116,7 @@ class json_parser {
   }
 
   /// By sorting, so that an object of a million keys does not take a million squared comparisons.
-  void refuse_duplicates(const json::object& members, const std::vector<std::size_t>& offsets) const {
+  MINICNN_COLD void refuse_duplicates(const json::object& members, const std::vector<std::size_t>& offsets) const {
     std::vector<std::size_t> order(members.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {

@@ -102,7 +102,7 @@ class safetensors_file {
   }
 
  private:
-  explicit safetensors_file(const std::string& path) : file_(path) {
+  MINICNN_COLD explicit safetensors_file(const std::string& path) : file_(path) {
     const index_t size = file_.size();
     if (!file_.regular()) fail<file_error>(path, ": is not a regular file");
     if (size < 8) fail<file_error>(path, ": not a safetensors file: has ", size, " bytes, fewer than 8");
@@ -131,7 +131,7 @@ class safetensors_file {
     return static_cast<std::uint64_t>(detail::load_little_endian<std::int64_t>(place));
   }
 
-  void read_metadata(const json& value) {
+  MINICNN_COLD void read_metadata(const json& value) {
     if (!value.is_object()) fail<file_error>(path(), ": __metadata__: wanted an object, got ", value.kind());
     for (const auto& [key, text] : value.as_object()) {
       if (!text.is_string()) fail<file_error>(path(), ": __metadata__: \"", key, "\": wanted a string, got ", text.kind());
@@ -139,7 +139,7 @@ class safetensors_file {
     }
   }
 
-  tensor_entry read_entry(const std::string& name, const json& value) const {
+  MINICNN_COLD tensor_entry read_entry(const std::string& name, const json& value) const {
     const auto refuse = [&](const auto&... parts) { fail<file_error>(path(), ": tensor \"", name, "\": ", parts...); };
     if (!value.is_object()) refuse("wanted an object, got ", value.kind());
     for (const auto& [key, unused] : value.as_object())
@@ -189,7 +189,7 @@ class safetensors_file {
   }
 
   /// Sorted by place, each tensor must begin where the one before ended, and the last must end with the file.
-  void check_layout(index_t data_bytes) {
+  MINICNN_COLD void check_layout(index_t data_bytes) {
     std::sort(entries_.begin(), entries_.end(), [](const tensor_entry& a, const tensor_entry& b) {
       return a.begin != b.begin ? a.begin < b.begin : a.end != b.end ? a.end < b.end : a.name < b.name;
     });
@@ -263,7 +263,7 @@ class safetensors_writer {
   }
 
   /// Writes the file; it appears under its name only when it is complete. Throws file_error.
-  void write(const std::string& path) const {
+  MINICNN_COLD void write(const std::string& path) const {
     std::vector<const item*> order;
     for (const item& one : items_) order.push_back(&one);
     std::stable_sort(order.begin(), order.end(),
@@ -296,7 +296,7 @@ class safetensors_writer {
     items_.push_back({std::string(name), data, source, stored, dims});
   }
 
-  std::string header_text(const std::vector<const item*>& order) const {
+  MINICNN_COLD std::string header_text(const std::vector<const item*>& order) const {
     json::object header;
     if (!metadata_.empty()) {
       json::object texts;

@@ -195,7 +195,7 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
           if (run.bf16) narrow_rows(i, p.row_tiles, p.depth, tile, packed_a);
           q += p.depth;
           p.last = q == end && n0 + count == batch;
-          multiply_block(i, tile, run.bf16, p, [&](index_t panel) {
+          multiply_block<T>(i, tile, run.bf16, p, [&](index_t panel) {
             dispatch<detail::gather_kernel>(
                 i, static_cast<const detail::gather_piece*>(pieces), static_cast<const index_t*>(first_piece + 2 * panel),
                 static_cast<const index_t*>(position), p.depth, source, source_begin, source_end, packed_b);

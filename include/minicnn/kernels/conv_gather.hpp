@@ -272,7 +272,7 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
       p.a = g.weights + k0 * padded_filters + f0 * p.depth;
       p.first = k0 == 0;
       p.last = k0 + p.depth == g.taps;
-      multiply_block(i, tile, run.bf16, p, [&](index_t panel) {
+      multiply_block<T>(i, tile, run.bf16, p, [&](index_t panel) {
         dispatch<detail::gather_kernel>(i, static_cast<const detail::gather_piece*>(pieces),
                                         static_cast<const index_t*>(first_piece + 2 * panel), g.tap_offset + k0, p.depth,
                                         g.source, g.source_begin, g.source_end, packed_b);

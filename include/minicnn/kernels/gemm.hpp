@@ -159,7 +159,7 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
       if (run.bf16) narrow_rows(i, p.row_tiles, p.depth, tile, packed_a);
       p.first = k0 == 0;
       p.last = k0 + p.depth == k;
-      multiply_block(i, tile, run.bf16, p, [&](index_t panel) {
+      multiply_block<T>(i, tile, run.bf16, p, [&](index_t panel) {
         const index_t j = panel * width, count = (std::min)(width, task_columns - j);
         const pack_source<T> columns{b.data + (j0 + j) * b.column_stride + k0 * b.row_stride, b.column_stride, b.row_stride,
                                      count, p.depth};

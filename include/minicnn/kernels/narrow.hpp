@@ -1,8 +1,8 @@
 #pragma once
-/// Packed panels in bfloat16: rounding of float, and the two layouts that products of tile_bf16.hpp read.
+/// Packed panels in bfloat16: rounding of float, and the layouts that products of tile_bf16.hpp read.
 ///
-/// Panels are packed in float as ever and narrowed in place. What a product of bfloat16 numbers loses is in the rounding of the
-/// operands (2^-9 relative); products are exact in float, and sums are made in float.
+/// Panels are packed in float as ever and rounded or narrowed in place. What a product of bfloat16 numbers loses is in the
+/// rounding of the operands (2^-9 relative); products are exact in float, and sums are made in float.
 
 #include <cstdint>
 
@@ -82,7 +82,32 @@ struct narrow_lines_kernel {
   }
 };
 
+/// Rounds `count` numbers in place, which stay floats.
+struct round_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(index_t count, float* numbers) {
+    constexpr int lanes = V::template lanes<float>;
+    auto* const words = reinterpret_cast<std::uint32_t*>(numbers);
+    for (index_t i = 0; i < count; i += lanes) {
+      std::uint32_t part[lanes] = {};
+      const index_t left = count - i;
+      word_vec<V> bits;
+      if (left < lanes) __builtin_memcpy(part, words + i, static_cast<std::size_t>(left) * sizeof(float));
+      load<V>(bits, left < lanes ? part : words + i);
+      round_to_bf16<V>(bits);
+      bits &= 0xFFFF0000U;
+      if (left < lanes)
+        __builtin_memcpy(words + i, &bits, static_cast<std::size_t>(left) * sizeof(float));
+      else
+        store<V>(words + i, bits);
+    }
+  }
+};
+
 }  // namespace detail
+
+/// Rounds the `count` numbers of packed panels to bfloat16 in place; they stay floats.
+inline void round_panels(isa i, index_t count, float* panels) { dispatch<detail::round_kernel>(i, count, panels); }
 
 /// Narrows `count` packed panels of `depth` steps of `width` elements, which lie behind each other, in place, to pairs of steps.
 inline void narrow_panels(isa i, index_t count, index_t depth, index_t width, float* panels) {

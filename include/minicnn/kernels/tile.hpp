@@ -237,8 +237,8 @@ struct store_kernel {
 
 /// Multiplies a block whose A was packed for tiles of `rows` rows (from `choose_tile_rows`). `panel_of_b(j)` packs the panel of
 /// B for column j of tiles and returns it; it is used at once, while in the first-level cache, and then no more.
-template <class T, class F>
-void multiply_block(isa i, int rows, const block_product<T>& p, const F& panel_of_b) {
+template <class T>
+void multiply_block(isa i, int rows, const block_product<T>& p, function_ref<T*(index_t)> panel_of_b) {
   const index_t width = tile_columns<T>(i), column_sums = p.first && p.last ? 0 : p.row_tiles * rows * width;
   for (index_t j = 0; j < p.column_tiles; ++j) {
     T* const sums = p.sums + j * column_sums;

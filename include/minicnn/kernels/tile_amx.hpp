@@ -24,7 +24,7 @@ inline bool has_matrix_unit([[maybe_unused]] isa i) {
   static const bool granted = [] {
     constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
     return __builtin_cpu_supports("amx-tile") != 0 && __builtin_cpu_supports("amx-bf16") != 0 &&
-           ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+           __builtin_cpu_supports("avx512bf16") != 0 && ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
   }();
   return i == isa::avx512 && granted;
 #else

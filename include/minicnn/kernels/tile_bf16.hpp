@@ -1,6 +1,6 @@
 #pragma once
 /// The tile of tile.hpp on operands rounded to bfloat16 (narrow.hpp), with sums in float: on the matrix unit (tile_amx.hpp), or
-/// by AVX512-BF16's two multiply-adds where there was one, or widened again.
+/// by AVX512-BF16's two multiply-adds where there was one, or by the tile of float.
 
 #include <cstdint>
 
@@ -18,7 +18,7 @@ namespace minicnn::inline MINICNN_ABI {
 #define MINICNN_NATIVE_BF16 0
 #endif
 
-/// Whether the processor multiplies bfloat16 numbers itself (vdpbf16ps); elsewhere they are widened and multiplied in float.
+/// Whether the processor multiplies bfloat16 numbers itself (vdpbf16ps); elsewhere they are multiplied as floats.
 /// The two add the products of a pair in different ways, so their results differ by rounding.
 inline bool native_bf16([[maybe_unused]] isa i) {
 #if MINICNN_NATIVE_BF16
@@ -31,43 +31,10 @@ inline bool native_bf16([[maybe_unused]] isa i) {
 
 namespace detail {
 
-/// sums = (or += unless `first`) the product of narrowed panels, `steps` words deep and `Line` words from step to step of A;
-/// products in float.
-template <class V, int Rows, int Line = Rows>
-MINICNN_INLINE void multiply_widened(index_t steps, const std::uint32_t* a, const std::uint32_t* b, float* sums, bool first) {
-  using float_vec = vec<float, V>;  // a cast from words keeps the bits
-  constexpr int lanes = V::template lanes<float>;
-  vec<float, V> sum[Rows][2];
-  MINICNN_UNROLL
-  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vec<float, V>{};
-  for (index_t s = 0; s < steps; ++s, a += Line, b += 2 * lanes) {
-    word_vec<V> pair0, pair1;
-    load<V>(pair0, b);
-    load<V>(pair1, b + lanes);
-    const word_vec<V> low0 = pair0 << 16, low1 = pair1 << 16, high0 = pair0 & 0xFFFF0000U, high1 = pair1 & 0xFFFF0000U;
-    MINICNN_UNROLL
-    for (int i = 0; i < Rows; ++i) {
-      const word_vec<V> x = word_vec<V>{} + a[i];
-      const word_vec<V> low = x << 16, high = x & 0xFFFF0000U;
-      sum[i][0] += float_vec(low) * float_vec(low0);
-      sum[i][1] += float_vec(low) * float_vec(low1);
-      sum[i][0] += float_vec(high) * float_vec(high0);
-      sum[i][1] += float_vec(high) * float_vec(high1);
-    }
-  }
-  MINICNN_UNROLL
-  for (int i = 0; i < Rows; ++i)
-    for (int half = 0; half < 2; ++half) {
-      float* const to = sums + (i * 2 + half) * lanes;
-      vec<float, V> before{};
-      if (!first) load<V>(before, to);
-      store<V>(to, vec<float, V>(sum[i][half] + before));
-    }
-}
-
 #if MINICNN_NATIVE_BF16
-/// The same by vdpbf16ps. Written as assembly: its intrinsics want a compiler flag or <immintrin.h>, which costs more compile
-/// time than the rest of the library.
+/// sums = (or += unless `first`) the product of narrowed panels, `steps` words deep and `Line` words from step to step of A, by
+/// vdpbf16ps. Written as assembly: its intrinsics want a compiler flag or <immintrin.h>, which costs more compile time than the
+/// rest of the library.
 template <class V, int Rows, int Line = Rows>
 MINICNN_INLINE void multiply_native(index_t steps, const std::uint32_t* a, const std::uint32_t* b, float* sums, bool first) {
   constexpr int lanes = V::template lanes<float>;
@@ -94,39 +61,25 @@ MINICNN_INLINE void multiply_native(index_t steps, const std::uint32_t* a, const
       store<V>(to, vec<float, V>(sum[i][half] + before));
     }
 }
-#endif
 
 /// Panels of `Line` rows, multiplied in parts of `Rows`.
 template <int Rows, int Line = Rows>
 struct narrow_column_kernel {
   template <class V>
-  MINICNN_INLINE static void run(index_t depth, const float* a, index_t row_tiles, const float* b, float* sums, bool first,
-                                 [[maybe_unused]] bool native) {
-    if constexpr (Rows <= tile_rows_limit<V>) {
-      const auto* const words_b = reinterpret_cast<const std::uint32_t*>(b);
-      for (index_t part = 0; part < row_tiles * (Line / Rows); ++part) {
-        // A narrowed panel keeps its place: only its first half is used.
-        const index_t i = part / (Line / Rows), row = part % (Line / Rows) * Rows;
-        const auto* const words_a = reinterpret_cast<const std::uint32_t*>(a + i * depth * Line) + row;
-        float* const to = sums + part * Rows * 2 * V::template lanes<float>;
-#if MINICNN_NATIVE_BF16
-        if constexpr (V::bytes == 64) {
-          if (native) {
-            multiply_native<V, Rows, Line>((depth + 1) / 2, words_a, words_b, to, first);
-            continue;
-          }
-        }
-#endif
-        multiply_widened<V, Rows, Line>((depth + 1) / 2, words_a, words_b, to, first);
-      }
+  MINICNN_INLINE static void run(index_t depth, const float* a, index_t row_tiles, const float* b, float* sums, bool first) {
+    const auto* const words_b = reinterpret_cast<const std::uint32_t*>(b);
+    for (index_t part = 0; part < row_tiles * (Line / Rows); ++part) {
+      // A narrowed panel keeps its place: only its first half is used.
+      const index_t i = part / (Line / Rows), row = part % (Line / Rows) * Rows;
+      const auto* const words_a = reinterpret_cast<const std::uint32_t*>(a + i * depth * Line) + row;
+      multiply_native<V, Rows, Line>((depth + 1) / 2, words_a, words_b, sums + part * Rows * 2 * V::template lanes<float>, first);
     }
   }
 };
 
-inline void multiply_narrow_column(isa i, int rows, index_t depth, const float* a, index_t row_tiles, const float* b, float* sums,
+inline void multiply_narrow_column(int rows, index_t depth, const float* a, index_t row_tiles, const float* b, float* sums,
                                    bool first) {
-  const bool native = native_bf16(i);
-  const auto run = [&](auto kernel) { dispatch<decltype(kernel)>(i, depth, a, row_tiles, b, sums, first, native); };
+  const auto run = [&](auto kernel) { run_avx512<decltype(kernel)>(depth, a, row_tiles, b, sums, first); };
   switch (rows) {
     case amx_rows:
       return run(narrow_column_kernel<8, amx_rows>{});
@@ -149,6 +102,12 @@ inline void multiply_narrow_column(isa i, int rows, index_t depth, const float* 
   }
 }
 
+#else
+
+inline void multiply_narrow_column(int, index_t, const float*, index_t, const float*, float*, bool) {}
+
+#endif
+
 }  // namespace detail
 
 /// The tile height for products of `rows` rows, as `choose_tile_rows`, and in bfloat16 on the matrix unit its own.
@@ -163,8 +122,10 @@ namespace detail {
 inline bool by_matrix_unit(int tile_rows, index_t depth) { return tile_rows == amx_rows && 2 * depth >= amx_depth; }
 }  // namespace detail
 
-/// Narrows `count` packed panels of A, for tiles of `rows` rows and chunks of `depth`, in place.
+/// Narrows `count` packed panels of A, for tiles of `rows` rows and chunks of `depth`, in place: to the layout of the unit that
+/// will multiply them.
 inline void narrow_rows(isa i, index_t count, index_t depth, int rows, float* panels) {
+  if (!native_bf16(i)) return round_panels(i, count * depth * rows, panels);
   if (!detail::by_matrix_unit(rows, depth)) return narrow_panels(i, count, depth, rows, panels);
   for (index_t p = 0; p < count; ++p) dispatch<detail::narrow_lines_kernel>(i, depth, panels + p * depth * rows);
 }
@@ -172,31 +133,36 @@ inline void narrow_rows(isa i, index_t count, index_t depth, int rows, float* pa
 inline void narrow_rows(isa, index_t, index_t, int, double*) {}
 
 /// `multiply_block` for an A that was narrowed: panels of B are narrowed as they come.
-template <class F>
-void multiply_narrow_block(isa i, int rows, const block_product<float>& p, const F& panel_of_b) {
+inline void multiply_narrow_block(isa i, int rows, const block_product<float>& p, function_ref<float*(index_t)> panel_of_b) {
+  const bool native = native_bf16(i);
   const index_t width = tile_columns<float>(i), column_sums = p.first && p.last ? 0 : p.row_tiles * rows * width;
   for (index_t j = 0; j < p.column_tiles; ++j) {
     float* const sums = p.sums + j * column_sums;
     float* const panel = panel_of_b(j);
-    narrow_panels(i, 1, p.depth, width, panel);
-    if (detail::by_matrix_unit(rows, p.depth)) {
+    if (native)
+      narrow_panels(i, 1, p.depth, width, panel);
+    else
+      round_panels(i, p.depth * width, panel);
+    if (native && detail::by_matrix_unit(rows, p.depth)) {
       const index_t from = divide_up(p.depth, index_t{2}), to = divide_up(p.depth, detail::amx_depth) * detail::amx_rows;
       std::fill(panel + from * width, panel + to * width, 0.0F);
       detail::multiply_amx_column(p.depth, p.a, p.row_tiles, panel, sums, p.first);
+    } else if (native) {
+      detail::multiply_narrow_column(rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
     } else {
-      detail::multiply_narrow_column(i, rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
+      detail::multiply_column<float>(i, rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
     }
     if (p.last) dispatch<detail::store_kernel>(i, &p.target, j * width, static_cast<const float*>(sums));
   }
 }
 
 /// `multiply_block` in float or, if `bf16` and T is float, on narrowed operands.
-template <class T, class F>
-void multiply_block(isa i, int rows, bool bf16, const block_product<T>& p, const F& panel_of_b) {
+template <class T>
+void multiply_block(isa i, int rows, bool bf16, const block_product<T>& p, function_ref<T*(index_t)> panel_of_b) {
   if constexpr (std::is_same_v<T, float>) {
     if (bf16) return multiply_narrow_block(i, rows, p, panel_of_b);
   }
-  multiply_block(i, rows, p, panel_of_b);
+  multiply_block<T>(i, rows, p, panel_of_b);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -185,7 +185,6 @@ struct filter_kernel {
           for (int k = 0; k < taps; ++k) gathered[k * lanes + l] = filter[turned ? taps - 1 - k : k];
         }
         vec<T, V> rows[Taps][side];
-        MINICNN_UNROLL
         for (int r = 0; r < Taps; ++r) {
           vec<T, V> row[Taps];
           MINICNN_UNROLL
@@ -242,7 +241,6 @@ struct output_kernel {
     T outputs[Outputs * row];
     for (index_t f = 0; f < filters; ++f, products += width, y += map) {
       vec<T, V> rows[side][Outputs];
-      MINICNN_UNROLL
       for (int j = 0; j < side; ++j) {
         vec<T, V> column[side];
         MINICNN_UNROLL
@@ -250,7 +248,6 @@ struct output_kernel {
         transform_products<Outputs>(column, rows[j]);
       }
       const T shift = bias == nullptr ? T{0} : bias[f];
-      MINICNN_UNROLL
       for (int o = 0; o < Outputs; ++o) {
         vec<T, V> across[side], out[Outputs];
         MINICNN_UNROLL
@@ -278,7 +275,6 @@ struct filter_gradient_kernel {
   MINICNN_INLINE static void run(const T* products, index_t point_size, index_t channels, bool add, T* to) {
     constexpr int lanes = V::template lanes<T>, taps = Taps * Taps;
     vec<T, V> rows[side][Taps];
-    MINICNN_UNROLL
     for (int j = 0; j < side; ++j) {
       vec<T, V> column[side];
       MINICNN_UNROLL
@@ -286,7 +282,6 @@ struct filter_gradient_kernel {
       transform_filter_gradient<T>(column, rows[j]);
     }
     T gathered[taps * lanes];
-    MINICNN_UNROLL
     for (int r = 0; r < Taps; ++r) {
       vec<T, V> across[side], out[Taps];
       MINICNN_UNROLL

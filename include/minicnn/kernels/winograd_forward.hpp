@@ -8,11 +8,12 @@
 namespace minicnn::inline MINICNN_ABI {
 namespace winograd {
 
-/// The filter for (output channel f, input channel c) is at data + f * row_stride + c * step_stride.
+/// The filter for (output channel f, input channel c) of a group is at data + group * group_stride + f * row_stride +
+/// c * step_stride.
 template <class T>
 struct filter_source {
   const T* data;
-  index_t row_stride, step_stride;
+  index_t group_stride, row_stride, step_stride;
   bool turned;
 };
 
@@ -53,7 +54,7 @@ struct forward_plan {
 /// U: transformed filters, packed for the tile, chunks of the depth one after the other.
 template <class T>
 void transform_filters(const context& run, index_t kernel, index_t filters, index_t channels, const filter_source<T>& from,
-                       int tile, T* to) {
+                       index_t group, int tile, T* to) {
   const index_t panels = divide_up(filters, tile), depth = product_depth(channels), chunks = divide_up(channels, depth);
   const index_t point_size = panels * tile * channels;
   parallel_tasks(run.threads, panels * chunks, [&](index_t task, int) {
@@ -61,7 +62,7 @@ void transform_filters(const context& run, index_t kernel, index_t filters, inde
     index_t line[2 * most_tile_rows + most_tile_columns<float>];
     line_offsets(panel * tile, filters - 1, from.row_stride, tile + most_tile_columns<float>, line);
     T* const place = to + k0 * panels * tile + panel * tile * length;
-    const T* const first = from.data + k0 * from.step_stride;
+    const T* const first = from.data + group * from.group_stride + k0 * from.step_stride;
     const index_t width = tile;
     if (kernel == 3)
       dispatch<filter_kernel<3>>(run.instruction_set, first, from.step_stride, length, static_cast<const index_t*>(line), width,
@@ -74,11 +75,10 @@ void transform_filters(const context& run, index_t kernel, index_t filters, inde
 
 }  // namespace detail
 
-/// y = (or += if `add`) convolution of x (batch, channels, height, width) + bias, then ReLU if asked for. `weights(group)` is
-/// the filter_source of a group.
-template <class T, class F>
-void convolve(const context& run, index_t batch, const conv_geometry& g, const T* x, const F& weights, const T* bias, bool relu,
-              bool add, T* y, scratch& work) {
+/// y = (or += if `add`) convolution of x (batch, channels, height, width) + bias, then ReLU if asked for.
+template <class T>
+void convolve(const context& run, index_t batch, const conv_geometry& g, const T* x, const filter_source<T>& weights,
+              const T* bias, bool relu, bool add, T* y, scratch& work) {
   const detail::forward_plan<T> plan(batch, g);
   const isa i = run.instruction_set;
   const tiling& tiles = plan.tiles;
@@ -99,7 +99,7 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
     const index_t chunk = even_piece(all, plan.chunk, width);
     copy_planes(run, plan.planes, images, x + n0 * g.channels * g.height * g.width, copy);
     for (index_t group = 0; group < g.groups; ++group) {
-      if (n0 == 0 || g.groups > 1) detail::transform_filters<T>(run, g.kernel_h, filters, channels, weights(group), tile, u);
+      if (n0 == 0 || g.groups > 1) detail::transform_filters<T>(run, g.kernel_h, filters, channels, weights, group, tile, u);
       line_offsets(group * channels, group * channels + channels - 1, plan.planes.channel_size(), channels, channel_offset);
       T* const target = y + (n0 * g.filters + group * filters) * map;
       for (index_t t0 = 0; t0 < all; t0 += chunk) {
@@ -170,12 +170,8 @@ template <class T>
 void winograd_forward(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* weight, const T* bias,
                       bool relu, T* y, scratch& work) {
   const index_t channels = g.group_channels(), filters = g.group_filters(), taps = g.taps();
-  winograd::convolve<T>(
-      run, batch, g, x,
-      [&](index_t group) {
-        return winograd::filter_source<T>{weight + group * filters * channels * taps, channels * taps, taps, false};
-      },
-      bias, relu, false, y, work);
+  const winograd::filter_source<T> from{weight, filters * channels * taps, channels * taps, taps, false};
+  winograd::convolve<T>(run, batch, g, x, from, bias, relu, false, y, work);
 }
 
 /// Bytes of scratch for `winograd_backward_input`; never less for a bigger batch.
@@ -189,12 +185,8 @@ template <class T>
 void winograd_backward_input(const context& run, index_t batch, const conv_geometry& g, const T* dy, const T* weight, T* dx,
                              bool add, scratch& work) {
   const index_t channels = g.group_channels(), filters = g.group_filters(), taps = g.taps();
-  winograd::convolve<T>(
-      run, batch, winograd::of_input_gradient(g), dy,
-      [&](index_t group) {
-        return winograd::filter_source<T>{weight + group * filters * channels * taps, taps, channels * taps, true};
-      },
-      static_cast<const T*>(nullptr), false, add, dx, work);
+  const winograd::filter_source<T> from{weight, filters * channels * taps, taps, channels * taps, true};
+  winograd::convolve<T>(run, batch, winograd::of_input_gradient(g), dy, from, nullptr, false, add, dx, work);
 }
 
 MINICNN_COMPILED_FUNCTION(winograd_forward);

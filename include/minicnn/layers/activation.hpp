@@ -25,7 +25,7 @@ class relu_op final : public op<T> {
   std::string_view kind() const override { return "relu"; }
   attribute_list describe() const override { return {}; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     op_plan p;
     p.output = request.inputs[0];
     p.backward_reads_output = p.in_place = p.gradient_in_place = p.is_relu = true;
@@ -35,10 +35,12 @@ class relu_op final : public op<T> {
   void forward(const frame<T>& f) const override { relu_forward(f.ctx, f.input().data(), f.output.data(), f.output.size()); }
 
   void backward(const frame<T>& f) const override {
-    const gradient_target<T>& dx = f.input_gradient();
-    if (!dx.wanted()) return;
-    relu_backward(f.ctx, static_cast<const T*>(f.output.data()), f.output_gradient.data(), dx.data.data(), dx.data.size(),
-                  dx.add);
+    if constexpr (can_train) {
+      const gradient_target<T>& dx = f.input_gradient();
+      if (!dx.wanted()) return;
+      relu_backward(f.ctx, static_cast<const T*>(f.output.data()), f.output_gradient.data(), dx.data.data(), dx.data.size(),
+                    dx.add);
+    }
   }
 };
 
@@ -75,9 +77,9 @@ class activation_op final : public op<T> {
       : kind_(kind), formula_(formula), attributes_(std::move(attributes)) {}
 
   std::string_view kind() const override { return kind_; }
-  attribute_list describe() const override { return attributes_; }
+  MINICNN_COLD attribute_list describe() const override { return attributes_; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     op_plan p;
     p.output = request.inputs[0];
     p.backward_reads_input = Formula<T>::reads_input;
@@ -92,11 +94,13 @@ class activation_op final : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    const gradient_target<T>& dx = f.input_gradient();
-    if (!dx.wanted()) return;
-    const T* kept = Formula<T>::reads_input ? f.input().data() : f.output.data();
-    transform_elements(f.ctx, detail::activation_backward<T, Formula<T>>{formula_}, kept, f.output_gradient.data(),
-                       dx.data.data(), dx.data.size(), dx.add, transcendental_grain);
+    if constexpr (can_train) {
+      const gradient_target<T>& dx = f.input_gradient();
+      if (!dx.wanted()) return;
+      const T* kept = Formula<T>::reads_input ? f.input().data() : f.output.data();
+      transform_elements(f.ctx, detail::activation_backward<T, Formula<T>>{formula_}, kept, f.output_gradient.data(),
+                         dx.data.data(), dx.data.size(), dx.add, transcendental_grain);
+    }
   }
 
  private:
@@ -107,64 +111,65 @@ class activation_op final : public op<T> {
 
 namespace detail {
 template <template <class> class Formula, class T>
-node<T> activate(node<T> x, std::string_view kind, activation_options&& o, Formula<T> formula = {}, attribute_list a = {}) {
+MINICNN_COLD node<T> activate(node<T> x, std::string_view kind, activation_options&& o, Formula<T> formula = {},
+                              attribute_list a = {}) {
   return x.owner->add(std::make_shared<activation_op<T, Formula>>(kind, formula, std::move(a)), {x}, std::move(o.name), kind);
 }
 }  // namespace detail
 
 /// max(x, 0).
 template <class T>
-node<T> relu(node<T> x, activation_options o = {}) {
+MINICNN_COLD node<T> relu(node<T> x, activation_options o = {}) {
   return x.owner->add(std::make_shared<relu_op<T>>(), {x}, std::move(o.name), "relu");
 }
 
 /// x for x > 0, `slope` * x below; `slope` must not be negative.
 template <class T>
-node<T> leaky_relu(node<T> x, double slope = 0.01, activation_options o = {}) {
+MINICNN_COLD node<T> leaky_relu(node<T> x, double slope = 0.01, activation_options o = {}) {
   if (!(slope >= 0.0)) fail<option_error>("leaky_relu: slope must be at least 0, got ", slope);
   return detail::activate<leaky_relu_formula>(x, "leaky_relu", std::move(o), {static_cast<T>(slope)}, {{"alpha", slope}});
 }
 
 /// x for x > 0, `alpha` * (exp(x) - 1) below; `alpha` must not be negative.
 template <class T>
-node<T> elu(node<T> x, double alpha = 1.0, activation_options o = {}) {
+MINICNN_COLD node<T> elu(node<T> x, double alpha = 1.0, activation_options o = {}) {
   if (!(alpha >= 0.0)) fail<option_error>("elu: alpha must be at least 0, got ", alpha);
   return detail::activate<elu_formula>(x, "elu", std::move(o), {static_cast<T>(alpha)}, {{"alpha", alpha}});
 }
 
 /// x * Phi(x) with the exact normal distribution function.
 template <class T>
-node<T> gelu(node<T> x, activation_options o = {}) {
+MINICNN_COLD node<T> gelu(node<T> x, activation_options o = {}) {
   return detail::activate<gelu_formula>(x, "gelu", std::move(o));
 }
 
 /// 1 / (1 + exp(-x)). Losses take logits, so a classifier needs none at its end.
 template <class T>
-node<T> sigmoid(node<T> x, activation_options o = {}) {
+MINICNN_COLD node<T> sigmoid(node<T> x, activation_options o = {}) {
   return detail::activate<sigmoid_formula>(x, "sigmoid", std::move(o));
 }
 
 /// The hyperbolic tangent.
 template <class T>
-node<T> tanh(node<T> x, activation_options o = {}) {
+MINICNN_COLD node<T> tanh(node<T> x, activation_options o = {}) {
   return detail::activate<tanh_formula>(x, "tanh", std::move(o));
 }
 
 /// x * sigmoid(x).
 template <class T>
-node<T> silu(node<T> x, activation_options o = {}) {
+MINICNN_COLD node<T> silu(node<T> x, activation_options o = {}) {
   return detail::activate<silu_formula>(x, "silu", std::move(o));
 }
 
 /// log(1 + exp(x)).
 template <class T>
-node<T> softplus(node<T> x, activation_options o = {}) {
+MINICNN_COLD node<T> softplus(node<T> x, activation_options o = {}) {
   return detail::activate<softplus_formula>(x, "softplus", std::move(o));
 }
 
 /// x * min(max(x + 3, 0), 6) / 6.
 template <class T>
-node<T> hard_swish(node<T> x, activation_options o = {}) {
+MINICNN_COLD node<T> hard_swish(node<T> x, activation_options o = {}) {
   return detail::activate<hard_swish_formula>(x, "hard_swish", std::move(o));
 }
 

@@ -22,7 +22,7 @@ class add_op final : public op<T> {
   std::string_view kind() const override { return "add"; }
   attribute_list describe() const override { return {}; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape &a = request.inputs[0], &b = request.inputs[1];
     if (!(a == b)) fail<shape_error>("add wants two inputs of one shape, got ", a, " and ", b);
     op_plan p;
@@ -43,7 +43,7 @@ class add_op final : public op<T> {
 
 /// a + b: `relu(add(y, skip))`. Throws shape_error if the shapes differ.
 template <class T>
-node<T> add(node<T> a, node<T> b, add_options o = {}) {
+MINICNN_COLD node<T> add(node<T> a, node<T> b, add_options o = {}) {
   return a.owner->add(std::make_shared<add_op<T>>(), {a, b}, std::move(o.name), "add");
 }
 

@@ -41,9 +41,11 @@ class batch_norm_op final : public op<T> {
   std::string_view kind() const override { return "batch_norm"; }
 
   /// `momentum` is PyTorch's; ONNX's attribute of that name is 1 - momentum.
-  attribute_list describe() const override { return {{"epsilon", o_.eps}, {"momentum", o_.momentum}, {"affine", o_.affine}}; }
+  MINICNN_COLD attribute_list describe() const override {
+    return {{"epsilon", o_.eps}, {"momentum", o_.momentum}, {"affine", o_.affine}};
+  }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     if (!(o_.eps > 0.0)) fail<option_error>("eps must be above 0, got ", o_.eps);
     if (!(o_.momentum >= 0.0 && o_.momentum <= 1.0)) fail<option_error>("momentum must be in 0 to 1, got ", o_.momentum);
@@ -74,21 +76,23 @@ class batch_norm_op final : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    const norm_extents e = extents(f.input().dims());
-    const gradient_target<T>& dx = f.input_gradient();
-    norm_gradients<T> out{dx.data.data(), nullptr, nullptr, dx.add, false, false};
-    if (o_.affine) {
-      const gradient_target<T>&dw = f.parameter_gradient(0), &db = f.parameter_gradient(1);
-      out.weight = dw.data.data(), out.add_weight = dw.add;
-      out.bias = db.data.data(), out.add_bias = db.add;
+    if constexpr (can_train) {
+      const norm_extents e = extents(f.input().dims());
+      const gradient_target<T>& dx = f.input_gradient();
+      norm_gradients<T> out{dx.data.data(), nullptr, nullptr, dx.add, false, false};
+      if (o_.affine) {
+        const gradient_target<T>&dw = f.parameter_gradient(0), &db = f.parameter_gradient(1);
+        out.weight = dw.data.data(), out.add_weight = dw.add;
+        out.bias = db.data.data(), out.add_bias = db.add;
+      }
+      const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = parameter(f, 0);
+      const auto* saved = reinterpret_cast<const norm_statistics*>(f.saved);
+      if (f.training)
+        batch_norm_backward(
+            f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out);
+      else
+        batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out);
     }
-    const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = parameter(f, 0);
-    const auto* saved = reinterpret_cast<const norm_statistics*>(f.saved);
-    if (f.training)
-      batch_norm_backward(
-          f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out);
-    else
-      batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out);
   }
 
  private:
@@ -108,7 +112,7 @@ class batch_norm_op final : public op<T> {
 
 /// Batch normalisation. Throws option_error for eps not above 0 or a momentum outside 0 to 1.
 template <class T>
-node<T> batch_norm(node<T> x, batch_norm_options o = {}) {
+MINICNN_COLD node<T> batch_norm(node<T> x, batch_norm_options o = {}) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<batch_norm_op<T>>(std::move(o)), {x}, std::move(name), "bn");
 }

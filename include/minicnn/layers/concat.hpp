@@ -23,9 +23,9 @@ template <class T>
 class concat_op final : public op<T> {
  public:
   std::string_view kind() const override { return "concat"; }
-  attribute_list describe() const override { return {{"axis", index_t{1}}}; }
+  MINICNN_COLD attribute_list describe() const override { return {{"axis", index_t{1}}}; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     if (request.inputs.empty()) fail<shape_error>("concat wants at least one input");
     const shape& first = request.inputs[0];
     if (first.rank() < 2) fail<shape_error>("concat wants inputs of (n, c, ...), got ", first);
@@ -88,14 +88,14 @@ class concat_op final : public op<T> {
 
 /// Joins along the channels. Throws shape_error if anything but the channel counts differs.
 template <class T>
-node<T> concat(const std::vector<node<T>>& inputs, concat_options o = {}) {
+MINICNN_COLD node<T> concat(const std::vector<node<T>>& inputs, concat_options o = {}) {
   if (inputs.empty()) fail<shape_error>("concat wants at least one input");
   return inputs[0].owner->add(std::make_shared<concat_op<T>>(), inputs, std::move(o.name), "concat");
 }
 
 /// `concat({a, b, c, d})`
 template <class T>
-node<T> concat(std::initializer_list<node<T>> inputs, concat_options o = {}) {
+MINICNN_COLD node<T> concat(std::initializer_list<node<T>> inputs, concat_options o = {}) {
   return concat(std::vector<node<T>>(inputs), std::move(o));
 }
 

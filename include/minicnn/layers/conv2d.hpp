@@ -58,7 +58,7 @@ class conv2d_op final : public op<T> {
 
   std::string_view kind() const override { return "conv2d"; }
 
-  attribute_list describe() const override {
+  MINICNN_COLD attribute_list describe() const override {
     attribute_list a{{"filters", o_.filters},       {"kernel_shape", o_.kernel.list()},
                      {"strides", o_.stride.list()}, {"dilations", o_.dilation.list()},
                      {"group", o_.groups},          {"bias", o_.bias}};
@@ -66,7 +66,7 @@ class conv2d_op final : public op<T> {
     return a;
   }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     check_input(request.inputs[0]);
     const conv_geometry g = geometry(request.inputs[0]);
     const index_t batch = request.inputs[0][0];
@@ -106,23 +106,25 @@ class conv2d_op final : public op<T> {
 
   /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.
   void backward(const frame<T>& f) const override {
-    const index_t batch = f.input().dim(0);
-    const conv_geometry g = geometry(f.input().dims());
-    const bool fast = by_winograd(f.ctx, batch, g);
-    const T* dy = f.output_gradient.data();
-    const gradient_target<T>& weight = f.parameter_gradient(0);
-    const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
-    if (weight.wanted()) {
-      scratch work = f.work();
-      const auto gradient = fast ? winograd_backward_weight<T> : conv_backward_weight<T>;
-      gradient(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add, work);
-    } else if (bias.wanted()) {
-      channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
-    }
-    if (f.input_gradient().wanted()) {
-      scratch work = f.work();
-      const auto gradient = fast ? winograd_backward_input<T> : conv_backward_input<T>;
-      gradient(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add, work);
+    if constexpr (can_train) {
+      const index_t batch = f.input().dim(0);
+      const conv_geometry g = geometry(f.input().dims());
+      const bool fast = by_winograd(f.ctx, batch, g);
+      const T* dy = f.output_gradient.data();
+      const gradient_target<T>& weight = f.parameter_gradient(0);
+      const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
+      if (weight.wanted()) {
+        scratch work = f.work();
+        const auto gradient = fast ? winograd_backward_weight<T> : conv_backward_weight<T>;
+        gradient(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add, work);
+      } else if (bias.wanted()) {
+        channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
+      }
+      if (f.input_gradient().wanted()) {
+        scratch work = f.work();
+        const auto gradient = fast ? winograd_backward_input<T> : conv_backward_input<T>;
+        gradient(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add, work);
+      }
     }
   }
 
@@ -133,7 +135,7 @@ class conv2d_op final : public op<T> {
     return run.winograd && !matrix_unit && winograd::pays(batch, g);
   }
 
-  void check_input(const shape& x) const {
+  MINICNN_COLD void check_input(const shape& x) const {
     if (o_.filters < 1) fail<option_error>("filters must be at least 1, got ", o_.filters);
     if (o_.groups < 1) fail<option_error>("groups must be at least 1, got ", o_.groups);
     check_window(o_.kernel, o_.stride, o_.padding, o_.dilation);
@@ -165,7 +167,7 @@ class conv2d_op final : public op<T> {
 /// Convolution of (n, c, h, w). Throws shape_error if groups do not divide the channels or the filter is larger than the
 /// padded image, option_error for sizes below 1.
 template <class T>
-node<T> conv2d(node<T> x, conv2d_options o) {
+MINICNN_COLD node<T> conv2d(node<T> x, conv2d_options o) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<conv2d_op<T>>(std::move(o)), {x}, std::move(name), "conv");
 }

@@ -13,7 +13,7 @@ namespace minicnn::inline MINICNN_ABI {
 /// relu(batch_norm(conv2d(x))). The nodes are called NAME.conv, NAME.bn and NAME.relu1, where NAME is the convolution's
 /// name, which must be given; its `bias` is ignored, as normalisation subtracts it again.
 template <class T>
-node<T> conv_bn_relu(node<T> x, conv2d_options conv, batch_norm_options bn = {}) {
+MINICNN_COLD node<T> conv_bn_relu(node<T> x, conv2d_options conv, batch_norm_options bn = {}) {
   if (conv.name.empty()) fail<option_error>("conv_bn_relu: wanted a name for the convolution");
   const auto scope = x.owner->scope(conv.name);
   conv.name = "conv";

@@ -33,9 +33,9 @@ class dense_op final : public op<T> {
   explicit dense_op(index_t units, dense_options o = {}) : units_(units), o_(std::move(o)) {}
 
   std::string_view kind() const override { return "dense"; }
-  attribute_list describe() const override { return {{"units", units_}, {"bias", o_.bias}}; }
+  MINICNN_COLD attribute_list describe() const override { return {{"units", units_}, {"bias", o_.bias}}; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     if (units_ < 1) fail<option_error>("units must be at least 1, got ", units_);
     if (x.rank() != 2) fail<shape_error>("a dense layer wants an input of (n, features), got ", x, "; put flatten before it");
@@ -67,19 +67,21 @@ class dense_op final : public op<T> {
 
   /// dW = dy^T x, db = sum of dy over the batch, dx = dy W.
   void backward(const frame<T>& f) const override {
-    const index_t batch = f.input().dim(0), in = f.input().dim(1);
-    const matrix<T> dy = row_major(f.output_gradient.data(), batch, units_);
-    const auto product = [&](const matrix<T>& a, const matrix<T>& b, const gradient_target<T>& to) {
-      if (!to.wanted()) return;
-      epilogue<T> finish;
-      finish.add = to.add;
-      scratch work = f.work();
-      gemm<T>(f.ctx, a, b, to.data.data(), in, finish, work);
-    };
-    product(transposed(dy), row_major(f.input().data(), batch, in), f.parameter_gradient(0));
-    if (o_.bias && f.parameter_gradient(1).wanted())
-      column_sums(f.ctx, dy.data, batch, units_, f.parameter_gradient(1).data.data(), f.parameter_gradient(1).add);
-    product(dy, row_major(f.parameter(0).data(), units_, in), f.input_gradient());
+    if constexpr (can_train) {
+      const index_t batch = f.input().dim(0), in = f.input().dim(1);
+      const matrix<T> dy = row_major(f.output_gradient.data(), batch, units_);
+      const auto product = [&](const matrix<T>& a, const matrix<T>& b, const gradient_target<T>& to) {
+        if (!to.wanted()) return;
+        epilogue<T> finish;
+        finish.add = to.add;
+        scratch work = f.work();
+        gemm<T>(f.ctx, a, b, to.data.data(), in, finish, work);
+      };
+      product(transposed(dy), row_major(f.input().data(), batch, in), f.parameter_gradient(0));
+      if (o_.bias && f.parameter_gradient(1).wanted())
+        column_sums(f.ctx, dy.data, batch, units_, f.parameter_gradient(1).data.data(), f.parameter_gradient(1).add);
+      product(dy, row_major(f.parameter(0).data(), units_, in), f.input_gradient());
+    }
   }
 
  private:
@@ -89,7 +91,7 @@ class dense_op final : public op<T> {
 
 /// Fully connected layer of `units` outputs over (n, features). Throws shape_error for other ranks: flatten first.
 template <class T>
-node<T> dense(node<T> x, index_t units, dense_options o = {}) {
+MINICNN_COLD node<T> dense(node<T> x, index_t units, dense_options o = {}) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<dense_op<T>>(units, std::move(o)), {x}, std::move(name), "fc");
 }

@@ -26,9 +26,9 @@ class dropout_op final : public op<T> {
   explicit dropout_op(double rate) : rate_(rate) {}
 
   std::string_view kind() const override { return "dropout"; }
-  attribute_list describe() const override { return {{"ratio", rate_}}; }
+  MINICNN_COLD attribute_list describe() const override { return {{"ratio", rate_}}; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     if (!(rate_ >= 0.0 && rate_ < 1.0)) fail<option_error>("dropout rate must be at least 0 and below 1, got ", rate_);
     if (request.inputs[0].rank() < 1) fail<shape_error>("dropout wants an input of (n, ...), got ", request.inputs[0]);
     op_plan p;
@@ -74,7 +74,7 @@ class dropout_op final : public op<T> {
 
 /// Sets each element to 0 with probability `rate` in training. Throws option_error unless 0 <= rate < 1.
 template <class T>
-node<T> dropout(node<T> x, double rate = 0.5, dropout_options o = {}) {
+MINICNN_COLD node<T> dropout(node<T> x, double rate = 0.5, dropout_options o = {}) {
   return x.owner->add(std::make_shared<dropout_op<T>>(rate), {x}, std::move(o.name), "dropout");
 }
 

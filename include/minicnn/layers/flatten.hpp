@@ -22,7 +22,7 @@ class flatten_op final : public op<T> {
   std::string_view kind() const override { return "flatten"; }
   attribute_list describe() const override { return {}; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     if (x.rank() < 2) fail<shape_error>("flatten wants an input of (n, ...), got ", x);
     op_plan p;
@@ -41,7 +41,7 @@ class flatten_op final : public op<T> {
 
 /// (n, c, h, w) -> (n, c * h * w), what dense layers want.
 template <class T>
-node<T> flatten(node<T> x, flatten_options o = {}) {
+MINICNN_COLD node<T> flatten(node<T> x, flatten_options o = {}) {
   return x.owner->add(std::make_shared<flatten_op<T>>(), {x}, std::move(o.name), "flatten");
 }
 

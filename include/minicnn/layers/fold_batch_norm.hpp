@@ -52,7 +52,7 @@ std::vector<bool> needed_nodes(const network<T>& net) {
 /// g = weight / sqrt(variance + eps). Normalisations elsewhere (after ReLU or pooling, as in alexnet_bn) stay, and so do the
 /// names of all other nodes. Results differ by rounding. The network given keeps its weights.
 template <class T>
-network<T> fold_batch_norm(const network<T>& net) {
+MINICNN_COLD network<T> fold_batch_norm(const network<T>& net) {
   const std::vector<graph_node<T>>& nodes = net.nodes();
   const std::vector<bool> foldable = detail::foldable_nodes(net), needed = detail::needed_nodes(net);
   std::vector<int> folded_by(nodes.size(), -1);  // the batch norm that a convolution takes in

@@ -52,9 +52,11 @@ class lrn_op final : public op<T> {
   std::string_view kind() const override { return "lrn"; }
 
   /// `alpha` is not divided by `size`; ONNX's attribute of that name is `alpha * size`, and its `bias` is `k`.
-  attribute_list describe() const override { return {{"size", o_.size}, {"alpha", o_.alpha}, {"beta", o_.beta}, {"k", o_.k}}; }
+  MINICNN_COLD attribute_list describe() const override {
+    return {{"size", o_.size}, {"alpha", o_.alpha}, {"beta", o_.beta}, {"k", o_.k}};
+  }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     if (o_.size < 1) fail<option_error>("size must be at least 1, got ", o_.size);
     if (!(o_.k > 0.0)) fail<option_error>("k must be above 0, got ", o_.k);
@@ -73,10 +75,12 @@ class lrn_op final : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    const gradient_target<T>& dx = f.input_gradient();
-    if (dx.wanted())
-      lrn_backward(f.ctx, extents(f.input().dims()), window(), f.input().data(), f.output_gradient.data(), dx.data.data(), dx.add,
-                   f.work());
+    if constexpr (can_train) {
+      const gradient_target<T>& dx = f.input_gradient();
+      if (dx.wanted())
+        lrn_backward(f.ctx, extents(f.input().dims()), window(), f.input().data(), f.output_gradient.data(), dx.data.data(),
+                     dx.add, f.work());
+    }
   }
 
  private:
@@ -88,7 +92,7 @@ class lrn_op final : public op<T> {
 
 /// Local response normalisation. Throws option_error for a size below 1, k not above 0 or a negative alpha.
 template <class T>
-node<T> lrn(node<T> x, lrn_options o = {}) {
+MINICNN_COLD node<T> lrn(node<T> x, lrn_options o = {}) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<lrn_op<T>>(std::move(o)), {x}, std::move(name), "norm");
 }

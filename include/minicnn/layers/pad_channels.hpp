@@ -27,9 +27,9 @@ class pad_channels_op final : public op<T> {
   const pad_channels_options& options() const { return o_; }
 
   std::string_view kind() const override { return "pad_channels"; }
-  attribute_list describe() const override { return {{"before", o_.before}, {"after", o_.after}}; }
+  MINICNN_COLD attribute_list describe() const override { return {{"before", o_.before}, {"after", o_.after}}; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     if (o_.before < 0 || o_.after < 0)
       fail<option_error>("pad_channels wants counts that are not negative, got ", o_.before, " and ", o_.after);
@@ -77,7 +77,7 @@ class pad_channels_op final : public op<T> {
 
 /// Adds channels of zeros. Throws option_error for negative counts.
 template <class T>
-node<T> pad_channels(node<T> x, pad_channels_options o) {
+MINICNN_COLD node<T> pad_channels(node<T> x, pad_channels_options o) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<pad_channels_op<T>>(std::move(o)), {x}, std::move(name), "pad");
 }

@@ -109,9 +109,9 @@ class max_pool_op_base : public op<T> {
   explicit max_pool_op_base(Options o) : o_(std::move(o)) {}
 
   const Options& options() const { return o_; }
-  attribute_list describe() const override { return detail::describe_windows(o_); }
+  MINICNN_COLD attribute_list describe() const override { return detail::describe_windows(o_); }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     const pool_geometry g = detail::window_geometry(o_, x);
     if (!g.compact() && g.in_size() > (std::numeric_limits<std::int32_t>::max)())
@@ -128,11 +128,13 @@ class max_pool_op_base : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    const gradient_target<T>& dx = f.input_gradient();
-    if (!dx.wanted()) return;
-    const shape& x = dx.data.dims();
-    max_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], f.output_gradient.data(), f.saved, dx.data.data(),
-                      dx.add);
+    if constexpr (can_train) {
+      const gradient_target<T>& dx = f.input_gradient();
+      if (!dx.wanted()) return;
+      const shape& x = dx.data.dims();
+      max_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], f.output_gradient.data(), f.saved, dx.data.data(),
+                        dx.add);
+    }
   }
 
  private:
@@ -161,13 +163,13 @@ class avg_pool_op_base : public op<T> {
 
   const Options& options() const { return o_; }
 
-  attribute_list describe() const override {
+  MINICNN_COLD attribute_list describe() const override {
     attribute_list a = detail::describe_windows(o_);
     if constexpr (requires { o_.count_include_pad; }) a.emplace_back("count_include_pad", o_.count_include_pad);
     return a;
   }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     const pool_geometry g = detail::window_geometry(o_, x);
     op_plan p;
@@ -181,11 +183,13 @@ class avg_pool_op_base : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    const gradient_target<T>& dx = f.input_gradient();
-    if (!dx.wanted()) return;
-    const shape& x = dx.data.dims();
-    avg_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], count_padding(), f.output_gradient.data(),
-                      dx.data.data(), dx.add);
+    if constexpr (can_train) {
+      const gradient_target<T>& dx = f.input_gradient();
+      if (!dx.wanted()) return;
+      const shape& x = dx.data.dims();
+      avg_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], count_padding(), f.output_gradient.data(),
+                        dx.data.data(), dx.add);
+    }
   }
 
  private:
@@ -216,35 +220,35 @@ class adaptive_avg_pool_op final : public avg_pool_op_base<T, adaptive_pool_opti
 /// Maxima of windows of (n, c, h, w). Throws shape_error if no window fits, option_error for sizes below 1 and for padding as
 /// large as the kernel.
 template <class T>
-node<T> max_pool(node<T> x, max_pool_options o = {}) {
+MINICNN_COLD node<T> max_pool(node<T> x, max_pool_options o = {}) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// Means of windows of (n, c, h, w). Throws as `max_pool`.
 template <class T>
-node<T> avg_pool(node<T> x, avg_pool_options o = {}) {
+MINICNN_COLD node<T> avg_pool(node<T> x, avg_pool_options o = {}) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<avg_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// Means of bins: (n, c, any, any) -> (n, c, output rows, output columns).
 template <class T>
-node<T> adaptive_avg_pool(node<T> x, adaptive_pool_options o) {
+MINICNN_COLD node<T> adaptive_avg_pool(node<T> x, adaptive_pool_options o) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<adaptive_avg_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// Maxima of bins: (n, c, any, any) -> (n, c, output rows, output columns).
 template <class T>
-node<T> adaptive_max_pool(node<T> x, adaptive_pool_options o) {
+MINICNN_COLD node<T> adaptive_max_pool(node<T> x, adaptive_pool_options o) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<adaptive_max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// The mean of each channel: (n, c, h, w) -> (n, c, 1, 1).
 template <class T>
-node<T> global_avg_pool(node<T> x, std::string name = {}) {
+MINICNN_COLD node<T> global_avg_pool(node<T> x, std::string name = {}) {
   return adaptive_avg_pool(x, {.output = 1, .name = std::move(name)});
 }
 

@@ -39,9 +39,9 @@ class scale_op final : public op<T> {
   std::string_view kind() const override { return "scale"; }
 
   /// One `factor` and one `offset` a channel, as texts that keep every bit, separated by spaces.
-  attribute_list describe() const override { return {{"factor", listed(o_.factor)}, {"offset", listed(o_.offset)}}; }
+  MINICNN_COLD attribute_list describe() const override { return {{"factor", listed(o_.factor)}, {"offset", listed(o_.offset)}}; }
 
-  op_plan plan(const plan_request& request) const override {
+  MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     if (x.rank() < 2) fail<shape_error>("scale wants an input of (n, c, ...), got ", x);
     const auto count = static_cast<index_t>(o_.factor.size());
@@ -97,7 +97,7 @@ class scale_op final : public op<T> {
 
 /// factor[channel] * x + offset[channel]. Throws shape_error unless there is one factor a channel.
 template <class T>
-node<T> scale(node<T> x, scale_options o) {
+MINICNN_COLD node<T> scale(node<T> x, scale_options o) {
   std::string name = o.name;
   return x.owner->add(std::make_shared<scale_op<T>>(std::move(o)), {x}, std::move(name), "scale");
 }

@@ -27,7 +27,7 @@ struct spatial_pyramid_options {
 /// windows of its single-size training, ceil(a / n) wide and floor(a / n) apart, are these bins where n divides the side a;
 /// elsewhere they can leave out cells at the edge or do not make n bins.
 template <class T>
-node<T> spatial_pyramid(node<T> x, spatial_pyramid_options o = {}) {
+MINICNN_COLD node<T> spatial_pyramid(node<T> x, spatial_pyramid_options o = {}) {
   if (o.levels.empty()) fail<option_error>("spatial_pyramid: no levels");
   const auto scope = x.owner->scope(o.name);
   std::vector<node<T>> levels;

@@ -65,7 +65,7 @@ struct padding2d {
 };
 
 /// Throws option_error unless kernel, stride and dilation are at least 1 and no padding is negative.
-inline void check_window(extent2d kernel, extent2d stride, const padding2d& padding, extent2d dilation = 1) {
+MINICNN_COLD inline void check_window(extent2d kernel, extent2d stride, const padding2d& padding, extent2d dilation = 1) {
   const auto positive = [](std::string_view what, extent2d e) {
     if (e.height < 1 || e.width < 1) fail<option_error>(what, " must be at least 1, got ", e);
   };

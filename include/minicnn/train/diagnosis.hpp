@@ -18,7 +18,7 @@ namespace detail {
 
 /// "nan at 3 of 64 places, first at 17", or nothing where all values are finite.
 template <class T>
-std::string describe_non_finite(const view<const T>& values) {
+MINICNN_COLD std::string describe_non_finite(const view<const T>& values) {
   index_t count = 0, first = -1;
   for (index_t i = 0; i < values.size(); ++i)
     if (!is_finite(values[i])) first = first < 0 ? i : first, count += 1;
@@ -27,7 +27,7 @@ std::string describe_non_finite(const view<const T>& values) {
 }
 
 /// Four significant digits.
-inline std::string short_text(double x) {
+MINICNN_COLD inline std::string short_text(double x) {
   char buffer[32];
   return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, x, std::chars_format::general, 4).ptr);
 }
@@ -38,8 +38,8 @@ inline std::string short_text(double x) {
 /// the order of computing, or in backward the gradient of a node or parameter. Empty if all is finite. Running statistics and
 /// step counter end as they were; all nodes of `net` are kept afterwards (more memory), so this is for runs that end here.
 template <class T, class Loss>
-std::string first_non_finite(network<T>& net, const view<const T>& images, std::span<const std::int32_t> labels,
-                             const Loss& loss) {
+MINICNN_COLD std::string first_non_finite(network<T>& net, const view<const T>& images, std::span<const std::int32_t> labels,
+                                          const Loss& loss) {
   const auto found = [](const std::string& what, const view<const T>& values, std::string& text) {
     const std::string problem = detail::describe_non_finite(values);
     if (!problem.empty()) text = what + ": " + problem;
@@ -79,7 +79,7 @@ std::string first_non_finite(network<T>& net, const view<const T>& images, std::
 /// latest gradients layer by layer, units of ReLU layers that are 0 for every image of the batch, and what is conspicuous in
 /// these. Changes nothing; `net` must have run backward.
 template <class T>
-std::string diagnose_stuck(network<T>& net, const view<const T>& images, std::span<const std::int32_t> labels) {
+MINICNN_COLD std::string diagnose_stuck(network<T>& net, const view<const T>& images, std::span<const std::int32_t> labels) {
   using detail::short_text;
   std::string text, hints;
 

@@ -36,7 +36,7 @@ class ema {
  public:
   /// The averages of the first steps are corrected for their short history as Adam's are: after t updates a value seen s
   /// updates ago weighs decay^s * (1 - decay) / (1 - decay^t), so nothing is left of the first random values.
-  explicit ema(network<T>& net, double decay = 0.999) : network_(&net), decay_(decay) {
+  MINICNN_COLD explicit ema(network<T>& net, double decay = 0.999) : network_(&net), decay_(decay) {
     if (!(decay >= 0.0 && decay < 1.0)) fail<option_error>("ema: decay is ", decay, ", wanted 0 to below 1");
     parameters_ = copy(net.parameter_arena());
     buffers_ = copy(net.buffer_arena());

@@ -141,7 +141,7 @@ struct fit_options {
 template <class T, class Loss, class Train, class Validation>
 class fitter {
  public:
-  fitter(network<T>& net, optimizer<T>& opt, const Loss& loss, Train& train, Validation* validation, fit_options o)
+  MINICNN_COLD fitter(network<T>& net, optimizer<T>& opt, const Loss& loss, Train& train, Validation* validation, fit_options o)
       : net_(net),
         optimizer_(opt),
         loss_(loss),
@@ -195,7 +195,7 @@ class fitter {
   }
 
   /// The size for the epoch that begins or goes on. Until a time limit has been turned into a plan it is the first one.
-  void choose_size() {
+  MINICNN_COLD void choose_size() {
     if (options_.sizes.empty()) return;
     const bool planned = options_.time_limit <= 0 || position.time_planned;
     const double progress = planned ? static_cast<double>(position.step) / static_cast<double>(position.total_steps) : 0.0;
@@ -276,7 +276,7 @@ class fitter {
     position.step += 1;
   }
 
-  [[noreturn]] void give_up(const view<const T>& images, std::span<const std::int32_t> labels) {
+  [[noreturn]] MINICNN_COLD void give_up(const view<const T>& images, std::span<const std::int32_t> labels) {
     std::string where = first_non_finite(net_, images, labels, loss_);
     if (where.empty()) where = "an earlier batch of the accumulated ones, or a sum of gradients that overflows";
     fail("training stopped in epoch ", position.epoch + 1, ", batch ", position.batch, " at rate ", rate_,
@@ -284,7 +284,7 @@ class fitter {
   }
 
   /// At the end of an epoch, while its last batch is at hand.
-  void look_for_trouble(const view<const T>& images, std::span<const std::int32_t> labels) {
+  MINICNN_COLD void look_for_trouble(const view<const T>& images, std::span<const std::int32_t> labels) {
     const double guessing = std::log(static_cast<double>(net_.output_dims().size_from(1)));
     const double mean = position.loss_sum / static_cast<double>(position.seen);
     if (!options_.on_stuck || told_stuck_ || position.step < options_.stuck_after) return;
@@ -296,7 +296,7 @@ class fitter {
   }
 
   /// Chooses the schedule's length after 50 steps, or after a tenth of the limit where steps are slow.
-  void plan_time() {
+  MINICNN_COLD void plan_time() {
     constexpr index_t wanted = 50, warm_up = 5;  // the first steps of a process plan memory and touch it
     if (options_.time_limit <= 0 || position.time_planned || position.step == counted_step_) return;
     counted_step_ = position.step;
@@ -318,7 +318,7 @@ class fitter {
     position.total_steps = options_.may_lengthen ? steps : (std::min)(position.total_steps, steps);
   }
 
-  void report() {
+  MINICNN_COLD void report() {
     const double total = static_cast<double>(position.total_steps), done = static_cast<double>(position.step);
     const double worked = work_until(options_.sizes, done / total), work = work_until(options_.sizes, 1.0);
     const double left = done > 0 ? position.seconds * (work / worked - 1) : 0;
@@ -328,7 +328,7 @@ class fitter {
                       seen / position.epoch_seconds, left});
   }
 
-  void finish_epoch() {
+  MINICNN_COLD void finish_epoch() {
     const index_t epoch = position.epoch + 1;
     const bool last = position.step >= position.total_steps;
     const bool validate = validation_ != nullptr && (last || epoch % options_.validate_every == 0);

@@ -96,7 +96,7 @@ class optimizer {
   };
   /// All state, in a fixed order. With `steps()` this is everything: writing these values into the views of a new optimizer
   /// of the same kind and options continues bit for bit.
-  std::vector<state_view> state() {
+  MINICNN_COLD std::vector<state_view> state() {
     std::vector<state_view> views;
     for (slot& s : slots_)
       for (const parameter_info& p : network_->parameters())
@@ -133,7 +133,7 @@ class optimizer {
   }
 
  protected:
-  optimizer(network<T>& net, double rate, double weight_decay, double l2, const std::vector<parameter_rule>& rules)
+  MINICNN_COLD optimizer(network<T>& net, double rate, double weight_decay, double l2, const std::vector<parameter_rule>& rules)
       : network_(&net), bound_(net.parameter_arena().data()) {
     learning_rate(rate);
     check_range("weight_decay", weight_decay, 0.0, (std::numeric_limits<double>::max)());
@@ -175,7 +175,7 @@ class optimizer {
     return network_->nodes()[static_cast<std::size_t>(p.node)].operation->kind();
   }
 
-  void apply(const parameter_rule& rule) {
+  MINICNN_COLD void apply(const parameter_rule& rule) {
     bool found = false;
     configure([&](const parameter_info& p, std::string_view layer, parameter_settings& s) {
       if (!std::string_view(p.name).starts_with(rule.prefix) || (!rule.kind.empty() && layer != rule.kind)) return;

@@ -152,7 +152,7 @@ class schedule {
 namespace detail {
 
 /// Splits "a,b" into numbers, whatever the locale; throws option_error naming the whole text.
-inline std::vector<double> parse_numbers(std::string_view list, std::string_view whole) {
+MINICNN_COLD inline std::vector<double> parse_numbers(std::string_view list, std::string_view whole) {
   std::vector<double> numbers;
   const bool unfinished = !list.empty() && list.back() == ',';
   while (!list.empty()) {
@@ -171,7 +171,7 @@ inline std::vector<double> parse_numbers(std::string_view list, std::string_view
 }  // namespace detail
 
 /// Reads the forms at the top of this file. `steps_per_epoch` turns epochs into steps. Throws option_error.
-inline schedule parse_schedule(std::string_view text, index_t steps_per_epoch = 1, index_t warmup_steps = 0) {
+MINICNN_COLD inline schedule parse_schedule(std::string_view text, index_t steps_per_epoch = 1, index_t warmup_steps = 0) {
   const auto cut = [](std::string_view& rest) {
     const std::size_t colon = rest.find(':');
     const std::string_view part = rest.substr(0, colon);

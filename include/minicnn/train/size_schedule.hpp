@@ -40,7 +40,7 @@ inline index_t largest_size(const size_step& s) {
 }
 
 /// Throws option_error unless fractions rise from 0 and sizes are positive. None at all is good: one size.
-inline void check_sizes(const std::vector<size_step>& sizes) {
+MINICNN_COLD inline void check_sizes(const std::vector<size_step>& sizes) {
   double before = -1;
   for (const size_step& s : sizes) {
     for (std::size_t turn = 0; turn <= s.turns.size(); ++turn)
@@ -54,7 +54,7 @@ inline void check_sizes(const std::vector<size_step>& sizes) {
 
 /// Reads "128:0,160:0.6,192:0.85", one size, "128", or sizes in turn, "180/224" or "128/160:0,192/224:0.7", whatever the locale.
 /// Throws option_error.
-inline std::vector<size_step> parse_sizes(std::string_view text) {
+MINICNN_COLD inline std::vector<size_step> parse_sizes(std::string_view text) {
   std::vector<size_step> sizes;
   const auto number = [&](std::string_view item, auto& value) {
     const auto [end, failure] = std::from_chars(item.data(), item.data() + item.size(), value);
@@ -89,7 +89,7 @@ inline const size_step& size_at(const std::vector<size_step>& sizes, double prog
 }
 
 /// Time of the steps up to `progress` over that of a whole run at the first size; 1 at the end where there is but one size.
-inline double work_until(const std::vector<size_step>& sizes, double progress) {
+MINICNN_COLD inline double work_until(const std::vector<size_step>& sizes, double progress) {
   if (sizes.empty()) return progress;
   const auto square = [](index_t size) { return static_cast<double>(size) * static_cast<double>(size); };
   const auto area = [&](const size_step& s) {

@@ -1,0 +1,29 @@
+#pragma once
+/// A reference to something callable, for parameters: what takes one is compiled once, not for every lambda it is given.
+
+#include <type_traits>
+
+#include "minicnn/version.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+template <class Signature>
+class function_ref;
+
+/// Two pointers; what it refers to must outlive it, as an argument outlives the call.
+template <class R, class... A>
+class function_ref<R(A...)> {
+ public:
+  template <class F>
+  requires(!std::is_same_v<F, function_ref>) function_ref(const F& f)
+      : object_(&f),
+        call_([](const void* object, A... arguments) -> R { return (*static_cast<const F*>(object))(arguments...); }) {}
+
+  R operator()(A... arguments) const { return call_(object_, arguments...); }
+
+ private:
+  const void* object_;
+  R (*call_)(const void*, A...);
+};
+
+}  // namespace minicnn::inline MINICNN_ABI
