@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# minicnn against PyTorch on this machine, in turn: images/s of the article's AlexNet and the ratio to PyTorch's best setting.
+# minicnn against PyTorch and darknet on this machine, in turn: images/s of the article's AlexNet and the ratios.
 #
 #   bench/compare.sh [train|infer] [BATCH ...]      default: train 20 64 128
 #
 # PyTorch is Debian's python3-torch with each BLAS that is installed (libblis4-openmp, libopenblas0-pthread). Our figure is the
-# median of runs between its runs, PyTorch's the best of its settings. THREADS=n sets the threads of both (default: all
-# processors), STEPS=n the measured steps (default 4). PRECISION=bf16: ours in bf16 against PyTorch in either precision. Run it on a
+# median of runs between its runs, PyTorch's the best of its settings. Debian's darknet (one thread, fp32, its own AlexNet) takes part where
+# it is installed, with batches of 8 images at most, since a step of more takes minutes. THREADS=n sets the threads of both (default: all
+# processors), STEPS=n the measured steps (default 4), MINICNN=FILE the program. PRECISION=bf16: ours in bf16 against PyTorch in either precision. Run it on a
 # machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-program=build/release/examples/minicnn
+program=${MINICNN:-build/release/examples/minicnn}
 mode=${1:-train}
 shift || true
 batches=("$@")
@@ -50,4 +51,11 @@ for batch in "${batches[@]}"; do
   ours=$(printf '%s\n' "${runs[@]}" | sort -g | sed -n "$(((${#runs[@]} + 1) / 2))p")
   printf '%s %s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch %.2f images/s (%s), ratio %.2f\n' "$mode" "$precision" "$batch" "$ours" "$memory" \
     "$best" "$best_name" "$(awk -v ours="$ours" -v best="$best" 'BEGIN { print (best > 0 ? ours / best : 0) }')"
+  if [[ -e /usr/lib/darknet/libdarknet.so ]]; then
+    few=$((batch < 8 ? batch : 8))
+    peer=$(/usr/bin/python3 bench/alexnet_darknet.py "$mode" "$few" 1)
+    speed=$(field images_per_second <<<"$peer")
+    printf '%s fp32 batch %s: darknet %.2f images/s with batches of %s (%.0f MiB), ratio %.1f\n' "$mode" "$batch" "$speed" "$few" \
+      "$(field peak_rss_mib <<<"$peer")" "$(awk -v ours="$ours" -v peer="$speed" 'BEGIN { print ours / peer }')"
+  fi
 done
