@@ -10,6 +10,7 @@
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/shape.hpp"
+#include "minicnn/core/sort_indices.hpp"
 #include "minicnn/core/tensor.hpp"
 
 #include "minicnn/kernels/activation.hpp"

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <thread>
 
 #if defined(_OPENMP)
 #include <omp.h>

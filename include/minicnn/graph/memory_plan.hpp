@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
 #include <vector>
 
 #include "minicnn/core/arena.hpp"
+#include "minicnn/core/sort_indices.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -22,11 +22,8 @@ struct planned_buffer {
 /// at the lowest offset where nothing alive at the same time lies. Lower bound: the largest sum of sizes alive at one time;
 /// on chain-like networks the greedy plan reaches it or stays within a few per cent (Pisarchyk and Lee, 2020).
 MINICNN_COLD inline index_t place_buffers(std::vector<planned_buffer>& buffers) {
-  std::vector<std::size_t> order(buffers.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return buffers[a].bytes != buffers[b].bytes ? buffers[a].bytes > buffers[b].bytes : a < b;
-  });
+  const std::vector<std::size_t> order =
+      sorted_indices(buffers.size(), [&](std::size_t a, std::size_t b) { return buffers[a].bytes > buffers[b].bytes; });
 
   std::vector<const planned_buffer*> placed;  // by offset
   index_t total = 0;

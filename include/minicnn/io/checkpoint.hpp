@@ -36,27 +36,25 @@ void save_weights(const network<T>& net, const std::string& path, const std::map
 /// Reads every parameter and buffer of the network. Throws file_error naming the tensor if one is missing, has another shape,
 /// or the file holds one that the network does not have; the network is then as it was.
 template <class T>
-void load_weights(network<T>& net, const safetensors_file& file) {
+MINICNN_COLD void load_weights(network<T>& net, const safetensors_file& file) {
   std::vector<std::pair<view<T>, tensor<T>>> loaded;
-  std::vector<std::string> names;
+  std::vector<char> belongs(file.entries().size());
   const auto read = [&](const std::string& name, view<T> place) {
     loaded.emplace_back(place, tensor<T>(place.dims()));
     file.read(name, loaded.back().second);
-    names.push_back(name);
   };
   // Shapes first: a wrong file is refused before anything of its size is allocated.
   const auto check = [&](const std::string& name, const shape& dims) {
     const tensor_entry& entry = file.at(name);
     if (!(entry.dims == dims))
       fail<file_error>(file.path(), ": tensor \"", name, "\": wanted shape ", dims, ", got ", entry.dims);
-    names.push_back(name);
+    belongs[static_cast<std::size_t>(&entry - file.entries().data())] = 1;
   };
   for (const parameter_info& p : net.parameters()) check(p.name, p.dims);
   for (const buffer_info& b : net.buffers()) check(b.name, b.dims);
-  std::sort(names.begin(), names.end());
-  for (const tensor_entry& entry : file.entries())
-    if (!std::string_view(entry.name).starts_with(training_prefix) && !std::binary_search(names.begin(), names.end(), entry.name))
-      fail<file_error>(file.path(), ": tensor \"", entry.name, "\" does not belong to this network");
+  for (std::size_t i = 0; i < belongs.size(); ++i)
+    if (const std::string& name = file.entries()[i].name; !belongs[i] && !std::string_view(name).starts_with(training_prefix))
+      fail<file_error>(file.path(), ": tensor \"", name, "\" does not belong to this network");
   for (const parameter_info& p : net.parameters()) read(p.name, net.parameter(p.name));
   for (const buffer_info& b : net.buffers()) read(b.name, net.buffer(b.name));
   for (auto& [place, values] : loaded) std::copy(values.begin(), values.end(), place.begin());

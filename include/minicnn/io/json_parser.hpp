@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/core/sort_indices.hpp"
 #include "minicnn/io/json_value.hpp"
 #include "minicnn/io/utf8.hpp"
 
@@ -117,12 +118,8 @@ class json_parser {
 
   /// By sorting, so that an object of a million keys does not take a million squared comparisons.
   MINICNN_COLD void refuse_duplicates(const json::object& members, const std::vector<std::size_t>& offsets) const {
-    std::vector<std::size_t> order(members.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      const int sign = members[a].first.compare(members[b].first);
-      return sign != 0 ? sign < 0 : a < b;
-    });
+    const std::vector<std::size_t> order =
+        sorted_indices(members.size(), [&](std::size_t a, std::size_t b) { return members[a].first < members[b].first; });
     for (std::size_t i = 1; i < order.size(); ++i)
       if (members[order[i - 1]].first == members[order[i]].first)
         refuse_at(offsets[order[i]], text_of("key \"", members[order[i]].first, "\" occurs twice"));

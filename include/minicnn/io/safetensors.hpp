@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/core/sort_indices.hpp"
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/io/dtype.hpp"
 #include "minicnn/io/file.hpp"
@@ -190,9 +191,13 @@ class safetensors_file {
 
   /// Sorted by place, each tensor must begin where the one before ended, and the last must end with the file.
   MINICNN_COLD void check_layout(index_t data_bytes) {
-    std::sort(entries_.begin(), entries_.end(), [](const tensor_entry& a, const tensor_entry& b) {
+    const auto earlier = [&](std::size_t i, std::size_t j) {
+      const tensor_entry &a = entries_[i], &b = entries_[j];
       return a.begin != b.begin ? a.begin < b.begin : a.end != b.end ? a.end < b.end : a.name < b.name;
-    });
+    };
+    std::vector<tensor_entry> in_file;
+    for (const std::size_t i : sorted_indices(entries_.size(), earlier)) in_file.push_back(std::move(entries_[i]));
+    entries_ = std::move(in_file);
     index_t place = 0;
     for (const tensor_entry& entry : entries_) {
       const auto refuse = [&](const auto&... parts) { fail<file_error>(path(), ": tensor \"", entry.name, "\": ", parts...); };
@@ -202,10 +207,7 @@ class safetensors_file {
       place = entry.end;
     }
     if (place != data_bytes) fail<file_error>(path(), ": ", data_bytes - place, " bytes after the last tensor");
-    by_name_.resize(entries_.size());
-    for (std::size_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
-    std::sort(by_name_.begin(), by_name_.end(),
-              [&](std::size_t a, std::size_t b) { return entries_[a].name < entries_[b].name; });
+    by_name_ = sorted_indices(entries_.size(), [&](std::size_t a, std::size_t b) { return entries_[a].name < entries_[b].name; });
   }
 
   template <class Stored, class T>
