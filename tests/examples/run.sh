@@ -3,6 +3,7 @@
 # ones have written. Each must end well and print what its text promises; what it learns from so little does not matter.
 #   run.sh EXAMPLES PYTHON OUT     EXAMPLES: folder of the built programs
 set -euo pipefail
+weights=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../examples/weights" && pwd)/alexnet-small-cats-dogs.safetensors
 examples=$1 python=$2 out=$3
 rm -rf "$out"
 mkdir -p "$out"
@@ -31,6 +32,9 @@ run '^-?[0-9.e-]+,-?[0-9.e-]+,dog$' eigen_pca weights.safetensors pictures
 run '^epoch 1: loss .*, validation loss .*, accuracy ' dogs_vs_cats pictures 1
 run '^ +0\.5 +[0-9.]+ +[0-9.]+ +[0-9.]+% +[0-9.]+%$' dropout_at_prediction dogs-vs-cats.safetensors pictures
 run '^best: epoch [0-9]+$' callbacks pictures best.safetensors
+mkdir folders && mkdir folders/cats folders/dogs
+cp pictures/cat.* folders/cats && cp pictures/dog.* folders/dogs
+run '^pictures/dog.1.jpg: (cats|dogs), [0-9]+ %$' own_photos folders "$weights" pictures/dog.1.jpg
 run '^run/report.html$' report pictures run
 grep -q '</html>' run/report.html
 
