@@ -47,7 +47,8 @@ namespace detail {
 template <class T>
 MINICNN_COLD node<T> normalized_conv(node<T> x, conv2d_options o, std::string bn) {
   o.bias = false;
-  return batch_norm(conv2d(x, std::move(o)), {.name = std::move(bn)});
+  batch_norm_options norm{.name = std::move(bn)};
+  return batch_norm(conv2d(x, std::move(o)), std::move(norm));
 }
 
 /// Two 3x3 convolutions beside the identity. Where the shape changes, a 1x1 convolution takes the identity's place (option B).

@@ -19,9 +19,26 @@
 
 #define min(a, b) (((a) < (b)) ? (a) : (b))  // windows.h
 #define max(a, b) (((a) > (b)) ? (a) : (b))
+#define near  // windef.h
+#define far
+#define small char  // rpcndr.h
+#define interface struct
+#define ERROR 0        // wingdi.h
+#define OPAQUE 2       // wingdi.h
+#define DELETE 65536L  // winnt.h
+#define IN
+#define OUT
 #define I _Complex_I  // complex.h
 #define None 0L       // X.h
 #define Status int
+#define Bool int
+#define Success 0
+#define True 1
+#define False 0
+#define major(device) (device)  // sys/sysmacros.h
+#define minor(device) (device)
+#define linux 1  // -std=gnu++20
+#define unix 1
 
 #include "all_headers_reversed.hpp"
 

@@ -52,9 +52,8 @@ class aligned_buffer {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     constexpr std::size_t large = std::size_t{4} << 20, page = 4096;
     if (bytes < large) return;
-    const auto begin = (reinterpret_cast<std::uintptr_t>(block) + page - 1) / page * page;
-    const auto end = (reinterpret_cast<std::uintptr_t>(block) + bytes) / page * page;
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+    const std::size_t skipped = (page - reinterpret_cast<std::uintptr_t>(block) % page) % page;
+    ::madvise(static_cast<std::byte*>(block) + skipped, (bytes - skipped) / page * page, MADV_HUGEPAGE);
 #endif
   }
 

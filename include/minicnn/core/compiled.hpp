@@ -24,6 +24,7 @@
 #define MINICNN_COMPILED_DOUBLE(...) static_assert(true)
 #endif
 
+// NOLINTBEGIN(bugprone-macro-parentheses): the names of templates
 #define MINICNN_COMPILED_CLASS(name)         \
   MINICNN_COMPILED_FLOAT(class name<float>); \
   MINICNN_COMPILED_DOUBLE(class name<double>)
@@ -33,3 +34,4 @@
 #define MINICNN_COMPILED_FUNCTION(name)                      \
   MINICNN_COMPILED_FLOAT(decltype(name<float>) name<float>); \
   MINICNN_COMPILED_DOUBLE(decltype(name<double>) name<double>)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -155,7 +155,7 @@ class trial_checker {
       trial.backward = false;
       tensor<T> wanted = reference.output;
       for (T& value : wanted) value = (std::max)(value, T{0});
-      equal("output with ReLU applied", run("ReLU applied", trial).output, wanted, small);
+      equal("output with ReLU applied", run("ReLU applied", trial).output, wanted, tight);
     }
     if (!training) {
       op_trial trial = plain;
@@ -194,7 +194,7 @@ class trial_checker {
 
  private:
   /// Room for another order of a sum, where bits need not be equal.
-  static constexpr double small = 64 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  static constexpr double tight = 64 * static_cast<double>(std::numeric_limits<T>::epsilon());
 
   op_results<T> run(const std::string& how, const op_trial& trial, const std::vector<tensor<T>>& before = {}) {
     op_results<T> results = run_trial(operation_, values_, trial, before);
@@ -210,7 +210,7 @@ class trial_checker {
         trial.wanted.assign(targets, !only);
         trial.wanted[i] = only;
         const std::string how = text_of("gradient of ", name(i), only ? " alone wanted" : " not wanted");
-        compare(how, run(how, trial), reference, small);
+        compare(how, run(how, trial), reference, tight);
       }
   }
 
@@ -226,7 +226,7 @@ class trial_checker {
     op_results<T> got = run("adding", trial, before);
     for (std::size_t i = 0; i < before.size(); ++i) {
       for (index_t k = 0; k < before[i].size(); ++k) before[i][k] += reference.gradients[i][k];
-      equal(text_of("adding: gradient of ", name(i)), got.gradients[i], before[i], small, 1.0);
+      equal(text_of("adding: gradient of ", name(i)), got.gradients[i], before[i], tight, 1.0);
     }
   }
 
@@ -336,14 +336,14 @@ inline void check_derivatives(objective& function, tensor<double>& moved, const 
 }
 
 /// What must hold between the plans of two batch sizes.
-inline std::string plan_fault(const op_plan& small, const op_plan& large, index_t small_batch, index_t large_batch) {
-  if (small.parameters.size() != large.parameters.size()) return "plan: the number of parameters depends on the batch";
-  for (std::size_t i = 0; i < small.parameters.size(); ++i)
-    if (!(small.parameters[i].dims == large.parameters[i].dims))
-      return text_of("plan: parameter ", small.parameters[i].name, " depends on the batch");
-  if (small.multiply_adds * large_batch != large.multiply_adds * small_batch)
+inline std::string plan_fault(const op_plan& one, const op_plan& more, index_t one_batch, index_t more_batch) {
+  if (one.parameters.size() != more.parameters.size()) return "plan: the number of parameters depends on the batch";
+  for (std::size_t i = 0; i < one.parameters.size(); ++i)
+    if (!(one.parameters[i].dims == more.parameters[i].dims))
+      return text_of("plan: parameter ", one.parameters[i].name, " depends on the batch");
+  if (one.multiply_adds * more_batch != more.multiply_adds * one_batch)
     return "plan: multiply_adds is not proportional to the batch";
-  if (small.forward_scratch_bytes > large.forward_scratch_bytes) return "plan: forward scratch shrinks when the batch grows";
+  if (one.forward_scratch_bytes > more.forward_scratch_bytes) return "plan: forward scratch shrinks when the batch grows";
   return {};
 }
 

@@ -51,7 +51,7 @@ class graph {
   MINICNN_COLD node<T> add(std::shared_ptr<const op<T>> operation, const std::vector<node<T>>& inputs, std::string name,
                            std::string_view prefix) {
     graph_node<T> made;
-    made.name = name.empty() ? numbered(prefix) : unique_name(scope_ + name);
+    made.name = name.empty() ? numbered(prefix) : unique_name(scope_ + std::move(name));
     std::vector<shape> shapes;
     for (const node<T>& x : inputs) {
       if (x.owner != this) fail(made.name, ": its input belongs to another graph");

@@ -21,7 +21,7 @@ MINICNN_INLINE index_t largest_cell(const T* in, index_t width, index_t y0, inde
   T best = in[at];
   for (index_t y = y0; y < y1; ++y)
     for (index_t i = y * width + x0; i < y * width + x1; ++i)
-      if (in[i] > best || in[i] != in[i]) best = in[i], at = i;
+      if (in[i] > best || in[i] != in[i]) best = in[i], at = i;  // NOLINT(misc-redundant-expression): NaN
   return at;
 }
 

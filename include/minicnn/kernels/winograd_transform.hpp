@@ -25,13 +25,13 @@ constexpr int outputs_of(index_t kernel) { return static_cast<int>(side + 1 - ke
 /// out = Bt in: six values of a patch.
 template <class Vector>
 MINICNN_INLINE void transform_patch(Vector (&x)[side]) {
-  const Vector even = x[4] - 4 * x[2], odd = x[3] - 4 * x[1], near = x[4] - x[2], far = 2 * (x[3] - x[1]);
+  const Vector even = x[4] - 4 * x[2], odd = x[3] - 4 * x[1], close = x[4] - x[2], wide = 2 * (x[3] - x[1]);
   x[0] = 4 * x[0] - 5 * x[2] + x[4];
   x[5] = 4 * x[1] - 5 * x[3] + x[5];
   x[1] = even + odd;
   x[2] = even - odd;
-  x[3] = near + far;
-  x[4] = near - far;
+  x[3] = close + wide;
+  x[4] = close - wide;
 }
 
 /// out = At in: the outputs of six products.

@@ -249,7 +249,8 @@ MINICNN_COLD node<T> adaptive_max_pool(node<T> x, adaptive_pool_options o) {
 /// The mean of each channel: (n, c, h, w) -> (n, c, 1, 1).
 template <class T>
 MINICNN_COLD node<T> global_avg_pool(node<T> x, std::string name = {}) {
-  return adaptive_avg_pool(x, {.output = 1, .name = std::move(name)});
+  adaptive_pool_options whole{.output = 1, .name = std::move(name)};
+  return adaptive_avg_pool(x, std::move(whole));
 }
 
 MINICNN_COMPILED_FLOAT(class max_pool_op_base<float, max_pool_options>);

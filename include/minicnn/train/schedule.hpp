@@ -83,7 +83,10 @@ struct step_schedule {
 struct periodic_schedule {
   index_t period = 1;
   double gamma = 0.1;
-  double at(index_t step, index_t) const { return std::pow(gamma, static_cast<double>(step / period)); }
+  double at(index_t step, index_t) const {
+    const index_t passed = step / period;
+    return std::pow(gamma, static_cast<double>(passed));
+  }
 };
 
 /// Times `factor` when more than `patience` observations in a row are no better than the best (lower is better) by the
