@@ -6,10 +6,6 @@ import os
 import re
 import sys
 
-# Pages whose lists are the table of contents: the pages that they link to stand below them in the sidebar.
-CONTENTS = {"README.md": ["docs/index.md"], "docs/index.md": None, "docs/layers/README.md": None}
-ABOVE_THEM = {"README.md", "docs/index.md"}
-
 
 def page_id(path):
     if path == "README.md":
@@ -32,6 +28,14 @@ class Markdown:
         self.path = path
         self.placed = set()
 
+    def is_below(self, file):
+        """Whether the sidebar has the page of `file` below this one: the lists in the documents are its contents."""
+        if self.path == "README.md":
+            return file == "docs/index.md"
+        if self.path == "docs/index.md":
+            return file == "docs/layers/README.md" or not file.startswith("docs/layers/") and file != "README.md"
+        return self.path == "docs/layers/README.md" and file.startswith("docs/layers/")
+
     def link(self, match):
         image, text, target = match.groups()
         if re.match(r"[a-z]+:", target):
@@ -44,11 +48,9 @@ class Markdown:
             return f"[{text}]({source_page(file)})"
         if fragment:
             return f"[{text}](@ref {heading_id(file, fragment)})"
-        listed = CONTENTS.get(self.path, [])
-        if (listed is None or file in listed) and file not in ABOVE_THEM - set(listed or []) and file not in self.placed:
-            if not (self.path == "docs/layers/README.md" and not file.startswith("docs/layers/")):
-                self.placed.add(file)
-                return f'@subpage {page_id(file)} "{text}"'
+        if self.is_below(file) and file not in self.placed:
+            self.placed.add(file)
+            return f'@subpage {page_id(file)} "{text}"'
         return f"[{text}](@ref {page_id(file)})"
 
     def inline(self, line):
