@@ -60,7 +60,7 @@
 #define MINICNN_ABI_CHECKS
 #endif
 
-// Defined for all units of a program that only predicts: they compile in about half the time.
+// For all units of a program that only predicts: less to compile, and a smaller program.
 #if defined(MINICNN_PREDICT_ONLY)
 #define MINICNN_ABI_USE _predict
 #else
