@@ -39,4 +39,9 @@ foreach(component library program)
           COMPONENT ${component})
 endforeach()
 
+# The guides, as Markdown, beside the headers that they are about.
+set(doc_dir ${CMAKE_INSTALL_DATAROOTDIR}/doc/${CPACK_DEBIAN_LIBRARY_PACKAGE_NAME})
+install(DIRECTORY docs DESTINATION ${doc_dir} COMPONENT library FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN "*.svg")
+install(FILES README.md CHANGELOG.md DESTINATION ${doc_dir} COMPONENT library)
+
 include(CPack)

@@ -24,6 +24,8 @@ need libminicnn-dev usr/include/minicnn/data/stb_macros_save.inc
 need libminicnn-dev 'usr/lib.*/cmake/minicnn/minicnnConfig.cmake'
 need libminicnn-dev 'usr/lib.*/pkgconfig/minicnn.pc'
 need libminicnn-dev usr/share/doc/libminicnn-dev/copyright
+need libminicnn-dev usr/share/doc/libminicnn-dev/docs/first-steps.md
+need libminicnn-dev usr/include/minicnn/compiled/float_unit.cpp
 # Debian's own files, and nothing from the tree it was built in.
 if grep -vE ' \./(usr/(include/minicnn|lib|share/doc|bin)?.*)?$' "$out"/*.contents; then
   echo "these do not belong into a package"
