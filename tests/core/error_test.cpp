@@ -12,6 +12,7 @@ using namespace minicnn;
 TEST_CASE("messages join text, numbers and shapes") {
   CHECK(text_of("conv1: got ", shape{1, 3}, ", wanted ", 7, " or ", 0.5, " or ", true) ==
         "conv1: got 1x3, wanted 7 or 0.5 or true");
+  CHECK(text_of("name.tmp-", 12, '-', 0U) == "name.tmp-12-0");
   CHECK_THROWS_WITH_AS(fail<file_error>("a.jpg", ": ", 3), "a.jpg: 3", file_error);
 }
 

@@ -54,6 +54,8 @@ requires std::integral<N> || std::floating_point<N> std::string to_text(N value)
     return std::string(buffer, result.ptr);
   }
 }
+/// A character as it is, not its number.
+inline std::string to_text(char character) { return std::string(1, character); }
 inline std::string to_text(std::string_view text) { return std::string(text); }
 inline std::string to_text(const char* text) { return std::string(text); }
 
