@@ -168,4 +168,10 @@ MINICNN_COLD network<T> alexnet_small(const alexnet_options& o = {.image_size = 
                     o.network);
 }
 
+MINICNN_COMPILED_FUNCTION(alexnet);
+MINICNN_COMPILED_FUNCTION(alexnet_2012);
+MINICNN_COMPILED_FUNCTION(alexnet_torchvision);
+MINICNN_COMPILED_FUNCTION(alexnet_bn);
+MINICNN_COMPILED_FUNCTION(alexnet_small);
+
 }  // namespace minicnn::inline MINICNN_ABI

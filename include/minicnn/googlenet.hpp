@@ -117,4 +117,6 @@ MINICNN_COLD network<T> googlenet(const googlenet_options& o = {}) {
   return net;
 }
 
+MINICNN_COMPILED_FUNCTION(googlenet);
+
 }  // namespace minicnn::inline MINICNN_ABI

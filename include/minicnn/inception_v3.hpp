@@ -149,4 +149,6 @@ MINICNN_COLD network<T> inception_v3(const inception_v3_options& o = {}) {
   return net;
 }
 
+MINICNN_COMPILED_FUNCTION(inception_v3);
+
 }  // namespace minicnn::inline MINICNN_ABI

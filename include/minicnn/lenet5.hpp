@@ -56,4 +56,6 @@ MINICNN_COLD network<T> lenet5(const lenet5_options& o = {}) {
   return network<T>(std::move(g), {dense(x, o.classes, {.init = initializer::lecun(), .name = "output"})}, o.network);
 }
 
+MINICNN_COMPILED_FUNCTION(lenet5);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -82,4 +82,7 @@ MINICNN_COLD network<T> network_in_network_cifar(const network_in_network_option
   return network<T>(std::move(g), {detail::last_cccp(x, 6, o.classes)}, o.network);
 }
 
+MINICNN_COMPILED_FUNCTION(network_in_network);
+MINICNN_COMPILED_FUNCTION(network_in_network_cifar);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -140,4 +140,7 @@ MINICNN_COLD network<T> resnet_cifar(const resnet_cifar_options& o = {}) {
   return network<T>(std::move(g), {dense(x, o.classes, {.init = initializer::normal(0.01), .name = "fc"})}, o.network);
 }
 
+MINICNN_COMPILED_FUNCTION(resnet);
+MINICNN_COMPILED_FUNCTION(resnet_cifar);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -57,4 +57,6 @@ MINICNN_COLD network<T> spp_net(const spp_net_options& o = {}) {
   return network<T>(std::move(g), {dense(x, o.classes, {.init = o.dense_init, .name = "fc8"})}, o.network);
 }
 
+MINICNN_COMPILED_FUNCTION(spp_net);
+
 }  // namespace minicnn::inline MINICNN_ABI

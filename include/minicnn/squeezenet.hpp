@@ -58,4 +58,6 @@ MINICNN_COLD network<T> squeezenet(const squeezenet_options& o = {}) {
   return network<T>(std::move(g), {flatten(global_avg_pool(x))}, o.network);
 }
 
+MINICNN_COMPILED_FUNCTION(squeezenet);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -69,4 +69,6 @@ MINICNN_COLD network<T> vgg(const vgg_options& o = {}) {
   return network<T>(std::move(g), {dense(x, o.classes, {.init = o.dense_init, .name = "fc8"})}, o.network);
 }
 
+MINICNN_COMPILED_FUNCTION(vgg);
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -61,8 +61,15 @@ MINICNN_COLD void load_weights(network<T>& net, const safetensors_file& file) {
 }
 
 template <class T>
-void load_weights(network<T>& net, const std::string& path) {
+MINICNN_COLD void load_weights(network<T>& net, const std::string& path) {
   load_weights(net, safetensors_file::open(path));
 }
+
+// Overloads have no one name for MINICNN_COMPILED_FUNCTION.
+MINICNN_COMPILED_FLOAT(void load_weights<float>(network<float>&, const safetensors_file&));
+MINICNN_COMPILED_DOUBLE(void load_weights<double>(network<double>&, const safetensors_file&));
+MINICNN_COMPILED_FLOAT(void load_weights<float>(network<float>&, const std::string&));
+MINICNN_COMPILED_DOUBLE(void load_weights<double>(network<double>&, const std::string&));
+MINICNN_COMPILED_FUNCTION(save_weights);
 
 }  // namespace minicnn::inline MINICNN_ABI
