@@ -7,6 +7,8 @@
 #include <minicnn/train/fit.hpp>
 #include <minicnn/train/sgd.hpp>
 
+#include <cstdio>
+
 int main(int argc, char** argv) {
   using namespace minicnn;
   const image_dataset pictures = read_image_folder(argc > 1 ? argv[1] : "pictures");

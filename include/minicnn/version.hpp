@@ -25,13 +25,18 @@
 #define MINICNN_ABI_THREADS serial
 #endif
 
-// Each step of the list is a set of instructions that some processor has without those of the steps above it.
+// What the compiler may use, by the steps in which processors got it. Between two steps lie flags like -mavx512vbmi: each
+// instruction set that changes code in plain loops has a step of its own.
 #if defined(__AVX512FP16__)
 #define MINICNN_ABI_ISA avx512fp16
 #elif defined(__AVX512BF16__)
 #define MINICNN_ABI_ISA avx512bf16
+#elif defined(__AVX512VNNI__) && defined(__AVX512VBMI__)
+#define MINICNN_ABI_ISA avx512vnnivbmi
 #elif defined(__AVX512VNNI__)
 #define MINICNN_ABI_ISA avx512vnni
+#elif defined(__AVX512VBMI__)
+#define MINICNN_ABI_ISA avx512vbmi
 #elif defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define MINICNN_ABI_ISA avx512
 #elif defined(__AVX512F__)
@@ -40,6 +45,10 @@
 #define MINICNN_ABI_ISA avx2fma
 #elif defined(__AVX2__)
 #define MINICNN_ABI_ISA avx2
+#elif defined(__AVX__) && defined(__FMA__)
+#define MINICNN_ABI_ISA avxfma
+#elif defined(__AVX__) && defined(__F16C__)
+#define MINICNN_ABI_ISA avxf16c
 #elif defined(__AVX__)
 #define MINICNN_ABI_ISA avx
 #elif defined(__SSE4_1__) || defined(__SSE3__) || defined(__POPCNT__)
@@ -48,7 +57,7 @@
 #define MINICNN_ABI_ISA base
 #endif
 
-#if defined(__FAST_MATH__)
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #define MINICNN_ABI_MATH _fast
 #else
 #define MINICNN_ABI_MATH

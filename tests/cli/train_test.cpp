@@ -54,11 +54,13 @@ TEST_CASE("equal seeds give byte-equal weights files for any threads, workers an
   REQUIRE(run(r.command("a", "--threads 1 --workers 0")).code == 0);
   REQUIRE(run(r.command("b", "--threads 2 --workers 1")).code == 0);
   REQUIRE(run(r.command("c", "--threads 3 --workers 3 --cache ram")).code == 0);
+  REQUIRE(run(r.command("e", "--threads 4 --workers 4")).code == 0);
   for (const char* name : {"best.safetensors", "last.safetensors"}) {
     const pictures::bytes first = r.file("a", name);
     CHECK(first.size() > 1000);
     CHECK((r.file("b", name) == first));
     CHECK((r.file("c", name) == first));
+    CHECK((r.file("e", name) == first));
   }
   REQUIRE(run(r.command("d", "--seed 1")).code == 0);
   CHECK_FALSE((r.file("d", "last.safetensors") == r.file("a", "last.safetensors")));

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <new>
 #include <set>
@@ -403,3 +404,27 @@ TEST_CASE("Dogs vs Cats") {
   CHECK(mean > 80);
   CHECK(mean < 160);
 }
+
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("sets larger than memory: what streams by is not kept") {
+  const pictures::folder folder("streamed");
+  const std::string one = folder.write("cat.jpg", pictures::jpeg(pictures::ramp(128, 128)));
+  image_dataset data;
+  data.classes = {"cat"};
+  for (index_t i = 0; i < 1000; ++i) data.samples.push_back({one, 0, static_cast<std::uint64_t>(i)});
+  const auto resident_kibibytes = [] {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;)
+      if (long size = 0; word == "VmRSS:" && status >> size) return size;
+    return 0L;
+  };
+  loader<float> stream(data, all_samples(data), options(10, 1));
+  stream.start_epoch(0);
+  long warm = 0;
+  for (index_t batch = 0; stream.next() != nullptr; ++batch)
+    if (batch == 9) warm = resident_kibibytes();
+  REQUIRE(warm > 0);
+  // 900 more pictures of 48 KiB decoded are 42 MiB.
+  CHECK(resident_kibibytes() - warm < 4096);
+}
+#endif

@@ -29,7 +29,7 @@ class MinicnnConan(ConanFile):
             self.package_type = "header-library"
 
     def package_id(self):
-        if not self.options.get_safe("with_image"):
+        if not self.info.options.get_safe("with_image"):
             self.info.clear()
 
     def requirements(self):

@@ -10,12 +10,14 @@ namespace minicnn::inline MINICNN_ABI {
 template <class Signature>
 class function_ref;
 
-/// Two pointers; what it refers to must outlive it, as an argument outlives the call.
+/// Two pointers; what it refers to must outlive it, as an argument outlives the call. Lambdas and other objects that can be
+/// called while const; a plain function goes in a lambda.
 template <class R, class... A>
 class function_ref<R(A...)> {
  public:
   template <class F>
-  requires(!std::is_same_v<F, function_ref>) function_ref(const F& f)
+  requires(!std::is_same_v<F, function_ref> && std::is_object_v<F> && std::is_invocable_r_v<R, const F&, A...>)
+      function_ref(const F& f)
       : object_(&f),
         call_([](const void* object, A... arguments) -> R { return (*static_cast<const F*>(object))(arguments...); }) {}
 

@@ -128,8 +128,9 @@ class schedule {
       fail<option_error>("schedule: warm-up of ", warmup, " steps from ", start, ", wanted 0 or more steps from 0 to 1");
   }
 
-  /// Factor for step `step` of [0, total); steps beyond the end count as the last one.
-  double at(index_t step, index_t total) const {
+  /// Factor for step `step` of [0, total); steps beyond the end count as the last one. Inlined, g++ 12 takes members of curves
+  /// that are not there for uninitialized.
+  MINICNN_COLD double at(index_t step, index_t total) const {
     const index_t end = (std::max)(total, index_t{1}), now = std::clamp(step, index_t{0}, end - 1);
     const double factor = std::visit([&](const auto& s) { return s.at(now, end); }, curve_);
     if (now >= warmup_steps_) return factor;
