@@ -3,10 +3,10 @@
 #
 #   bench/compare_models.sh [train|infer] [BATCH] [MODEL ...]      default: train 8 vgg16 resnet18 resnet50 googlenet
 #
-# PyTorch is Debian's python3-torchvision with BLIS (libblis4-openmp) where that is installed, channels first and channels last: the
-# faster of the two is compared, and the memory of that one. THREADS=n sets the threads of both
-# (default: all processors), STEPS=n the measured steps (default 3), MINICNN=FILE the program. Run it on a machine that does
-# nothing else.
+# PyTorch is Debian's python3-torchvision with BLIS (libblis4-openmp) where that is installed, in all of its settings: channels first
+# or last; in training Adam with foreach or without; in prediction traced and frozen too, which folds batch norms (minicnn bench
+# does not). The fastest is compared, and its memory. THREADS=n sets the threads of both (default: all processors), STEPS=n the
+# measured steps (default 3), MINICNN=FILE the program. Run it on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,16 +21,19 @@ blas=/usr/lib/$(uname -m)-linux-gnu/blis-openmp
 
 field() { sed -E "s/.*\"$1\": ?([0-9.]+).*/\1/"; }
 
+settings=("" --channels-last)
+[[ $mode == infer ]] && settings+=(--frozen) || settings+=(--foreach "--foreach --channels-last")
 for model in "${models[@]}"; do
   ours=$("$program" bench --model "$model" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" --json)
   peer= layout=
-  for setting in "" --channels-last; do
+  for setting in "${settings[@]}"; do
+    # shellcheck disable=SC2086
     result=$(LD_LIBRARY_PATH=$blas /usr/bin/python3 bench/models_torch.py "$model" "$mode" "$batch" "$steps" "$(field image_size <<<"$ours")" $setting)
     if [[ -z $peer ]] || awk "BEGIN { exit !($(field images_per_second <<<"$result") > $(field images_per_second <<<"$peer")) }"; then
       peer=$result layout=$setting
     fi
   done
-  awk -v model="$model" -v mode="$mode" -v batch="$batch" -v layout="${layout:+ channels last}" -v a="$(field images_per_second <<<"$ours")" \
+  awk -v model="$model" -v mode="$mode" -v batch="$batch" -v layout="${layout:+ $layout}" -v a="$(field images_per_second <<<"$ours")" \
     -v b="$(field images_per_second <<<"$peer")" -v m="$(field peak_rss_mib <<<"$ours")" -v n="$(field peak_rss_mib <<<"$peer")" \
     'BEGIN { printf "%-19s %s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch%s %.2f images/s (%.0f MiB), ratio %.2f, memory %.2f\n",
              model, mode, batch, a, m, layout, b, n, a / b, m / n }'

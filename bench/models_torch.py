@@ -1,8 +1,9 @@
 """A network in PyTorch, for bench/compare_models.sh: one JSON line with images/s (median step) and peak memory.
 
-usage: /usr/bin/python3 bench/models_torch.py MODEL train|infer BATCH STEPS SIZE [--channels-last]
+usage: /usr/bin/python3 bench/models_torch.py MODEL train|infer BATCH STEPS SIZE [--channels-last] [--foreach] [--frozen]
 
-MODEL: minicnn's name, as resnet18; SIZE: pixels a side. Torchvision's networks, and those that it does not have written out
+MODEL: minicnn's name, as resnet18; SIZE: pixels a side; --foreach: Adam over all parameters at once (train); --frozen: traced,
+frozen and optimised, which folds batch norms (infer). Torchvision's networks, and those that it does not have written out
 below; two classes; auxiliary losses count with 0.3 (GoogLeNet) and 0.4 (Inception v3); Adam. Needs python3-torchvision.
 Threads: OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and BLIS_NUM_THREADS.
 """
@@ -36,8 +37,8 @@ def pool():
 
 
 def lenet5():
-    return nn.Sequential(nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2),
-                         nn.Flatten(), nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, CLASSES))
+    return nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, CLASSES))
 
 
 def network_in_network():
@@ -86,15 +87,16 @@ def resnet_cifar(depth):
 
 
 def make(name):
-    own = {"lenet5": lenet5, "nin": network_in_network, "spp-net": SppNet, "resnet20": lambda: resnet_cifar(20),
-           "resnet56": lambda: resnet_cifar(56)}
+    own = {"lenet5": lenet5, "nin": network_in_network, "spp-net": SppNet, **{f"resnet{depth}": lambda depth=depth: resnet_cifar(depth) for depth in (20, 32, 44, 56, 110)}}
     if name in own:
         return own[name]()
     if name == "googlenet":
         return models.GoogLeNet(num_classes=CLASSES, init_weights=False)
     if name == "inception-v3":
         return models.Inception3(num_classes=CLASSES, init_weights=False)
-    torchvision = {"squeezenet": "squeezenet1_1", "alexnet-torchvision": "alexnet"}.get(name, name.replace("-", "_"))
+    torchvision = {"squeezenet": "squeezenet1_1", "squeezenet-1.0": "squeezenet1_0", "alexnet-torchvision": "alexnet"}.get(name, name.replace("-", "_"))
+    if not hasattr(models, torchvision):
+        sys.exit(f"{name}: not written in PyTorch here")
     return getattr(models, torchvision)(weights=None, num_classes=CLASSES)
 
 
@@ -109,7 +111,7 @@ def main():
     net = net.train().to(memory_format=layout)
     images, labels = torch.randn(batch, channels, size, size).to(memory_format=layout), torch.randint(0, 2, (batch,))
     if mode == "train":
-        adam = torch.optim.Adam(net.parameters(), 1e-3)
+        adam = torch.optim.Adam(net.parameters(), 1e-3, foreach="--foreach" in sys.argv[6:])
 
         def step():
             adam.zero_grad(set_to_none=True)
@@ -121,6 +123,9 @@ def main():
             adam.step()
     else:
         net.eval()
+        if "--frozen" in sys.argv[6:]:
+            with torch.no_grad():
+                net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, images)))
 
         def step():
             with torch.no_grad():
