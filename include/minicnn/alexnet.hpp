@@ -31,7 +31,7 @@ namespace minicnn::inline MINICNN_ABI {
 struct alexnet_options {
   int classes = 2;
   int channels = 3;
-  int image_size = 227;                                   ///< pixels a side; at least 63 (67 for alexnet_2012)
+  int image_size = 227;                                   ///< pixels; at least 59 (torchvision 63, 2012 67)
   std::array<int, 5> filters = {96, 256, 384, 384, 256};  ///< of the convolutions; not of alexnet_torchvision
   int dense_units = 4096;                                 ///< of the two hidden dense layers
   double dropout = 0.5;                                   ///< rate before or after the hidden dense layers
