@@ -87,7 +87,8 @@ class conv2d_op final : public op<T> {
         p.backward_scratch_bytes = (std::max)({p.backward_scratch_bytes, winograd_backward_input_scratch_bytes<T>(batch, g),
                                                winograd_backward_weight_scratch_bytes<T>(batch, g)});
     }
-    p.multiply_adds = p.output.size() * fan_in;
+    // Unsigned: for batches that no memory holds the count may wrap before memory says so.
+    p.multiply_adds = static_cast<index_t>(static_cast<std::uint64_t>(p.output.size()) * static_cast<std::uint64_t>(fan_in));
     p.backward_reads_input = true;
     p.fuses_relu = true;
     return p;

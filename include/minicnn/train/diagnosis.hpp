@@ -55,8 +55,10 @@ MINICNN_COLD std::string first_non_finite(network<T>& net, const view<const T>& 
   const view<T> buffers = net.buffer_arena();
   const std::vector<T> before(buffers.begin(), buffers.end());
   const std::uint64_t step = net.step();
+  std::vector<std::string> names;  // keep() makes the list of nodes anew
   for (const auto& n : net.nodes())
-    if (n.operation) net.keep(n.name);
+    if (n.operation) names.push_back(n.name);
+  for (const std::string& name : names) net.keep(name);
   net.step(step > 0 ? step - 1 : 0);  // dropout as in the step that failed
   net.forward(images);
   const auto search = [&] {
