@@ -6,15 +6,13 @@ The network is Debian's /usr/share/darknet/cfg/alexnet.cfg at 227 pixels with tw
 which computes on one thread. A training step is darknet's own: forward, backward, SGD with momentum.
 """
 import ctypes
-import json
 import os
 import random
 import re
-import resource
-import statistics
 import sys
 import tempfile
-import time
+
+import timing
 
 
 class Matrix(ctypes.Structure):
@@ -56,14 +54,7 @@ def main():
         step = lambda: darknet.train_network(net, data)  # noqa: E731
     else:
         step = lambda: darknet.network_predict(net, images)  # noqa: E731
-    step()
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    print(json.dumps({"mode": mode, "batch_size": batch, "images_per_second": batch / statistics.median(times),
-                      "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    timing.report(step, steps, batch, mode=mode)
 
 
 main()

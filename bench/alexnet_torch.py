@@ -3,16 +3,14 @@
 usage: /usr/bin/python3 bench/alexnet_torch.py train|infer BATCH STEPS [--channels-last] [--foreach] [--frozen] [--bf16]
 Needs python3-torch. Threads: OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and BLIS_NUM_THREADS, which compare.sh sets.
 """
-import json
 import os
-import resource
-import statistics
 import sys
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+import timing
 
 
 def norm():
@@ -62,15 +60,7 @@ def main():
         def step():
             with torch.no_grad(), bf16():
                 net(images)
-    step()
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    print(json.dumps({"model": "alexnet", "mode": mode, "batch_size": batch, "flags": flags,
-                      "images_per_second": batch / statistics.median(times),
-                      "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    timing.report(step, steps, batch, model="alexnet", mode=mode, flags=flags)
 
 
 main()

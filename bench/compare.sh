@@ -4,10 +4,10 @@
 #   bench/compare.sh [train|infer] [BATCH ...]      default: train 20 64 128
 #
 # PyTorch is Debian's python3-torch with each BLAS that is installed (libblis4-openmp, libopenblas0-pthread). Our figure is the
-# median of runs between its runs, PyTorch's the best of its settings. Debian's darknet (one thread, fp32, its own AlexNet) takes part where
-# it is installed, with batches of 8 images at most, since a step of more takes minutes. THREADS=n sets the threads of both (default: all
-# processors), STEPS=n the measured steps (default 4), MINICNN=FILE the program. PRECISION=bf16: ours in bf16 against PyTorch in either precision. Run it on a
-# machine that does nothing else.
+# median of runs between its runs, PyTorch's the best of its settings. Debian's darknet (one thread, fp32, its own AlexNet) takes
+# part where it is installed, with batches of 8 images at most, since a step of more takes minutes. THREADS=n sets the threads of
+# all (default: all processors), STEPS=n the measured steps (default 4), MINICNN=FILE the program. PRECISION=bf16: ours in bf16
+# against PyTorch in either precision. Run it on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

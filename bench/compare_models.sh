@@ -25,16 +25,17 @@ settings=("" --channels-last)
 [[ $mode == infer ]] && settings+=(--frozen) || settings+=(--foreach "--foreach --channels-last")
 for model in "${models[@]}"; do
   ours=$("$program" bench --model "$model" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" --json)
-  peer= layout=
+  peer= best=
   for setting in "${settings[@]}"; do
     # shellcheck disable=SC2086
-    result=$(LD_LIBRARY_PATH=$blas /usr/bin/python3 bench/models_torch.py "$model" "$mode" "$batch" "$steps" "$(field image_size <<<"$ours")" $setting)
+    result=$(LD_LIBRARY_PATH=$blas /usr/bin/python3 bench/models_torch.py "$model" "$mode" "$batch" "$steps" \
+      "$(field image_size <<<"$ours")" $setting)
     if [[ -z $peer ]] || awk "BEGIN { exit !($(field images_per_second <<<"$result") > $(field images_per_second <<<"$peer")) }"; then
-      peer=$result layout=$setting
+      peer=$result best=$setting
     fi
   done
-  awk -v model="$model" -v mode="$mode" -v batch="$batch" -v layout="${layout:+ $layout}" -v a="$(field images_per_second <<<"$ours")" \
+  awk -v model="$model" -v mode="$mode" -v batch="$batch" -v setting="${best:+ $best}" -v a="$(field images_per_second <<<"$ours")" \
     -v b="$(field images_per_second <<<"$peer")" -v m="$(field peak_rss_mib <<<"$ours")" -v n="$(field peak_rss_mib <<<"$peer")" \
     'BEGIN { printf "%-19s %s batch %s: minicnn %.2f images/s (%.0f MiB), PyTorch%s %.2f images/s (%.0f MiB), ratio %.2f, memory %.2f\n",
-             model, mode, batch, a, m, layout, b, n, a / b, m / n }'
+             model, mode, batch, a, m, setting, b, n, a / b, m / n }'
 done

@@ -7,12 +7,8 @@ frozen and optimised, which folds batch norms (infer). Torchvision's networks, a
 below; two classes; auxiliary losses count with 0.3 (GoogLeNet) and 0.4 (Inception v3); Adam. Needs python3-torchvision.
 Threads: OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and BLIS_NUM_THREADS.
 """
-import json
 import os
-import resource
-import statistics
 import sys
-import time
 import warnings
 
 import torch
@@ -21,6 +17,8 @@ from torch import nn
 
 warnings.filterwarnings("ignore")
 from torchvision import models  # noqa: E402
+
+import timing  # noqa: E402
 
 AUXILIARY = {"googlenet": 0.3, "inception-v3": 0.4}
 CLASSES = 2
@@ -87,23 +85,26 @@ def resnet_cifar(depth):
 
 
 def make(name):
-    own = {"lenet5": lenet5, "nin": network_in_network, "spp-net": SppNet, **{f"resnet{depth}": lambda depth=depth: resnet_cifar(depth) for depth in (20, 32, 44, 56, 110)}}
+    own = {"lenet5": lenet5, "nin": network_in_network, "spp-net": SppNet}
+    own.update({f"resnet{depth}": lambda depth=depth: resnet_cifar(depth) for depth in (20, 32, 44, 56, 110)})
     if name in own:
         return own[name]()
     if name == "googlenet":
         return models.GoogLeNet(num_classes=CLASSES, init_weights=False)
     if name == "inception-v3":
         return models.Inception3(num_classes=CLASSES, init_weights=False)
-    torchvision = {"squeezenet": "squeezenet1_1", "squeezenet-1.0": "squeezenet1_0", "alexnet-torchvision": "alexnet"}.get(name, name.replace("-", "_"))
-    if not hasattr(models, torchvision):
+    other = {"squeezenet": "squeezenet1_1", "squeezenet-1.0": "squeezenet1_0", "alexnet-torchvision": "alexnet"}
+    torchvision = other.get(name, name.replace("-", "_"))
+    if name == "alexnet" or not hasattr(models, torchvision):  # the article's differs from torchvision's: bench/compare.sh
         sys.exit(f"{name}: not written in PyTorch here")
     return getattr(models, torchvision)(weights=None, num_classes=CLASSES)
 
 
 def main():
     name, mode, batch, steps, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+    flags = sys.argv[6:]
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
-    layout = torch.channels_last if "--channels-last" in sys.argv[6:] else torch.contiguous_format
+    layout = torch.channels_last if "--channels-last" in flags else torch.contiguous_format
     net = make(name)
     channels = 1 if name == "lenet5" else 3
     with torch.no_grad():
@@ -111,7 +112,7 @@ def main():
     net = net.train().to(memory_format=layout)
     images, labels = torch.randn(batch, channels, size, size).to(memory_format=layout), torch.randint(0, 2, (batch,))
     if mode == "train":
-        adam = torch.optim.Adam(net.parameters(), 1e-3, foreach="--foreach" in sys.argv[6:])
+        adam = torch.optim.Adam(net.parameters(), 1e-3, foreach="--foreach" in flags)
 
         def step():
             adam.zero_grad(set_to_none=True)
@@ -123,21 +124,14 @@ def main():
             adam.step()
     else:
         net.eval()
-        if "--frozen" in sys.argv[6:]:
+        if "--frozen" in flags:
             with torch.no_grad():
                 net = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, images)))
 
         def step():
             with torch.no_grad():
                 net(images)
-    step()
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    print(json.dumps({"model": name, "mode": mode, "batch_size": batch, "images_per_second": batch / statistics.median(times),
-                      "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    timing.report(step, steps, batch, model=name, mode=mode)
 
 
 main()

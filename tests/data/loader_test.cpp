@@ -3,39 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <map>
-#include <new>
 #include <set>
 
 #include "minicnn/data/image_folder.hpp"
 #include "minicnn/data/split.hpp"
 #include "pictures.hpp"
-
-// Counts every allocation of this program, on all threads.
-namespace {
-std::atomic<long> allocations{0};
-void* counted(std::size_t bytes, std::size_t align) noexcept {  // out of memory ends the test
-  ++allocations;
-  void* block = std::aligned_alloc(align, (bytes + align - 1) / align * align);
-  if (block == nullptr) std::abort();
-  return block;
-}
-}  // namespace
-[[gnu::noinline]] void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t align) {
-  return counted(bytes, static_cast<std::size_t>(align));
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  return counted(bytes, alignof(std::max_align_t));
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t align, const std::nothrow_t&) noexcept {
-  return counted(bytes, static_cast<std::size_t>(align));
-}
-[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
 
 using namespace minicnn;
 
@@ -366,24 +339,6 @@ TEST_CASE("options outside their range are errors") {
   CHECK_THROWS_AS(loader<float>(short_of_pictures, {0}, options(2, 1)), shape_error);
 }
 
-TEST_CASE("no allocation once an epoch has been seen") {
-  const image_dataset data = numbered(50, 9);
-  for (const int workers : {0, 2}) {
-    loader_options o = options(8, workers, true);
-    o.transform.augment.flip = 0.5;
-    o.transform.augment.brightness = 0.2;
-    loader<float> l(data, all_samples(data), o);
-    record(l, 0);
-    const long before = allocations;
-    for (index_t epoch = 1; epoch < 4; ++epoch) {
-      l.start_epoch(epoch);
-      while (l.next() != nullptr) {
-      }
-    }
-    CHECK(allocations == before);
-  }
-}
-
 TEST_CASE("Dogs vs Cats") {
   const char* folder = std::getenv("MINICNN_DOGS_VS_CATS");
   if (folder == nullptr) {
@@ -404,27 +359,3 @@ TEST_CASE("Dogs vs Cats") {
   CHECK(mean > 80);
   CHECK(mean < 160);
 }
-
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-TEST_CASE("sets larger than memory: what streams by is not kept") {
-  const pictures::folder folder("streamed");
-  const std::string one = folder.write("cat.jpg", pictures::jpeg(pictures::ramp(128, 128)));
-  image_dataset data;
-  data.classes = {"cat"};
-  for (index_t i = 0; i < 1000; ++i) data.samples.push_back({one, 0, static_cast<std::uint64_t>(i)});
-  const auto resident_kibibytes = [] {
-    std::ifstream status("/proc/self/status");
-    for (std::string word; status >> word;)
-      if (long size = 0; word == "VmRSS:" && status >> size) return size;
-    return 0L;
-  };
-  loader<float> stream(data, all_samples(data), options(10, 1));
-  stream.start_epoch(0);
-  long warm = 0;
-  for (index_t batch = 0; stream.next() != nullptr; ++batch)
-    if (batch == 9) warm = resident_kibibytes();
-  REQUIRE(warm > 0);
-  // 900 more pictures of 48 KiB decoded are 42 MiB.
-  CHECK(resident_kibibytes() - warm < 4096);
-}
-#endif

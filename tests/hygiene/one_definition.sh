@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Two units optimised together by the linker: a type or function that differs between them is an error (-Wodr). And the headers of minicnn.hpp
-# after `using namespace std;`, as C++23, without RTTI and with -Ofast, as far as the grammar.
+# Two units optimised together by the linker: a type or function that differs between them is an error (-Wodr). And the headers of
+# minicnn.hpp after `using namespace std;`, as C++23, without RTTI and with -Ofast, as far as the grammar.
 #   one_definition.sh INCLUDE SOURCES OUT COMPILE...
 set -euo pipefail
 include=$1 sources=$2 out=$3

@@ -2,10 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "counted_new.hpp"
 #include "io/temporary_folder.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/batch_norm.hpp"
@@ -13,28 +10,6 @@
 #include "minicnn/lenet5.hpp"
 
 using namespace minicnn;
-
-namespace {
-std::atomic<std::size_t> largest_allocation{0};
-}
-
-#if defined(__GNUC__) && !defined(__clang__)
-// These replacements do belong together; g++ only sees malloc's family meet delete once they are inlined.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-#endif
-
-void* operator new(std::size_t count) {
-  if (count > largest_allocation) largest_allocation = count;
-  if (void* place = std::malloc(count != 0 ? count : 1)) return place;
-  throw std::bad_alloc();
-}
-// Sorting asks for its buffer this way; the address sanitizer wants each new's own delete.
-void* operator new(std::size_t count, const std::nothrow_t&) noexcept {
-  if (count > largest_allocation) largest_allocation = count;
-  return std::malloc(count != 0 ? count : 1);
-}
-void operator delete(void* place) noexcept { std::free(place); }
-void operator delete(void* place, std::size_t) noexcept { std::free(place); }
 
 namespace {
 
@@ -91,9 +66,9 @@ TEST_CASE("F51 a LeNet-5 file that ends at any 1,000th byte is an error, before 
     CAPTURE(length);
     const std::string path = folder / "cut.safetensors";
     put_file(path, whole.substr(0, length));
-    largest_allocation = 0;
+    counted_new::largest = 0;
     CHECK(contains(thrown<file_error>([&] { load_weights(net, path); }), path));
-    CHECK(largest_allocation < 100'000);  // the header's text and what is made of it; the weights are 246,824 bytes
+    CHECK(counted_new::largest < 100'000);  // the header's text and what is made of it; the weights are 246,824 bytes
     CHECK(all(net) == before);
   }
   CHECK(cuts == (whole.size() + 999) / 1000);

@@ -1,44 +1,17 @@
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <vector>
 
+#include "counted_new.hpp"
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/ema.hpp"
 #include "minicnn/train/loss.hpp"
 #include "minicnn/train/schedule.hpp"
 #include "minicnn/train/sgd.hpp"
 #include "train/toy_network.hpp"
-
-// Counts every allocation of the program.
-namespace {
-std::atomic<long> allocations{0};
-void* counted(std::size_t bytes, std::size_t align) {
-  allocations += 1;
-  void* block = std::aligned_alloc(align, (bytes + align - 1) / align * align);
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
-}
-}  // namespace
-[[gnu::noinline]] void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
-[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  return counted(bytes, alignof(std::max_align_t));
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t align) {
-  return counted(bytes, static_cast<std::size_t>(align));
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t align, const std::nothrow_t&) noexcept {
-  return counted(bytes, static_cast<std::size_t>(align));
-}
-[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
 
 using namespace minicnn;
 
@@ -240,9 +213,9 @@ TEST_CASE("loss, clipping, step and averaging allocate nothing") {
       return sum + opt.regularization_loss();
     };
     double sum = round(0);  // plans memory, starts the team
-    const long before = allocations;
+    const long before = counted_new::allocations;
     for (index_t i = 1; i < 4; ++i) sum += round(i);
-    CHECK(allocations == before);
+    CHECK(counted_new::allocations == before);
     CHECK(is_finite(sum));
   }
 }

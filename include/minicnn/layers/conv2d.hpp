@@ -87,8 +87,7 @@ class conv2d_op final : public op<T> {
         p.backward_scratch_bytes = (std::max)({p.backward_scratch_bytes, winograd_backward_input_scratch_bytes<T>(batch, g),
                                                winograd_backward_weight_scratch_bytes<T>(batch, g)});
     }
-    // Unsigned: for batches that no memory holds the count may wrap before memory says so.
-    p.multiply_adds = static_cast<index_t>(static_cast<std::uint64_t>(p.output.size()) * static_cast<std::uint64_t>(fan_in));
+    p.multiply_adds = shape{p.output.size(), fan_in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
     p.fuses_relu = true;
     return p;

@@ -49,7 +49,7 @@ class dense_op final : public op<T> {
     if (request.training)
       p.backward_scratch_bytes =
           (std::max)(gemm_scratch_bytes<T>(threads, batch, in, units_), gemm_scratch_bytes<T>(threads, units_, in, batch));
-    p.multiply_adds = batch * units_ * in;
+    p.multiply_adds = shape{batch, units_, in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
     p.fuses_relu = true;
     return p;
