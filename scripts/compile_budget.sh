@@ -57,8 +57,7 @@ echo "${compile[*]}"
 echo '| what | user time | elapsed | memory | stripped binary |'
 echo '|---|---|---|---|---|'
 row 'trains, headers alone (examples/custom_data.cpp)' 12 500 examples/custom_data.cpp trains.o -- -lm
-row 'predicts, headers alone, MINICNN_PREDICT_ONLY (examples/embedded.cpp)' 12 500 \
-  examples/embedded.cpp predicts.o -DMINICNN_PREDICT_ONLY -- "$out/image.o"
+row 'predicts, headers alone (examples/embedded.cpp)' 12 500 examples/embedded.cpp predicts.o -- "$out/image.o"
 row 'the unit of minicnn::compiled, once for all units' 25 700 include/minicnn/compiled/float_unit.cpp float.o
 row 'trains, with minicnn::compiled' 4 500 examples/custom_data.cpp trains.o -DMINICNN_COMPILED -- "$out/float.o"
 row 'predicts, with minicnn::compiled' 3 500 examples/embedded.cpp predicts.o -DMINICNN_COMPILED -- "$out/float.o" "$out/image.o"

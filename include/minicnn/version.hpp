@@ -2,8 +2,7 @@
 /// Version, and the inline namespace that keeps differently built translation units apart.
 ///
 /// Every public name lives in `minicnn::<abi tag>`. The tag holds the version and what the compiler was told that changes
-/// the code of inline functions: OpenMP, the instruction set, -ffast-math, checked standard containers, and
-/// MINICNN_PREDICT_ONLY, which leaves out what only training needs. Two units built with
+/// the code of inline functions: OpenMP, the instruction set, -ffast-math, checked standard containers. Two units built with
 /// different flags therefore have different symbols: each works on its own, and passing a minicnn type from one to the other
 /// fails at link time ("undefined reference to minicnn::v0_1_omp_avx2fma::...") instead of running one unit's instructions
 /// in the other. How to read such an error: docs/errors.md.
@@ -69,18 +68,11 @@
 #define MINICNN_ABI_CHECKS
 #endif
 
-// For all units of a program that only predicts: less to compile, and a smaller program.
-#if defined(MINICNN_PREDICT_ONLY)
-#define MINICNN_ABI_USE _predict
-#else
-#define MINICNN_ABI_USE
-#endif
-
-#define MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks, use) v##a##_##b##_##threads##_##isa##math##checks##use
-#define MINICNN_ABI_JOIN(a, b, threads, isa, math, checks, use) MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks, use)
+#define MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks) v##a##_##b##_##threads##_##isa##math##checks
+#define MINICNN_ABI_JOIN(a, b, threads, isa, math, checks) MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks)
 #define MINICNN_ABI                                                                                                      \
   MINICNN_ABI_JOIN(MINICNN_VERSION_MAJOR, MINICNN_VERSION_MINOR, MINICNN_ABI_THREADS, MINICNN_ABI_ISA, MINICNN_ABI_MATH, \
-                   MINICNN_ABI_CHECKS, MINICNN_ABI_USE)
+                   MINICNN_ABI_CHECKS)
 
 /// Forces inlining: kernel bodies must end up inside the wrapper that carries the `target` attribute.
 #if defined(__GNUC__)
@@ -96,12 +88,5 @@ namespace minicnn::inline MINICNN_ABI {
 
 /// The library's version as text, for messages and file metadata.
 inline constexpr const char* version_string = "0.1.0";
-
-/// False where MINICNN_PREDICT_ONLY is defined: layers then have no backward pass, and `network` no `backward()`.
-#if defined(MINICNN_PREDICT_ONLY)
-inline constexpr bool can_train = false;
-#else
-inline constexpr bool can_train = true;
-#endif
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -15,15 +15,6 @@ $compile -I "$include" "$sources/everything.cpp" -o "$out/everything"
 $compile -DMINICNN_COMPILED -I "$include" "$sources/everything.cpp" "$include/minicnn/compiled/float_unit.cpp" -o "$out/compiled"
 "$out/compiled"
 
-# Without backward passes: a network predicts, and has no backward().
-$compile -DMINICNN_PREDICT_ONLY -I "$include" -fsyntax-only "$sources/everything.cpp"
-printf '%s\n' '#include "minicnn/lenet5.hpp"' 'int main() { minicnn::lenet5<float>().backward(); }' >"$out/backward.cpp"
-if $compile -DMINICNN_PREDICT_ONLY -I "$include" -fsyntax-only "$out/backward.cpp" 2>/dev/null; then
-  echo "backward() compiles with MINICNN_PREDICT_ONLY"
-  exit 1
-fi
-$compile -I "$include" -fsyntax-only "$out/backward.cpp"
-
 # Nothing of it needs a package; and the headers of data/ need stb in one unit alone.
 for source in everything no_decoder; do
   if $compile -I "$include" -M "$sources/$source.cpp" | grep -iE '/(stb|eigen3?)/'; then

@@ -216,7 +216,7 @@ class network {
   view<T> output_gradient(int i = 0) { return training().gradient(output_id(i)); }
 
   /// Writes all parameter gradients (`accumulate`: adds to them) from the output gradients.
-  void backward(bool accumulate = false) requires can_train {
+  void backward(bool accumulate = false) {
     training();
     run_->backward(accumulate);
   }

@@ -122,8 +122,7 @@ class op {
   /// pass through it), and in training the buffers. Must not allocate.
   virtual void forward(const frame<T>& f) const = 0;
 
-  /// Writes or adds to the wanted gradients of inputs and parameters. Must not allocate. Not called where MINICNN_PREDICT_ONLY
-  /// is defined.
+  /// Writes or adds to the wanted gradients of inputs and parameters. Must not allocate.
   virtual void backward(const frame<T>& f) const = 0;
 };
 

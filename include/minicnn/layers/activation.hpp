@@ -35,12 +35,10 @@ class relu_op final : public op<T> {
   void forward(const frame<T>& f) const override { relu_forward(f.ctx, f.input().data(), f.output.data(), f.output.size()); }
 
   void backward(const frame<T>& f) const override {
-    if constexpr (can_train) {
-      const gradient_target<T>& dx = f.input_gradient();
-      if (!dx.wanted()) return;
-      relu_backward(f.ctx, static_cast<const T*>(f.output.data()), f.output_gradient.data(), dx.data.data(), dx.data.size(),
-                    dx.add);
-    }
+    const gradient_target<T>& dx = f.input_gradient();
+    if (!dx.wanted()) return;
+    relu_backward(f.ctx, static_cast<const T*>(f.output.data()), f.output_gradient.data(), dx.data.data(), dx.data.size(),
+                  dx.add);
   }
 };
 
@@ -94,13 +92,11 @@ class activation_op final : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    if constexpr (can_train) {
-      const gradient_target<T>& dx = f.input_gradient();
-      if (!dx.wanted()) return;
-      const T* kept = Formula<T>::reads_input ? f.input().data() : f.output.data();
-      transform_elements(f.ctx, detail::activation_backward<T, Formula<T>>{formula_}, kept, f.output_gradient.data(),
-                         dx.data.data(), dx.data.size(), dx.add, transcendental_grain);
-    }
+    const gradient_target<T>& dx = f.input_gradient();
+    if (!dx.wanted()) return;
+    const T* kept = Formula<T>::reads_input ? f.input().data() : f.output.data();
+    transform_elements(f.ctx, detail::activation_backward<T, Formula<T>>{formula_}, kept, f.output_gradient.data(),
+                       dx.data.data(), dx.data.size(), dx.add, transcendental_grain);
   }
 
  private:

@@ -76,23 +76,21 @@ class batch_norm_op final : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    if constexpr (can_train) {
-      const norm_extents e = extents(f.input().dims());
-      const gradient_target<T>& dx = f.input_gradient();
-      norm_gradients<T> out{dx.data.data(), nullptr, nullptr, dx.add, false, false};
-      if (o_.affine) {
-        const gradient_target<T>&dw = f.parameter_gradient(0), &db = f.parameter_gradient(1);
-        out.weight = dw.data.data(), out.add_weight = dw.add;
-        out.bias = db.data.data(), out.add_bias = db.add;
-      }
-      const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = parameter(f, 0);
-      const auto* saved = reinterpret_cast<const norm_statistics*>(f.saved);
-      if (f.training)
-        batch_norm_backward(
-            f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out);
-      else
-        batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out);
+    const norm_extents e = extents(f.input().dims());
+    const gradient_target<T>& dx = f.input_gradient();
+    norm_gradients<T> out{dx.data.data(), nullptr, nullptr, dx.add, false, false};
+    if (o_.affine) {
+      const gradient_target<T>&dw = f.parameter_gradient(0), &db = f.parameter_gradient(1);
+      out.weight = dw.data.data(), out.add_weight = dw.add;
+      out.bias = db.data.data(), out.add_bias = db.add;
     }
+    const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = parameter(f, 0);
+    const auto* saved = reinterpret_cast<const norm_statistics*>(f.saved);
+    if (f.training)
+      batch_norm_backward(
+          f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out);
+    else
+      batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out);
   }
 
  private:

@@ -106,25 +106,23 @@ class conv2d_op final : public op<T> {
 
   /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.
   void backward(const frame<T>& f) const override {
-    if constexpr (can_train) {
-      const index_t batch = f.input().dim(0);
-      const conv_geometry g = geometry(f.input().dims());
-      const bool fast = by_winograd(f.ctx, batch, g);
-      const T* dy = f.output_gradient.data();
-      const gradient_target<T>& weight = f.parameter_gradient(0);
-      const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
-      if (weight.wanted()) {
-        scratch work = f.work();
-        const auto gradient = fast ? winograd_backward_weight<T> : conv_backward_weight<T>;
-        gradient(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add, work);
-      } else if (bias.wanted()) {
-        channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
-      }
-      if (f.input_gradient().wanted()) {
-        scratch work = f.work();
-        const auto gradient = fast ? winograd_backward_input<T> : conv_backward_input<T>;
-        gradient(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add, work);
-      }
+    const index_t batch = f.input().dim(0);
+    const conv_geometry g = geometry(f.input().dims());
+    const bool fast = by_winograd(f.ctx, batch, g);
+    const T* dy = f.output_gradient.data();
+    const gradient_target<T>& weight = f.parameter_gradient(0);
+    const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
+    if (weight.wanted()) {
+      scratch work = f.work();
+      const auto gradient = fast ? winograd_backward_weight<T> : conv_backward_weight<T>;
+      gradient(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add, work);
+    } else if (bias.wanted()) {
+      channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
+    }
+    if (f.input_gradient().wanted()) {
+      scratch work = f.work();
+      const auto gradient = fast ? winograd_backward_input<T> : conv_backward_input<T>;
+      gradient(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add, work);
     }
   }
 

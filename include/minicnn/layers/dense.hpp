@@ -67,21 +67,19 @@ class dense_op final : public op<T> {
 
   /// dW = dy^T x, db = sum of dy over the batch, dx = dy W.
   void backward(const frame<T>& f) const override {
-    if constexpr (can_train) {
-      const index_t batch = f.input().dim(0), in = f.input().dim(1);
-      const matrix<T> dy = row_major(f.output_gradient.data(), batch, units_);
-      const auto product = [&](const matrix<T>& a, const matrix<T>& b, const gradient_target<T>& to) {
-        if (!to.wanted()) return;
-        epilogue<T> finish;
-        finish.add = to.add;
-        scratch work = f.work();
-        gemm<T>(f.ctx, a, b, to.data.data(), in, finish, work);
-      };
-      product(transposed(dy), row_major(f.input().data(), batch, in), f.parameter_gradient(0));
-      if (o_.bias && f.parameter_gradient(1).wanted())
-        column_sums(f.ctx, dy.data, batch, units_, f.parameter_gradient(1).data.data(), f.parameter_gradient(1).add);
-      product(dy, row_major(f.parameter(0).data(), units_, in), f.input_gradient());
-    }
+    const index_t batch = f.input().dim(0), in = f.input().dim(1);
+    const matrix<T> dy = row_major(f.output_gradient.data(), batch, units_);
+    const auto product = [&](const matrix<T>& a, const matrix<T>& b, const gradient_target<T>& to) {
+      if (!to.wanted()) return;
+      epilogue<T> finish;
+      finish.add = to.add;
+      scratch work = f.work();
+      gemm<T>(f.ctx, a, b, to.data.data(), in, finish, work);
+    };
+    product(transposed(dy), row_major(f.input().data(), batch, in), f.parameter_gradient(0));
+    if (o_.bias && f.parameter_gradient(1).wanted())
+      column_sums(f.ctx, dy.data, batch, units_, f.parameter_gradient(1).data.data(), f.parameter_gradient(1).add);
+    product(dy, row_major(f.parameter(0).data(), units_, in), f.input_gradient());
   }
 
  private:

@@ -75,12 +75,10 @@ class lrn_op final : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    if constexpr (can_train) {
-      const gradient_target<T>& dx = f.input_gradient();
-      if (dx.wanted())
-        lrn_backward(f.ctx, extents(f.input().dims()), window(), f.input().data(), f.output_gradient.data(), dx.data.data(),
-                     dx.add, f.work());
-    }
+    const gradient_target<T>& dx = f.input_gradient();
+    if (dx.wanted())
+      lrn_backward(f.ctx, extents(f.input().dims()), window(), f.input().data(), f.output_gradient.data(), dx.data.data(), dx.add,
+                   f.work());
   }
 
  private:

@@ -128,13 +128,11 @@ class max_pool_op_base : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    if constexpr (can_train) {
-      const gradient_target<T>& dx = f.input_gradient();
-      if (!dx.wanted()) return;
-      const shape& x = dx.data.dims();
-      max_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], f.output_gradient.data(), f.saved, dx.data.data(),
-                        dx.add);
-    }
+    const gradient_target<T>& dx = f.input_gradient();
+    if (!dx.wanted()) return;
+    const shape& x = dx.data.dims();
+    max_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], f.output_gradient.data(), f.saved, dx.data.data(),
+                      dx.add);
   }
 
  private:
@@ -183,13 +181,11 @@ class avg_pool_op_base : public op<T> {
   }
 
   void backward(const frame<T>& f) const override {
-    if constexpr (can_train) {
-      const gradient_target<T>& dx = f.input_gradient();
-      if (!dx.wanted()) return;
-      const shape& x = dx.data.dims();
-      avg_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], count_padding(), f.output_gradient.data(),
-                        dx.data.data(), dx.add);
-    }
+    const gradient_target<T>& dx = f.input_gradient();
+    if (!dx.wanted()) return;
+    const shape& x = dx.data.dims();
+    avg_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], count_padding(), f.output_gradient.data(),
+                      dx.data.data(), dx.add);
   }
 
  private:
