@@ -9,6 +9,26 @@
 #include "minicnn/kernels/pack.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
+
+/// Whether AVX512-BF16's instructions can be written as assembly in a body that gets its target from the wrapper it is inlined into. clang checks
+/// operands against the body alone and refuses 64-byte ones; its builds multiply in float.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define MINICNN_NATIVE_BF16 1
+#else
+#define MINICNN_NATIVE_BF16 0
+#endif
+
+/// Whether the processor multiplies bfloat16 numbers itself (vdpbf16ps); elsewhere they are multiplied as floats.
+/// The two add the products of a pair in different ways, so their results differ by rounding.
+inline bool native_bf16([[maybe_unused]] isa i) {
+#if MINICNN_NATIVE_BF16
+  static const bool has = __builtin_cpu_supports("avx512bf16") != 0;
+  return i == isa::avx512 && has;
+#else
+  return false;
+#endif
+}
+
 namespace detail {
 
 template <class V>
@@ -21,8 +41,37 @@ MINICNN_INLINE void round_to_bf16(word_vec<V>& bits) {
   bits = (bits & 0x7FFFFFFFU) > 0x7F800000U ? bits | 0x400000U : rounded;
 }
 
+#if MINICNN_NATIVE_BF16
+template <class Halves, int... Lane>
+MINICNN_INLINE void interleave_halves(Halves& x, std::integer_sequence<int, Lane...>) {
+  x = __builtin_shufflevector(x, x, (Lane / 2 + Lane % 2 * static_cast<int>(sizeof...(Lane) / 2))...);
+}
+#endif
+
+/// out = words of `low`, rounded, in the lower and `high` in the upper half, by the processor's own instruction: for
+/// `native_bf16` only. Numbers below 2^-126 become 0.
+template <class V>
+MINICNN_INLINE void pair_native([[maybe_unused]] word_vec<V>& out, [[maybe_unused]] const vec<float, V>& low,
+                                [[maybe_unused]] const vec<float, V>& high) {
+#if MINICNN_NATIVE_BF16
+  vec<std::uint16_t, V> halves;
+  __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(halves) : "v"(low), "v"(high));
+  interleave_halves(halves, std::make_integer_sequence<int, V::template lanes<std::uint16_t>>{});
+  out = reinterpret_cast<word_vec<V>>(halves);
+#endif
+}
+
+/// `dispatch` for kernels that need `native_bf16`.
+template <class K, class... A>
+void dispatch_native([[maybe_unused]] A... arguments) {
+#if MINICNN_NATIVE_BF16
+  run_avx512<K, A...>(arguments...);
+#endif
+}
+
 /// Narrows one packed panel of `depth` steps of `width` elements in place: steps k = 2 s and 2 s + 1 of line i become one 32-bit
-/// word at [s * width + i], the first in its lower half. An odd last step is paired with zeros.
+/// word at [s * width + i], the first in its lower half. An odd last step is paired with zeros. `Native`: by `pair_native`.
+template <bool Native>
 struct narrow_kernel {
   template <class V>
   MINICNN_INLINE static void run(index_t depth, index_t width, float* panel) {
@@ -33,14 +82,24 @@ struct narrow_kernel {
       const std::uint32_t* const low = words + 2 * step * width;
       const std::uint32_t* const high = low + width;
       const bool pair = 2 * step + 1 < depth;
+      // Vectors may run past the width, into places that the next steps write later and have been read, within the panel.
+      const index_t padded = round_up(width, lanes);
+      const bool loose = padded <= (step + 2) * width && (2 * step + 1) * width + padded <= depth * width;
+      const index_t whole = loose ? width : width / lanes * lanes;
       index_t i = 0;
-      for (; i + lanes <= width; i += lanes) {
+      for (; i < whole; i += lanes) {
         word_vec<V> a, b{};
         load<V>(a, low + i);
         if (pair) load<V>(b, high + i);
-        round_to_bf16<V>(a);
-        round_to_bf16<V>(b);
-        store<V>(to + i, word_vec<V>((a >> 16) | (b & 0xFFFF0000U)));
+        if constexpr (Native) {
+          word_vec<V> both;
+          pair_native<V>(both, reinterpret_cast<vec<float, V>>(a), reinterpret_cast<vec<float, V>>(b));
+          store<V>(to + i, both);
+        } else {
+          round_to_bf16<V>(a);
+          round_to_bf16<V>(b);
+          store<V>(to + i, word_vec<V>((a >> 16) | (b & 0xFFFF0000U)));
+        }
       }
       for (; i < width; ++i) {
         std::uint32_t halves[2] = {low[i], pair ? high[i] : 0U};
@@ -110,8 +169,16 @@ struct round_kernel {
 inline void round_panels(isa i, index_t count, float* panels) { dispatch<detail::round_kernel>(i, count, panels); }
 
 /// Narrows `count` packed panels of `depth` steps of `width` elements, which lie behind each other, in place, to pairs of steps.
+/// Numbers below 2^-126 become 0 where `native_bf16`.
 inline void narrow_panels(isa i, index_t count, index_t depth, index_t width, float* panels) {
-  for (index_t p = 0; p < count; ++p) dispatch<detail::narrow_kernel>(i, depth, width, panels + p * depth * width);
+  const bool native = native_bf16(i);
+  for (index_t p = 0; p < count; ++p) {
+    float* const panel = panels + p * depth * width;
+    if (native)
+      detail::dispatch_native<detail::narrow_kernel<true>>(depth, width, panel);
+    else
+      dispatch<detail::narrow_kernel<false>>(i, depth, width, panel);
+  }
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -10,25 +10,6 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// Whether vdpbf16ps can be written as assembly in a body that gets its target from the wrapper it is inlined into. clang checks
-/// operands against the body alone and refuses 64-byte ones; its builds multiply in float.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define MINICNN_NATIVE_BF16 1
-#else
-#define MINICNN_NATIVE_BF16 0
-#endif
-
-/// Whether the processor multiplies bfloat16 numbers itself (vdpbf16ps); elsewhere they are multiplied as floats.
-/// The two add the products of a pair in different ways, so their results differ by rounding.
-inline bool native_bf16([[maybe_unused]] isa i) {
-#if MINICNN_NATIVE_BF16
-  static const bool has = __builtin_cpu_supports("avx512bf16") != 0;
-  return i == isa::avx512 && has;
-#else
-  return false;
-#endif
-}
-
 namespace detail {
 
 #if MINICNN_NATIVE_BF16
@@ -62,24 +43,26 @@ MINICNN_INLINE void multiply_native(index_t steps, const std::uint32_t* a, const
     }
 }
 
-/// Panels of `Line` rows, multiplied in parts of `Rows`.
+/// Panels of `Line` rows, `panel_size` words apart, multiplied in parts of `Rows`.
 template <int Rows, int Line = Rows>
 struct narrow_column_kernel {
   template <class V>
-  MINICNN_INLINE static void run(index_t depth, const float* a, index_t row_tiles, const float* b, float* sums, bool first) {
+  MINICNN_INLINE static void run(index_t steps, const float* a, index_t panel_size, index_t row_tiles, const float* b, float* sums,
+                                 bool first) {
     const auto* const words_b = reinterpret_cast<const std::uint32_t*>(b);
     for (index_t part = 0; part < row_tiles * (Line / Rows); ++part) {
-      // A narrowed panel keeps its place: only its first half is used.
       const index_t i = part / (Line / Rows), row = part % (Line / Rows) * Rows;
-      const auto* const words_a = reinterpret_cast<const std::uint32_t*>(a + i * depth * Line) + row;
-      multiply_native<V, Rows, Line>((depth + 1) / 2, words_a, words_b, sums + part * Rows * 2 * V::template lanes<float>, first);
+      const auto* const words_a = reinterpret_cast<const std::uint32_t*>(a + i * panel_size) + row;
+      multiply_native<V, Rows, Line>(steps, words_a, words_b, sums + part * Rows * 2 * V::template lanes<float>, first);
     }
   }
 };
 
-inline void multiply_narrow_column(int rows, index_t depth, const float* a, index_t row_tiles, const float* b, float* sums,
-                                   bool first) {
-  const auto run = [&](auto kernel) { run_avx512<decltype(kernel)>(depth, a, row_tiles, b, sums, first); };
+/// `multiply_column` on narrowed panels, `steps` words deep. A panel narrowed in place keeps its place and uses half of it, so
+/// `panel_size` says how far apart panels of A are.
+inline void multiply_narrow_column(int rows, index_t steps, const float* a, index_t panel_size, index_t row_tiles, const float* b,
+                                   float* sums, bool first) {
+  const auto run = [&](auto kernel) { run_avx512<decltype(kernel)>(steps, a, panel_size, row_tiles, b, sums, first); };
   switch (rows) {
     case amx_rows:
       return run(narrow_column_kernel<8, amx_rows>{});
@@ -104,7 +87,7 @@ inline void multiply_narrow_column(int rows, index_t depth, const float* a, inde
 
 #else
 
-inline void multiply_narrow_column(int, index_t, const float*, index_t, const float*, float*, bool) {}
+inline void multiply_narrow_column(int, index_t, const float*, index_t, index_t, const float*, float*, bool) {}
 
 #endif
 
@@ -148,7 +131,7 @@ inline void multiply_narrow_block(isa i, int rows, const block_product<float>& p
       std::fill(panel + from * width, panel + to * width, 0.0F);
       detail::multiply_amx_column(p.depth, p.a, p.row_tiles, panel, sums, p.first);
     } else if (native) {
-      detail::multiply_narrow_column(rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
+      detail::multiply_narrow_column(rows, divide_up(p.depth, index_t{2}), p.a, p.depth * rows, p.row_tiles, panel, sums, p.first);
     } else {
       detail::multiply_column<float>(i, rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
     }

@@ -9,6 +9,7 @@
 
 #include "minicnn/kernels/conv_planes.hpp"
 #include "minicnn/kernels/lanes.hpp"
+#include "minicnn/kernels/tile_bf16.hpp"
 #include "minicnn/kernels/winograd_transform.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -120,95 +121,140 @@ struct panel_layout {
   index_t size() const { return points * point_size(); }
 };
 
+/// Steps of the summed dimension that one step of a packed panel holds: two if operands are narrowed to bfloat16.
+template <class T>
+int steps_together(const context& run) {
+  return std::is_same_v<T, float> && run.bf16 && native_bf16(run.instruction_set) ? 2 : 1;
+}
+
+/// Stores point (r, j) of `Together` steps for all r: as they are, or two rounded to bfloat16 in one word.
+template <class V, int Together, class T>
+MINICNN_INLINE void store_points(const vec<T, V> (&column)[Together][side], int j, T* to, index_t point_size, index_t left) {
+  constexpr index_t lanes = V::template lanes<T>;
+  MINICNN_UNROLL
+  for (int r = 0; r < side; ++r) {
+    vec<T, V> out = column[0][r];
+    if constexpr (Together == 2) {
+      minicnn::detail::word_vec<V> words;
+      minicnn::detail::pair_native<V>(words, column[0][r], column[1][r]);
+      out = reinterpret_cast<vec<T, V>>(words);
+    }
+    // What a store writes past the panel's width is repaired by the next steps; behind the last ones lies another panel.
+    T* const place = to + (r * side + j) * point_size;
+    if (left >= lanes)
+      store<V>(place, out);
+    else
+      store_part<V>(place, out, left);
+  }
+}
+
 /// Patches of Count x Count values to points: `width` lines of each of `steps` steps, line l of step s at
 /// `from[step[s] + line[l]]` with rows `row_stride` apart. Count = 6: patches of the input (Bt d B); 4 or 2: gradients of outputs
-/// (A g At).
-template <int Count>
+/// (A g At). `Together` steps become one of the panel.
+template <int Count, int Together = 1>
 struct patch_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const T* from, index_t row_stride, const index_t* step, index_t steps, const index_t* line,
                                  index_t width, T* to, index_t point_size) {
     constexpr int lanes = V::template lanes<T>;
-    for (index_t s = 0; s < steps; ++s, to += width)
+    const index_t words = (steps + Together - 1) / Together;
+    for (index_t s = 0; s < words; ++s, to += width)
       for (index_t i = 0; i < width; i += lanes) {
-        vec<T, V> rows[Count][side];
-        for (int r = 0; r < Count; ++r) {
-          if constexpr (Count == side) {
-            load_row<V, side>(rows[r], from + step[s] + r * row_stride, line + i);
-            transform_patch(rows[r]);
-          } else {
-            vec<T, V> row[Count];
-            load_row<V, Count>(row, from + step[s] + r * row_stride, line + i);
-            transform_gradient<Count>(row, rows[r]);
+        vec<T, V> rows[Together][Count][side];
+        for (int n = 0; n < Together; ++n) {
+          const bool there = s * Together + n < steps;
+          const T* const patch = from + step[there ? s * Together + n : 0];
+          for (int r = 0; r < Count; ++r) {
+            if constexpr (Count == side) {
+              load_row<V, side>(rows[n][r], patch + r * row_stride, line + i);
+              transform_patch<T>(rows[n][r]);
+            } else {
+              vec<T, V> row[Count];
+              load_row<V, Count>(row, patch + r * row_stride, line + i);
+              transform_gradient<T>(row, rows[n][r]);
+            }
+            for (int j = 0; Together > 1 && !there && j < side; ++j) rows[n][r][j] = vec<T, V>{};
           }
         }
-        // What a store writes past the panel's width is repaired by the next steps; behind the last ones lies another panel.
-        const bool whole = (steps - s) * width - i >= lanes;
         for (int j = 0; j < side; ++j) {
-          vec<T, V> column[side];
-          if constexpr (Count == side) {
-            MINICNN_UNROLL
-            for (int r = 0; r < side; ++r) column[r] = rows[r][j];
-            transform_patch(column);
-          } else {
-            vec<T, V> half[Count];
-            MINICNN_UNROLL
-            for (int r = 0; r < Count; ++r) half[r] = rows[r][j];
-            transform_gradient<Count>(half, column);
-          }
+          vec<T, V> column[Together][side];
           MINICNN_UNROLL
-          for (int r = 0; r < side; ++r) {
-            T* const place = to + (r * side + j) * point_size + i;
-            if (whole)
-              store<V>(place, column[r]);
-            else
-              store_part<V>(place, column[r], (std::min)(width - i, index_t{lanes}));
+          for (int n = 0; n < Together; ++n) {
+            if constexpr (Count == side) {
+              MINICNN_UNROLL
+              for (int r = 0; r < side; ++r) column[n][r] = rows[n][r][j];
+              transform_patch<T>(column[n]);
+            } else {
+              vec<T, V> half[Count];
+              MINICNN_UNROLL
+              for (int r = 0; r < Count; ++r) half[r] = rows[n][r][j];
+              transform_gradient<T>(half, column[n]);
+            }
           }
+          store_points<V, Together>(column, j, to + i, point_size, (words - s) * width - i);
         }
       }
   }
 };
 
 /// Filters to points (G w Gt): line l of step s is the Taps x Taps filter at from[step_stride * s + line[l]], turned by 180
-/// degrees if asked for.
-template <int Taps>
+/// degrees if asked for. `Together` steps become one of the panel.
+template <int Taps, int Together = 1>
 struct filter_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const T* from, index_t step_stride, index_t steps, const index_t* line, index_t width,
                                  bool turned, T* to, index_t point_size) {
     constexpr int lanes = V::template lanes<T>, taps = Taps * Taps;
-    T gathered[taps * lanes];
-    for (index_t s = 0; s < steps; ++s, to += width)
+    const index_t words = (steps + Together - 1) / Together;
+    T gathered[taps * lanes] = {};
+    for (index_t s = 0; s < words; ++s, to += width)
       for (index_t i = 0; i < width; i += lanes) {
-        for (int l = 0; l < lanes; ++l) {
-          const T* const filter = from + s * step_stride + line[i + l];
-          for (int k = 0; k < taps; ++k) gathered[k * lanes + l] = filter[turned ? taps - 1 - k : k];
-        }
-        vec<T, V> rows[Taps][side];
-        for (int r = 0; r < Taps; ++r) {
-          vec<T, V> row[Taps];
-          MINICNN_UNROLL
-          for (int k = 0; k < Taps; ++k) load<V>(row[k], gathered + (r * Taps + k) * lanes);
-          transform_filter<T>(row, rows[r]);
-        }
-        const bool whole = (steps - s) * width - i >= lanes;
-        for (int j = 0; j < side; ++j) {
-          vec<T, V> column[Taps], out[side];
-          MINICNN_UNROLL
-          for (int r = 0; r < Taps; ++r) column[r] = rows[r][j];
-          transform_filter<T>(column, out);
-          MINICNN_UNROLL
-          for (int r = 0; r < side; ++r) {
-            T* const place = to + (r * side + j) * point_size + i;
-            if (whole)
-              store<V>(place, out[r]);
-            else
-              store_part<V>(place, out[r], (std::min)(width - i, index_t{lanes}));
+        vec<T, V> rows[Together][Taps][side];
+        for (int n = 0; n < Together; ++n) {
+          const bool there = s * Together + n < steps;
+          for (int l = 0; l < lanes; ++l) {
+            const T* const filter = from + (there ? s * Together + n : 0) * step_stride + line[i + l];
+            for (int k = 0; k < taps; ++k) gathered[k * lanes + l] = there ? filter[turned ? taps - 1 - k : k] : T{0};
           }
+          for (int r = 0; r < Taps; ++r) {
+            vec<T, V> row[Taps];
+            MINICNN_UNROLL
+            for (int k = 0; k < Taps; ++k) load<V>(row[k], gathered + (r * Taps + k) * lanes);
+            transform_filter<T>(row, rows[n][r]);
+          }
+        }
+        for (int j = 0; j < side; ++j) {
+          vec<T, V> out[Together][side];
+          MINICNN_UNROLL
+          for (int n = 0; n < Together; ++n) {
+            vec<T, V> column[Taps];
+            MINICNN_UNROLL
+            for (int r = 0; r < Taps; ++r) column[r] = rows[n][r][j];
+            transform_filter<T>(column, out[n]);
+          }
+          store_points<V, Together>(out, j, to + i, point_size, (words - s) * width - i);
         }
       }
   }
 };
+
+/// `dispatch<Kernel<Size, Together>>` for the number of steps that go together.
+template <template <int, int> class Kernel, int Size, class T, class... A>
+void dispatch_transform(isa i, int together, const T* from, A... arguments) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (together == 2) return minicnn::detail::dispatch_native<Kernel<Size, 2>>(from, arguments...);
+  }
+  dispatch<Kernel<Size, 1>>(i, from, arguments...);
+}
+
+/// A panel of B times the panels of A, `steps` deep (tile.hpp), narrowed or not.
+template <class T>
+void multiply_points(isa i, int together, int rows, index_t steps, const T* a, index_t row_tiles, const T* b, T* sums, bool first) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (together == 2) return minicnn::detail::multiply_narrow_column(rows, steps, a, steps * rows, row_tiles, b, sums, first);
+  }
+  minicnn::detail::multiply_column<T>(i, rows, steps, a, row_tiles, b, sums, first);
+}
 
 namespace detail {
 
@@ -245,14 +291,14 @@ struct output_kernel {
         vec<T, V> column[side];
         MINICNN_UNROLL
         for (int r = 0; r < side; ++r) load<V>(column[r], products + (r * side + j) * point_size);
-        transform_products<Outputs>(column, rows[j]);
+        transform_products<T>(column, rows[j]);
       }
       const T shift = bias == nullptr ? T{0} : bias[f];
       for (int o = 0; o < Outputs; ++o) {
         vec<T, V> across[side], out[Outputs];
         MINICNN_UNROLL
         for (int j = 0; j < side; ++j) across[j] = rows[j][o];
-        transform_products<Outputs>(across, out);
+        transform_products<T>(across, out);
         MINICNN_UNROLL
         for (int j = 0; j < Outputs; ++j) {
           out[j] += shift;

@@ -51,12 +51,13 @@ template <class T>
 void winograd_backward_weight(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* dy, T* dweight,
                               bool add_weight, T* dbias, bool add_bias, scratch& work) {
   using winograd::panel_layout, winograd::points, winograd::patch_kernel, winograd::filter_gradient_kernel,
-      winograd::tile_offsets, winograd::line_offsets;
+      winograd::tile_offsets, winograd::line_offsets, winograd::dispatch_transform;
   const winograd::detail::weight_plan<T> plan(batch, g);
   const isa i = run.instruction_set;
   const winograd::tiling& tiles = plan.tiles;
   const index_t channels = plan.channels, filters = plan.filters, taps = g.taps();
   const int tile = choose_tile_rows(i, filters);
+  const int together = winograd::steps_together<T>(run);
   const index_t width = tile_columns<T>(i), lanes = width / 2;
   const index_t row_tiles = divide_up(filters, tile), padded_filters = row_tiles * tile, panels = divide_up(channels, width);
   const panel_layout sum{panels, padded_filters, width};
@@ -81,7 +82,8 @@ void winograd_backward_weight(const context& run, index_t batch, const conv_geom
       }
       for (index_t t0 = 0; t0 < all; t0 += chunk) {
         const index_t count = (std::min)(chunk, all - t0);
-        const panel_layout a{row_tiles, count, tile}, b{panels, count, width};
+        const index_t steps = divide_up(count, together);
+        const panel_layout a{row_tiles, steps, tile}, b{panels, steps, width};
         tile_offsets(tiles, plan.in, t0, count, count, in_offset);
         tile_offsets(tiles, plan.out, t0, count, count, out_offset);
 
@@ -89,22 +91,22 @@ void winograd_backward_weight(const context& run, index_t batch, const conv_geom
           index_t line[most_tile_rows + most_tile_columns<float>];
           if (task < panels) {
             line_offsets(group * channels + task * width, (group + 1) * channels - 1, plan.in.channel_size(), width, line);
-            dispatch<patch_kernel<winograd::side>>(
-                i, static_cast<const T*>(copy_in), plan.in.columns, static_cast<const index_t*>(in_offset), count,
+            dispatch_transform<patch_kernel, winograd::side>(
+                i, together, static_cast<const T*>(copy_in), plan.in.columns, static_cast<const index_t*>(in_offset), count,
                 static_cast<const index_t*>(line), width, v + task * b.panel_size(), b.point_size());
             return;
           }
           const index_t panel = task - panels, rows = tile;
           line_offsets(group * filters + panel * tile, (group + 1) * filters - 1, plan.out.channel_size(), tile + lanes, line);
-          const auto transform = [&](auto kernel) {
-            dispatch<decltype(kernel)>(i, static_cast<const T*>(copy_out), plan.out.columns,
-                                       static_cast<const index_t*>(out_offset), count, static_cast<const index_t*>(line), rows,
-                                       gradient + panel * a.panel_size(), a.point_size());
+          const auto transform = [&](auto size) {
+            dispatch_transform<patch_kernel, decltype(size)::value>(
+                i, together, static_cast<const T*>(copy_out), plan.out.columns, static_cast<const index_t*>(out_offset), count,
+                static_cast<const index_t*>(line), rows, gradient + panel * a.panel_size(), a.point_size());
           };
           if (tiles.outputs == 4)
-            transform(patch_kernel<4>{});
+            transform(std::integral_constant<int, 4>{});
           else
-            transform(patch_kernel<2>{});
+            transform(std::integral_constant<int, 2>{});
         });
 
         const index_t shares = (std::min)(panels, index_t{run.threads <= 9 ? 1 : divide_up(run.threads, 9)});
@@ -112,9 +114,9 @@ void winograd_backward_weight(const context& run, index_t batch, const conv_geom
           const index_t point = task / shares, begin = task % shares * panels / shares,
                         end = (task % shares + 1) * panels / shares;
           for (index_t panel = begin; panel < end; ++panel)
-            minicnn::detail::multiply_column<T>(i, tile, count, gradient + point * a.point_size(), row_tiles,
-                                                v + point * b.point_size() + panel * b.panel_size(),
-                                                sums + point * sum.point_size() + panel * sum.panel_size(), n0 == 0 && t0 == 0);
+            winograd::multiply_points<T>(i, together, tile, steps, gradient + point * a.point_size(), row_tiles,
+                                         v + point * b.point_size() + panel * b.panel_size(),
+                                         sums + point * sum.point_size() + panel * sum.panel_size(), n0 == 0 && t0 == 0);
         });
       }
     }

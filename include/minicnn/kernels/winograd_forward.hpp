@@ -20,7 +20,7 @@ struct filter_source {
 namespace detail {
 
 /// Depth of a product's chunk: a panel of a chunk fits the first-level cache.
-inline index_t product_depth(index_t channels) { return even_piece(channels, 256, 1); }
+inline index_t product_depth(index_t steps) { return even_piece(steps, 256, 1); }
 
 template <class T>
 struct forward_plan {
@@ -55,21 +55,24 @@ struct forward_plan {
 template <class T>
 void transform_filters(const context& run, index_t kernel, index_t filters, index_t channels, const filter_source<T>& from,
                        index_t group, int tile, T* to) {
-  const index_t panels = divide_up(filters, tile), depth = product_depth(channels), chunks = divide_up(channels, depth);
-  const index_t point_size = panels * tile * channels;
+  const int together = steps_together<T>(run);
+  const index_t steps = divide_up(channels, together), depth = product_depth(steps), chunks = divide_up(steps, depth);
+  const index_t panels = divide_up(filters, tile), point_size = panels * tile * steps;
   parallel_tasks(run.threads, panels * chunks, [&](index_t task, int) {
-    const index_t panel = task % panels, k0 = task / panels * depth, length = (std::min)(depth, channels - k0);
+    const index_t panel = task % panels, k0 = task / panels * depth, length = (std::min)(depth, steps - k0);
+    const index_t c0 = k0 * together, count = (std::min)(length * together, channels - c0);
     index_t line[2 * most_tile_rows + most_tile_columns<float>];
     line_offsets(panel * tile, filters - 1, from.row_stride, tile + most_tile_columns<float>, line);
     T* const place = to + k0 * panels * tile + panel * tile * length;
-    const T* const first = from.data + group * from.group_stride + k0 * from.step_stride;
+    const T* const first = from.data + group * from.group_stride + c0 * from.step_stride;
+    const index_t* const lines = line;
     const index_t width = tile;
     if (kernel == 3)
-      dispatch<filter_kernel<3>>(run.instruction_set, first, from.step_stride, length, static_cast<const index_t*>(line), width,
-                                 from.turned, place, point_size);
+      dispatch_transform<filter_kernel, 3>(run.instruction_set, together, first, from.step_stride, count, lines, width, from.turned,
+                                           place, point_size);
     else
-      dispatch<filter_kernel<5>>(run.instruction_set, first, from.step_stride, length, static_cast<const index_t*>(line), width,
-                                 from.turned, place, point_size);
+      dispatch_transform<filter_kernel, 5>(run.instruction_set, together, first, from.step_stride, count, lines, width, from.turned,
+                                           place, point_size);
   });
 }
 
@@ -85,7 +88,9 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
   const index_t channels = plan.channels, filters = plan.filters, map = g.out_height() * g.out_width();
   const int tile = choose_tile_rows(i, filters);
   const index_t width = tile_columns<T>(i), lanes = width / 2;
-  const index_t row_tiles = divide_up(filters, tile), padded_filters = row_tiles * tile, depth = detail::product_depth(channels);
+  const int together = steps_together<T>(run);
+  const index_t steps = divide_up(channels, together), depth = detail::product_depth(steps);
+  const index_t row_tiles = divide_up(filters, tile), padded_filters = row_tiles * tile;
 
   T* const u = work.take<T>(plan.weights());
   T* const copy = work.take<T>(plan.copied());
@@ -104,16 +109,16 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
       T* const target = y + (n0 * g.filters + group * filters) * map;
       for (index_t t0 = 0; t0 < all; t0 += chunk) {
         const index_t count = (std::min)(chunk, all - t0), panels = divide_up(count, width);
-        const panel_layout in{panels, channels, width}, out{panels, padded_filters, width};
+        const panel_layout in{panels, steps, width}, out{panels, padded_filters, width};
         tile_offsets(tiles, plan.planes, t0, count, panels * width, tile_offset);
 
         const index_t piece = 32, pieces = divide_up(channels, piece);
         parallel_tasks(run.threads, panels * pieces, [&](index_t task, int) {
-          const index_t panel = task / pieces, c0 = task % pieces * piece, steps = (std::min)(piece, channels - c0);
-          dispatch<patch_kernel<side>>(i, static_cast<const T*>(copy), plan.planes.columns,
-                                       static_cast<const index_t*>(channel_offset + c0), steps,
-                                       static_cast<const index_t*>(tile_offset + panel * width), width,
-                                       v + panel * in.panel_size() + c0 * width, in.point_size());
+          const index_t panel = task / pieces, c0 = task % pieces * piece, count_c = (std::min)(piece, channels - c0);
+          dispatch_transform<patch_kernel, side>(i, together, static_cast<const T*>(copy), plan.planes.columns,
+                                                 static_cast<const index_t*>(channel_offset + c0), count_c,
+                                                 static_cast<const index_t*>(tile_offset + panel * width), width,
+                                                 v + panel * in.panel_size() + c0 / together * width, in.point_size());
         });
 
         // With few threads a task is a point: its filters stay in the second-level cache for all panels.
@@ -121,25 +126,25 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
         parallel_tasks(run.threads, points * shares, [&](index_t task, int) {
           const index_t point = task / shares, begin = task % shares * panels / shares,
                         end = (task % shares + 1) * panels / shares;
-          for (index_t k0 = 0; k0 < channels; k0 += depth) {
-            const index_t length = (std::min)(depth, channels - k0);
+          for (index_t k0 = 0; k0 < steps; k0 += depth) {
+            const index_t length = (std::min)(depth, steps - k0);
             for (index_t panel = begin; panel < end; ++panel)
-              minicnn::detail::multiply_column<T>(i, tile, length, u + point * padded_filters * channels + k0 * padded_filters,
-                                                  row_tiles, v + point * in.point_size() + panel * in.panel_size() + k0 * width,
-                                                  products + point * out.point_size() + panel * out.panel_size(), k0 == 0);
+              multiply_points<T>(i, together, tile, length, u + point * padded_filters * steps + k0 * padded_filters, row_tiles,
+                                 v + point * in.point_size() + panel * in.panel_size() + k0 * width,
+                                 products + point * out.point_size() + panel * out.panel_size(), k0 == 0);
           }
         });
 
         const index_t rows = 16, blocks = divide_up(filters, rows);
         parallel_tasks(run.threads, panels * blocks, [&](index_t task, int) {
-          const index_t panel = task / blocks, f0 = task % blocks * rows, steps = (std::min)(rows, filters - f0);
+          const index_t panel = task / blocks, f0 = task % blocks * rows, count_f = (std::min)(rows, filters - f0);
           for (index_t half = 0; half < 2; ++half) {
             const index_t first = t0 + panel * width + half * lanes, last = (std::min)(first + lanes, t0 + count);
             output_run runs[most_tile_columns<float>];
             const index_t run_count = output_runs(tiles, g, g.filters * map, first, last, runs);
             const T* const from = products + panel * out.panel_size() + f0 * width + half * lanes;
             const auto transform = [&](auto kernel) {
-              dispatch<decltype(kernel)>(i, from, out.point_size(), width, steps, static_cast<const output_run*>(runs), run_count,
+              dispatch<decltype(kernel)>(i, from, out.point_size(), width, count_f, static_cast<const output_run*>(runs), run_count,
                                          g.out_width(), bias == nullptr ? bias : bias + group * filters + f0, relu, add,
                                          target + f0 * map, map);
             };
