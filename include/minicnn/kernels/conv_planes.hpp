@@ -88,7 +88,17 @@ MINICNN_INLINE void copy_strided(T* to, const T* to_end, const T* from, const T*
   for (; i < count; ++i) to[i] = from[i * stride];
 }
 
-/// Copies channels [begin, end), counted across the images of a group.
+/// Zeros to[0, count), and maybe what follows, but nothing from `to_end` on. Short runs: calling memset costs more than they do.
+template <class V, class T>
+MINICNN_INLINE void zero_run(T* to, const T* to_end, index_t count) {
+  constexpr index_t lanes = V::template lanes<T>;
+  index_t i = 0;
+  for (; i < count && to_end - (to + i) >= lanes; i += lanes) store<V>(to + i, vec<T, V>{});
+  for (; i < count; ++i) to[i] = T{0};
+}
+
+/// Copies channels [begin, end), counted across the images of a group. Rows are written in ascending order, so what a row writes
+/// too much the next one repairs.
 struct plane_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const plane_layout* layout, const T* from, index_t group_channels, T* to, index_t begin,
@@ -108,14 +118,14 @@ struct plane_kernel {
           for (index_t r = 0; r < p.rows; ++r, out += p.columns) {
             const index_t row = r * p.stride_h + phase_h - p.before_h;
             if (row < 0 || row >= p.height) {
-              for (index_t i = 0; i < p.columns; ++i) out[i] = T{0};
+              zero_run<V>(out, to_end, p.columns);
               continue;
             }
-            for (index_t i = 0; i < first; ++i) out[i] = T{0};
+            zero_run<V>(out, to_end, first);
             if (first < last)
               copy_strided<V>(out + first, to_end, from + (channel * p.height + row) * p.width + first * p.stride_w + shift,
                               from_end, p.stride_w, last - first);
-            for (index_t i = last; i < p.columns; ++i) out[i] = T{0};
+            zero_run<V>(out + last, to_end, p.columns - last);
           }
         }
   }
