@@ -4,9 +4,9 @@
 #   bench/compare_models.sh [train|infer] [BATCH] [MODEL ...]      default: train 8 vgg16 resnet18 resnet50 googlenet
 #
 # PyTorch is Debian's python3-torchvision with BLIS (libblis4-openmp) where that is installed, in all of its settings: channels first
-# or last; in training Adam with foreach or without; in prediction traced and frozen too, which folds batch norms (minicnn bench
-# does not). The fastest is compared, and its memory. THREADS=n sets the threads of both (default: all processors), STEPS=n the
-# measured steps (default 3), MINICNN=FILE the program. Run it on a machine that does nothing else.
+# or last; in training Adam with foreach or without; in prediction traced and frozen too, which folds batch norms, as ours does
+# (bench --fold). The fastest is compared, and its memory. THREADS=n sets the threads of both (default: all processors), STEPS=n
+# the measured steps (default 3), MINICNN=FILE the program. Run it on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,11 +21,16 @@ blas=/usr/lib/$(uname -m)-linux-gnu/blis-openmp
 
 field() { sed -E "s/.*\"$1\": ?([0-9.]+).*/\1/"; }
 
-settings=("" --channels-last)
-[[ $mode == infer ]] && settings+=(--frozen) || settings+=(--foreach "--foreach --channels-last")
+settings=("" --channels-last) fold=()
+if [[ $mode == infer ]]; then
+  settings+=(--frozen)
+  fold=(--fold)
+else
+  settings+=(--foreach "--foreach --channels-last")
+fi
 for model in "${models[@]}"; do
-  ours=$("$program" bench --model "$model" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" --json)
-  peer= best=
+  ours=$("$program" bench --model "$model" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" "${fold[@]}" --json)
+  peer='' best=''
   for setting in "${settings[@]}"; do
     # shellcheck disable=SC2086
     result=$(LD_LIBRARY_PATH=$blas /usr/bin/python3 bench/models_torch.py "$model" "$mode" "$batch" "$steps" \

@@ -1,6 +1,7 @@
 #pragma once
 /// The shapes that matrix products are compared at, for minicnn and its peers alike: C (M x N) = A (M x K) B, as AlexNet's layers
-/// ask for them. Dense layers multiply by a transposed B, as weights (out, in) are stored.
+/// ask for them. Dense layers multiply by a transposed B, as weights (out, in) are stored; "plain": the same product of a B (K x
+/// N) as it is, as libraries are often compared.
 
 #include <string>
 
@@ -15,10 +16,11 @@ struct product_shape {
   bool b_transposed;
 };
 
-inline constexpr product_shape product_shapes[] = {{"conv1", 96, 3025, 363, false},  {"conv2", 256, 729, 2400, false},
-                                                   {"conv3", 384, 169, 2304, false}, {"conv4", 384, 169, 3456, false},
-                                                   {"fc1_20", 20, 4096, 9216, true}, {"fc1_128", 128, 4096, 9216, true},
-                                                   {"fc2_20", 20, 4096, 4096, true}, {"cube_2048", 2048, 2048, 2048, false}};
+inline constexpr product_shape product_shapes[] = {
+    {"conv1", 96, 3025, 363, false},         {"conv2", 256, 729, 2400, false},        {"conv3", 384, 169, 2304, false},
+    {"conv4", 384, 169, 3456, false},        {"fc1_20", 20, 4096, 9216, true},        {"fc1_128", 128, 4096, 9216, true},
+    {"fc2_20", 20, 4096, 4096, true},        {"fc1_20_plain", 20, 4096, 9216, false}, {"fc1_128_plain", 128, 4096, 9216, false},
+    {"fc2_20_plain", 20, 4096, 4096, false}, {"cube_2048", 2048, 2048, 2048, false}};
 
 /// Threads of all peers: two, as the figures in docs/benchmarks.md; the environment's OMP_NUM_THREADS for libraries that ask it.
 inline constexpr int peer_threads = 2;

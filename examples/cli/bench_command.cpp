@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <minicnn/core/random.hpp>
+#include <minicnn/layers/fold_batch_norm.hpp>
 #include <minicnn/report/progress.hpp>
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/loss.hpp>
@@ -28,6 +29,7 @@ struct bench_options {
   int steps = 10;
   int threads = 0;
   std::string precision = "fp32";
+  bool fold = false;
   bool json = false;
 };
 
@@ -66,7 +68,7 @@ int bench_command(const bench_options& o) {
   catch_interrupts();
   minicnn::network<float> net = make_named_model(o.model, o.threads);
   net.bf16(o.precision == "bf16");
-  const minicnn::shape& one = net.input_dims();
+  const minicnn::shape one = net.input_dims();
   minicnn::tensor<float> images({o.batch_size, one[1], one[2], one[3]});
   minicnn::random_stream random(minicnn::random_key(1));
   for (float& x : images) x = static_cast<float>(random.normal());
@@ -75,6 +77,7 @@ int bench_command(const bench_options& o) {
 
   std::vector<double> times;
   if (o.mode == "infer") {
+    if (o.fold) net = fold_batch_norm(net);
     minicnn::workspace<float> space(net.threads());
     space.bf16(o.precision == "bf16");
     times = measure(o.steps, [&] { net.predict(images, space); });
@@ -101,14 +104,16 @@ int bench_command(const bench_options& o) {
                                       {"isa", isa},
                                       {"threads", net.threads()},
                                       {"precision", o.precision},
+                                      {"folded", o.fold},
                                       {"image_size", one[2]},
                                       {"steps", o.steps}};
     std::printf("%s\n", text.dump().c_str());
     return exit_done;
   }
-  std::printf("%s %s, batch of %d at %d pixels: %s images/s, %s ms a step (median of %d), peak %s MiB, %s, %d threads, %s\n",
+  std::printf("%s %s, batch of %d at %d pixels: %s images/s, %s ms a step (median of %d), peak %s MiB, %s, %d threads, %s%s\n",
               o.model.name.c_str(), o.mode.c_str(), o.batch_size, static_cast<int>(one[2]), fixed(speed, 1).c_str(),
-              fixed(ms, 1).c_str(), o.steps, fixed(peak_mebibytes(), 0).c_str(), isa.c_str(), net.threads(), o.precision.c_str());
+              fixed(ms, 1).c_str(), o.steps, fixed(peak_mebibytes(), 0).c_str(), isa.c_str(), net.threads(), o.precision.c_str(),
+              o.fold ? ", batch norms folded" : "");
   return exit_done;
 }
 
@@ -136,8 +141,12 @@ void add_bench(CLI::App& app, action& chosen) {
                    "fp32, or bf16: products of matrices rounded to bfloat16, sums and weights in fp32")
       ->check(CLI::IsMember({"fp32", "bf16"}))
       ->capture_default_str();
+  command->add_flag("--fold", o->fold,
+                    "with --mode infer: batch norms folded into the convolutions before them (fold_batch_norm)");
   command->add_flag("--json", o->json, "one JSON object");
   command->callback([o, aux, &chosen] {
+    if (o->fold && o->mode != "infer")
+      minicnn::fail<minicnn::option_error>("--fold is for --mode infer: training needs the batch norms");
     o->model.aux = *aux == "on";
     chosen = [o] { return bench_command(*o); };
   });

@@ -49,6 +49,9 @@ TEST_CASE("bench and train with auxiliary losses; the weights file is enough to 
   const auto b = run("bench --model googlenet --image-size 32 --batch-size 2 --steps 1 --json");
   CHECK(b.code == 0);
   CHECK(b.json()["model"] == "googlenet");
+  const auto folded = run("bench --model resnet20 --batch-size 2 --mode infer --fold --steps 1 --json");
+  CHECK(folded.json()["image_size"] == 32);
+  CHECK(folded.json()["folded"] == true);
 
   const pictures::folder folder("models");
   const std::string data = " --data '" + folder.path("data") + "'", out = folder.path("run");
@@ -63,7 +66,7 @@ TEST_CASE("bench and train with auxiliary losses; the weights file is enough to 
   CHECK(run("evaluate --json" + weights + data).json()["images"] == 12);
 }
 
-TEST_CASE("one of each family trains on photos and on MNIST's files: channels, image size and head adapt") {
+TEST_CASE("one of each family trains on photos, MNIST's files and CIFAR-10's: channels, image size and head adapt") {
   const pictures::folder folder("families");
   REQUIRE(run("generate --images 2 --seed 4 --out '" + folder.path("photos") + "'").code == 0);
   folder.write("digits/train-images-idx3-ubyte", picture_files::idx_pictures(10));
@@ -81,20 +84,34 @@ TEST_CASE("one of each family trains on photos and on MNIST's files: channels, i
                   {"resnet20", "3x32x32", "1x32x32", "fc"},      {"resnet18", "3x192x192", "1x128x128", "fc"},
                   {"googlenet", "3x192x192", "1x128x128", "fc"}, {"inception-v3", "3x192x192", "1x128x128", "fc"},
                   {"nin-cifar", "3x32x32", "1x32x32", "cccp6"},  {"squeezenet", "3x192x192", "1x128x128", "conv10"}};
+  // Columns: name, kind, output.
+  const auto output = [](const std::string& table, const std::string& layer) {
+    std::string line, name, kind, shape;
+    for (std::istringstream lines(table); std::getline(lines, line);)
+      if (line.starts_with(layer + " ")) std::istringstream(line) >> name >> kind >> shape;
+    return shape;
+  };
   for (const auto& f : families) {
     CAPTURE(f.model);
     const std::string photos = train(f.model, "photos"), digits = train(f.model, "digits");
-    // Columns: name, kind, output.
-    const auto output = [](const std::string& table, const std::string& layer) {
-      std::string line, name, kind, shape;
-      for (std::istringstream lines(table); std::getline(lines, line);)
-        if (line.starts_with(layer + " ")) std::istringstream(line) >> name >> kind >> shape;
-      return shape;
-    };
     CHECK(output(photos, "input") == f.photos);
     CHECK(output(digits, "input") == f.digits);
     CHECK((output(photos, f.head) + "x").starts_with("2x"));
     CHECK((output(digits, f.head) + "x").starts_with("10x"));
+  }
+  for (const auto& [model, size] : {std::pair{"vgg11-bn", "64"}, {"spp-net", "180"}, {"nin", "96"}}) {
+    CAPTURE(model);
+    const std::string table = train(std::string(model) + " --image-size " + size, "photos");
+    CHECK(output(table, "input") == std::string("3x") + size + "x" + size);
+  }
+  for (int i = 1; i <= 5; ++i)
+    folder.write("colours/data_batch_" + std::to_string(i) + ".bin",
+                 picture_files::cifar10_records({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  for (const auto& [model, head] : {std::pair{"lenet5", "output"}, {"resnet20", "fc"}, {"nin-cifar", "cccp6"}}) {
+    CAPTURE(model);
+    const std::string table = train(model, "colours");
+    CHECK(output(table, "input") == "3x32x32");
+    CHECK((output(table, head) + "x").starts_with("10x"));
   }
   CHECK_FALSE(std::filesystem::exists(folder.path("none")));
   const auto small = run("train --dry-run --data '" + folder.path("photos") + "' --out '" + folder.path("none") +

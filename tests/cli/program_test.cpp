@@ -57,6 +57,7 @@ TEST_CASE("what is not understood ends with 2 and one line that says why") {
            {"bench --model alexnet --batch-size 0", "--batch-size"},
            {"bench --model alexnet --batch-size 1 --precision fp8", "--precision"},
            {"bench --model alexnet --batch-size 1 --mode both", "--mode"},
+           {"bench --model alexnet --batch-size 1 --mode train --fold", "--fold"},
            {"bench --model alexnet --batch-size 1 --image-size 20", "--model alexnet at 20 pixels: "},
            {"generate --out x --images 0", "--images"},
            {"generate --out x --seed -1", "--seed"},

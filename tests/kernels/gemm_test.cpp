@@ -116,6 +116,13 @@ TEST_CASE_TEMPLATE("few rows against many weights, read where they lie", T, floa
       for (index_t k : {64, 79, 2048, 4101}) check<T>({m, n, k, false, true, m % 2 == 0, true, n == 5, n == 70});
 }
 
+TEST_CASE_TEMPLATE("some rows against many weights, streamed", T, float, double) {
+  for (index_t m : {9, 20, 32, 33, 128})
+    for (index_t n : {2 * m, index_t{301}})
+      for (index_t k : {64, 257, 1031})
+        for (const bool a_transposed : {false, true}) check<T>({m, n, k, a_transposed, true, k == 257, true, n == 301, m == 33});
+}
+
 TEST_CASE("an empty sum leaves the epilogue") {
   for (isa i : naive::all_isas()) {
     std::vector<float> c{5, 6, 7, 8, 9, 10};

@@ -36,8 +36,8 @@ struct convolution {
     naive::guarded_scratch memory(minicnn::winograd_forward_scratch_bytes<T>(batch + 1, g));
     minicnn::scratch work = memory.get();
     std::vector<T> y(dy.size(), static_cast<T>(NAN));
-    minicnn::winograd_forward<T>({threads, i, bf16}, batch, g, x.data(), w.data(), with_bias ? bias.data() : nullptr, relu, y.data(),
-                                 work);
+    minicnn::winograd_forward<T>({threads, i, bf16}, batch, g, x.data(), w.data(), with_bias ? bias.data() : nullptr, relu,
+                                 y.data(), work);
     CHECK(memory.intact());
     return y;
   }
@@ -162,11 +162,11 @@ TEST_CASE("the error of Winograd in float stays near 2e-6 of the values, as docs
   }
 }
 
-TEST_CASE("in bf16 the points are rounded: near 1 % of the values, whatever the shape, and the same for any number of threads") {
+TEST_CASE("in bf16 the points are rounded: errors below 2 % of the values, whatever the shape, and the same for any threads") {
   minicnn::random_stream s{minicnn::random_key(2020)};
-  std::vector<std::pair<index_t, conv_geometry>> cases{{2, square(96, 14, 64, 5, 2)}, {2, square(256, 8, 64, 3, 1)},
-                                                       {3, square(37, 13, 33, 3, 1)}, {2, square(301, 4, 20, 3, 1)},
-                                                       {2, square(600, 4, 20, 3, 1)}, {70, square(17, 11, 9, 3, 1)}};
+  std::vector<std::pair<index_t, conv_geometry>> cases{
+      {2, square(96, 14, 64, 5, 2)}, {2, square(256, 8, 64, 3, 1)}, {3, square(37, 13, 33, 3, 1)},  {2, square(301, 4, 20, 3, 1)},
+      {2, square(601, 4, 20, 3, 1)}, {71, square(17, 11, 9, 3, 1)}, {2, square(24, 9, 12, 5, 2, 2)}};
   for (int number = 0; number < 12; ++number) cases.emplace_back(1 + s.below(4), varied(s));
   for (const auto& [batch, g] : cases) {
     INFO("batch ", batch, ", ", g.channels, "x", g.height, "x", g.width, " -> ", g.filters, ", kernel ", g.kernel_h);
@@ -194,8 +194,11 @@ TEST_CASE("in bf16 the points are rounded: near 1 % of the values, whatever the 
         CHECK(c.input_gradient(i, threads, false) == dx);
         CHECK(c.weight_gradient(i, threads, false, false, false) == dw);
       }
-      const auto added = c.input_gradient(i, 2, true);
+      const auto added = c.input_gradient(i, 2, true), added_weights = c.weight_gradient(i, 2, true, false, false);
       CHECK(relative_error(added, sum(gradients.dx, naive::widened(c.before_x), true)) < bound);
+      CHECK(relative_error(added_weights, sum(gradients.dw, naive::widened(c.before_w), true)) < bound);
+      CHECK(relative_error(c.forward(i, 2, true, true), naive::conv_forward(batch, g, x, w, naive::widened(c.bias), true)) <
+            bound);
     }
   }
 }

@@ -153,6 +153,16 @@ struct sum_formula {
 };
 
 template <class T>
+struct sum_relu_formula {
+  static constexpr int operands = 2;
+  template <class V>
+  MINICNN_INLINE void operator()(vec<T, V>& y, const vec<T, V>& a, const vec<T, V>& b) const {
+    y = a + b;
+    y = y < T{0} ? vec<T, V>{} : y;
+  }
+};
+
+template <class T>
 struct scale_formula {
   static constexpr int operands = 1;
   T factor;
@@ -186,10 +196,13 @@ void relu_backward(const context& run, const T* y, const T* dy, T* dx, index_t c
   transform_elements(run, detail::relu_gradient_formula<T>{}, y, dy, dx, count, add);
 }
 
-/// y = a + b.
+/// y = a + b, then ReLU if asked for.
 template <class T>
-void add_elements(const context& run, const T* a, const T* b, T* y, index_t count) {
-  transform_elements(run, detail::sum_formula<T>{}, a, b, y, count);
+void add_elements(const context& run, const T* a, const T* b, bool relu, T* y, index_t count) {
+  if (relu)
+    transform_elements(run, detail::sum_relu_formula<T>{}, a, b, y, count);
+  else
+    transform_elements(run, detail::sum_formula<T>{}, a, b, y, count);
 }
 
 /// y = (or += if `add`) factor * x.

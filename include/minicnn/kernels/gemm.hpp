@@ -5,6 +5,7 @@
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/kernels/gemm_dots.hpp"
+#include "minicnn/kernels/gemm_streamed.hpp"
 #include "minicnn/kernels/pack.hpp"
 #include "minicnn/kernels/tile.hpp"
 #include "minicnn/kernels/tile_bf16.hpp"
@@ -69,7 +70,7 @@ struct gemm_room {
 /// Bytes of scratch that `gemm` takes; never less for a bigger m, n, k or thread count.
 template <class T>
 index_t gemm_scratch_bytes(int threads, index_t m, index_t n, index_t k) {
-  return threads * detail::gemm_room<T>(m, n, k).bytes();
+  return threads * detail::gemm_room<T>(m, n, k).bytes() + scratch::bytes_for<T>(detail::streamed_size<T>(m, k));
 }
 
 namespace detail {
@@ -109,8 +110,9 @@ void gemm_dots(const context& run, const matrix<T>& a, const matrix<T>& b, T* c,
 
 /// C (M x N, row-major, leading dimension ldc) = A (M x K) * B (K x N). C must not overlap A or B.
 ///
-/// Tasks are blocks of C; each packs what it needs of A and B into its thread's scratch, a chunk of k at a time. With
-/// `run.bf16` the packed operands are rounded to bfloat16; products of few rows, which wait for memory, stay in float.
+/// Tasks are blocks of C; each packs what it needs of A and B into its thread's scratch, a chunk of k at a time. Products of few
+/// rows leave a B that is contiguous along k where it lies (gemm_dots.hpp, gemm_streamed.hpp). With `run.bf16` the packed
+/// operands are rounded to bfloat16; products of few rows, which wait for memory, stay in float.
 template <class T>
 void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, index_t ldc, const epilogue<T>& finish,
           scratch& work) {
@@ -119,9 +121,14 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
   const index_t m = a.rows, n = b.columns, k = a.columns;
   const detail::gemm_room<T> room(m, n, k);
   std::byte* const block = work.take<std::byte>(run.threads * room.bytes());
+  T* const streamed = work.take<T>(detail::streamed_size<T>(m, k));
   if (m == 0 || n == 0) return;
   if (m <= detail::most_dot_rows && k >= 64 && a.column_stride == 1 && b.row_stride == 1)
     return detail::gemm_dots(run, a, b, c, ldc, finish, block, room.bytes());
+  if (!run.bf16 && m <= detail::most_streamed_rows && n >= 2 * m && k >= 64 && k <= detail::most_streamed_depth &&
+      b.row_stride == 1)
+    return detail::gemm_streamed<T>(run, {a.data, a.row_stride, a.column_stride, m, k}, b.data, b.column_stride, n, c, ldc,
+                                    finish, limits::depth, streamed);
 
   const int tile = choose_tile_rows<T>(run, m);
   const index_t width = tile_columns<T>(i);

@@ -61,6 +61,22 @@ MINICNN_INLINE void store_part(T* to, const vec<T, V>& value, index_t count) {
   std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(T));
 }
 
+/// to[i] = (or += if `add`) from[i] for i < count, by vectors of `Lanes`, halves of them and so on; touches nothing else.
+template <int Lanes, class T>
+MINICNN_INLINE void copy_run(T* to, const T* from, index_t count, bool add) {
+  using loose = typename detail::vector_type<T, Lanes* static_cast<int>(sizeof(T))>::unaligned;
+  for (; count >= Lanes; count -= Lanes, to += Lanes, from += Lanes) {
+    loose& place = *reinterpret_cast<loose*>(to);
+    const loose& value = *reinterpret_cast<const loose*>(from);
+    place = add ? place + value : value;
+  }
+  if constexpr (Lanes > 2) {
+    if (count > 0) copy_run<Lanes / 2>(to, from, count, add);
+  } else {
+    if (count > 0) *to = add ? *to + *from : *from;
+  }
+}
+
 /// Sum of the lanes, in pairs: the order depends on the vector's width alone.
 template <class V, class T>
 MINICNN_INLINE T sum_of_lanes(const vec<T, V>& value) {

@@ -1,8 +1,9 @@
 #pragma once
 /// Packed panels in bfloat16: rounding of float, and the layouts that products of tile_bf16.hpp read.
 ///
-/// Panels are packed in float as ever and rounded or narrowed in place. What a product of bfloat16 numbers loses is in the
-/// rounding of the operands (2^-9 relative); products are exact in float, and sums are made in float.
+/// Panels are packed in float as ever and rounded or narrowed in place (Winograd's are narrowed on their way, winograd.hpp). What
+/// a product of bfloat16 numbers loses is in the rounding of the operands (2^-9 relative); products are exact in float, and sums
+/// are made in float.
 
 #include <cstdint>
 
@@ -10,8 +11,8 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// Whether AVX512-BF16's instructions can be written as assembly in a body that gets its target from the wrapper it is inlined into. clang checks
-/// operands against the body alone and refuses 64-byte ones; its builds multiply in float.
+/// Whether AVX512-BF16's instructions can be written as assembly in a body that gets its target from the wrapper it is inlined
+/// into. clang checks operands against the body alone and refuses 64-byte ones; its builds multiply in float.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define MINICNN_NATIVE_BF16 1
 #else
@@ -169,7 +170,7 @@ struct round_kernel {
 inline void round_panels(isa i, index_t count, float* panels) { dispatch<detail::round_kernel>(i, count, panels); }
 
 /// Narrows `count` packed panels of `depth` steps of `width` elements, which lie behind each other, in place, to pairs of steps.
-/// Numbers below 2^-126 become 0 where `native_bf16`.
+/// Where `native_bf16`, numbers below 2^-126 become 0, but for a few at the end of a panel.
 inline void narrow_panels(isa i, index_t count, index_t depth, index_t width, float* panels) {
   const bool native = native_bf16(i);
   for (index_t p = 0; p < count; ++p) {

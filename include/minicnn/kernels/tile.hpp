@@ -5,9 +5,11 @@
 ///   A: panels of `rows` rows,            element (i, k) of a panel at [k * rows + i];
 ///   B: panels of `tile_columns` columns, element (k, j) of a panel at [k * tile_columns + j].
 /// A tile is `rows` x `tile_columns`; B is read as two vectors, A is broadcast. Edges are padded in packing, so every
-/// tile takes the same path and only the final store knows how many rows and columns are real.
+/// tile takes the same path, but for a last panel of B that fits one vector; only the final store knows exactly how many rows and
+/// columns are real.
 
 #include "minicnn/kernels/context.hpp"
+#include "minicnn/kernels/lanes.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -114,122 +116,150 @@ struct block_product {
   index_t row_tiles, column_tiles;
   T* sums;                ///< a tile for each pair of panels, kept between chunks; a column of tiles if first and last
   bool first, last;       ///< the first chunk writes sums, later ones add, the last also stores to `target`
-  tile_target<T> target;  ///< used by the last chunk only
+  tile_target<T> target;  ///< where the last chunk stores; `columns` says for all of them how much of the last panel is real
 };
 
 namespace detail {
 
-/// sums = (or += unless `first`) the product of a panel of A and a panel of B.
-template <class V, int Rows, class T>
+/// sums = (or += unless `first`) the product of a panel of A and the first `Vectors` (1 or 2) vectors of a panel of B.
+template <class V, int Rows, int Vectors, class T>
 MINICNN_INLINE void multiply_tile(index_t depth, const T* a, const T* b, T* sums, bool first) {
   constexpr int lanes = V::template lanes<T>;
-  vec<T, V> sum[Rows][2];
+  vec<T, V> sum[Rows][Vectors];
   MINICNN_UNROLL
-  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vec<T, V>{};
+  for (int i = 0; i < Rows; ++i) {
+    MINICNN_UNROLL
+    for (int v = 0; v < Vectors; ++v) sum[i][v] = vec<T, V>{};
+  }
   for (index_t k = 0; k < depth; ++k) {
-    vec<T, V> b0, b1;
-    load<V>(b0, b);
-    load<V>(b1, b + lanes);
+    vec<T, V> x[Vectors];
+    MINICNN_UNROLL
+    for (int v = 0; v < Vectors; ++v) load<V>(x[v], b + v * lanes);
     MINICNN_UNROLL
     for (int i = 0; i < Rows; ++i) {
-      sum[i][0] += a[i] * b0;
-      sum[i][1] += a[i] * b1;
+      MINICNN_UNROLL
+      for (int v = 0; v < Vectors; ++v) sum[i][v] += a[i] * x[v];
     }
     a += Rows;
     b += 2 * lanes;
   }
   MINICNN_UNROLL
   for (int i = 0; i < Rows; ++i) {
-    T* to = sums + i * 2 * lanes;
-    if (!first) {
-      vec<T, V> before0, before1;
-      load<V>(before0, to);
-      load<V>(before1, to + lanes);
-      sum[i][0] += before0;
-      sum[i][1] += before1;
+    MINICNN_UNROLL
+    for (int v = 0; v < Vectors; ++v) {
+      T* const to = sums + (2 * i + v) * lanes;
+      if (!first) {
+        vec<T, V> before;
+        load<V>(before, to);
+        sum[i][v] += before;
+      }
+      store<V>(to, sum[i][v]);
     }
-    store<V>(to, sum[i][0]);
-    store<V>(to + lanes, sum[i][1]);
   }
 }
 
-/// All rows of a column of tiles: one panel of B stays in the first-level cache while the panels of A stream by.
+/// All rows of a column of tiles: one panel of B stays in the first-level cache while the panels of A stream by. `half`: only
+/// the first vector of each row of B is real, as in the last panel of a small map.
 template <int Rows>
 struct column_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first) {
-    if constexpr (Rows <= tile_rows_limit<V>)
-      for (index_t i = 0; i < row_tiles; ++i)
-        multiply_tile<V, Rows>(depth, a + i * depth * Rows, b, sums + i * Rows * 2 * V::template lanes<T>, first);
+  MINICNN_INLINE static void run(index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first, bool half) {
+    if constexpr (Rows <= tile_rows_limit<V>) {
+      constexpr index_t tile_size = Rows * 2 * V::template lanes<T>;
+      if (half)
+        for (index_t i = 0; i < row_tiles; ++i)
+          multiply_tile<V, Rows, 1>(depth, a + i * depth * Rows, b, sums + i * tile_size, first);
+      else
+        for (index_t i = 0; i < row_tiles; ++i)
+          multiply_tile<V, Rows, 2>(depth, a + i * depth * Rows, b, sums + i * tile_size, first);
+    }
   }
 };
 
 template <class T>
-void multiply_column(isa i, int rows, index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first) {
+void multiply_column(isa i, int rows, index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first,
+                     bool half = false) {
   switch (rows) {
     case 14:
-      return dispatch<column_kernel<14>>(i, depth, a, row_tiles, b, sums, first);
+      return dispatch<column_kernel<14>>(i, depth, a, row_tiles, b, sums, first, half);
     case 12:
-      return dispatch<column_kernel<12>>(i, depth, a, row_tiles, b, sums, first);
+      return dispatch<column_kernel<12>>(i, depth, a, row_tiles, b, sums, first, half);
     case 10:
-      return dispatch<column_kernel<10>>(i, depth, a, row_tiles, b, sums, first);
+      return dispatch<column_kernel<10>>(i, depth, a, row_tiles, b, sums, first, half);
     case 8:
-      return dispatch<column_kernel<8>>(i, depth, a, row_tiles, b, sums, first);
+      return dispatch<column_kernel<8>>(i, depth, a, row_tiles, b, sums, first, half);
     case 6:
-      return dispatch<column_kernel<6>>(i, depth, a, row_tiles, b, sums, first);
+      return dispatch<column_kernel<6>>(i, depth, a, row_tiles, b, sums, first, half);
     case 4:
-      return dispatch<column_kernel<4>>(i, depth, a, row_tiles, b, sums, first);
+      return dispatch<column_kernel<4>>(i, depth, a, row_tiles, b, sums, first, half);
     case 2:
-      return dispatch<column_kernel<2>>(i, depth, a, row_tiles, b, sums, first);
+      return dispatch<column_kernel<2>>(i, depth, a, row_tiles, b, sums, first, half);
     default:
-      return dispatch<column_kernel<1>>(i, depth, a, row_tiles, b, sums, first);
+      return dispatch<column_kernel<1>>(i, depth, a, row_tiles, b, sums, first, half);
   }
 }
 
-/// Stores a finished column of tiles: all rows of the target, columns [j0, j0 + one tile). By vectors if all of those are real
-/// and follow each other in memory.
+/// Stores a finished column of tiles: all rows of the target, columns [j0, j0 + one tile), by stretches of columns that follow
+/// each other in memory: one where rows of outputs are long, some where maps are small.
 struct store_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const tile_target<T>* t, index_t j0, const T* sums) {
-    constexpr int lanes = V::template lanes<T>;
+    constexpr int lanes = V::template lanes<T>, width = 2 * lanes;
     const tile_target<T> target = *t;
-    const index_t columns = target.columns - j0 < 2 * lanes ? target.columns - j0 : 2 * lanes;
-    bool whole = columns == 2 * lanes;
-    for (index_t j = 1; target.column != nullptr && j < columns; ++j)
-      whole = whole && target.column[j0 + j] == target.column[j0] + j;
-    for (index_t i = 0; i < target.rows; ++i, sums += 2 * lanes) {
-      T* to = target.data + i * target.row_stride;
-      const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i];
-      if (whole) {
-        to += target.column == nullptr ? j0 : target.column[j0];
-        for (int at = 0; at < 2 * lanes; at += lanes) {
-          vec<T, V> sum;
-          load<V>(sum, sums + at);
-          sum += row_bias;
-          if (target.column_bias != nullptr) {
-            vec<T, V> bias;
-            load<V>(bias, target.column_bias + j0 + at);
-            sum += bias;
-          }
-          if (target.add) {
-            vec<T, V> before;
-            load<V>(before, to + at);
-            sum += before;
-          }
-          if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
-          store<V>(to + at, sum);
-        }
-        continue;
-      }
-      for (index_t j = 0; j < columns; ++j) {
-        T& place = to[target.column == nullptr ? j0 + j : target.column[j0 + j]];
-        T sum = sums[j] + row_bias;
-        if (target.column_bias != nullptr) sum += target.column_bias[j0 + j];
-        if (target.add) sum += place;
-        if (target.relu) sum = sum < T{0} ? T{0} : sum;
-        place = sum;
-      }
+    const index_t columns = target.columns - j0 < width ? target.columns - j0 : index_t{width};
+    index_t from[width], to[width], length[width], stretches = 0;
+    index_t place[width];
+    for (index_t j = 0; j < columns; ++j) place[j] = target.column == nullptr ? j0 + j : target.column[j0 + j];
+    for (index_t j = 0; j < columns; j += length[stretches++]) {
+      from[stretches] = j, to[stretches] = place[j];
+      index_t n = 1;
+      while (n < lanes && j + n < columns && place[j + n] == place[j] + n) ++n;
+      length[stretches] = n;
     }
+    for (index_t i = 0; i < target.rows; ++i, sums += width) {
+      const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i];
+      for (index_t s = 0; s < stretches; ++s)
+        store_stretch<V>(target, sums + from[s], width - from[s], j0 + from[s], length[s], row_bias,
+                         target.data + i * target.row_stride + to[s]);
+    }
+  }
+
+ private:
+  /// At most a vector: `count` of the `left` sums that lie there, which are those of column `j` and on.
+  template <class V, class T>
+  MINICNN_INLINE static void store_stretch(const tile_target<T>& target, const T* sums, index_t left, index_t j, index_t count,
+                                           T row_bias, T* to) {
+    constexpr int lanes = V::template lanes<T>;
+    vec<T, V> sum, other;
+    if (left >= lanes)
+      load<V>(sum, sums);
+    else
+      load_part<V>(sum, sums, count);
+    sum += row_bias;
+    if (target.column_bias != nullptr) {
+      if (count == lanes)
+        load<V>(other, target.column_bias + j);
+      else
+        load_part<V>(other, target.column_bias + j, count);
+      sum += other;
+    }
+    if (count == lanes) {
+      if (target.add) {
+        load<V>(other, to);
+        sum += other;
+      }
+      if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
+      store<V>(to, sum);
+      return;
+    }
+    if (target.add && target.relu) {
+      load_part<V>(other, static_cast<const T*>(to), count);
+      sum += other;
+    }
+    if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
+    T values[lanes];
+    store<V>(values, sum);
+    copy_run<lanes>(to, static_cast<const T*>(values), count, target.add && !target.relu);
   }
 };
 
@@ -242,7 +272,8 @@ void multiply_block(isa i, int rows, const block_product<T>& p, function_ref<T*(
   const index_t width = tile_columns<T>(i), column_sums = p.first && p.last ? 0 : p.row_tiles * rows * width;
   for (index_t j = 0; j < p.column_tiles; ++j) {
     T* const sums = p.sums + j * column_sums;
-    detail::multiply_column(i, rows, p.depth, p.a, p.row_tiles, static_cast<const T*>(panel_of_b(j)), sums, p.first);
+    const bool half = 2 * (p.target.columns - j * width) <= width;
+    detail::multiply_column(i, rows, p.depth, p.a, p.row_tiles, static_cast<const T*>(panel_of_b(j)), sums, p.first, half);
     if (p.last) dispatch<detail::store_kernel>(i, &p.target, j * width, static_cast<const T*>(sums));
   }
 }

@@ -47,8 +47,8 @@ MINICNN_INLINE void multiply_native(index_t steps, const std::uint32_t* a, const
 template <int Rows, int Line = Rows>
 struct narrow_column_kernel {
   template <class V>
-  MINICNN_INLINE static void run(index_t steps, const float* a, index_t panel_size, index_t row_tiles, const float* b, float* sums,
-                                 bool first) {
+  MINICNN_INLINE static void run(index_t steps, const float* a, index_t panel_size, index_t row_tiles, const float* b,
+                                 float* sums, bool first) {
     const auto* const words_b = reinterpret_cast<const std::uint32_t*>(b);
     for (index_t part = 0; part < row_tiles * (Line / Rows); ++part) {
       const index_t i = part / (Line / Rows), row = part % (Line / Rows) * Rows;
@@ -131,7 +131,8 @@ inline void multiply_narrow_block(isa i, int rows, const block_product<float>& p
       std::fill(panel + from * width, panel + to * width, 0.0F);
       detail::multiply_amx_column(p.depth, p.a, p.row_tiles, panel, sums, p.first);
     } else if (native) {
-      detail::multiply_narrow_column(rows, divide_up(p.depth, index_t{2}), p.a, p.depth * rows, p.row_tiles, panel, sums, p.first);
+      detail::multiply_narrow_column(rows, divide_up(p.depth, index_t{2}), p.a, p.depth * rows, p.row_tiles, panel, sums,
+                                     p.first);
     } else {
       detail::multiply_column<float>(i, rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
     }
@@ -149,5 +150,3 @@ void multiply_block(isa i, int rows, bool bf16, const block_product<T>& p, funct
 }
 
 }  // namespace minicnn::inline MINICNN_ABI
-
-#undef MINICNN_NATIVE_BF16

@@ -249,32 +249,13 @@ void dispatch_transform(isa i, int together, const T* from, A... arguments) {
 
 /// A panel of B times the panels of A, `steps` deep (tile.hpp), narrowed or not.
 template <class T>
-void multiply_points(isa i, int together, int rows, index_t steps, const T* a, index_t row_tiles, const T* b, T* sums, bool first) {
+void multiply_points(isa i, int together, int rows, index_t steps, const T* a, index_t row_tiles, const T* b, T* sums,
+                     bool first) {
   if constexpr (std::is_same_v<T, float>) {
     if (together == 2) return minicnn::detail::multiply_narrow_column(rows, steps, a, steps * rows, row_tiles, b, sums, first);
   }
   minicnn::detail::multiply_column<T>(i, rows, steps, a, row_tiles, b, sums, first);
 }
-
-namespace detail {
-
-/// to[i] = (or += if `add`) from[i] for i < count, by vectors and halves of vectors.
-template <int Lanes, class T>
-MINICNN_INLINE void copy_run(T* to, const T* from, index_t count, bool add) {
-  using loose = typename minicnn::detail::vector_type<T, Lanes* static_cast<int>(sizeof(T))>::unaligned;
-  for (; count >= Lanes; count -= Lanes, to += Lanes, from += Lanes) {
-    loose& place = *reinterpret_cast<loose*>(to);
-    const loose& value = *reinterpret_cast<const loose*>(from);
-    place = add ? place + value : value;
-  }
-  if constexpr (Lanes > 2) {
-    if (count > 0) copy_run<Lanes / 2>(to, from, count, add);
-  } else {
-    if (count > 0) *to = add ? *to + *from : *from;
-  }
-}
-
-}  // namespace detail
 
 /// Points to outputs (At m A) for filters [0, filters) of the tiles of one vector: point p of filter f is at
 /// products[p * point_size + f * width]. Bias and ReLU or addition on the way.
@@ -308,7 +289,7 @@ struct output_kernel {
       }
       for (index_t n = 0; n < run_count; ++n)
         for (int o = 0; o < runs[n].rows; ++o)
-          detail::copy_run<lanes>(y + runs[n].target + o * out_width, outputs + o * row + runs[n].from, runs[n].count, add);
+          copy_run<lanes>(y + runs[n].target + o * out_width, outputs + o * row + runs[n].from, runs[n].count, add);
     }
   }
 };

@@ -68,11 +68,11 @@ void transform_filters(const context& run, index_t kernel, index_t filters, inde
     const index_t* const lines = line;
     const index_t width = tile;
     if (kernel == 3)
-      dispatch_transform<filter_kernel, 3>(run.instruction_set, together, first, from.step_stride, count, lines, width, from.turned,
-                                           place, point_size);
+      dispatch_transform<filter_kernel, 3>(run.instruction_set, together, first, from.step_stride, count, lines, width,
+                                           from.turned, place, point_size);
     else
-      dispatch_transform<filter_kernel, 5>(run.instruction_set, together, first, from.step_stride, count, lines, width, from.turned,
-                                           place, point_size);
+      dispatch_transform<filter_kernel, 5>(run.instruction_set, together, first, from.step_stride, count, lines, width,
+                                           from.turned, place, point_size);
   });
 }
 
@@ -144,9 +144,9 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
             const index_t run_count = output_runs(tiles, g, g.filters * map, first, last, runs);
             const T* const from = products + panel * out.panel_size() + f0 * width + half * lanes;
             const auto transform = [&](auto kernel) {
-              dispatch<decltype(kernel)>(i, from, out.point_size(), width, count_f, static_cast<const output_run*>(runs), run_count,
-                                         g.out_width(), bias == nullptr ? bias : bias + group * filters + f0, relu, add,
-                                         target + f0 * map, map);
+              dispatch<decltype(kernel)>(i, from, out.point_size(), width, count_f, static_cast<const output_run*>(runs),
+                                         run_count, g.out_width(), bias == nullptr ? bias : bias + group * filters + f0, relu,
+                                         add, target + f0 * map, map);
             };
             if (tiles.outputs == 4)
               transform(output_kernel<4>{});
