@@ -28,6 +28,7 @@
 #include "minicnn/kernels/elementwise.hpp"
 #include "minicnn/kernels/gemm.hpp"
 #include "minicnn/kernels/gemm_dots.hpp"
+#include "minicnn/kernels/gemm_streamed.hpp"
 #include "minicnn/kernels/isa.hpp"
 #include "minicnn/kernels/lanes.hpp"
 #include "minicnn/kernels/lrn.hpp"

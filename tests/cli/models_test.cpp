@@ -100,7 +100,6 @@ TEST_CASE("one of each family trains on photos, MNIST's files and CIFAR-10's: ch
     CHECK((output(digits, f.head) + "x").starts_with("10x"));
   }
   for (const auto& [model, size] : {std::pair{"vgg11-bn", "64"}, {"spp-net", "180"}, {"nin", "96"}}) {
-    CAPTURE(model);
     const std::string table = train(std::string(model) + " --image-size " + size, "photos");
     CHECK(output(table, "input") == std::string("3x") + size + "x" + size);
   }
@@ -108,7 +107,6 @@ TEST_CASE("one of each family trains on photos, MNIST's files and CIFAR-10's: ch
     folder.write("colours/data_batch_" + std::to_string(i) + ".bin",
                  picture_files::cifar10_records({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
   for (const auto& [model, head] : {std::pair{"lenet5", "output"}, {"resnet20", "fc"}, {"nin-cifar", "cccp6"}}) {
-    CAPTURE(model);
     const std::string table = train(model, "colours");
     CHECK(output(table, "input") == "3x32x32");
     CHECK((output(table, head) + "x").starts_with("10x"));

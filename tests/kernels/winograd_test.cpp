@@ -168,7 +168,9 @@ TEST_CASE("in bf16 the points are rounded: errors below 2 % of the values, whate
       {2, square(96, 14, 64, 5, 2)}, {2, square(256, 8, 64, 3, 1)}, {3, square(37, 13, 33, 3, 1)},  {2, square(301, 4, 20, 3, 1)},
       {2, square(601, 4, 20, 3, 1)}, {71, square(17, 11, 9, 3, 1)}, {2, square(24, 9, 12, 5, 2, 2)}};
   for (int number = 0; number < 12; ++number) cases.emplace_back(1 + s.below(4), varied(s));
-  for (const auto& [batch, g] : cases) {
+  for (const auto& one : cases) {
+    const index_t batch = one.first;
+    const conv_geometry& g = one.second;
     INFO("batch ", batch, ", ", g.channels, "x", g.height, "x", g.width, " -> ", g.filters, ", kernel ", g.kernel_h);
     convolution<float> c(batch, g);
     const auto x = naive::widened(c.x), w = naive::widened(c.w), dy = naive::widened(c.dy);
