@@ -77,7 +77,9 @@ int bench_command(const bench_options& o) {
 
   std::vector<double> times;
   if (o.mode == "infer") {
-    if (o.fold) net = fold_batch_norm(net);
+    // Folding has both sets of weights in memory for a moment; networks with nothing to fold are spared that.
+    const std::vector<bool> foldable = minicnn::detail::foldable_nodes(net);
+    if (o.fold && std::find(foldable.begin(), foldable.end(), true) != foldable.end()) net = fold_batch_norm(net);
     minicnn::workspace<float> space(net.threads());
     space.bf16(o.precision == "bf16");
     times = measure(o.steps, [&] { net.predict(images, space); });
