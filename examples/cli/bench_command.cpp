@@ -77,9 +77,9 @@ int bench_command(const bench_options& o) {
 
   std::vector<double> times;
   if (o.mode == "infer") {
-    // Folding has both sets of weights in memory for a moment; networks with nothing to fold are spared that.
-    const std::vector<bool> foldable = minicnn::detail::foldable_nodes(net);
-    if (o.fold && std::find(foldable.begin(), foldable.end(), true) != foldable.end()) net = fold_batch_norm(net);
+    // Folding has both sets of weights in memory for a moment; networks without norms are spared that.
+    const auto is_norm = [](const auto& node) { return node.operation && node.operation->kind() == "batch_norm"; };
+    if (o.fold && std::any_of(net.nodes().begin(), net.nodes().end(), is_norm)) net = fold_batch_norm(net);
     minicnn::workspace<float> space(net.threads());
     space.bf16(o.precision == "bf16");
     times = measure(o.steps, [&] { net.predict(images, space); });

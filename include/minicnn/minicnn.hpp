@@ -32,6 +32,7 @@
 #include "minicnn/kernels/isa.hpp"
 #include "minicnn/kernels/lanes.hpp"
 #include "minicnn/kernels/lrn.hpp"
+#include "minicnn/kernels/matrix.hpp"
 #include "minicnn/kernels/max_pool.hpp"
 #include "minicnn/kernels/narrow.hpp"
 #include "minicnn/kernels/pack.hpp"

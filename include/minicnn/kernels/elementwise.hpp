@@ -143,22 +143,13 @@ struct identity_formula {
   }
 };
 
-template <class T>
+template <class T, bool Relu>
 struct sum_formula {
   static constexpr int operands = 2;
   template <class V>
   MINICNN_INLINE void operator()(vec<T, V>& y, const vec<T, V>& a, const vec<T, V>& b) const {
     y = a + b;
-  }
-};
-
-template <class T>
-struct sum_relu_formula {
-  static constexpr int operands = 2;
-  template <class V>
-  MINICNN_INLINE void operator()(vec<T, V>& y, const vec<T, V>& a, const vec<T, V>& b) const {
-    y = a + b;
-    y = y < T{0} ? vec<T, V>{} : y;
+    if constexpr (Relu) y = y < T{0} ? vec<T, V>{} : y;
   }
 };
 
@@ -200,9 +191,9 @@ void relu_backward(const context& run, const T* y, const T* dy, T* dx, index_t c
 template <class T>
 void add_elements(const context& run, const T* a, const T* b, bool relu, T* y, index_t count) {
   if (relu)
-    transform_elements(run, detail::sum_relu_formula<T>{}, a, b, y, count);
+    transform_elements(run, detail::sum_formula<T, true>{}, a, b, y, count);
   else
-    transform_elements(run, detail::sum_formula<T>{}, a, b, y, count);
+    transform_elements(run, detail::sum_formula<T, false>{}, a, b, y, count);
 }
 
 /// y = (or += if `add`) factor * x.

@@ -6,39 +6,12 @@
 #include "minicnn/core/arena.hpp"
 #include "minicnn/kernels/gemm_dots.hpp"
 #include "minicnn/kernels/gemm_streamed.hpp"
+#include "minicnn/kernels/matrix.hpp"
 #include "minicnn/kernels/pack.hpp"
 #include "minicnn/kernels/tile.hpp"
 #include "minicnn/kernels/tile_bf16.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
-
-/// Strided matrix operand: element (i, j) is `data[i * row_stride + j * column_stride]`; at least one stride is 1.
-template <class T>
-struct matrix {
-  const T* data;
-  index_t rows, columns, row_stride, column_stride;
-};
-
-/// A row-major matrix whose rows follow each other without gaps.
-template <class T>
-matrix<T> row_major(const T* data, index_t rows, index_t columns) {
-  return {data, rows, columns, columns, 1};
-}
-
-template <class T>
-matrix<T> transposed(matrix<T> m) {
-  return {m.data, m.columns, m.rows, m.column_stride, m.row_stride};
-}
-
-/// What happens to a finished sum s of row i, column j: s += row_bias[i], s += column_bias[j], s += C(i,j) if `add`,
-/// s = max(s, 0) if `relu` (NaN stays), in this order; then C(i,j) = s. A null bias is none.
-template <class T>
-struct epilogue {
-  const T* row_bias = nullptr;
-  const T* column_bias = nullptr;
-  bool relu = false;
-  bool add = false;
-};
 
 namespace detail {
 
@@ -95,14 +68,7 @@ void gemm_dots(const context& run, const matrix<T>& a, const matrix<T>& b, T* c,
       for (index_t k0 = 0; k0 < k; k0 += dot_depth) add_chunk(dots_kernel<4, 4>{}, 0, columns, k0);
     }
     for (index_t i = 0; i < m; ++i)
-      for (index_t j = 0; j < columns; ++j) {
-        T& to = c[i * ldc + j0 + j];
-        T sum = sums[j * m + i];
-        if (finish.row_bias != nullptr) sum += finish.row_bias[i];
-        if (finish.column_bias != nullptr) sum += finish.column_bias[j0 + j];
-        if (finish.add) sum += to;
-        to = finish.relu && sum < T{0} ? T{0} : sum;
-      }
+      for (index_t j = 0; j < columns; ++j) finish.store(sums[j * m + i], i, j0 + j, c[i * ldc + j0 + j]);
   });
 }
 
@@ -127,8 +93,7 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
     return detail::gemm_dots(run, a, b, c, ldc, finish, block, room.bytes());
   if (!run.bf16 && m <= detail::most_streamed_rows && n >= 2 * m && k >= 64 && k <= detail::most_streamed_depth &&
       b.row_stride == 1)
-    return detail::gemm_streamed<T>(run, {a.data, a.row_stride, a.column_stride, m, k}, b.data, b.column_stride, n, c, ldc,
-                                    finish, limits::depth, streamed);
+    return detail::gemm_streamed<T>(run, a, b, c, ldc, finish, limits::depth, streamed);
 
   const int tile = choose_tile_rows<T>(run, m);
   const index_t width = tile_columns<T>(i);

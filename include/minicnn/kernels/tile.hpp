@@ -8,6 +8,8 @@
 /// tile takes the same path, but for a last panel of B that fits one vector; only the final store knows exactly how many rows and
 /// columns are real.
 
+#include <type_traits>
+
 #include "minicnn/kernels/context.hpp"
 #include "minicnn/kernels/lanes.hpp"
 
@@ -48,14 +50,17 @@ inline constexpr index_t overshoot = 64 / static_cast<index_t>(sizeof(T));
 inline index_t round_up(index_t count, index_t unit) { return (count + unit - 1) / unit * unit; }
 inline index_t divide_up(index_t count, index_t unit) { return (count + unit - 1) / unit; }
 
+/// Heights that tiles come in, and whether an instruction set has registers for one.
+inline constexpr int tile_heights[] = {14, 12, 10, 8, 6, 4, 2, 1};
+inline bool has_tile(isa i, int height) { return i == isa::avx512 || height <= tile_rows_limit<simd<32>>; }
+
 /// The tile height that wastes least on `rows` rows. A step of k costs a tile `height` row updates and a fixed part
 /// (loads of B, loop) of about one, which favours tall tiles.
 inline int choose_tile_rows(isa i, index_t rows) {
-  constexpr int heights[] = {14, 12, 10, 8, 6, 4, 2, 1};
   int best = 1;
   index_t best_cost = 0;
-  for (int height : heights) {
-    if (i != isa::avx512 && height > 6) continue;
+  for (int height : tile_heights) {
+    if (!has_tile(i, height)) continue;
     const index_t cost = divide_up(rows, height) * (height + 1);
     if (best_cost == 0 || cost < best_cost) {
       best_cost = cost;
@@ -121,9 +126,18 @@ struct block_product {
 
 namespace detail {
 
-/// sums = (or += unless `first`) the product of a panel of A and the first `Vectors` (1 or 2) vectors of a panel of B.
-template <class V, int Rows, int Vectors, class T>
-MINICNN_INLINE void multiply_tile(index_t depth, const T* a, const T* b, T* sums, bool first) {
+/// A packed panel of A: the rows of a step follow each other.
+template <int Rows, class T>
+struct packed_rows {
+  const T* at;
+  MINICNN_INLINE T operator[](int i) const { return at[i]; }
+  MINICNN_INLINE void next() { at += Rows; }
+};
+
+/// sums = (or += unless `first`) the product of rows of A (`packed_rows` or alike) and the first `Vectors` (1 or 2) vectors of a
+/// panel of B.
+template <class V, int Rows, int Vectors, class A, class T>
+MINICNN_INLINE void multiply_tile(index_t depth, A a, const T* b, T* sums, bool first) {
   constexpr int lanes = V::template lanes<T>;
   vec<T, V> sum[Rows][Vectors];
   MINICNN_UNROLL
@@ -140,7 +154,7 @@ MINICNN_INLINE void multiply_tile(index_t depth, const T* a, const T* b, T* sums
       MINICNN_UNROLL
       for (int v = 0; v < Vectors; ++v) sum[i][v] += a[i] * x[v];
     }
-    a += Rows;
+    a.next();
     b += 2 * lanes;
   }
   MINICNN_UNROLL
@@ -164,39 +178,44 @@ template <int Rows>
 struct column_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first, bool half) {
-    if constexpr (Rows <= tile_rows_limit<V>) {
-      constexpr index_t tile_size = Rows * 2 * V::template lanes<T>;
-      if (half)
-        for (index_t i = 0; i < row_tiles; ++i)
-          multiply_tile<V, Rows, 1>(depth, a + i * depth * Rows, b, sums + i * tile_size, first);
-      else
-        for (index_t i = 0; i < row_tiles; ++i)
-          multiply_tile<V, Rows, 2>(depth, a + i * depth * Rows, b, sums + i * tile_size, first);
-    }
+    if constexpr (Rows <= tile_rows_limit<V>)
+      for (index_t i = 0; i < row_tiles; ++i, a += depth * Rows, sums += Rows * 2 * V::template lanes<T>) {
+        if (half)
+          multiply_tile<V, Rows, 1>(depth, packed_rows<Rows, T>{a}, b, sums, first);
+        else
+          multiply_tile<V, Rows, 2>(depth, packed_rows<Rows, T>{a}, b, sums, first);
+      }
   }
 };
+
+/// Calls `f(std::integral_constant<int, rows>)` for a height of `tile_heights`.
+template <class F>
+void with_tile_rows(int rows, const F& f) {
+  switch (rows) {
+    case 14:
+      return f(std::integral_constant<int, 14>{});
+    case 12:
+      return f(std::integral_constant<int, 12>{});
+    case 10:
+      return f(std::integral_constant<int, 10>{});
+    case 8:
+      return f(std::integral_constant<int, 8>{});
+    case 6:
+      return f(std::integral_constant<int, 6>{});
+    case 4:
+      return f(std::integral_constant<int, 4>{});
+    case 2:
+      return f(std::integral_constant<int, 2>{});
+    default:
+      return f(std::integral_constant<int, 1>{});
+  }
+}
 
 template <class T>
 void multiply_column(isa i, int rows, index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first,
                      bool half = false) {
-  switch (rows) {
-    case 14:
-      return dispatch<column_kernel<14>>(i, depth, a, row_tiles, b, sums, first, half);
-    case 12:
-      return dispatch<column_kernel<12>>(i, depth, a, row_tiles, b, sums, first, half);
-    case 10:
-      return dispatch<column_kernel<10>>(i, depth, a, row_tiles, b, sums, first, half);
-    case 8:
-      return dispatch<column_kernel<8>>(i, depth, a, row_tiles, b, sums, first, half);
-    case 6:
-      return dispatch<column_kernel<6>>(i, depth, a, row_tiles, b, sums, first, half);
-    case 4:
-      return dispatch<column_kernel<4>>(i, depth, a, row_tiles, b, sums, first, half);
-    case 2:
-      return dispatch<column_kernel<2>>(i, depth, a, row_tiles, b, sums, first, half);
-    default:
-      return dispatch<column_kernel<1>>(i, depth, a, row_tiles, b, sums, first, half);
-  }
+  with_tile_rows(
+      rows, [&](auto height) { dispatch<column_kernel<decltype(height)::value>>(i, depth, a, row_tiles, b, sums, first, half); });
 }
 
 /// Stores a finished column of tiles: all rows of the target, columns [j0, j0 + one tile), by stretches of columns that follow
@@ -207,11 +226,10 @@ struct store_kernel {
     constexpr int lanes = V::template lanes<T>, width = 2 * lanes;
     const tile_target<T> target = *t;
     const index_t columns = target.columns - j0 < width ? target.columns - j0 : index_t{width};
-    index_t from[width], to[width], length[width], stretches = 0;
-    index_t place[width];
+    index_t place[width], from[width], length[width], stretches = 0;
     for (index_t j = 0; j < columns; ++j) place[j] = target.column == nullptr ? j0 + j : target.column[j0 + j];
     for (index_t j = 0; j < columns; j += length[stretches++]) {
-      from[stretches] = j, to[stretches] = place[j];
+      from[stretches] = j;
       index_t n = 1;
       while (n < lanes && j + n < columns && place[j + n] == place[j] + n) ++n;
       length[stretches] = n;
@@ -220,7 +238,7 @@ struct store_kernel {
       const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i];
       for (index_t s = 0; s < stretches; ++s)
         store_stretch<V>(target, sums + from[s], width - from[s], j0 + from[s], length[s], row_bias,
-                         target.data + i * target.row_stride + to[s]);
+                         target.data + i * target.row_stride + place[from[s]]);
     }
   }
 

@@ -63,26 +63,8 @@ struct narrow_column_kernel {
 inline void multiply_narrow_column(int rows, index_t steps, const float* a, index_t panel_size, index_t row_tiles, const float* b,
                                    float* sums, bool first) {
   const auto run = [&](auto kernel) { run_avx512<decltype(kernel)>(steps, a, panel_size, row_tiles, b, sums, first); };
-  switch (rows) {
-    case amx_rows:
-      return run(narrow_column_kernel<8, amx_rows>{});
-    case 14:
-      return run(narrow_column_kernel<14>{});
-    case 12:
-      return run(narrow_column_kernel<12>{});
-    case 10:
-      return run(narrow_column_kernel<10>{});
-    case 8:
-      return run(narrow_column_kernel<8>{});
-    case 6:
-      return run(narrow_column_kernel<6>{});
-    case 4:
-      return run(narrow_column_kernel<4>{});
-    case 2:
-      return run(narrow_column_kernel<2>{});
-    default:
-      return run(narrow_column_kernel<1>{});
-  }
+  if (rows == amx_rows) return run(narrow_column_kernel<8, amx_rows>{});
+  with_tile_rows(rows, [&](auto height) { run(narrow_column_kernel<decltype(height)::value>{}); });
 }
 
 #else
