@@ -69,12 +69,12 @@ inline bool pays(index_t batch, const conv_geometry& g) {
   return channels >= 16 && filters >= 16 && here < direct;
 }
 
-/// Tiles of a chunk: transformed patches and products of about 24 MB, so that both stay near the cores, and enough tiles that
-/// the transformed weights are not read too often. Depends on the shape alone.
+/// Tiles of a chunk: transformed patches and products of about 12 MB, so that they and the filters stay in a cache of 32 MB, and
+/// enough tiles that the transformed weights are not read too often. Depends on the shape alone.
 template <class T>
 index_t chunk_tiles(index_t channels, index_t filters, index_t most) {
   const index_t bytes = points * (channels + filters) * static_cast<index_t>(sizeof(T));
-  return std::clamp((index_t{24} << 20) / bytes / most_tile_columns<T> * most_tile_columns<T>, index_t{64}, most);
+  return std::clamp((index_t{12} << 20) / bytes / most_tile_columns<T> * most_tile_columns<T>, index_t{64}, most);
 }
 
 /// Where tiles lie: offsets[t] in the copied planes for t in [first, first + count), numbered image by image, row by row. The
