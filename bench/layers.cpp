@@ -1,6 +1,6 @@
-// Where a training step's time goes: every layer of an AlexNet, forward and backward.
+// Where the time of a training step or of a prediction goes: every layer of an AlexNet, forward and backward.
 //
-//   bench_layers [alexnet|alexnet-bn] [BATCH] [IMAGE_SIZE] [fp32|bf16]      default: alexnet 64 227 fp32
+//   bench_layers [alexnet|alexnet-bn] [BATCH] [IMAGE_SIZE] [fp32|bf16] [train|predict]      default: alexnet 64 227 fp32 train
 
 #include <chrono>
 #include <cstdio>
@@ -36,6 +36,7 @@ class timed_op final : public op<float> {
     time_->multiply_adds = static_cast<double>(p.multiply_adds);
     return p;
   }
+  void prepare(const frame<float>& f) const override { op_->prepare(f); }
   void forward(const frame<float>& f) const override {
     const double start = now();
     op_->forward(f);
@@ -75,11 +76,15 @@ network<float> timed(const network<float>& source, std::vector<std::shared_ptr<l
 int main(int argc, char** argv) {
   const std::string model = argc > 1 ? argv[1] : "alexnet";
   const int batch = argc > 2 ? std::atoi(argv[2]) : 64, size = argc > 3 ? std::atoi(argv[3]) : 227;
-  constexpr int steps = 5;
+  const int steps = batch < 16 ? 50 : 5;
   std::vector<std::shared_ptr<layer_time>> times;
   network<float> net =
       timed(model == "alexnet-bn" ? alexnet_bn<float>({.image_size = size}) : alexnet<float>({.image_size = size}), times);
-  net.bf16(argc > 4 && std::string(argv[4]) == "bf16");
+  const bool bf16 = argc > 4 && std::string(argv[4]) == "bf16", training = argc < 6 || std::string(argv[5]) == "train";
+  net.bf16(bf16);
+  workspace<float> space(net.threads());
+  space.bf16(bf16);
+  space.fixed_weights(true);
   sgd<float> optimizer(net, {.learning_rate = 1e-4, .momentum = 0.9});
   const softmax_cross_entropy<float> loss;
   tensor<float> images({batch, 3, size, size});
@@ -92,11 +97,15 @@ int main(int argc, char** argv) {
     if (step == 0)  // the first step plans memory and meets it for the first time
       for (const auto& t : times) t->forward = t->backward = 0;
     const double start = now();
-    net.forward(images);
-    loss(net, labels);
-    net.backward();
+    if (training) {
+      net.forward(images);
+      loss(net, labels);
+      net.backward();
+    } else {
+      net.predict(images, space);
+    }
     const double before = now();
-    optimizer.step();
+    if (training) optimizer.step();
     if (step >= 0) step_time += now() - start, optimizer_time += now() - before;
   }
   std::printf("%s, batch %d, %d px, %d threads, %s: %.1f images/s, %.1f ms a step, %.1f of them SGD\n", model.c_str(), batch,

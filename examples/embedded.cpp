@@ -1,4 +1,4 @@
-// A trained network inside another program: fifteen lines. The weights are those that examples/quickstart.cpp saves.
+// A trained network inside another program: sixteen lines. The weights are those that examples/quickstart.cpp saves.
 #include <minicnn/alexnet.hpp>
 #include <minicnn/data/image.hpp>
 #include <minicnn/data/transform.hpp>
@@ -13,6 +13,7 @@ int main(int argc, char** argv) try {
   const image_transform look{.size = 96, .normalize = {.mean = {124, 116, 104}, .deviation = {58, 57, 57}}};
   image_workspace pictures;
   workspace<float> space;  // one a thread, if several threads predict
+  space.fixed_weights(true);
   tensor<float> input({1, 3, look.size, look.size});
   for (int i = 2; i < argc; ++i) {
     apply(load_image(argv[i]), look, random_key(), /*training=*/false, input.data(), pictures);

@@ -82,6 +82,7 @@ int bench_command(const bench_options& o) {
     if (o.fold && std::any_of(net.nodes().begin(), net.nodes().end(), is_norm)) net = fold_batch_norm(net);
     minicnn::workspace<float> space(net.threads());
     space.bf16(o.precision == "bf16");
+    space.fixed_weights(true);
     times = measure(o.steps, [&] { net.predict(images, space); });
   } else {
     const minicnn::softmax_cross_entropy<float> loss;

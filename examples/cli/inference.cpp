@@ -100,6 +100,7 @@ predictor::predictor(const loaded_model& model, const std::string& tta, int batc
   if (keep_size && tta == "ten-crop") throw usage_error("--keep-size: goes with --tta none or flip, not with ten-crop");
   // Whether Winograd pays depends on the batch; a picture's answer is not to depend on its company.
   space_.winograd(false);
+  space_.fixed_weights(true);
 }
 
 /// Writes all views of one picture. Returns why it cannot be used, or nothing.

@@ -19,7 +19,7 @@ using minicnn::option_error;
 namespace {
 
 minicnn::initializer initializer_of(const std::string& text) {
-  if (text == "he" || text == "paper") return minicnn::initializer::he();
+  if (text == "he" || text == "paper" || text == "caffe") return minicnn::initializer::he();
   if (text == "glorot") return minicnn::initializer::glorot();
   if (text == "lecun") return minicnn::initializer::lecun();
   const std::string cut = "truncated-normal:";
@@ -30,7 +30,7 @@ minicnn::initializer initializer_of(const std::string& text) {
     const auto [stop, reason] = std::from_chars(first, last, deviation);
     if (reason == std::errc() && stop == last && deviation > 0) return minicnn::initializer::truncated_normal(deviation);
   }
-  fail<option_error>("--init ", text, ": wanted he, glorot, lecun, paper or truncated-normal:DEVIATION");
+  fail<option_error>("--init ", text, ": wanted he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION");
 }
 
 using network = minicnn::network<float>;
@@ -46,7 +46,7 @@ Options options_of(const model_options& o, const minicnn::network_options& how) 
   made.network = how;
   if constexpr (requires { made.dropout; }) made.dropout = o.dropout;
   if constexpr (requires { made.dense_init; })
-    if (o.init != "he" && o.init != "paper") made.dense_init = made.init;
+    if (o.init != "he" && o.init != "paper" && o.init != "caffe") made.dense_init = made.init;
   if constexpr (requires { made.aux; }) made.aux = o.aux, made.transform_input = o.transform_input;
   return made;
 }
@@ -61,6 +61,8 @@ network alexnet_model(const model_options& o, const minicnn::network_options& ho
   if (o.init == "paper") {
     made = minicnn::paper_initialization(made);
     made.dense_init = made.init;
+  } else if (o.init == "caffe") {
+    made = minicnn::caffe_initialization(made);
   }
   return make(made);
 }

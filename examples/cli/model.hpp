@@ -15,7 +15,7 @@ struct model_options {
   int channels = 0;          ///< 0: the model's own
   int image_size = 0;        ///< pixels a side; 0: the model's own
   double dropout = -1;       ///< below 0: the model's own
-  std::string init = "he";   ///< he, glorot, lecun, paper (AlexNets: the 2012 paper's; others: he) or truncated-normal:DEVIATION
+  std::string init = "he";   ///< he, glorot, lecun, paper, caffe (AlexNets: the 2012 paper's, Caffe's; others: he) or truncated-normal:DEVIATION
   double dense_bias = 0.0;   ///< first value of the biases of hidden dense layers
   double logits_bias = 0.0;  ///< first value of the last layer's biases
   bool padded = false;       ///< alexnet-bn: padded conv1 and pools

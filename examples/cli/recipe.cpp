@@ -38,10 +38,11 @@ recipe article() {
 }
 
 /// Section 5 of the paper: batch 128, momentum 0.9, weight decay 0.0005, rate 0.01 divided by ten when it stalls, 224 px
-/// crops (227 here) of 256 px pictures and their mirror images, mean subtracted.
+/// crops (227 here) of 256 px pictures and their mirror images, mean subtracted. First values are Caffe's: the paper's diverge
+/// with two classes (alexnet.hpp).
 recipe classic() {
   recipe r;
-  r.model = {.name = "alexnet", .image_size = 227, .dropout = 0.5, .init = "paper"};
+  r.model = {.name = "alexnet", .image_size = 227, .dropout = 0.5, .init = "caffe"};
   r.picture = {.resize = "crop", .crop_fraction = 227.0 / 256.0, .normalize = "mean"};
   r.epochs = 30;
   r.batch_size = 128;

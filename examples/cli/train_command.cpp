@@ -98,7 +98,8 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best 5, else 0)");
   command.add_option(
       "--init", o.init,
-      "he, glorot, lecun, paper or truncated-normal:DEVIATION (default: article truncated-normal:0.1, classic paper, best he)");
+      "he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION (default: article truncated-normal:0.1, classic caffe, "
+      "best he)");
   command.add_option("--seed", o.seed, "of first weights, split, order, augmentation and dropout (default: 0)")
       ->check(whole_number());
   command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)");

@@ -37,6 +37,7 @@ struct alexnet_options {
   double dropout = 0.5;                                   ///< rate before or after the hidden dense layers
   initializer init = initializer::he();                   ///< of the convolutions' weights
   std::optional<initializer> dense_init = std::nullopt;   ///< of dense weights; unset: `init`, in alexnet_bn smaller ones
+  std::optional<initializer> logits_init = std::nullopt;  ///< of the last layer's weights; unset: as the other dense weights
   double dense_bias = 0.0;                                ///< first value of the hidden dense layers' biases
   double logits_bias = 0.0;                               ///< first value of the last layer's biases
   double even_conv_bias = 0.0;  ///< first value of the biases of conv2, conv4 and conv5 (2012: 1); not of alexnet_torchvision
@@ -54,6 +55,16 @@ struct alexnet_options {
 inline alexnet_options paper_initialization(alexnet_options o = {}) {
   o.init = initializer::normal(0.01);
   o.dense_bias = o.even_conv_bias = 1.0;
+  return o;
+}
+
+/// First values of Caffe's AlexNet (its bvlc_alexnet): the paper's with N(0, 0.005) in the hidden dense layers and biases of 0.1
+/// for 1. With the paper's and two classes, the last layer's input is so long (its square about 10,000) that the paper's rate of
+/// 0.01 throws the first steps far off: losses of 10 and more, then units that never answer again.
+inline alexnet_options caffe_initialization(alexnet_options o = {}) {
+  o.init = o.logits_init.emplace(initializer::normal(0.01));
+  o.dense_init = initializer::normal(0.005);
+  o.dense_bias = o.even_conv_bias = 0.1;
   return o;
 }
 
@@ -75,8 +86,10 @@ MINICNN_COLD network<T> alexnet(const alexnet_options& o = {}) {
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   for (int i = 0; i < 2; ++i)
     x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout);
-  return network<T>(std::move(g), {dense(x, o.classes, {.init = dense_init, .bias_init = o.logits_bias, .name = "logits_eval"})},
-                    o.network);
+  return network<T>(
+      std::move(g),
+      {dense(x, o.classes, {.init = o.logits_init.value_or(dense_init), .bias_init = o.logits_bias, .name = "logits_eval"})},
+      o.network);
 }
 
 /// The paper's network: conv2, conv4 and conv5 see half of the maps each (two GPUs then, `groups = 2` here), responses are
@@ -98,8 +111,10 @@ MINICNN_COLD network<T> alexnet_2012(const alexnet_options& o = {}) {
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   for (int i = 0; i < 2; ++i)
     x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout);
-  return network<T>(std::move(g), {dense(x, o.classes, {.init = dense_init, .bias_init = o.logits_bias, .name = "logits_eval"})},
-                    o.network);
+  return network<T>(
+      std::move(g),
+      {dense(x, o.classes, {.init = o.logits_init.value_or(dense_init), .bias_init = o.logits_bias, .name = "logits_eval"})},
+      o.network);
 }
 
 /// torchvision's `alexnet`: 64-192-384-256-256 filters (Krizhevsky, "One weird trick for parallelizing convolutional neural
@@ -116,8 +131,10 @@ MINICNN_COLD network<T> alexnet_torchvision(const alexnet_options& o = {.image_s
   x = flatten(adaptive_avg_pool(max_pool(x, {.kernel = 3, .stride = 2}), {.output = 6}));
   for (int i = 0; i < 2; ++i)
     x = relu(dense(dropout(x, o.dropout), o.dense_units, {.init = dense_init, .bias_init = o.dense_bias}));
-  return network<T>(std::move(g), {dense(x, o.classes, {.init = dense_init, .bias_init = o.logits_bias, .name = "logits_eval"})},
-                    o.network);
+  return network<T>(
+      std::move(g),
+      {dense(x, o.classes, {.init = o.logits_init.value_or(dense_init), .bias_init = o.logits_bias, .name = "logits_eval"})},
+      o.network);
 }
 
 namespace detail {
@@ -149,7 +166,7 @@ MINICNN_COLD network<T> alexnet_bn(const alexnet_options& o = {}) {
   // Small dense weights, as in Caffe's AlexNet: with He's, 4096 activations of size 1 make a rate that suits the convolutions
   // a hundred times too high for the last layer.
   const initializer hidden = o.dense_init.value_or(initializer::normal(0.005));
-  const initializer last = o.dense_init.value_or(initializer::normal(0.01));
+  const initializer last = o.logits_init.value_or(o.dense_init.value_or(initializer::normal(0.01)));
   for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = hidden, .bias_init = o.dense_bias})), o.dropout);
   return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
                     o.network);
@@ -163,7 +180,7 @@ MINICNN_COLD network<T> alexnet_small(const alexnet_options& o = {.image_size = 
   graph<T> g;
   auto x = detail::alexnet_bn_body(g.input({o.channels, o.image_size, o.image_size}), o, true);
   x = dropout(flatten(adaptive_avg_pool(x, {.output = 1})), o.dropout);
-  const initializer last = o.dense_init.value_or(initializer::normal(0.01));
+  const initializer last = o.logits_init.value_or(o.dense_init.value_or(initializer::normal(0.01)));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
                     o.network);
 }

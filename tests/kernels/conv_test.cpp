@@ -40,6 +40,14 @@ struct convolution {
     std::vector<T> y(dy.size(), static_cast<T>(NAN));
     minicnn::conv_forward<T>({threads, i}, batch, g, x.data(), w.data(), with_bias ? bias.data() : nullptr, relu, y.data(), work);
     CHECK(memory.intact());
+
+    std::vector<T> prepared(static_cast<std::size_t>(minicnn::conv_prepared_bytes<T>(g)) / sizeof(T));
+    minicnn::conv_prepare<T>({threads, i}, g, w.data(), prepared.data());
+    std::vector<T> again(dy.size(), static_cast<T>(NAN));
+    work = memory.get();
+    minicnn::conv_forward<T>({threads, i}, batch, g, x.data(), nullptr, with_bias ? bias.data() : nullptr, relu, again.data(),
+                             work, prepared.data());
+    CHECK(again == y);  // weights packed beforehand are the same weights
     return y;
   }
 

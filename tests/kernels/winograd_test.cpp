@@ -39,6 +39,14 @@ struct convolution {
     minicnn::winograd_forward<T>({threads, i, bf16}, batch, g, x.data(), w.data(), with_bias ? bias.data() : nullptr, relu,
                                  y.data(), work);
     CHECK(memory.intact());
+
+    std::vector<T> prepared(static_cast<std::size_t>(minicnn::winograd_prepared_bytes<T>(g)) / sizeof(T));
+    minicnn::winograd_prepare<T>({threads, i, bf16}, g, w.data(), prepared.data());
+    std::vector<T> again(dy.size(), static_cast<T>(NAN));
+    work = memory.get();
+    minicnn::winograd_forward<T>({threads, i, bf16}, batch, g, x.data(), nullptr, with_bias ? bias.data() : nullptr, relu,
+                                 again.data(), work, prepared.data());
+    CHECK(again == y);  // filters transformed beforehand are the same filters
     return y;
   }
 
@@ -218,6 +226,8 @@ TEST_CASE("what Winograd serves, and where it pays") {
   CHECK_FALSE(serves(strided));
   CHECK(pays(64, square(96, 27, 256, 5, 2)));
   CHECK(pays(64, square(384, 13, 384, 3, 1)));
-  CHECK_FALSE(pays(1, square(384, 13, 384, 3, 1)));  // transforming the filters would cost more than it saves
+  CHECK_FALSE(pays(1, square(384, 13, 384, 3, 1)));       // transforming the filters would cost more than it saves
+  CHECK(pays(1, square(384, 13, 384, 3, 1), true));       // unless that has been done
+  CHECK_FALSE(pays(1, square(512, 7, 512, 3, 1), true));  // four tiles do not pay for reading four times as many weights
   CHECK_FALSE(pays(64, square(3, 27, 256, 5, 2)));
 }

@@ -92,7 +92,7 @@ TEST_CASE("the 2012 network normalises before it pools, the others after") {
   CHECK(order(alexnet_2012<float>()) == "norm1 pool1 ");
 }
 
-TEST_CASE("first values: He's by default, the paper's on request (F30)") {
+TEST_CASE("first values: He's by default, the paper's or Caffe's on request (F30)") {
   const auto deviation = [](view<const float> w) {
     double sum = 0, squares = 0;
     for (const float x : w) sum += x, squares += static_cast<double>(x) * x;
@@ -112,6 +112,13 @@ TEST_CASE("first values: He's by default, the paper's on request (F30)") {
   CHECK(paper.parameter("conv4.bias")[0] == 1);
   CHECK(paper.parameter("fc2.bias")[0] == 1);
   CHECK(paper.parameter("logits_eval.bias")[0] == 0);
+  const auto caffe = alexnet<float>(caffe_initialization());
+  CHECK(deviation(caffe.parameter("conv5.weight")) == doctest::Approx(0.01).epsilon(0.02));
+  CHECK(deviation(caffe.parameter("fc2.weight")) == doctest::Approx(0.005).epsilon(0.02));
+  CHECK(deviation(caffe.parameter("logits_eval.weight")) == doctest::Approx(0.01).epsilon(0.05));
+  CHECK(caffe.parameter("conv2.bias")[0] == doctest::Approx(0.1));
+  CHECK(caffe.parameter("conv3.bias")[0] == 0);
+  CHECK(caffe.parameter("fc1.bias")[0] == doctest::Approx(0.1));
 }
 
 TEST_CASE("too small an image names the node that no longer fits") {

@@ -40,6 +40,7 @@ class execution {
     bool training = false;
     context ctx;
     std::vector<int> wanted;
+    bool fixed_weights = false;  ///< parameters are as they are now until the next plan
   };
 
   /// Plans for batches of up to `r.input[0]`. Throws shape_error naming the node if the input does not fit the parameters.
@@ -50,6 +51,8 @@ class execution {
     place_memory();
     build_frames(state);
     bind(request_.input[0]);
+    for (std::size_t i = 0; i < count_; ++i)
+      if (frames_[i].prepared != nullptr) topology_->nodes[i].operation->prepare(frames_[i]);
   }
 
   const request& planned() const { return request_; }
@@ -137,7 +140,7 @@ class execution {
           gradient = gradient || needs_gradient_[index(j)];
         }
         // A frozen node runs in evaluation mode, but gradients may pass through it, so it is planned like the others.
-        const plan_request asked{shapes, request_.training, request_.ctx};
+        const plan_request asked{shapes, request_.training, request_.ctx, request_.fixed_weights};
         plans_[i] = graph<T>::plan_named(nodes[i].name, *nodes[i].operation, asked);
         gradient = check_parameters(state, static_cast<int>(i)) || gradient;
       }
@@ -204,7 +207,7 @@ class execution {
   MINICNN_COLD void place_memory() {
     const int end = 2 * static_cast<int>(count_);
     const auto& nodes = topology_->nodes;
-    buffers_.assign(5 * count_, {});
+    buffers_.assign(6 * count_, {});
     const auto touch = [](planned_buffer& b, index_t bytes, int time) {
       if (b.bytes == 0) b.first = b.last = time;
       b.bytes = (std::max)(b.bytes, bytes);
@@ -229,6 +232,7 @@ class execution {
       }
       planned_buffer& saved = buffers_[2 * count_ + i];
       if (returns && p.saved_bytes > 0) touch(saved, p.saved_bytes, forward), touch(saved, p.saved_bytes, backward);
+      if (p.prepared_bytes > 0) touch(buffers_[5 * count_ + i], p.prepared_bytes, 0), touch(buffers_[5 * count_ + i], 0, end);
       if (p.forward_scratch_bytes > 0) touch(buffers_[3 * count_ + i], p.forward_scratch_bytes, forward);
       if (returns && p.backward_scratch_bytes > 0) touch(buffers_[4 * count_ + i], p.backward_scratch_bytes, backward);
     }
@@ -283,6 +287,8 @@ class execution {
       f.output = values_[i];
       f.output_gradient = gradients_[i];
       f.saved = place(2 * count_ + i);
+      f.prepared = place(5 * count_ + i);
+      f.planned_batch = request_.input[0];
       const std::size_t inputs = nodes[i].inputs.size();
       for (std::size_t k = 0; k < inputs; ++k) {
         const int j = nodes[i].inputs[k];
@@ -350,7 +356,7 @@ class execution {
   std::vector<int> consumers_;
   std::vector<std::size_t> value_place_, gradient_place_, zeroed_;
 
-  std::vector<planned_buffer> buffers_;  // values, gradients, saved, forward scratch, backward scratch: `count_` of each
+  std::vector<planned_buffer> buffers_;  // values, gradients, saved, forward scratch, backward scratch, prepared: `count_` each
   aligned_buffer<std::byte> block_;
 
   std::vector<frame<T>> frames_;

@@ -1,5 +1,5 @@
 #pragma once
-/// The contract of a layer: five functions over views. A layer holds hyper-parameters only; the network owns all memory.
+/// The contract of a layer: five functions over views, and a sixth for those that gain from packing weights once. A layer holds hyper-parameters only; the network owns all memory.
 
 #include <cstddef>
 #include <span>
@@ -46,6 +46,7 @@ struct plan_request {
   std::span<const shape> inputs;
   bool training = true;  ///< false: only forward in evaluation mode will follow
   context ctx;
+  bool fixed_weights = false;  ///< parameters will not change: `prepare` may keep another form of them (prediction only)
 };
 
 /// What an op answers. Memory planning, summary, initialisation, saving and gradient checking all read this.
@@ -56,6 +57,7 @@ struct op_plan {
   index_t saved_bytes = 0;             ///< written by forward in training, read by backward
   index_t forward_scratch_bytes = 0;   ///< valid during forward only; must not shrink when the batch grows
   index_t backward_scratch_bytes = 0;  ///< valid during backward only
+  index_t prepared_bytes = 0;          ///< written by prepare, read by forward; only where weights are fixed
   index_t multiply_adds = 0;           ///< of forward, for the whole batch
   bool backward_reads_input = false;   ///< inputs are kept until backward
   bool backward_reads_output = false;  ///< the output is kept until backward
@@ -86,6 +88,8 @@ struct frame {
   std::span<const view<const T>> parameters;
   std::span<const view<T>> buffers;
   std::byte* saved = nullptr;
+  std::byte* prepared = nullptr;  ///< what `prepare` made of the parameters; null: nothing, forward reads them
+  index_t planned_batch = 0;      ///< what `prepare` was planned for; batches may be smaller
   std::byte* scratch_block = nullptr;
   index_t scratch_bytes = 0;
 
@@ -117,6 +121,9 @@ class op {
   /// Checks the input shapes and says what is needed. Throws shape_error or option_error; the graph puts the node's name
   /// before the text. Called with other batch and image sizes again; parameters must not depend on the batch.
   virtual op_plan plan(const plan_request& request) const = 0;
+
+  /// Writes `prepared`, where the plan asked for it: the parameters in the form that forward wants. Called once a plan.
+  virtual void prepare(const frame<T>&) const {}
 
   /// Writes `output` (every element), `saved` whenever it is not null (a frozen node runs in evaluation mode, and gradients
   /// pass through it), and in training the buffers. Must not allocate.

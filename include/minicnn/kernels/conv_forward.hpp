@@ -7,6 +7,31 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
+namespace detail {
+/// Packs the weights of a group, filters x taps, for `multiply_gathered`.
+template <class T>
+void pack_filters(const context& run, index_t filters, index_t taps, const T* weight, T* to) {
+  const int tile = choose_tile_rows<T>(run, filters);
+  pack_chunked<T>(run, filters, taps, to, [&](index_t line, index_t lines, index_t k0, index_t depth, T* panel) {
+    pack_panels<T>(run.instruction_set, {weight + line * taps + k0, taps, 1, lines, depth}, tile, panel);
+  });
+}
+}  // namespace detail
+
+/// Bytes of the weights as `conv_forward` reads them: packed, group after group.
+template <class T>
+index_t conv_prepared_bytes(const conv_geometry& g) {
+  return g.groups * chunked_size<T>(g.group_filters(), g.group_channels() * g.taps()) * static_cast<index_t>(sizeof(T));
+}
+
+/// Packs the weights of all groups into `prepared` (`conv_prepared_bytes`).
+template <class T>
+void conv_prepare(const context& run, const conv_geometry& g, const T* weight, T* prepared) {
+  const index_t filters = g.group_filters(), taps = g.group_channels() * g.taps();
+  for (index_t group = 0; group < g.groups; ++group)
+    detail::pack_filters(run, filters, taps, weight + group * filters * taps, prepared + group * chunked_size<T>(filters, taps));
+}
+
 /// Bytes of scratch for `conv_forward`; never less for a bigger batch or thread count.
 template <class T>
 index_t conv_forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
@@ -19,17 +44,16 @@ index_t conv_forward_scratch_bytes(int threads, index_t batch, const conv_geomet
 }
 
 /// y = convolution of x (batch, channels, height, width) with the weights (filters, channels / groups, kernel_h,
-/// kernel_w) + bias (one a filter; null: none), then ReLU if asked for.
+/// kernel_w) + bias (one a filter; null: none), then ReLU if asked for. `prepared`: the weights packed by `conv_prepare`; null:
+/// they are packed here.
 template <class T>
 void conv_forward(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* weight, const T* bias,
-                  bool relu, T* y, scratch& work) {
+                  bool relu, T* y, scratch& work, const T* prepared = nullptr) {
   const plane_layout planes = input_planes(g);
   const index_t filters = g.group_filters(), channels = g.group_channels(), taps = channels * g.taps();
   const index_t pixels = g.out_height() * g.out_width();
   const bool in_place = planes.is_copy();
   const index_t images = in_place ? batch : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
-
-  const int tile = choose_tile_rows<T>(run, filters);
 
   index_t* const tap_offset = work.take<index_t>(taps);
   T* const packed = work.take<T>(chunked_size<T>(filters, taps));
@@ -48,17 +72,13 @@ void conv_forward(const context& run, index_t batch, const conv_geometry& g, con
     const T* const from = x + n0 * g.channels * g.height * g.width;
     if (!in_place) copy_planes(run, planes, count, from, copy);
     for (index_t group = 0; group < g.groups; ++group) {
-      if (n0 == 0 || g.groups > 1) {
-        const T* const group_weight = weight + group * filters * taps;
-        pack_chunked<T>(run, filters, taps, packed, [&](index_t line, index_t lines, index_t k0, index_t depth, T* to) {
-          pack_panels<T>(run.instruction_set, {group_weight + line * taps + k0, taps, 1, lines, depth}, tile, to);
-        });
-      }
+      if (prepared == nullptr && (n0 == 0 || g.groups > 1))
+        detail::pack_filters(run, filters, taps, weight + group * filters * taps, packed);
       const index_t first_channel = group * channels * planes.channel_size();
       gather_product<T> p{};
       p.filters = filters;
       p.taps = taps;
-      p.weights = packed;
+      p.weights = prepared == nullptr ? packed : prepared + group * chunked_size<T>(filters, taps);
       p.source = (in_place ? from : copy);
       p.source_begin = in_place ? 0 : -overshoot<T>;
       p.source_end = count * planes.image_size() - p.source_begin;

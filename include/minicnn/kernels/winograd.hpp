@@ -56,16 +56,19 @@ struct tiling {
 };
 
 /// Whether Winograd is worth its transforms, judged by the shape alone. Per tile a point costs filters * channels
-/// multiplications and transforms that grow with filters + channels; weights are transformed once for all tiles. Direct
-/// convolution multiplies taps * pixels. The weights of the three terms were fitted to measurements (docs/benchmarks.md).
-inline bool pays(index_t batch, const conv_geometry& g) {
+/// multiplications and transforms that grow with filters + channels; weights are transformed once for all tiles, or, if they are
+/// `prepared`, read from memory once. Direct convolution multiplies taps * pixels. The weights of the terms were fitted to
+/// measurements (docs/benchmarks.md).
+inline bool pays(index_t batch, const conv_geometry& g, bool prepared = false) {
   if (!serves(g)) return false;
   const tiling t(g);
   const double tiles = static_cast<double>(batch * t.count());
   const double channels = static_cast<double>(g.group_channels()), filters = static_cast<double>(g.group_filters());
   const double pixels = static_cast<double>(batch * g.out_height() * g.out_width());
   const double direct = pixels * static_cast<double>(g.taps()) * channels * filters;
-  const double here = points * (1.15 * tiles * channels * filters + 20 * tiles * (channels + filters) + 24 * channels * filters);
+  const double once = prepared ? 12 : 24;
+  const double here =
+      points * (1.15 * tiles * channels * filters + 20 * tiles * (channels + filters) + once * channels * filters);
   return channels >= 16 && filters >= 16 && here < direct;
 }
 
@@ -247,14 +250,14 @@ void dispatch_transform(isa i, int together, const T* from, A... arguments) {
   dispatch<Kernel<Size, 1>>(i, from, arguments...);
 }
 
-/// A panel of B times the panels of A, `steps` deep (tile.hpp), narrowed or not.
+/// A panel of B times the panels of A, `steps` deep (tile.hpp), narrowed or not. `half`: only its first vectors are real.
 template <class T>
-void multiply_points(isa i, int together, int rows, index_t steps, const T* a, index_t row_tiles, const T* b, T* sums,
-                     bool first) {
+void multiply_points(isa i, int together, int rows, index_t steps, const T* a, index_t row_tiles, const T* b, T* sums, bool first,
+                     bool half = false) {
   if constexpr (std::is_same_v<T, float>) {
     if (together == 2) return minicnn::detail::multiply_narrow_column(rows, steps, a, steps * rows, row_tiles, b, sums, first);
   }
-  minicnn::detail::multiply_column<T>(i, rows, steps, a, row_tiles, b, sums, first);
+  minicnn::detail::multiply_column<T>(i, rows, steps, a, row_tiles, b, sums, first, half);
 }
 
 /// Points to outputs (At m A) for filters [0, filters) of the tiles of one vector: point p of filter f is at

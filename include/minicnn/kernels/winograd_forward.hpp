@@ -9,18 +9,22 @@ namespace minicnn::inline MINICNN_ABI {
 namespace winograd {
 
 /// The filter for (output channel f, input channel c) of a group is at data + group * group_stride + f * row_stride +
-/// c * step_stride.
+/// c * step_stride. `prepared`: all groups transformed by `prepare_filters`; null: they are transformed on the way.
 template <class T>
 struct filter_source {
   const T* data;
   index_t group_stride, row_stride, step_stride;
   bool turned;
+  const T* prepared = nullptr;
 };
 
 namespace detail {
 
 /// Depth of a product's chunk: a panel of a chunk fits the first-level cache.
 inline index_t product_depth(index_t steps) { return even_piece(steps, 256, 1); }
+
+/// Elements of the transformed filters of a group.
+inline index_t transformed_size(index_t filters, index_t channels) { return points * (filters + most_tile_rows) * channels; }
 
 template <class T>
 struct forward_plan {
@@ -41,7 +45,7 @@ struct forward_plan {
 
   index_t padded_filters() const { return filters + most_tile_rows; }
   index_t padded_chunk() const { return round_up(chunk, most_tile_columns<T>); }
-  index_t weights() const { return points * padded_filters() * channels; }
+  index_t weights() const { return transformed_size(filters, channels); }
   index_t copied() const { return images * planes.image_size() + overshoot<T>; }
   index_t bytes() const {
     return scratch::bytes_for<T>(weights()) + scratch::bytes_for<T>(copied()) +
@@ -104,7 +108,9 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
     const index_t chunk = even_piece(all, plan.chunk, width);
     copy_planes(run, plan.planes, images, x + n0 * g.channels * g.height * g.width, copy);
     for (index_t group = 0; group < g.groups; ++group) {
-      if (n0 == 0 || g.groups > 1) detail::transform_filters<T>(run, g.kernel_h, filters, channels, weights, group, tile, u);
+      const T* const transformed = weights.prepared == nullptr ? u : weights.prepared + group * plan.weights();
+      if (weights.prepared == nullptr && (n0 == 0 || g.groups > 1))
+        detail::transform_filters<T>(run, g.kernel_h, filters, channels, weights, group, tile, u);
       line_offsets(group * channels, group * channels + channels - 1, plan.planes.channel_size(), channels, channel_offset);
       T* const target = y + (n0 * g.filters + group * filters) * map;
       for (index_t t0 = 0; t0 < all; t0 += chunk) {
@@ -129,9 +135,10 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
           for (index_t k0 = 0; k0 < steps; k0 += depth) {
             const index_t length = (std::min)(depth, steps - k0);
             for (index_t panel = begin; panel < end; ++panel)
-              multiply_points<T>(i, together, tile, length, u + point * padded_filters * steps + k0 * padded_filters, row_tiles,
-                                 v + point * in.point_size() + panel * in.panel_size() + k0 * width,
-                                 products + point * out.point_size() + panel * out.panel_size(), k0 == 0);
+              multiply_points<T>(i, together, tile, length, transformed + point * padded_filters * steps + k0 * padded_filters,
+                                 row_tiles, v + point * in.point_size() + panel * in.panel_size() + k0 * width,
+                                 products + point * out.point_size() + panel * out.panel_size(), k0 == 0,
+                                 2 * (count - panel * width) <= width);
           }
         });
 
@@ -140,6 +147,7 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
           const index_t panel = task / blocks, f0 = task % blocks * rows, count_f = (std::min)(rows, filters - f0);
           for (index_t half = 0; half < 2; ++half) {
             const index_t first = t0 + panel * width + half * lanes, last = (std::min)(first + lanes, t0 + count);
+            if (first >= last) break;
             output_run runs[most_tile_columns<float>];
             const index_t run_count = output_runs(tiles, g, g.filters * map, first, last, runs);
             const T* const from = products + panel * out.panel_size() + f0 * width + half * lanes;
@@ -170,12 +178,37 @@ index_t winograd_forward_scratch_bytes(index_t batch, const conv_geometry& g) {
   return winograd::detail::forward_plan<T>(batch, g).bytes();
 }
 
-/// `conv_forward` by Winograd, for geometries that `winograd::serves`.
+/// Bytes of the filters as `winograd_forward` reads them: transformed and packed, group after group.
+template <class T>
+index_t winograd_prepared_bytes(const conv_geometry& g) {
+  return g.groups * winograd::detail::transformed_size(g.group_filters(), g.group_channels()) * static_cast<index_t>(sizeof(T));
+}
+
+namespace winograd::detail {
+template <class T>
+filter_source<T> forward_filters(const conv_geometry& g, const T* weight) {
+  const index_t channels = g.group_channels(), filters = g.group_filters(), taps = g.taps();
+  return {weight, filters * channels * taps, channels * taps, taps, false};
+}
+}  // namespace winograd::detail
+
+/// Transforms the filters of all groups into `prepared` (`winograd_prepared_bytes`).
+template <class T>
+void winograd_prepare(const context& run, const conv_geometry& g, const T* weight, T* prepared) {
+  const index_t channels = g.group_channels(), filters = g.group_filters();
+  const int tile = choose_tile_rows(run.instruction_set, filters);
+  for (index_t group = 0; group < g.groups; ++group)
+    winograd::detail::transform_filters<T>(run, g.kernel_h, filters, channels, winograd::detail::forward_filters(g, weight),
+                                           group, tile, prepared + group * winograd::detail::transformed_size(filters, channels));
+}
+
+/// `conv_forward` by Winograd, for geometries that `winograd::serves`. `prepared`: the filters transformed by
+/// `winograd_prepare`; null: they are transformed here.
 template <class T>
 void winograd_forward(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* weight, const T* bias,
-                      bool relu, T* y, scratch& work) {
-  const index_t channels = g.group_channels(), filters = g.group_filters(), taps = g.taps();
-  const winograd::filter_source<T> from{weight, filters * channels * taps, channels * taps, taps, false};
+                      bool relu, T* y, scratch& work, const T* prepared = nullptr) {
+  winograd::filter_source<T> from = winograd::detail::forward_filters(g, weight);
+  from.prepared = prepared;
   winograd::convolve<T>(run, batch, g, x, from, bias, relu, false, y, work);
 }
 

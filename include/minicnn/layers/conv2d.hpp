@@ -81,7 +81,9 @@ class conv2d_op final : public op<T> {
     if (request.training)
       p.backward_scratch_bytes = (std::max)(conv_backward_input_scratch_bytes<T>(threads, batch, g),
                                             conv_backward_weight_scratch_bytes<T>(threads, batch, g));
-    if (by_winograd(request.ctx, batch, g)) {
+    const bool fast = by_winograd(request.ctx, batch, g, request.fixed_weights);
+    if (request.fixed_weights) p.prepared_bytes = fast ? winograd_prepared_bytes<T>(g) : conv_prepared_bytes<T>(g);
+    if (fast) {
       p.forward_scratch_bytes = (std::max)(p.forward_scratch_bytes, winograd_forward_scratch_bytes<T>(batch, g));
       if (request.training)
         p.backward_scratch_bytes = (std::max)({p.backward_scratch_bytes, winograd_backward_input_scratch_bytes<T>(batch, g),
@@ -93,15 +95,22 @@ class conv2d_op final : public op<T> {
     return p;
   }
 
+  void prepare(const frame<T>& f) const override {
+    const conv_geometry g = geometry(f.input().dims());
+    const auto pack = by_winograd(f.ctx, f.planned_batch, g, true) ? winograd_prepare<T> : conv_prepare<T>;
+    pack(f.ctx, g, f.parameter(0).data(), reinterpret_cast<T*>(f.prepared));
+  }
+
   void forward(const frame<T>& f) const override {
     scratch work = f.work();
     const index_t batch = f.input().dim(0);
     const conv_geometry g = geometry(f.input().dims());
     const T* const bias = o_.bias ? f.parameter(1).data() : nullptr;
-    if (by_winograd(f.ctx, batch, g))
-      winograd_forward<T>(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work);
-    else
-      conv_forward<T>(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work);
+    const T* const prepared = reinterpret_cast<const T*>(f.prepared);
+    // Prepared weights are for one of the two ways, that of the planned batch.
+    const bool fast = prepared == nullptr ? by_winograd(f.ctx, batch, g) : by_winograd(f.ctx, f.planned_batch, g, true);
+    const auto convolve = fast ? winograd_forward<T> : conv_forward<T>;
+    convolve(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work, prepared);
   }
 
   /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.
@@ -128,9 +137,9 @@ class conv2d_op final : public op<T> {
 
  private:
   /// One rule for all passes, by shape (winograd::pays). A matrix unit is faster than fewer multiplications in float.
-  static bool by_winograd(const context& run, index_t batch, const conv_geometry& g) {
+  static bool by_winograd(const context& run, index_t batch, const conv_geometry& g, bool prepared = false) {
     const bool matrix_unit = run.bf16 && std::is_same_v<T, float> && has_matrix_unit(run.instruction_set);
-    return run.winograd && !matrix_unit && winograd::pays(batch, g);
+    return run.winograd && !matrix_unit && winograd::pays(batch, g, prepared);
   }
 
   MINICNN_COLD void check_input(const shape& x) const {

@@ -1,0 +1,129 @@
+// Predictions with weights that are packed once: workspace::fixed_weights.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "minicnn/graph/network.hpp"
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/batch_norm.hpp"
+#include "minicnn/layers/conv2d.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/pooling.hpp"
+#include "minicnn/train/loss.hpp"
+#include "minicnn/train/sgd.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+template <class T>
+tensor<T> noise(const shape& dims) {
+  tensor<T> out(dims);
+  random_stream r{random_key(5)};
+  for (T& x : out) x = static_cast<T>(r.normal());
+  return out;
+}
+
+/// Convolutions of both ways: conv2 and conv3 pay by Winograd, in groups too, the others do not.
+template <class T>
+network<T> mixed() {
+  graph<T> g;
+  auto x = relu(conv2d(g.input({3, 30, 30}), {.filters = 32, .kernel = 5, .stride = 2, .padding = 2}));
+  x = batch_norm(relu(conv2d(x, {.filters = 48, .kernel = 5, .padding = 2})));
+  x = relu(conv2d(x, {.filters = 64, .kernel = 3, .padding = 1, .groups = 2}));
+  x = relu(conv2d(x, {.filters = 24, .kernel = 1}));
+  return network<T>(std::move(g), {dense(flatten(global_avg_pool(x)), 4)});
+}
+
+template <class T>
+std::vector<double> values(const view<const T>& v) {
+  return {v.begin(), v.end()};
+}
+
+template <class T>
+void check_near(const std::vector<double>& got, const std::vector<double>& want) {
+  REQUIRE(got.size() == want.size());
+  double size = 0;
+  for (const double y : want) size = (std::max)(size, std::abs(y));
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(std::abs(got[i] - want[i]) < (sizeof(T) == 4 ? 2e-5 : 1e-12) * size);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("packed once, weights give the same predictions, for any batch and instruction set", T, float, double) {
+  const auto net = mixed<T>();
+  const auto x = noise<T>({5, 3, 30, 30});
+  for (const isa i : {isa::baseline, isa::avx2, isa::avx512}) {
+    if (i > detect_isa()) continue;
+    INFO("isa ", std::string(name_of(i)));
+    workspace<T> fresh(2), fixed(2);
+    fresh.instruction_set(i), fixed.instruction_set(i);
+    fixed.fixed_weights(true);
+    const index_t before = (net.predict(x, fresh), fresh.memory_bytes());
+    for (const index_t n : {5, 1, 3}) {  // smaller batches use what was packed for the larger one
+      const view<const T> part(x.data(), {n, 3, 30, 30});
+      const auto want = values<T>(net.predict(part, fresh)), got = values<T>(net.predict(part, fixed));
+      check_near<T>(got, want);
+      CHECK(values<T>(net.predict(part, fixed)) == got);
+    }
+    CHECK(fixed.memory_bytes() > before);
+  }
+}
+
+TEST_CASE("the same bits for any number of threads, and as without when no convolution changes its way") {
+  const auto net = mixed<float>();
+  const auto x = noise<float>({2, 3, 30, 30});
+  std::vector<std::vector<double>> seen;
+  for (const int threads : {1, 2, 3}) {
+    workspace<float> space(threads);
+    space.fixed_weights(true);
+    seen.push_back(values<float>(net.predict(x, space)));
+  }
+  CHECK(seen[0] == seen[1]);
+  CHECK(seen[0] == seen[2]);
+
+  for (const bool bf16 : {false, true}) {
+    workspace<float> fresh(2), fixed(2);
+    for (workspace<float>* space : {&fresh, &fixed}) space->winograd(false), space->bf16(bf16);
+    fixed.fixed_weights(true);
+    CHECK(values<float>(net.predict(x, fixed)) == values<float>(net.predict(x, fresh)));
+  }
+}
+
+TEST_CASE("weights that change after all are packed again") {
+  auto net = mixed<float>();
+  const auto x = noise<float>({2, 3, 30, 30});
+  workspace<float> fresh, fixed;
+  fixed.fixed_weights(true);
+  const auto check_both = [&] { check_near<float>(values<float>(net.predict(x, fixed)), values<float>(net.predict(x, fresh))); };
+  const auto first = values<float>(net.predict(x, fixed));
+  check_both();
+
+  for (float& w : net.parameter("conv2.weight")) w *= 2;
+  check_both();
+  CHECK(values<float>(net.predict(x, fixed)) != first);
+
+  net.initialize(9);
+  check_both();
+
+  sgd<float> optimizer(net, {.learning_rate = 0.5});
+  const softmax_cross_entropy<float> loss;
+  const std::vector<std::int32_t> labels{0, 1};
+  const auto before = values<float>(net.predict(x, fixed));
+  for (int step = 0; step < 2; ++step) {  // the optimizer keeps its views from step to step
+    net.forward(x);
+    loss(net, labels);
+    net.backward();
+    optimizer.step();
+    check_both();
+  }
+  CHECK(values<float>(net.predict(x, fixed)) != before);
+
+  const view<float> kept = net.parameter("conv3.weight");
+  check_both();
+  for (float& w : kept) w = 0;
+  fixed.fixed_weights(true);  // what is written through an older view must be told
+  check_both();
+}
