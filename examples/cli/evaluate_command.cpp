@@ -52,7 +52,6 @@ figures evaluate_once(const loaded_model& model, const minicnn::image_dataset& d
   bad = pictures.bad_files();
   watched_loader watched(pictures, "evaluating");
   minicnn::workspace<float> space(model.net.threads());
-  space.fixed_weights(true);
   const minicnn::evaluation e = minicnn::evaluate(model.net, watched, space);
   const auto classes = static_cast<index_t>(model.info.classes.size());
   figures f = measure(log_softmax(e.logits, classes, model.info.temperature), e.labels, model.info.classes);
