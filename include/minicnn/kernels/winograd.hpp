@@ -151,18 +151,18 @@ MINICNN_INLINE void store_points(const vec<T, V> (&column)[Together][side], int 
   }
 }
 
-/// Patches of Count x Count values to points: `width` lines of each of `steps` steps, line l of step s at
-/// `from[step[s] + line[l]]` with rows `row_stride` apart. Count = 6: patches of the input (Bt d B); 4 or 2: gradients of outputs
-/// (A g At). `Together` steps become one of the panel.
+/// Patches of Count x Count values to points: `lines` of the `width` lines of each of `steps` steps (what lies beyond in a panel
+/// is not read), line l of step s at `from[step[s] + line[l]]` with rows `row_stride` apart. Count = 6: patches of the input (Bt
+/// d B); 4 or 2: gradients of outputs (A g At). `Together` steps become one of the panel.
 template <int Count, int Together = 1>
 struct patch_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const T* from, index_t row_stride, const index_t* step, index_t steps, const index_t* line,
-                                 index_t width, T* to, index_t point_size) {
+                                 index_t lines, index_t width, T* to, index_t point_size) {
     constexpr int lanes = V::template lanes<T>;
     const index_t words = (steps + Together - 1) / Together;
     for (index_t s = 0; s < words; ++s, to += width)
-      for (index_t i = 0; i < width; i += lanes) {
+      for (index_t i = 0; i < lines; i += lanes) {
         vec<T, V> rows[Together][Count][side];
         for (int n = 0; n < Together; ++n) {
           const bool there = s * Together + n < steps;

@@ -93,7 +93,7 @@ void winograd_backward_weight(const context& run, index_t batch, const conv_geom
             line_offsets(group * channels + task * width, (group + 1) * channels - 1, plan.in.channel_size(), width, line);
             dispatch_transform<patch_kernel, winograd::side>(
                 i, together, static_cast<const T*>(copy_in), plan.in.columns, static_cast<const index_t*>(in_offset), count,
-                static_cast<const index_t*>(line), width, v + task * b.panel_size(), b.point_size());
+                static_cast<const index_t*>(line), width, width, v + task * b.panel_size(), b.point_size());
             return;
           }
           const index_t panel = task - panels, rows = tile;
@@ -101,7 +101,7 @@ void winograd_backward_weight(const context& run, index_t batch, const conv_geom
           const auto transform = [&](auto size) {
             dispatch_transform<patch_kernel, decltype(size)::value>(
                 i, together, static_cast<const T*>(copy_out), plan.out.columns, static_cast<const index_t*>(out_offset), count,
-                static_cast<const index_t*>(line), rows, gradient + panel * a.panel_size(), a.point_size());
+                static_cast<const index_t*>(line), rows, rows, gradient + panel * a.panel_size(), a.point_size());
           };
           if (tiles.outputs == 4)
             transform(std::integral_constant<int, 4>{});

@@ -118,13 +118,15 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
         const panel_layout in{panels, steps, width}, out{panels, padded_filters, width};
         tile_offsets(tiles, plan.planes, t0, count, panels * width, tile_offset);
 
+        // Few tiles, as those of one small map, may fill only the first vector of the last panel; narrowed ones are read whole.
+        const auto one_vector = [&](index_t panel) { return together == 1 && 2 * (count - panel * width) <= width; };
         const index_t piece = 32, pieces = divide_up(channels, piece);
         parallel_tasks(run.threads, panels * pieces, [&](index_t task, int) {
           const index_t panel = task / pieces, c0 = task % pieces * piece, count_c = (std::min)(piece, channels - c0);
-          dispatch_transform<patch_kernel, side>(i, together, static_cast<const T*>(copy), plan.planes.columns,
-                                                 static_cast<const index_t*>(channel_offset + c0), count_c,
-                                                 static_cast<const index_t*>(tile_offset + panel * width), width,
-                                                 v + panel * in.panel_size() + c0 / together * width, in.point_size());
+          dispatch_transform<patch_kernel, side>(
+              i, together, static_cast<const T*>(copy), plan.planes.columns, static_cast<const index_t*>(channel_offset + c0),
+              count_c, static_cast<const index_t*>(tile_offset + panel * width), one_vector(panel) ? lanes : width, width,
+              v + panel * in.panel_size() + c0 / together * width, in.point_size());
         });
 
         // With few threads a task is a point: its filters stay in the second-level cache for all panels.
@@ -137,8 +139,7 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
             for (index_t panel = begin; panel < end; ++panel)
               multiply_points<T>(i, together, tile, length, transformed + point * padded_filters * steps + k0 * padded_filters,
                                  row_tiles, v + point * in.point_size() + panel * in.panel_size() + k0 * width,
-                                 products + point * out.point_size() + panel * out.panel_size(), k0 == 0,
-                                 2 * (count - panel * width) <= width);
+                                 products + point * out.point_size() + panel * out.panel_size(), k0 == 0, one_vector(panel));
           }
         });
 
