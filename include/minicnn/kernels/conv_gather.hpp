@@ -101,6 +101,8 @@ struct gather_kernel {
       const T* const from = source + offset[k];
       vec<T, V> x, y;
       load<V>(x, from + pieces[0].base);
+      // Rows of a map's channels lie pages apart, which the processor does not foresee; the next panel continues this one.
+      if constexpr (Count == 1) __builtin_prefetch(from + pieces[0].base + 2 * lanes, 0, 2);
       MINICNN_UNROLL
       for (int i = 1; i < most; ++i) {
         load<V>(y, from + pieces[i].base);

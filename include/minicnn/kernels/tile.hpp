@@ -119,7 +119,7 @@ struct block_product {
   index_t depth;  ///< length of the chunk
   const T* a;     ///< row_tiles packed panels
   index_t row_tiles, column_tiles;
-  T* sums;                ///< a tile for each pair of panels, kept between chunks; a column of tiles if first and last
+  T* sums;                ///< a tile for each pair of panels, kept between chunks and until they are stored
   bool first, last;       ///< the first chunk writes sums, later ones add, the last also stores to `target`
   tile_target<T> target;  ///< where the last chunk stores; `columns` says for all of them how much of the last panel is real
 };
@@ -218,27 +218,37 @@ void multiply_column(isa i, int rows, index_t depth, const T* a, index_t row_til
       rows, [&](auto height) { dispatch<column_kernel<decltype(height)::value>>(i, depth, a, row_tiles, b, sums, first, half); });
 }
 
-/// Stores a finished column of tiles: all rows of the target, columns [j0, j0 + one tile), by stretches of columns that follow
-/// each other in memory: one where rows of outputs are long, some where maps are small.
+/// Stores finished columns of tiles, `column_sums` apart: row by row, several tiles wide, since rows of a target may be pages
+/// apart (maps of filters) and memory likes long pieces of them. A row goes by stretches of columns that follow each other in
+/// memory: one a vector where rows of outputs are long, more where maps are small.
 struct store_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(const tile_target<T>* t, index_t j0, const T* sums) {
-    constexpr int lanes = V::template lanes<T>, width = 2 * lanes;
+  MINICNN_INLINE static void run(const tile_target<T>* t, const T* sums, index_t column_sums) {
+    constexpr int lanes = V::template lanes<T>, width = 2 * lanes, most = 8 * width;
     const tile_target<T> target = *t;
-    const index_t columns = target.columns - j0 < width ? target.columns - j0 : index_t{width};
-    index_t place[width], from[width], length[width], stretches = 0;
-    for (index_t j = 0; j < columns; ++j) place[j] = target.column == nullptr ? j0 + j : target.column[j0 + j];
-    for (index_t j = 0; j < columns; j += length[stretches++]) {
-      from[stretches] = j;
-      index_t n = 1;
-      while (n < lanes && j + n < columns && place[j + n] == place[j] + n) ++n;
-      length[stretches] = n;
-    }
-    for (index_t i = 0; i < target.rows; ++i, sums += width) {
-      const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i];
-      for (index_t s = 0; s < stretches; ++s)
-        store_stretch<V>(target, sums + from[s], width - from[s], j0 + from[s], length[s], row_bias,
-                         target.data + i * target.row_stride + place[from[s]]);
+    struct stretch {
+      index_t place, column, from;
+      int count, left;  ///< real sums, and those that may be read
+    } stretches[most];
+    for (index_t j0 = 0; j0 < target.columns; j0 += most, sums += 8 * column_sums) {
+      const index_t columns = target.columns - j0 < most ? target.columns - j0 : index_t{most};
+      index_t count = 0;
+      for (index_t j = 0; j < columns; j += stretches[count++].count) {
+        const auto place = [&](index_t at) { return target.column == nullptr ? j0 + at : target.column[j0 + at]; };
+        const int within = static_cast<int>(j % width);
+        int n = 1;
+        while (n < lanes && within + n < width && j + n < columns && place(j + n) == place(j) + n) ++n;
+        stretches[count] = {place(j), j0 + j, j / width * column_sums + within, n, width - within};
+      }
+      const T* row = sums;
+      for (index_t i = 0; i < target.rows; ++i, row += width) {
+        const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i];
+        T* const to = target.data + i * target.row_stride;
+        for (const stretch* s = stretches; s != stretches + count; ++s) {
+          __builtin_prefetch(to + 2 * target.row_stride + s->place, 1);
+          store_stretch<V>(target, row + s->from, s->left, s->column, s->count, row_bias, to + s->place);
+        }
+      }
     }
   }
 
@@ -287,13 +297,13 @@ struct store_kernel {
 /// B for column j of tiles and returns it; it is used at once, while in the first-level cache, and then no more.
 template <class T>
 void multiply_block(isa i, int rows, const block_product<T>& p, function_ref<T*(index_t)> panel_of_b) {
-  const index_t width = tile_columns<T>(i), column_sums = p.first && p.last ? 0 : p.row_tiles * rows * width;
+  const index_t width = tile_columns<T>(i), column_sums = p.row_tiles * rows * width;
   for (index_t j = 0; j < p.column_tiles; ++j) {
     T* const sums = p.sums + j * column_sums;
     const bool half = 2 * (p.target.columns - j * width) <= width;
     detail::multiply_column(i, rows, p.depth, p.a, p.row_tiles, static_cast<const T*>(panel_of_b(j)), sums, p.first, half);
-    if (p.last) dispatch<detail::store_kernel>(i, &p.target, j * width, static_cast<const T*>(sums));
   }
+  if (p.last) dispatch<detail::store_kernel>(i, &p.target, static_cast<const T*>(p.sums), column_sums);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

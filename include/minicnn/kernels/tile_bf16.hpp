@@ -100,7 +100,7 @@ inline void narrow_rows(isa, index_t, index_t, int, double*) {}
 /// `multiply_block` for an A that was narrowed: panels of B are narrowed as they come.
 inline void multiply_narrow_block(isa i, int rows, const block_product<float>& p, function_ref<float*(index_t)> panel_of_b) {
   const bool native = native_bf16(i);
-  const index_t width = tile_columns<float>(i), column_sums = p.first && p.last ? 0 : p.row_tiles * rows * width;
+  const index_t width = tile_columns<float>(i), column_sums = p.row_tiles * rows * width;
   for (index_t j = 0; j < p.column_tiles; ++j) {
     float* const sums = p.sums + j * column_sums;
     float* const panel = panel_of_b(j);
@@ -118,8 +118,8 @@ inline void multiply_narrow_block(isa i, int rows, const block_product<float>& p
     } else {
       detail::multiply_column<float>(i, rows, p.depth, p.a, p.row_tiles, panel, sums, p.first);
     }
-    if (p.last) dispatch<detail::store_kernel>(i, &p.target, j * width, static_cast<const float*>(sums));
   }
+  if (p.last) dispatch<detail::store_kernel>(i, &p.target, static_cast<const float*>(p.sums), column_sums);
 }
 
 /// `multiply_block` in float or, if `bf16` and T is float, on narrowed operands.
