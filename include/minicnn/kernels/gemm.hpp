@@ -22,6 +22,7 @@ struct gemm_limits {
   static constexpr index_t rows = 384;
   static constexpr index_t columns = 1536 / static_cast<index_t>(sizeof(T));
   static constexpr index_t depth = 256;
+  static constexpr index_t few_rows = 32;
 };
 
 template <class T>
@@ -98,7 +99,8 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
   const int tile = choose_tile_rows<T>(run, m);
   const index_t width = tile_columns<T>(i);
   const block_grid blocks = choose_blocks(run.threads, m, n, tile, width, limits::rows, limits::columns);
-  const index_t depth = even_piece(k, limits::depth, 1);
+  // Few rows are done with a panel of B soon: a shorter one leaves the first-level cache room for the next, already asked for.
+  const index_t depth = even_piece(k, m <= limits::few_rows ? limits::depth / 2 : limits::depth, 1);
 
   parallel_tasks(run.threads, blocks.count(), [&](index_t task, int thread) {
     scratch mine(block + thread * room.bytes(), room.bytes());

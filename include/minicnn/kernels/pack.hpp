@@ -79,6 +79,7 @@ struct pack_along_kernel {
         for (index_t i = 0; i < width; i += lanes) {
           vec<T, V> x;
           load<V>(x, from + k * stride + i);
+          __builtin_prefetch(from + k * stride + i + width, 0, 2);  // the next panel: rows may lie pages apart
           store<V>(to + k * width + i, x);
         }
       return;
