@@ -12,10 +12,11 @@ namespace cli {
 struct model_options {
   std::string name = "alexnet-bn";
   int classes = 2;
-  int channels = 0;          ///< 0: the model's own
-  int image_size = 0;        ///< pixels a side; 0: the model's own
-  double dropout = -1;       ///< below 0: the model's own
-  std::string init = "he";   ///< he, glorot, lecun, paper, caffe (AlexNets: the 2012 paper's, Caffe's; others: he) or truncated-normal:DEVIATION
+  int channels = 0;     ///< 0: the model's own
+  int image_size = 0;   ///< pixels a side; 0: the model's own
+  double dropout = -1;  ///< below 0: the model's own
+  /// he, glorot, lecun, paper, caffe (AlexNets: the 2012 paper's, Caffe's; others: he) or truncated-normal:DEVIATION.
+  std::string init = "he";
   double dense_bias = 0.0;   ///< first value of the biases of hidden dense layers
   double logits_bias = 0.0;  ///< first value of the last layer's biases
   bool padded = false;       ///< alexnet-bn: padded conv1 and pools

@@ -74,6 +74,7 @@ MINICNN_COLD network<T> alexnet(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const initializer dense_init = o.dense_init.value_or(o.init);
+  const initializer last = o.logits_init.value_or(dense_init);
   const double ones = o.even_conv_bias;
   x = lrn(
       max_pool(relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .init = o.init})), {.kernel = 3, .stride = 2}),
@@ -86,10 +87,8 @@ MINICNN_COLD network<T> alexnet(const alexnet_options& o = {}) {
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   for (int i = 0; i < 2; ++i)
     x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout);
-  return network<T>(
-      std::move(g),
-      {dense(x, o.classes, {.init = o.logits_init.value_or(dense_init), .bias_init = o.logits_bias, .name = "logits_eval"})},
-      o.network);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
+                    o.network);
 }
 
 /// The paper's network: conv2, conv4 and conv5 see half of the maps each (two GPUs then, `groups = 2` here), responses are
@@ -99,6 +98,7 @@ MINICNN_COLD network<T> alexnet_2012(const alexnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const initializer dense_init = o.dense_init.value_or(o.init);
+  const initializer last = o.logits_init.value_or(dense_init);
   const lrn_options paper = {.size = 5, .alpha = 1e-4, .beta = 0.75, .k = 2.0};
   const double ones = o.even_conv_bias;
   x = max_pool(lrn(relu(conv2d(x, {.filters = o.filters[0], .kernel = 11, .stride = 4, .init = o.init})), paper),
@@ -111,10 +111,8 @@ MINICNN_COLD network<T> alexnet_2012(const alexnet_options& o = {}) {
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   for (int i = 0; i < 2; ++i)
     x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout);
-  return network<T>(
-      std::move(g),
-      {dense(x, o.classes, {.init = o.logits_init.value_or(dense_init), .bias_init = o.logits_bias, .name = "logits_eval"})},
-      o.network);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
+                    o.network);
 }
 
 /// torchvision's `alexnet`: 64-192-384-256-256 filters (Krizhevsky, "One weird trick for parallelizing convolutional neural
@@ -124,6 +122,7 @@ MINICNN_COLD network<T> alexnet_torchvision(const alexnet_options& o = {.image_s
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
   const initializer dense_init = o.dense_init.value_or(o.init);
+  const initializer last = o.logits_init.value_or(dense_init);
   x = relu(conv2d(x, {.filters = 64, .kernel = 11, .stride = 4, .padding = 2, .init = o.init}));
   x = max_pool(x, {.kernel = 3, .stride = 2});
   x = max_pool(relu(conv2d(x, {.filters = 192, .kernel = 5, .padding = 2, .init = o.init})), {.kernel = 3, .stride = 2});
@@ -131,10 +130,8 @@ MINICNN_COLD network<T> alexnet_torchvision(const alexnet_options& o = {.image_s
   x = flatten(adaptive_avg_pool(max_pool(x, {.kernel = 3, .stride = 2}), {.output = 6}));
   for (int i = 0; i < 2; ++i)
     x = relu(dense(dropout(x, o.dropout), o.dense_units, {.init = dense_init, .bias_init = o.dense_bias}));
-  return network<T>(
-      std::move(g),
-      {dense(x, o.classes, {.init = o.logits_init.value_or(dense_init), .bias_init = o.logits_bias, .name = "logits_eval"})},
-      o.network);
+  return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
+                    o.network);
 }
 
 namespace detail {

@@ -4,7 +4,9 @@
 
 #include <cmath>
 
+#include "io/temporary_folder.hpp"
 #include "minicnn/graph/network.hpp"
+#include "minicnn/io/checkpoint.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/batch_norm.hpp"
 #include "minicnn/layers/conv2d.hpp"
@@ -112,7 +114,7 @@ TEST_CASE("weights that change after all are packed again") {
   const softmax_cross_entropy<float> loss;
   const std::vector<std::int32_t> labels{0, 1};
   const auto before = values<float>(net.predict(x, fixed));
-  for (int step = 0; step < 2; ++step) {  // the optimizer keeps its views from step to step
+  for (int step = 0; step < 2; ++step) {
     net.forward(x);
     loss(net, labels);
     net.backward();
@@ -126,4 +128,44 @@ TEST_CASE("weights that change after all are packed again") {
   for (float& w : kept) w = 0;
   fixed.fixed_weights(true);  // what is written through an older view must be told
   check_both();
+}
+
+TEST_CASE("in bf16 too: near fp32, filters narrowed once") {
+  const auto net = mixed<float>();
+  const auto x = noise<float>({4, 3, 30, 30});
+  workspace<float> exact(2), fixed(2);
+  fixed.bf16(true);
+  fixed.fixed_weights(true);
+  const auto want = values<float>(net.predict(x, exact)), got = values<float>(net.predict(x, fixed));
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) difference += (got[i] - want[i]) * (got[i] - want[i]), size += want[i] * want[i];
+  CHECK(std::sqrt(difference / size) < 0.05);  // three layers of at most 2 % each
+  CHECK(got != want);
+}
+
+TEST_CASE("one workspace for several networks, growing batches, a network that moved, weights read from a file") {
+  auto first = mixed<float>(), second = mixed<float>();
+  second.initialize(3);
+  const auto x = noise<float>({5, 3, 30, 30});
+  const view<const float> one(x.data(), {1, 3, 30, 30});
+  workspace<float> fresh, fixed;
+  fixed.fixed_weights(true);
+  const auto check_both = [&](const network<float>& net, const view<const float>& images) {
+    check_near<float>(values<float>(net.predict(images, fixed)), values<float>(net.predict(images, fresh)));
+  };
+  check_both(first, one);
+  check_both(second, one);
+  check_both(first, x);
+  network<float> moved = std::move(first);
+  check_both(moved, one);
+  moved = std::move(second);
+  check_both(moved, one);
+
+  const temporary_folder folder;
+  const std::string path = folder / "weights.safetensors";
+  save_weights(mixed<float>(), path);
+  const auto before = values<float>(moved.predict(one, fixed));
+  load_weights(moved, path);
+  check_both(moved, one);
+  CHECK(values<float>(moved.predict(one, fixed)) != before);
 }

@@ -8,6 +8,8 @@
 ///     optimizer.step();
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,8 +25,28 @@ namespace minicnn::inline MINICNN_ABI {
 template <class T>
 class network;
 
+namespace detail {
+
+/// Counts edits of a network. Several threads may do so at once: each of an optimizer's asks for the parameters.
+class edit_counter {
+ public:
+  edit_counter() = default;
+  edit_counter(edit_counter&& other) noexcept : count_(other.value()) {}
+  edit_counter& operator=(edit_counter&& other) noexcept {
+    count_.store(other.value() + value() + 1, std::memory_order_relaxed);  // never a number that either had before
+    return *this;
+  }
+  void count() { count_.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t value() const { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> count_{0};
+};
+
+}  // namespace detail
+
 /// The caller's memory for `predict`: one per thread that predicts. Reused from call to call; planned again only when the
-/// network or the image size changes or the batch grows.
+/// network or the image size changes or the batch grows (with `fixed_weights` also when weights may have changed).
 template <class T = float>
 class workspace {
  public:
@@ -41,7 +63,7 @@ class workspace {
     return run_->value(id);
   }
 
-  /// Bytes of activations and scratch, 0 before the first predict.
+  /// Bytes of activations, scratch and weights packed for `fixed_weights`, 0 before the first predict.
   index_t memory_bytes() const { return run_ ? run_->memory_bytes() : 0; }
 
   /// Lowers or restores the instruction set (tests, comparisons).
@@ -51,8 +73,9 @@ class workspace {
   /// Whether convolutions may be computed by Winograd (default: yes).
   void winograd(bool allowed) { ctx_.winograd = allowed, run_.reset(); }
   /// Promises that parameters will not change (default: no), so that the next predict packs them once for all that follow, in
-  /// memory of the workspace: single images are predicted up to twice as fast. A training step, `load` and whatever else asks the
-  /// network for a parameter to write are noticed; after writing through a view kept from before, call this again.
+  /// memory of the workspace: single images are predicted a third faster. A training step, `load_weights` and whatever else asks
+  /// the network for a parameter to write are noticed; after writing through a view kept from before, call this again. The first
+  /// batch, or a larger one, decides which convolutions go by Winograd, for smaller ones too.
   void fixed_weights(bool promised) { fixed_weights_ = promised, run_.reset(); }
 
  private:
@@ -138,20 +161,20 @@ class network {
     return count;
   }
 
-  view<T> parameter(std::string_view name) { return edits_ += 1, state_.value(find_parameter(name)); }
+  view<T> parameter(std::string_view name) { return edits_.count(), state_.value(find_parameter(name)); }
   view<const T> parameter(std::string_view name) const { return state_.value(find_parameter(name)); }
   view<T> parameter_gradient(std::string_view name) { return state_.gradient(find_parameter(name)); }
-  view<T> buffer(std::string_view name) { return edits_ += 1, state_.value(find_buffer(name)); }
+  view<T> buffer(std::string_view name) { return edits_.count(), state_.value(find_buffer(name)); }
   view<const T> buffer(std::string_view name) const { return state_.value(find_buffer(name)); }
 
   /// All parameters, gradients and buffers flat; `parameter_info::offset` says where each lies. Gaps are zero.
-  view<T> parameter_arena() { return edits_ += 1, view<T>{state_.values.data(), {state_.values.size()}}; }
+  view<T> parameter_arena() { return edits_.count(), view<T>{state_.values.data(), {state_.values.size()}}; }
   view<const T> parameter_arena() const { return {state_.values.data(), {state_.values.size()}}; }
   view<T> gradient_arena() {
     state_.need_gradients();  // allocated by the first who asks: training or an optimizer
     return {state_.gradients.data(), {state_.gradients.size()}};
   }
-  view<T> buffer_arena() { return edits_ += 1, view<T>{state_.buffer_values.data(), {state_.buffer_values.size()}}; }
+  view<T> buffer_arena() { return edits_.count(), view<T>{state_.buffer_values.data(), {state_.buffer_values.size()}}; }
   view<const T> buffer_arena() const { return {state_.buffer_values.data(), {state_.buffer_values.size()}}; }
 
   // ---- settings
@@ -167,7 +190,7 @@ class network {
 
   std::uint64_t seed() const { return seed_; }
   /// Draws all parameters anew and resets buffers and the step counter. Nothing else ever does.
-  void initialize(std::uint64_t seed) { seed_ = seed, step_ = 0, edits_ += 1, state_.initialize(seed); }
+  void initialize(std::uint64_t seed) { seed_ = seed, step_ = 0, edits_.count(), state_.initialize(seed); }
   /// Training steps so far: dropout's streams depend on it, so a resumed run sets it.
   std::uint64_t step() const { return step_; }
   void step(std::uint64_t value) { step_ = value; }
@@ -213,7 +236,7 @@ class network {
   view<const T> forward(const view<const T>& input) {
     plan_training(input.dims());
     run_->forward(input, random_key(seed_).of(step_));
-    step_ += 1, edits_ += 1;
+    step_ += 1, edits_.count();
     return run_->value(output_id(0));
   }
 
@@ -237,7 +260,7 @@ class network {
   /// per thread. Input (n, c, h, w), any batch size.
   view<const T> predict(const view<const T>& input, workspace<T>& space) const {
     if (!space.run_ || space.run_->topology() != topology_.get() || !fits(space.run_->planned().input, input.dims()) ||
-        (space.fixed_weights_ && space.edits_ != edits_))
+        (space.fixed_weights_ && space.edits_ != edits_.value()))
       plan_prediction(input.dims(), space);
     space.run_->bind(input.dim(0));
     space.run_->forward(input, random_key());
@@ -306,7 +329,7 @@ class network {
   MINICNN_COLD void plan_prediction(const shape& input, workspace<T>& space) const {
     typename execution<T>::request r{input, false, space.ctx_, {output_id(0)}};
     for (const std::string& name : space.keep_) r.wanted.push_back(node_id(name));
-    r.fixed_weights = space.fixed_weights_, space.edits_ = edits_;
+    r.fixed_weights = space.fixed_weights_, space.edits_ = edits_.value();
     // In evaluation mode ops only read parameters and buffers, so sharing them among threads is safe.
     space.run_.emplace(topology_, const_cast<network_state<T>&>(state_), std::move(r));
   }
@@ -335,7 +358,7 @@ class network {
   context ctx_;
   std::uint64_t seed_ = 0;
   std::uint64_t step_ = 0;
-  std::uint64_t edits_ = 0;  // whenever parameters or buffers were handed out to be written, or may have been trained
+  detail::edit_counter edits_;  // whenever parameters or buffers were handed out to be written, or may have been trained
   int input_ = 0;
   int inputs_ = 0;
   std::optional<execution<T>> run_;

@@ -1,5 +1,6 @@
 #pragma once
-/// The contract of a layer: five functions over views, and a sixth for those that gain from packing weights once. A layer holds hyper-parameters only; the network owns all memory.
+/// The contract of a layer: five functions over views, and a sixth for those that gain from packing weights once. A layer holds
+/// hyper-parameters only; the network owns all memory.
 
 #include <cstddef>
 #include <span>
@@ -122,7 +123,8 @@ class op {
   /// before the text. Called with other batch and image sizes again; parameters must not depend on the batch.
   virtual op_plan plan(const plan_request& request) const = 0;
 
-  /// Writes `prepared`, where the plan asked for it: the parameters in the form that forward wants. Called once a plan.
+  /// Writes `prepared`, where the plan asked for it: the parameters in the form that forward wants. Called once a plan. An op
+  /// that hands on another's plan hands on this too.
   virtual void prepare(const frame<T>&) const {}
 
   /// Writes `output` (every element), `saved` whenever it is not null (a frozen node runs in evaluation mode, and gradients

@@ -32,13 +32,13 @@ void conv_prepare(const context& run, const conv_geometry& g, const T* weight, T
     detail::pack_filters(run, filters, taps, weight + group * filters * taps, prepared + group * chunked_size<T>(filters, taps));
 }
 
-/// Bytes of scratch for `conv_forward`; never less for a bigger batch or thread count.
+/// Bytes of scratch for `conv_forward`, with or without prepared weights; never less for a bigger batch or thread count.
 template <class T>
-index_t conv_forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
+index_t conv_forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g, bool prepared = false) {
   const plane_layout planes = input_planes(g);
   const index_t taps = g.group_channels() * g.taps();
   const index_t images = planes.is_copy() ? 0 : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
-  return scratch::bytes_for<index_t>(taps) + scratch::bytes_for<T>(chunked_size<T>(g.group_filters(), taps)) +
+  return scratch::bytes_for<index_t>(taps) + (prepared ? 0 : scratch::bytes_for<T>(chunked_size<T>(g.group_filters(), taps))) +
          scratch::bytes_for<T>(images * planes.image_size() + 2 * overshoot<T>) +
          gather_scratch_bytes<T>(threads, g.group_filters(), taps);
 }
@@ -56,7 +56,7 @@ void conv_forward(const context& run, index_t batch, const conv_geometry& g, con
   const index_t images = in_place ? batch : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
 
   index_t* const tap_offset = work.take<index_t>(taps);
-  T* const packed = work.take<T>(chunked_size<T>(filters, taps));
+  T* const packed = prepared == nullptr ? work.take<T>(chunked_size<T>(filters, taps)) : nullptr;
   T* const copy = work.take<T>((in_place ? 0 : images * planes.image_size()) + 2 * overshoot<T>) + overshoot<T>;
   scratch rest(work.take<std::byte>(gather_scratch_bytes<T>(run.threads, filters, taps)),
                gather_scratch_bytes<T>(run.threads, filters, taps));

@@ -100,7 +100,9 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
   const index_t width = tile_columns<T>(i);
   const block_grid blocks = choose_blocks(run.threads, m, n, tile, width, limits::rows, limits::columns);
   // Few rows are done with a panel of B soon: a shorter one leaves the first-level cache room for the next, already asked for.
-  const index_t depth = even_piece(k, m <= limits::few_rows ? limits::depth / 2 : limits::depth, 1);
+  // Where B is transposed, as in x W^T, sums are cut as gemm_streamed cuts them, whatever the number of rows.
+  const bool short_panels = m <= limits::few_rows && b.row_stride != 1;
+  const index_t depth = even_piece(k, short_panels ? limits::depth / 2 : limits::depth, 1);
 
   parallel_tasks(run.threads, blocks.count(), [&](index_t task, int thread) {
     scratch mine(block + thread * room.bytes(), room.bytes());

@@ -9,7 +9,7 @@ namespace minicnn::inline MINICNN_ABI {
 namespace winograd {
 
 /// The filter for (output channel f, input channel c) of a group is at data + group * group_stride + f * row_stride +
-/// c * step_stride. `prepared`: all groups transformed by `prepare_filters`; null: they are transformed on the way.
+/// c * step_stride. `prepared`: all groups transformed by `winograd_prepare`; null: they are transformed on the way.
 template <class T>
 struct filter_source {
   const T* data;
@@ -47,8 +47,8 @@ struct forward_plan {
   index_t padded_chunk() const { return round_up(chunk, most_tile_columns<T>); }
   index_t weights() const { return transformed_size(filters, channels); }
   index_t copied() const { return images * planes.image_size() + overshoot<T>; }
-  index_t bytes() const {
-    return scratch::bytes_for<T>(weights()) + scratch::bytes_for<T>(copied()) +
+  index_t bytes(bool prepared) const {
+    return (prepared ? 0 : scratch::bytes_for<T>(weights())) + scratch::bytes_for<T>(copied()) +
            scratch::bytes_for<T>(points * channels * padded_chunk()) +
            scratch::bytes_for<T>(points * padded_filters() * padded_chunk()) +
            scratch::bytes_for<index_t>(padded_chunk() + channels);
@@ -96,7 +96,7 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
   const index_t steps = divide_up(channels, together), depth = detail::product_depth(steps);
   const index_t row_tiles = divide_up(filters, tile), padded_filters = row_tiles * tile;
 
-  T* const u = work.take<T>(plan.weights());
+  T* const u = weights.prepared == nullptr ? work.take<T>(plan.weights()) : nullptr;
   T* const copy = work.take<T>(plan.copied());
   T* const v = work.take<T>(points * channels * plan.padded_chunk());
   T* const products = work.take<T>(points * plan.padded_filters() * plan.padded_chunk());
@@ -173,10 +173,10 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// Bytes of scratch for `winograd_forward`; never less for a bigger batch.
+/// Bytes of scratch for `winograd_forward`, with or without prepared filters; never less for a bigger batch.
 template <class T>
-index_t winograd_forward_scratch_bytes(index_t batch, const conv_geometry& g) {
-  return winograd::detail::forward_plan<T>(batch, g).bytes();
+index_t winograd_forward_scratch_bytes(index_t batch, const conv_geometry& g, bool prepared = false) {
+  return winograd::detail::forward_plan<T>(batch, g).bytes(prepared);
 }
 
 /// Bytes of the filters as `winograd_forward` reads them: transformed and packed, group after group.

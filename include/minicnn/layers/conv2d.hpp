@@ -76,15 +76,15 @@ class conv2d_op final : public op<T> {
     const index_t fan_in = g.group_channels() * g.taps(), fan_out = g.group_filters() * g.taps();
     p.parameters.push_back({"weight", {g.filters, g.group_channels(), g.kernel_h, g.kernel_w}, fan_in, fan_out, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {g.filters}, fan_in, fan_out, initializer::constant(o_.bias_init), false});
+    const bool fixed = request.fixed_weights, fast = by_winograd(request.ctx, batch, g, fixed);
+    if (fixed) p.prepared_bytes = fast ? winograd_prepared_bytes<T>(g) : conv_prepared_bytes<T>(g);
     // A smaller last batch may take the other way, so there is room for both.
-    p.forward_scratch_bytes = conv_forward_scratch_bytes<T>(threads, batch, g);
+    p.forward_scratch_bytes = fast && fixed ? 0 : conv_forward_scratch_bytes<T>(threads, batch, g, fixed);
     if (request.training)
       p.backward_scratch_bytes = (std::max)(conv_backward_input_scratch_bytes<T>(threads, batch, g),
                                             conv_backward_weight_scratch_bytes<T>(threads, batch, g));
-    const bool fast = by_winograd(request.ctx, batch, g, request.fixed_weights);
-    if (request.fixed_weights) p.prepared_bytes = fast ? winograd_prepared_bytes<T>(g) : conv_prepared_bytes<T>(g);
     if (fast) {
-      p.forward_scratch_bytes = (std::max)(p.forward_scratch_bytes, winograd_forward_scratch_bytes<T>(batch, g));
+      p.forward_scratch_bytes = (std::max)(p.forward_scratch_bytes, winograd_forward_scratch_bytes<T>(batch, g, fixed));
       if (request.training)
         p.backward_scratch_bytes = (std::max)({p.backward_scratch_bytes, winograd_backward_input_scratch_bytes<T>(batch, g),
                                                winograd_backward_weight_scratch_bytes<T>(batch, g)});

@@ -1,0 +1,73 @@
+// What the presets stand for: the values that docs/recipes.md lists.
+#include "recipe.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+namespace {
+
+double deviation(const minicnn::view<const float>& w) {
+  double squares = 0;
+  for (const float x : w) squares += static_cast<double>(x) * x;
+  return std::sqrt(squares / static_cast<double>(w.size()));
+}
+
+cli::recipe preset(const std::string& name) {
+  cli::recipe_overrides o;
+  o.preset = name;
+  cli::recipe r = cli::make_recipe(o);
+  r.model = cli::completed(r.model);
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("article: the 2018 recipe to the letter") {
+  const cli::recipe r = preset("article");
+  CHECK(r.model.name == "alexnet");
+  CHECK(r.model.image_size == 227);
+  CHECK(r.optimizer == "adam");
+  CHECK(r.learning_rate == doctest::Approx(0.001));
+  CHECK(r.batch_size == 20);
+  CHECK(r.l2 == doctest::Approx(1e-4));
+  CHECK_FALSE(r.augment);
+  const auto net = cli::make_model(r.model, 1, 1);
+  CHECK(deviation(net.parameter("conv2.weight")) == doctest::Approx(0.088).epsilon(0.01));  // 0.1, cut at two deviations
+  CHECK(net.parameter("fc1.bias")[0] == doctest::Approx(0.1));
+  CHECK(net.parameter("logits_eval.bias")[0] == doctest::Approx(0.1));
+}
+
+TEST_CASE("classic: the 2012 recipe from Caffe's first values, with which two classes do not diverge") {
+  const cli::recipe r = preset("classic");
+  CHECK(r.model.name == "alexnet");
+  CHECK(r.batch_size == 128);
+  CHECK(r.learning_rate == doctest::Approx(0.01));
+  CHECK(r.gradient_decay == doctest::Approx(5e-4));
+  CHECK_FALSE(r.nesterov);
+  const auto net = cli::make_model(r.model, 1, 1);
+  CHECK(deviation(net.parameter("conv2.weight")) == doctest::Approx(0.01).epsilon(0.01));
+  CHECK(deviation(net.parameter("fc1.weight")) == doctest::Approx(0.005).epsilon(0.01));
+  CHECK(deviation(net.parameter("logits_eval.weight")) == doctest::Approx(0.01).epsilon(0.05));
+  CHECK(net.parameter("fc1.bias")[0] == doctest::Approx(0.1));
+  CHECK(net.parameter("conv4.bias")[0] == doctest::Approx(0.1));
+
+  cli::recipe_overrides o;
+  o.preset = "classic";
+  o.init = "paper";
+  const auto paper = cli::make_model(cli::completed(cli::make_recipe(o).model), 1, 1);
+  CHECK(paper.parameter("fc1.bias")[0] == 1);
+}
+
+TEST_CASE("best: batch norm, padded pools, rising sizes") {
+  const cli::recipe r = preset("best");
+  CHECK(r.model.name == "alexnet-bn");
+  CHECK(r.model.padded);
+  CHECK(r.model.pooled == 2);
+  CHECK(r.model.image_size == 192);
+  CHECK(r.sizes == "128:0,160:0.7");
+  CHECK(r.learning_rate == doctest::Approx(0.03));
+  CHECK(r.crop_scale == doctest::Approx(0.35));
+  CHECK(r.label_smoothing == doctest::Approx(0.03));
+  CHECK(r.tta == "flip");
+}
