@@ -18,8 +18,11 @@ using minicnn::option_error;
 
 namespace {
 
+/// Whether dense weights are left to the model: He's choice has its own for them, and so have the schemes of whole networks.
+bool leaves_dense(const std::string& init) { return init == "he" || init == "paper" || init == "caffe"; }
+
 minicnn::initializer initializer_of(const std::string& text) {
-  if (text == "he" || text == "paper" || text == "caffe") return minicnn::initializer::he();
+  if (leaves_dense(text)) return minicnn::initializer::he();
   if (text == "glorot") return minicnn::initializer::glorot();
   if (text == "lecun") return minicnn::initializer::lecun();
   const std::string cut = "truncated-normal:";
@@ -46,7 +49,7 @@ Options options_of(const model_options& o, const minicnn::network_options& how) 
   made.network = how;
   if constexpr (requires { made.dropout; }) made.dropout = o.dropout;
   if constexpr (requires { made.dense_init; })
-    if (o.init != "he" && o.init != "paper" && o.init != "caffe") made.dense_init = made.init;
+    if (!leaves_dense(o.init)) made.dense_init = made.init;
   if constexpr (requires { made.aux; }) made.aux = o.aux, made.transform_input = o.transform_input;
   return made;
 }
@@ -58,12 +61,8 @@ network alexnet_model(const model_options& o, const minicnn::network_options& ho
   made.logits_bias = o.logits_bias;
   made.padded = o.padded;
   made.pooled = o.pooled;
-  if (o.init == "paper") {
-    made = minicnn::paper_initialization(made);
-    made.dense_init = made.init;
-  } else if (o.init == "caffe") {
-    made = minicnn::caffe_initialization(made);
-  }
+  if (o.init == "paper") made = minicnn::paper_initialization(made);
+  if (o.init == "caffe") made = minicnn::caffe_initialization(made);
   return make(made);
 }
 

@@ -53,7 +53,7 @@ struct alexnet_options {
 
 /// The paper's section 5: weights from N(0, 0.01), biases 1 in conv2, conv4, conv5 and the hidden dense layers.
 inline alexnet_options paper_initialization(alexnet_options o = {}) {
-  o.init = initializer::normal(0.01);
+  o.init = o.dense_init.emplace(initializer::normal(0.01));
   o.dense_bias = o.even_conv_bias = 1.0;
   return o;
 }

@@ -55,7 +55,8 @@ struct chart {
   std::vector<chart_series> series;
   bool zero_based = false;
   bool percent = false;
-  double mark = NAN;  ///< an epoch with a dotted line (the best one); NaN: none
+  double mark = NAN;                ///< an epoch with a dotted line (the best one); NaN: none
+  bool may_be_logarithmic = false;  ///< the vertical axis is where values, all above 0, span more than a factor of 1000
 };
 
 namespace detail {
@@ -98,6 +99,12 @@ class chart_scale {
     for (const chart_series& s : c.series)
       for (const double v : s.values)
         if (std::isfinite(v)) low_ = (std::min)(low_, v), high_ = (std::max)(high_, v);
+    double least = INFINITY;
+    for (const chart_series& s : c.series)
+      for (const double v : s.values)
+        if (std::isfinite(v)) least = (std::min)(least, v);
+    logarithmic_ = c.may_be_logarithmic && least > 0 && high_ > 1000 * least;
+    if (logarithmic_) low_ = std::log10(least), high_ = std::log10(high_);
     if (!(low_ <= high_)) low_ = 0, high_ = 1;
     if (high_ - low_ < 1e-12 * (1 + std::abs(high_)))
       low_ -= 0.5 * (1e-3 + std::abs(low_)) * !c.zero_based, high_ += 0.5 * (1e-3 + std::abs(high_));
@@ -106,12 +113,21 @@ class chart_scale {
   }
 
   double x(double v) const { return left + (v - first_) / (last_ - first_) * (width - left - right); }
-  double y(double v) const { return height - bottom - (v - low_) / (high_ - low_) * (height - top - bottom); }
+  double y(double v) const {
+    return height - bottom - ((logarithmic_ ? std::log10(v) : v) - low_) / (high_ - low_) * (height - top - bottom);
+  }
   std::string label(double v) const { return percent_ ? short_number(v * 100) + "%" : short_number(v); }
   std::string tick_label(double v) const { return percent_ ? detail::axis_label(v * 100) + "%" : detail::axis_label(v); }
   bool shows(double v) const { return v >= first_ && v <= last_; }
 
-  std::vector<double> y_ticks() const { return detail::axis_ticks(low_, high_); }
+  /// On a logarithmic axis powers of ten, at most seven.
+  std::vector<double> y_ticks() const {
+    if (!logarithmic_) return detail::axis_ticks(low_, high_);
+    std::vector<double> ticks;
+    const double step = std::ceil((high_ - low_) / 7);
+    for (double power = std::ceil(low_); power <= high_; power += step) ticks.push_back(std::pow(10.0, power));
+    return ticks;
+  }
   /// Whole numbers: epochs.
   std::vector<double> x_ticks() const {
     std::vector<double> ticks = detail::axis_ticks(first_, last_);
@@ -121,7 +137,7 @@ class chart_scale {
 
  private:
   double low_ = 0, high_ = 1, first_ = 0, last_ = 1;
-  bool percent_ = false;
+  bool percent_ = false, logarithmic_ = false;
 };
 
 /// The chart as an svg element of class "chart"; colours come from the page's style (classes s0, s1, ...).

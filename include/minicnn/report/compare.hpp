@@ -127,6 +127,7 @@ inline std::string compare_chart(const run_comparison& c, const char* title, dou
   out.title = title;
   out.zero_based = zero_based;
   out.percent = percent;
+  out.may_be_logarithmic = field == &epoch_record::val_loss || field == &epoch_record::train_loss;
   std::size_t longest = 0;
   bool any = false;
   for (const compared_run& r : c.runs) {

@@ -29,14 +29,15 @@ inline std::vector<chart> training_charts(const std::vector<epoch_record>& histo
        {{"train", column(&epoch_record::train_loss)}, {"validation", column(&epoch_record::val_loss)}},
        true,
        false,
-       mark},
+       mark,
+       true},
       {"Accuracy",
        epochs,
        {{"train", column(&epoch_record::train_accuracy)}, {"validation", column(&epoch_record::val_accuracy)}},
        false,
        true,
        mark},
-      {"Validation log loss", epochs, {{"log loss", column(&epoch_record::val_loss)}}, false, false, mark},
+      {"Validation log loss", epochs, {{"log loss", column(&epoch_record::val_loss)}}, false, false, mark, true},
       {"Learning rate", epochs, {{"learning rate", column(&epoch_record::learning_rate)}}, true, false, NAN},
       {"Images per second", epochs, {{"images/s", column(&epoch_record::images_per_second)}}, true, false, NAN}};
   const auto measured = [](const chart_series& s) {
