@@ -41,6 +41,8 @@
 #include "minicnn/kernels/tile.hpp"
 #include "minicnn/kernels/tile_amx.hpp"
 #include "minicnn/kernels/tile_bf16.hpp"
+#include "minicnn/kernels/tile_shape.hpp"
+#include "minicnn/kernels/tile_store.hpp"
 #include "minicnn/kernels/vector_math.hpp"
 #include "minicnn/kernels/winograd.hpp"
 #include "minicnn/kernels/winograd_backward_weight.hpp"

@@ -154,7 +154,7 @@ TEST_CASE("every unit that multiplies: a matrix unit, vdpbf16ps, float; whole bl
         minicnn::block_product<float> p{};
         p.depth = depth, p.a = lines.data(), p.row_tiles = tiles, p.column_tiles = 1, p.sums = sums.data();
         minicnn::narrow_rows(i, tiles, depth, rows, lines.data());
-        minicnn::multiply_narrow_block(i, rows, p, [&](index_t) { return columns.data(); });
+        minicnn::multiply_narrow_block(i, rows, p, [&](index_t) { return minicnn::panel_of_b<float>{columns.data()}; });
         CAPTURE(rows);
         CAPTURE(depth);
         CHECK(naive::worst_error(sums, want) < naive::rounding<float>(depth));

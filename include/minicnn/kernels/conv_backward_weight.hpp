@@ -198,8 +198,8 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
           multiply_block<T>(i, tile, run.bf16, p, [&](index_t panel) {
             dispatch<detail::gather_kernel>(
                 i, static_cast<const detail::gather_piece*>(pieces), static_cast<const index_t*>(first_piece + 2 * panel),
-                static_cast<const index_t*>(position), p.depth, source, source_begin, source_end, packed_b);
-            return packed_b;
+                static_cast<const index_t*>(position), p.depth, source, source_begin, source_end, packed_b, true);
+            return panel_of_b<T>{packed_b};
           });
           p.first = false;
         } while (q < end);

@@ -88,7 +88,7 @@ struct gather_kernel {
   /// `depth` rows of one vector each, put together from `Count` pieces (0: `count`, known only at run time).
   template <class V, int Count, class T>
   MINICNN_INLINE static void gather_vector(const gather_piece* pieces, index_t count, const index_t* offset, index_t depth,
-                                           const T* source, T* to) {
+                                           const T* source, T* to, bool ahead = false) {
     constexpr int lanes = V::template lanes<T>;
     vec<mask_element<T>, V> lane;
     MINICNN_UNROLL
@@ -101,8 +101,10 @@ struct gather_kernel {
       const T* const from = source + offset[k];
       vec<T, V> x, y;
       load<V>(x, from + pieces[0].base);
-      // Rows of a map's channels lie pages apart, which the processor does not foresee; the next panel continues this one.
-      if constexpr (Count == 1) __builtin_prefetch(from + pieces[0].base + 2 * lanes, 0, 2);
+      // Rows of a map's channels lie pages apart, which the processor does not foresee; the next panel continues this one, and
+      // its first line may be the last of this one, so the ends of vectors are asked for.
+      if constexpr (Count == 1)
+        if (ahead) __builtin_prefetch(from + pieces[0].base + 3 * lanes - 1, 0, 2);
       MINICNN_UNROLL
       for (int i = 1; i < most; ++i) {
         load<V>(y, from + pieces[i].base);
@@ -118,10 +120,11 @@ struct gather_kernel {
   }
 
   /// Packs a panel of two vectors a row: vector v of a row consists of pieces [first[v], first[v + 1]), row k of what lies
-  /// offset[k] further on. Whole vectors are read where that stays within source[begin, end).
+  /// offset[k] further on. Whole vectors are read where that stays within source[begin, end). `ahead`: asks for the next panel
+  /// meanwhile.
   template <class V, class T>
   MINICNN_INLINE static void run(const gather_piece* pieces, const index_t* first, const index_t* offset, index_t depth,
-                                 const T* source, index_t begin, index_t end, T* to) {
+                                 const T* source, index_t begin, index_t end, T* to, bool ahead) {
     constexpr int lanes = V::template lanes<T>;
     index_t least = depth == 0 ? 0 : offset[0], most = least;
     for (index_t k = 1; k < depth; ++k) {
@@ -145,7 +148,7 @@ struct gather_kernel {
       if (low + least >= begin && high + most <= end) {
         switch (count) {
           case 1:
-            gather_vector<V, 1>(p, count, offset, depth, source, place);
+            gather_vector<V, 1>(p, count, offset, depth, source, place, ahead);
             break;
           case 2:
             gather_vector<V, 2>(p, count, offset, depth, source, place);
@@ -274,11 +277,16 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
       p.a = g.weights + k0 * padded_filters + f0 * p.depth;
       p.first = k0 == 0;
       p.last = k0 + p.depth == g.taps;
+      // Rows of B as far apart as channels, as in 1x1 convolutions: the tiles ask for the next panel (tile.hpp).
+      const index_t step = p.depth < 2 ? 0 : g.tap_offset[k0 + 1] - g.tap_offset[k0];
+      bool even = !run.bf16 && p.depth > 1;
+      for (index_t k = k0 + 1; even && k < k0 + p.depth; ++k) even = g.tap_offset[k] - g.tap_offset[k - 1] == step;
       multiply_block<T>(i, tile, run.bf16, p, [&](index_t panel) {
         dispatch<detail::gather_kernel>(i, static_cast<const detail::gather_piece*>(pieces),
                                         static_cast<const index_t*>(first_piece + 2 * panel), g.tap_offset + k0, p.depth,
-                                        g.source, g.source_begin, g.source_end, packed_b);
-        return packed_b;
+                                        g.source, g.source_begin, g.source_end, packed_b, !even);
+        if (!even || panel + 1 == panels) return panel_of_b<T>{packed_b};
+        return panel_of_b<T>{packed_b, g.source + g.tap_offset[k0] + pieces[first_piece[2 * panel + 2]].base + lanes - 1, step};
       });
       k0 += depth;
     } while (k0 < g.taps);

@@ -104,6 +104,10 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
   const bool short_panels = m <= limits::few_rows && b.row_stride != 1;
   const index_t depth = even_piece(k, short_panels ? limits::depth / 2 : limits::depth, 1);
 
+  // Rows of A that do not compete for the same lines of the first-level cache are multiplied where they lie.
+  const bool lying = !run.bf16 && a.column_stride == 1 && a.row_stride * static_cast<index_t>(sizeof(T)) % 2048 != 0;
+  const bool plain = b.column_stride == 1;
+
   parallel_tasks(run.threads, blocks.count(), [&](index_t task, int thread) {
     scratch mine(block + thread * room.bytes(), room.bytes());
     T* const packed_a = mine.take<T>(room.a);
@@ -113,7 +117,7 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
     const index_t i0 = task % blocks.row_blocks * blocks.rows, j0 = task / blocks.row_blocks * blocks.columns;
     const index_t task_rows = (std::min)(blocks.rows, m - i0), task_columns = (std::min)(blocks.columns, n - j0);
     block_product<T> p{};
-    p.a = packed_a;
+    p.a_stride = lying ? a.row_stride : 0;
     p.row_tiles = divide_up(task_rows, tile);
     p.column_tiles = divide_up(task_columns, width);
     p.sums = sums;
@@ -131,7 +135,8 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
       p.depth = (std::min)(depth, k - k0);
       const pack_source<T> lines{a.data + i0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride, task_rows,
                                  p.depth};
-      pack_panels(i, lines, tile, packed_a);
+      p.a = lying ? lines.data : packed_a;
+      if (!lying) pack_panels(i, lines, tile, packed_a);
       if (run.bf16) narrow_rows(i, p.row_tiles, p.depth, tile, packed_a);
       p.first = k0 == 0;
       p.last = k0 + p.depth == k;
@@ -139,8 +144,11 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
         const index_t j = panel * width, count = (std::min)(width, task_columns - j);
         const pack_source<T> columns{b.data + (j0 + j) * b.column_stride + k0 * b.row_stride, b.column_stride, b.row_stride,
                                      count, p.depth};
-        pack_panels(i, columns, width, packed_b);
-        return packed_b;
+        pack_panels(i, columns, width, packed_b, run.bf16);
+        // Of the next panel, or the next chunk's first, the ends of lines: its first line may be the last of this one.
+        const bool more = panel + 1 < p.column_tiles;
+        const T* const next = b.data + (more ? j0 + j + width : j0) * b.column_stride + (more ? k0 : k0 + p.depth) * b.row_stride;
+        return panel_of_b<T>{packed_b, plain && (more || !p.last) ? next + width / 2 - 1 : nullptr, b.row_stride};
       });
       k0 += depth;
     } while (k0 < k);

@@ -26,50 +26,13 @@ index_t streamed_size(index_t m, index_t k) {
   return round_up((std::min)(m, most_streamed_rows), most_tile_columns<T>) * (std::min)(k, most_streamed_depth) + overshoot<T>;
 }
 
-/// Rows of weights where they lie, `stride` apart. Every third has a pointer, the others are reached by an index.
-template <int Rows, class T>
-struct lying_rows {
-  static constexpr int groups = (Rows + 2) / 3;
-  const T* row[groups];
-  index_t stride;
-
-  MINICNN_INLINE lying_rows(const T* first, index_t distance) : stride(distance) {
-    MINICNN_UNROLL
-    for (int g = 0; g < groups; ++g) row[g] = first + 3 * g * distance;
-  }
-  MINICNN_INLINE T operator[](int i) const { return row[i / 3][i % 3 * stride]; }
-  MINICNN_INLINE void next() {
-    MINICNN_UNROLL
-    for (int g = 0; g < groups; ++g) ++row[g];
-  }
-};
-
-/// `Rows` rows of weights times the panels of A^T, a chunk of the summed dimension.
-template <int Rows>
-struct streamed_kernel {
-  /// sums[(p * Rows + i) * two vectors] = (or += unless `first`) row i times panel p, panels `panel_size` apart.
-  template <class V, class T>
-  MINICNN_INLINE static void run(index_t depth, const T* weights, index_t stride, const T* panel, index_t panel_size,
-                                 index_t panels, T* sums, bool first) {
-    if constexpr (Rows <= tile_rows_limit<V>)
-      for (index_t p = 0; p < panels; ++p, panel += panel_size, sums += Rows * 2 * V::template lanes<T>)
-        multiply_tile<V, Rows, 2>(depth, lying_rows<Rows, T>(weights, stride), panel, sums, first);
-  }
-};
-
-/// The tallest tile that fits `rows`.
-inline int tallest_tile(isa i, index_t rows) {
-  for (const int height : tile_heights)
-    if (height <= rows && has_tile(i, height)) return height;
-  return 1;
-}
-
 /// `gemm` for some rows and a B contiguous along k, a chunk of k at a time. `packed` has `streamed_size` elements.
 template <class T>
 void gemm_streamed(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, index_t ldc, const epilogue<T>& finish,
                    index_t chunk, T* packed) {
   const isa i = run.instruction_set;
   const index_t m = a.rows, n = b.columns, k = a.columns, width = tile_columns<T>(i), panels = divide_up(m, width);
+  const bool half = 2 * (m - (panels - 1) * width) <= width;
   const index_t depth = even_piece(k, chunk, 1);
 
   // Chunk after chunk, in each one panel after the other. Panels are whole vectors wide, so no pack runs past its own.
@@ -87,9 +50,9 @@ void gemm_streamed(const context& run, const matrix<T>& a, const matrix<T>& b, T
       for (index_t k0 = 0; k0 < k; k0 += depth) {
         const index_t length = (std::min)(depth, k - k0);
         with_tile_rows(height, [&](auto rows) {
-          dispatch<streamed_kernel<decltype(rows)::value>>(i, length, b.data + j0 * b.column_stride + k0, b.column_stride,
-                                                           static_cast<const T*>(packed + k0 * panels * width), length * width,
-                                                           panels, static_cast<T*>(sums), k0 == 0);
+          dispatch<lying_kernel<decltype(rows)::value>>(
+              i, length, b.data + j0 * b.column_stride + k0, b.column_stride, static_cast<const T*>(packed + k0 * panels * width),
+              length * width, panels, static_cast<T*>(sums), k0 == 0, half, static_cast<const T*>(nullptr), index_t{0});
         });
       }
       for (index_t row = 0; row < m; ++row)

@@ -68,18 +68,19 @@ struct pack_across_kernel {
 };
 
 /// to[k * width + i] = from[k * stride + i] for i < count, k < depth; anything for i in [count, width). Rows of `from` have
-/// `room` elements that may be read.
+/// `room` elements that may be read. `ahead`: asks for the next panel too.
 struct pack_along_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(T* to, index_t width, const T* from, index_t stride, index_t count, index_t room,
-                                 index_t depth) {
+  MINICNN_INLINE static void run(T* to, index_t width, const T* from, index_t stride, index_t count, index_t room, index_t depth,
+                                 bool ahead) {
     constexpr int lanes = V::template lanes<T>;
     if (count == width && (width + lanes - 1) / lanes * lanes <= room) {
       for (index_t k = 0; k < depth; ++k)
         for (index_t i = 0; i < width; i += lanes) {
           vec<T, V> x;
           load<V>(x, from + k * stride + i);
-          __builtin_prefetch(from + k * stride + i + width, 0, 2);  // the next panel: rows may lie pages apart
+          // The next panel: rows may lie pages apart. Its first line may be the last of this one, so the ends are asked for.
+          if (ahead) __builtin_prefetch(from + k * stride + i + width + lanes - 1, 0, 2);
           store<V>(to + k * width + i, x);
         }
       return;
@@ -102,9 +103,10 @@ struct pack_along_kernel {
 }  // namespace detail
 
 /// Packs all lines of `source` into panels of `width` lines. The last panel is padded with values that never reach a
-/// real element of the product. Room needed: round_up(count, width) * depth + overshoot<T>.
+/// real element of the product. `ahead`: asks for each next panel's lines while it packs one. Room needed: round_up(count, width)
+/// * depth + overshoot<T>.
 template <class T>
-void pack_panels(isa i, const pack_source<T>& source, index_t width, T* to) {
+void pack_panels(isa i, const pack_source<T>& source, index_t width, T* to, bool ahead = true) {
   for (index_t line0 = 0; line0 < source.count; line0 += width, to += width * source.depth) {
     const index_t left = source.count - line0, count = left < width ? left : width;
     const T* const from = source.data + line0 * source.line_stride;
@@ -113,7 +115,7 @@ void pack_panels(isa i, const pack_source<T>& source, index_t width, T* to) {
       for (index_t k = 0; k < most_tile_columns<float>; ++k) line[k] = (k < count ? k : count - 1) * source.line_stride;
       dispatch<detail::pack_across_kernel>(i, to, width, from, static_cast<const index_t*>(line), source.depth, false);
     } else {
-      dispatch<detail::pack_along_kernel>(i, to, width, from, source.depth_stride, count, left, source.depth);
+      dispatch<detail::pack_along_kernel>(i, to, width, from, source.depth_stride, count, left, source.depth, ahead);
     }
   }
 }

@@ -98,12 +98,12 @@ inline void narrow_rows(isa i, index_t count, index_t depth, int rows, float* pa
 inline void narrow_rows(isa, index_t, index_t, int, double*) {}
 
 /// `multiply_block` for an A that was narrowed: panels of B are narrowed as they come.
-inline void multiply_narrow_block(isa i, int rows, const block_product<float>& p, function_ref<float*(index_t)> panel_of_b) {
+inline void multiply_narrow_block(isa i, int rows, const block_product<float>& p, function_ref<panel_of_b<float>(index_t)> pack) {
   const bool native = native_bf16(i);
   const index_t width = tile_columns<float>(i), column_sums = p.row_tiles * rows * width;
   for (index_t j = 0; j < p.column_tiles; ++j) {
     float* const sums = p.sums + j * column_sums;
-    float* const panel = panel_of_b(j);
+    float* const panel = pack(j).packed;
     if (native)
       narrow_panels(i, 1, p.depth, width, panel);
     else
@@ -124,11 +124,11 @@ inline void multiply_narrow_block(isa i, int rows, const block_product<float>& p
 
 /// `multiply_block` in float or, if `bf16` and T is float, on narrowed operands.
 template <class T>
-void multiply_block(isa i, int rows, bool bf16, const block_product<T>& p, function_ref<T*(index_t)> panel_of_b) {
+void multiply_block(isa i, int rows, bool bf16, const block_product<T>& p, function_ref<panel_of_b<T>(index_t)> pack) {
   if constexpr (std::is_same_v<T, float>) {
-    if (bf16) return multiply_narrow_block(i, rows, p, panel_of_b);
+    if (bf16) return multiply_narrow_block(i, rows, p, pack);
   }
-  multiply_block<T>(i, rows, p, panel_of_b);
+  multiply_block<T>(i, rows, p, pack);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI
