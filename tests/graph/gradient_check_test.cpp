@@ -29,6 +29,7 @@ enum class fault {
   reads_garbage_scratch,
   not_in_place,
   ignores_relu,
+  ignores_add,
   changes_buffer,
 };
 
@@ -50,6 +51,7 @@ class weigh_op : public op<T> {
     p.multiply_adds = 2 * x.size();
     p.backward_reads_input = fault_ != fault::undeclared_read;
     p.in_place = p.gradient_in_place = p.fuses_relu = true;
+    p.fuses_add = fault_ == fault::ignores_add;
     return p;
   }
 
@@ -144,6 +146,7 @@ TEST_CASE("every way of being wrong is found and named") {
   found(fault::reads_garbage_scratch, "output");
   found(fault::not_in_place, "output in the input's place: output");
   found(fault::ignores_relu, "output with ReLU applied");
+  found(fault::ignores_add, "output added to another value");
   found(fault::changes_buffer, "forward changes buffer calls in evaluation");
 #if !defined(__SANITIZE_ADDRESS__)  // which stops the program at the first of these
   found(fault::beyond_output, "forward writes outside its output");

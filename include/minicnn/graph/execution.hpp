@@ -184,15 +184,21 @@ class execution {
     gradient_place_.resize(count_);
     skipped_.assign(count_, 0);
     fused_.assign(count_, 0);
+    adds_.assign(count_, 0);
+    std::vector<std::size_t> maker(count_);  // the node whose op writes the value in the end
     for (std::size_t i = 0; i < count_; ++i) {
-      value_place_[i] = i;
-      if (!needed_[i] || nodes[i].operation == nullptr || !plans_[i].in_place) continue;
+      value_place_[i] = maker[i] = i;
+      if (!needed_[i] || nodes[i].operation == nullptr) continue;
+      if (leave_addition(i, maker)) continue;
+      if (!plans_[i].in_place) continue;
       const std::size_t j = index(nodes[i].inputs[0]);
       const bool read_later =
           (needs_gradient_[j] && plans_[j].backward_reads_output) || (needs_gradient_[i] && plans_[i].backward_reads_input);
       if (nodes[j].operation == nullptr || consumers_[j] != 1 || is_wanted(j) || read_later) continue;
       value_place_[i] = value_place_[j];
-      if (plans_[i].is_relu && plans_[j].fuses_relu && !skipped_[j]) fused_[j] = skipped_[i] = 1;
+      if (!plans_[i].is_relu || !plans_[maker[j]].fuses_relu) continue;
+      maker[i] = maker[j];
+      fused_[maker[j]] = skipped_[i] = 1;
     }
     for (std::size_t i = count_; i-- > 0;) {
       gradient_place_[i] = i;
@@ -202,6 +208,23 @@ class execution {
             plans_[c].gradient_in_place && !topology_->kept[c])
           gradient_place_[i] = gradient_place_[c];
     }
+  }
+
+  /// In prediction the sum at the end of a residual block is left to the convolution before it, which adds to the other input
+  /// where that lies: three passes over a map less. The other input must be there by then, and nobody may want it later.
+  MINICNN_COLD bool leave_addition(std::size_t i, std::vector<std::size_t>& maker) {
+    if (request_.training || !plans_[i].is_add) return false;
+    const auto& inputs = topology_->nodes[i].inputs;
+    const std::size_t late = index((std::max)(inputs[0], inputs[1])), early = index((std::min)(inputs[0], inputs[1]));
+    if (!plans_[late].fuses_add || consumers_[late] != 1 || skipped_[late] || fused_[late] || is_wanted(late)) return false;
+    if (topology_->nodes[early].operation == nullptr || is_wanted(early)) return false;
+    for (std::size_t n = late; n < count_; ++n)  // the convolution itself must not read what it adds to
+      for (const int input : topology_->nodes[n].inputs)
+        if (n != i && needed_[n] && index(input) < i && value_place_[index(input)] == value_place_[early]) return false;
+    value_place_[late] = value_place_[i] = value_place_[early];
+    maker[i] = late;
+    adds_[late] = skipped_[i] = 1;
+    return true;
   }
 
   MINICNN_COLD void place_memory() {
@@ -284,6 +307,7 @@ class execution {
       f.ctx = request_.ctx;
       f.training = request_.training && !topology_->frozen[i];
       f.apply_relu = fused_[i] != 0;
+      f.apply_add = adds_[i] != 0;
       f.output = values_[i];
       f.output_gradient = gradients_[i];
       f.saved = place(2 * count_ + i);
@@ -352,7 +376,7 @@ class execution {
   index_t batch_ = -1;
 
   std::vector<op_plan> plans_;
-  std::vector<char> needed_, needs_gradient_, skipped_, fused_;
+  std::vector<char> needed_, needs_gradient_, skipped_, fused_, adds_;
   std::vector<int> consumers_;
   std::vector<std::size_t> value_place_, gradient_place_, zeroed_;
 

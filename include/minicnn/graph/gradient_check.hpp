@@ -157,6 +157,19 @@ class trial_checker {
       for (T& value : wanted) value = (std::max)(value, T{0});
       equal("output with ReLU applied", run("ReLU applied", trial).output, wanted, tight);
     }
+    for (const bool relu : {false, true}) {
+      if (!plan_.fuses_add || (relu && !plan_.fuses_relu)) continue;
+      op_trial trial = plain;
+      trial.apply_add = true;
+      trial.apply_relu = relu;
+      trial.backward = false;
+      tensor<T> wanted = reference.output;
+      for (index_t i = 0; i < wanted.size(); ++i) {
+        wanted[i] += values_.output_gradient[i];
+        if (relu) wanted[i] = (std::max)(wanted[i], T{0});
+      }
+      equal("output added to another value", run("added to another value", trial).output, wanted, tight);
+    }
     if (!training) {
       op_trial trial = plain;
       trial.plan_training = trial.backward = false;

@@ -66,6 +66,8 @@ struct op_plan {
   bool gradient_in_place = false;      ///< the gradient of input 0 may take the place of the output's gradient
   bool fuses_relu = false;             ///< forward honours `frame::apply_relu`
   bool is_relu = false;                ///< the op is max(x, 0) and may be left to the op before it
+  bool fuses_add = false;              ///< forward honours `frame::apply_add`
+  bool is_add = false;                 ///< the op is the sum of its two inputs and may be left to the op that makes one of them
 };
 
 /// Where a gradient goes. `add` tells whether to add to what is there or to write (what is there is garbage then).
@@ -82,6 +84,7 @@ struct frame {
   context ctx;
   bool training = false;    ///< batch statistics and dropout are on
   bool apply_relu = false;  ///< the output is to be max(value, 0); only if the plan said `fuses_relu`
+  bool apply_add = false;   ///< the result is added to what `output` holds, before the ReLU; only if the plan said `fuses_add`
   random_key random;        ///< differs per network seed, step and node; use `random.of(sample)`
 
   std::span<const view<const T>> inputs;

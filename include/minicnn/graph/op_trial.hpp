@@ -43,6 +43,7 @@ struct op_trial {
   bool training = true;       ///< `frame::training`
   bool backward = true;
   bool apply_relu = false;
+  bool apply_add = false;          ///< to an output that holds the values of `output_gradient`
   bool in_place = false;           ///< the output takes the place of input 0
   bool gradient_in_place = false;  ///< the gradient of input 0 takes the place of the output's gradient
   bool add = false;                ///< gradients are added to what is in `before`, not written
@@ -149,6 +150,8 @@ op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, cons
   f.ctx = trial.ctx;
   f.training = trial.training;
   f.apply_relu = trial.apply_relu;
+  f.apply_add = trial.apply_add;
+  if (trial.apply_add) output.set(values.output_gradient);
   f.random = detail::trial_key();
   f.inputs = input_views;
   f.parameters = parameter_views;

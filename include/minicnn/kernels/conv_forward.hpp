@@ -44,11 +44,11 @@ index_t conv_forward_scratch_bytes(int threads, index_t batch, const conv_geomet
 }
 
 /// y = convolution of x (batch, channels, height, width) with the weights (filters, channels / groups, kernel_h,
-/// kernel_w) + bias (one a filter; null: none), then ReLU if asked for. `prepared`: the weights packed by `conv_prepare`; null:
-/// they are packed here.
+/// kernel_w) + bias (one a filter; null: none), added to what y holds if asked for, then ReLU if asked for. `prepared`: the
+/// weights packed by `conv_prepare`; null: they are packed here.
 template <class T>
 void conv_forward(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* weight, const T* bias,
-                  bool relu, T* y, scratch& work, const T* prepared = nullptr) {
+                  bool relu, T* y, scratch& work, const T* prepared = nullptr, bool add = false) {
   const plane_layout planes = input_planes(g);
   const index_t filters = g.group_filters(), channels = g.group_channels(), taps = channels * g.taps();
   const index_t pixels = g.out_height() * g.out_width();
@@ -96,6 +96,7 @@ void conv_forward(const context& run, index_t batch, const conv_geometry& g, con
       p.target_filter = pixels;
       p.bias = bias == nullptr ? nullptr : bias + group * filters;
       p.relu = relu;
+      p.add = add;
       multiply_gathered(run, p, rest);
     }
   }

@@ -61,19 +61,23 @@ MINICNN_INLINE void store_part(T* to, const vec<T, V>& value, index_t count) {
   std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(T));
 }
 
-/// to[i] = (or += if `add`) from[i] for i < count, by vectors of `Lanes`, halves of them and so on; touches nothing else.
+/// to[i] = (or += if `add`) from[i], then max(to[i], 0) if `relu`, for i < count, by vectors of `Lanes`, halves of them and so
+/// on; touches nothing else.
 template <int Lanes, class T>
-MINICNN_INLINE void copy_run(T* to, const T* from, index_t count, bool add) {
+MINICNN_INLINE void copy_run(T* to, const T* from, index_t count, bool add, bool relu = false) {
   using loose = typename detail::vector_type<T, Lanes* static_cast<int>(sizeof(T))>::unaligned;
   for (; count >= Lanes; count -= Lanes, to += Lanes, from += Lanes) {
     loose& place = *reinterpret_cast<loose*>(to);
     const loose& value = *reinterpret_cast<const loose*>(from);
-    place = add ? place + value : value;
+    auto sum = add ? place + value : value;
+    place = relu ? (sum < T{0} ? decltype(sum){} : sum) : sum;
   }
   if constexpr (Lanes > 2) {
-    if (count > 0) copy_run<Lanes / 2>(to, from, count, add);
+    if (count > 0) copy_run<Lanes / 2>(to, from, count, add, relu);
   } else {
-    if (count > 0) *to = add ? *to + *from : *from;
+    if (count == 0) return;
+    const T sum = add ? *to + *from : *from;
+    *to = relu && sum < T{0} ? T{0} : sum;
   }
 }
 

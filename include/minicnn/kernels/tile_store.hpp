@@ -81,14 +81,9 @@ struct store_kernel {
       store<V>(to, sum);
       return;
     }
-    if (target.add && target.relu) {
-      load_part<V>(other, static_cast<const T*>(to), count);
-      sum += other;
-    }
-    if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
     T values[lanes];
     store<V>(values, sum);
-    copy_run<lanes>(to, static_cast<const T*>(values), count, target.add && !target.relu);
+    copy_run<lanes>(to, static_cast<const T*>(values), count, target.add, target.relu);
   }
 };
 

@@ -286,13 +286,13 @@ struct output_kernel {
         MINICNN_UNROLL
         for (int j = 0; j < Outputs; ++j) {
           out[j] += shift;
-          if (relu) out[j] = out[j] < T{0} ? vec<T, V>{} : out[j];
+          if (relu && !add) out[j] = out[j] < T{0} ? vec<T, V>{} : out[j];
         }
         store_interleaved<V>(outputs + o * row, out);
       }
       for (index_t n = 0; n < run_count; ++n)
         for (int o = 0; o < runs[n].rows; ++o)
-          copy_run<lanes>(y + runs[n].target + o * out_width, outputs + o * row + runs[n].from, runs[n].count, add);
+          copy_run<lanes>(y + runs[n].target + o * out_width, outputs + o * row + runs[n].from, runs[n].count, add, add && relu);
     }
   }
 };

@@ -204,13 +204,13 @@ void winograd_prepare(const context& run, const conv_geometry& g, const T* weigh
 }
 
 /// `conv_forward` by Winograd, for geometries that `winograd::serves`. `prepared`: the filters transformed by
-/// `winograd_prepare`; null: they are transformed here.
+/// `winograd_prepare`; null: they are transformed here. `add`: the result is added to what y holds, before the ReLU.
 template <class T>
 void winograd_forward(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* weight, const T* bias,
-                      bool relu, T* y, scratch& work, const T* prepared = nullptr) {
+                      bool relu, T* y, scratch& work, const T* prepared = nullptr, bool add = false) {
   winograd::filter_source<T> from = winograd::detail::forward_filters(g, weight);
   from.prepared = prepared;
-  winograd::convolve<T>(run, batch, g, x, from, bias, relu, false, y, work);
+  winograd::convolve<T>(run, batch, g, x, from, bias, relu, add, y, work);
 }
 
 /// Bytes of scratch for `winograd_backward_input`; never less for a bigger batch.

@@ -29,6 +29,7 @@ class add_op final : public op<T> {
     p.output = a;
     p.in_place = p.gradient_in_place = true;
     p.fuses_relu = true;  // a residual block ends with one
+    p.is_add = true;
     return p;
   }
 

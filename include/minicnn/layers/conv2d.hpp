@@ -91,7 +91,7 @@ class conv2d_op final : public op<T> {
     }
     p.multiply_adds = shape{p.output.size(), fan_in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
-    p.fuses_relu = true;
+    p.fuses_relu = p.fuses_add = true;
     return p;
   }
 
@@ -110,7 +110,8 @@ class conv2d_op final : public op<T> {
     // Prepared weights are for one of the two ways, that of the planned batch.
     const bool fast = prepared == nullptr ? by_winograd(f.ctx, batch, g) : by_winograd(f.ctx, f.planned_batch, g, true);
     const auto convolve = fast ? winograd_forward<T> : conv_forward<T>;
-    convolve(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work, prepared);
+    convolve(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work, prepared,
+             f.apply_add);
   }
 
   /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.

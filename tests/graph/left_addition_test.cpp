@@ -1,0 +1,176 @@
+// Sums that prediction leaves to the convolution before them (execution::leave_addition).
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minicnn/graph/network.hpp"
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/add.hpp"
+#include "minicnn/layers/conv2d.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+template <class T>
+tensor<T> noise(const shape& dims) {
+  tensor<T> out(dims);
+  random_stream r{random_key(3)};
+  for (T& x : out) x = static_cast<T>(r.normal());
+  return out;
+}
+
+conv2d_options filters(index_t count, index_t kernel, const char* name) {
+  return {.filters = count, .kernel = kernel, .padding = kernel / 2, .bias_init = 0.25, .name = name};
+}
+
+/// A convolution that says whether it was asked to add.
+class watched_conv final : public op<float> {
+ public:
+  watched_conv(conv2d_options o, bool& added) : conv_(std::move(o)), added_(added) {}
+  std::string_view kind() const override { return "conv2d"; }
+  attribute_list describe() const override { return conv_.describe(); }
+  op_plan plan(const plan_request& request) const override { return conv_.plan(request); }
+  void prepare(const frame<float>& f) const override { conv_.prepare(f); }
+  void forward(const frame<float>& f) const override {
+    added_ = f.apply_add;
+    conv_.forward(f);
+  }
+  void backward(const frame<float>& f) const override { conv_.backward(f); }
+
+ private:
+  conv2d_op<float> conv_;
+  bool& added_;
+};
+
+using node_f = node<float>;
+
+struct sum_case {
+  const char* what;
+  bool left;  ///< whether the sum can be left to its convolution
+  /// `late(input, filters, kernel)` makes the convolution before the sum.
+  std::function<node_f(node_f, const std::function<node_f(node_f, index_t, index_t)>& late)> build;
+};
+
+const std::vector<sum_case>& cases() {
+  static const std::vector<sum_case> list{
+      {"identity, 1x1", true,
+       [](node_f x, const auto& late) {
+         x = relu(conv2d(x, filters(40, 1, "stem")), {.name = "early"});
+         return relu(add(late(relu(conv2d(x, filters(8, 1, "inner"))), 40, 1), x, {.name = "sum"}));
+       }},
+      {"identity, by Winograd", true,
+       [](node_f x, const auto& late) {
+         x = relu(conv2d(x, filters(64, 3, "stem")), {.name = "early"});
+         return relu(add(late(relu(conv2d(x, filters(64, 3, "inner"))), 64, 3), x, {.name = "sum"}));
+       }},
+      {"the shortcut is the later one", true,
+       [](node_f x, const auto& late) {
+         const node_f y = conv2d(relu(conv2d(x, filters(16, 3, "inner"))), filters(48, 1, "early"));
+         return relu(add(y, late(x, 48, 1), {.name = "sum"}));
+       }},
+      {"no ReLU behind it", true,
+       [](node_f x, const auto& late) {
+         x = conv2d(x, filters(20, 1, "early"));
+         return conv2d(add(x, late(relu(x), 20, 3), {.name = "sum"}), filters(3, 1, "end"));
+       }},
+      {"two blocks, one sum on the other", true,
+       [](node_f x, const auto& late) {
+         x = relu(conv2d(x, filters(24, 3, "stem")));
+         x = relu(add(conv2d(relu(conv2d(x, filters(24, 3, "inner1"))), filters(24, 3, "late1")), x), {.name = "early"});
+         return relu(add(late(relu(conv2d(x, filters(24, 3, "inner2"))), 24, 3), x, {.name = "sum"}));
+       }},
+      {"the convolution reads what it would add to", false,
+       [](node_f x, const auto& late) {
+         x = relu(conv2d(x, filters(24, 3, "stem")), {.name = "early"});
+         return relu(add(late(x, 24, 3), x, {.name = "sum"}));
+       }},
+      {"the other input is read later", false,
+       [](node_f x, const auto& late) {
+         x = relu(conv2d(x, filters(24, 3, "stem")), {.name = "early"});
+         const node_f y = relu(add(late(relu(conv2d(x, filters(8, 1, "inner"))), 24, 1), x, {.name = "sum"}));
+         return add(conv2d(y, filters(24, 3, "after")), relu(conv2d(x, filters(24, 1, "again"))));
+       }},
+      {"the convolution has another reader", false,
+       [](node_f x, const auto& late) {
+         x = relu(conv2d(x, filters(24, 3, "stem")), {.name = "early"});
+         const node_f y = late(relu(conv2d(x, filters(8, 1, "inner"))), 24, 1);
+         return add(conv2d(relu(add(y, x, {.name = "sum"})), filters(24, 1, "after")), relu(y));
+       }},
+      {"a sum with the network's input", false,
+       [](node_f x, const auto& late) {
+         return relu(add(late(relu(conv2d(x, filters(8, 1, "early"))), 3, 1), x, {.name = "sum"}));
+       }},
+      {"a value added to itself", false,
+       [](node_f x, const auto& late) {
+         x = late(x, 12, 3);
+         return relu(add(x, x, {.name = "sum"}));
+       }},
+  };
+  return list;
+}
+
+std::vector<float> values(const view<const float>& v) { return {v.begin(), v.end()}; }
+
+}  // namespace
+
+TEST_CASE("sums left to convolutions have the same bits as sums of their own") {
+  for (const sum_case& c : cases()) {
+    CAPTURE(c.what);
+    bool added = false;
+    graph<float> g;
+    const node_f out = c.build(g.input({3, 17, 15}), [&](node_f x, index_t count, index_t kernel) {
+      return x.owner->add(std::make_shared<watched_conv>(filters(count, kernel, "late"), added), {x}, "late", "conv");
+    });
+    const network<float> net(std::move(g), {out}, {.seed = 7});
+    for (const index_t batch : {1, 5}) {
+      const auto x = noise<float>({batch, 3, 17, 15});
+      for (const isa i : {isa::baseline, isa::avx2, isa::avx512}) {
+        if (i > detect_isa()) continue;
+        for (const bool winograd : {true, false}) {
+          CAPTURE(winograd);
+          // Whoever wants the convolution's own value gets it, and the sum is made by itself.
+          workspace<float> left(2), own(2, {"late"});
+          for (workspace<float>* w : {&left, &own}) w->instruction_set(i), w->winograd(winograd);
+          const std::vector<float> got = values(net.predict(x, left));
+          CHECK(added == c.left);
+          CHECK(got == values(net.predict(x, own)));
+          CHECK(!added);
+          // Used again for a smaller batch, and with weights packed once.
+          tensor<float> first({1, 3, 17, 15});
+          std::copy(x.begin(), x.begin() + first.size(), first.begin());
+          CHECK(values(net.predict(first, left)) == values(net.predict(first, own)));
+          left.fixed_weights(true), own.fixed_weights(true);
+          CHECK(values(net.predict(x, left)) == values(net.predict(x, own)));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("values that are kept are not added to") {
+  for (const sum_case& c : cases()) {
+    CAPTURE(c.what);
+    bool added = false;
+    graph<float> g;
+    const node_f out = c.build(g.input({3, 9, 9}), [&](node_f x, index_t count, index_t kernel) {
+      return x.owner->add(std::make_shared<watched_conv>(filters(count, kernel, "late"), added), {x}, "late", "conv");
+    });
+    const network<float> net(std::move(g), {out});
+    if (net.topology().find("early") < 0) continue;
+    const auto x = noise<float>({2, 3, 9, 9});
+    workspace<float> all(1, {"late", "early", "sum"}), early(1, {"early"}), sum(1, {"sum"});
+    net.predict(x, all);
+    net.predict(x, early);
+    CHECK(!added);
+    CHECK(values(early.value("early")) == values(all.value("early")));
+    net.predict(x, sum);
+    CHECK(values(sum.value("sum")) == values(all.value("sum")));
+  }
+}
