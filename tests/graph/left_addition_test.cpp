@@ -3,8 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -13,6 +16,8 @@
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"
 #include "minicnn/layers/conv2d.hpp"
+#include "minicnn/layers/fold_batch_norm.hpp"
+#include "minicnn/resnet.hpp"
 
 using namespace minicnn;
 
@@ -54,8 +59,8 @@ using node_f = node<float>;
 struct sum_case {
   const char* what;
   bool left;  ///< whether the sum can be left to its convolution
-  /// `late(input, filters, kernel)` makes the convolution before the sum.
-  std::function<node_f(node_f, const std::function<node_f(node_f, index_t, index_t)>& late)> build;
+  /// `late(input, options)` makes the convolution before the sum.
+  std::function<node_f(node_f, const std::function<node_f(node_f, conv2d_options)>& late)> build;
 };
 
 const std::vector<sum_case>& cases() {
@@ -63,53 +68,61 @@ const std::vector<sum_case>& cases() {
       {"identity, 1x1", true,
        [](node_f x, const auto& late) {
          x = relu(conv2d(x, filters(40, 1, "stem")), {.name = "early"});
-         return relu(add(late(relu(conv2d(x, filters(8, 1, "inner"))), 40, 1), x, {.name = "sum"}));
+         return relu(add(late(relu(conv2d(x, filters(8, 1, "inner"))), filters(40, 1, "late")), x, {.name = "sum"}));
        }},
       {"identity, by Winograd", true,
        [](node_f x, const auto& late) {
          x = relu(conv2d(x, filters(64, 3, "stem")), {.name = "early"});
-         return relu(add(late(relu(conv2d(x, filters(64, 3, "inner"))), 64, 3), x, {.name = "sum"}));
+         return relu(add(late(relu(conv2d(x, filters(64, 3, "inner"))), filters(64, 3, "late")), x, {.name = "sum"}));
        }},
       {"the shortcut is the later one", true,
        [](node_f x, const auto& late) {
          const node_f y = conv2d(relu(conv2d(x, filters(16, 3, "inner"))), filters(48, 1, "early"));
-         return relu(add(y, late(x, 48, 1), {.name = "sum"}));
+         return relu(add(y, late(x, filters(48, 1, "late")), {.name = "sum"}));
        }},
       {"no ReLU behind it", true,
        [](node_f x, const auto& late) {
          x = conv2d(x, filters(20, 1, "early"));
-         return conv2d(add(x, late(relu(x), 20, 3), {.name = "sum"}), filters(3, 1, "end"));
+         return conv2d(add(x, late(relu(x), filters(20, 3, "late")), {.name = "sum"}), filters(3, 1, "end"));
        }},
       {"two blocks, one sum on the other", true,
        [](node_f x, const auto& late) {
          x = relu(conv2d(x, filters(24, 3, "stem")));
          x = relu(add(conv2d(relu(conv2d(x, filters(24, 3, "inner1"))), filters(24, 3, "late1")), x), {.name = "early"});
-         return relu(add(late(relu(conv2d(x, filters(24, 3, "inner2"))), 24, 3), x, {.name = "sum"}));
+         return relu(add(late(relu(conv2d(x, filters(24, 3, "inner2"))), filters(24, 3, "late")), x, {.name = "sum"}));
+       }},
+      {"groups and strides", true,
+       [](node_f x, const auto& late) {
+         const node_f y = conv2d(x, {.filters = 24, .kernel = 1, .stride = 2, .name = "early"});
+         return relu(add(y,
+                         late(relu(conv2d(x, filters(8, 3, "inner"))),
+                              {.filters = 24, .kernel = 5, .stride = 2, .padding = 2, .groups = 2, .name = "late"}),
+                         {.name = "sum"}));
        }},
       {"the convolution reads what it would add to", false,
        [](node_f x, const auto& late) {
          x = relu(conv2d(x, filters(24, 3, "stem")), {.name = "early"});
-         return relu(add(late(x, 24, 3), x, {.name = "sum"}));
+         return relu(add(late(x, filters(24, 3, "late")), x, {.name = "sum"}));
        }},
       {"the other input is read later", false,
        [](node_f x, const auto& late) {
          x = relu(conv2d(x, filters(24, 3, "stem")), {.name = "early"});
-         const node_f y = relu(add(late(relu(conv2d(x, filters(8, 1, "inner"))), 24, 1), x, {.name = "sum"}));
+         const node_f y = relu(add(late(relu(conv2d(x, filters(8, 1, "inner"))), filters(24, 1, "late")), x, {.name = "sum"}));
          return add(conv2d(y, filters(24, 3, "after")), relu(conv2d(x, filters(24, 1, "again"))));
        }},
       {"the convolution has another reader", false,
        [](node_f x, const auto& late) {
          x = relu(conv2d(x, filters(24, 3, "stem")), {.name = "early"});
-         const node_f y = late(relu(conv2d(x, filters(8, 1, "inner"))), 24, 1);
+         const node_f y = late(relu(conv2d(x, filters(8, 1, "inner"))), filters(24, 1, "late"));
          return add(conv2d(relu(add(y, x, {.name = "sum"})), filters(24, 1, "after")), relu(y));
        }},
       {"a sum with the network's input", false,
        [](node_f x, const auto& late) {
-         return relu(add(late(relu(conv2d(x, filters(8, 1, "early"))), 3, 1), x, {.name = "sum"}));
+         return relu(add(late(relu(conv2d(x, filters(8, 1, "early"))), filters(3, 1, "late")), x, {.name = "sum"}));
        }},
       {"a value added to itself", false,
        [](node_f x, const auto& late) {
-         x = late(x, 12, 3);
+         x = late(x, filters(12, 3, "late"));
          return relu(add(x, x, {.name = "sum"}));
        }},
   };
@@ -125,19 +138,21 @@ TEST_CASE("sums left to convolutions have the same bits as sums of their own") {
     CAPTURE(c.what);
     bool added = false;
     graph<float> g;
-    const node_f out = c.build(g.input({3, 17, 15}), [&](node_f x, index_t count, index_t kernel) {
-      return x.owner->add(std::make_shared<watched_conv>(filters(count, kernel, "late"), added), {x}, "late", "conv");
+    const node_f out = c.build(g.input({3, 17, 15}), [&](node_f x, conv2d_options o) {
+      return x.owner->add(std::make_shared<watched_conv>(std::move(o), added), {x}, "late", "conv");
     });
     const network<float> net(std::move(g), {out}, {.seed = 7});
     for (const index_t batch : {1, 5}) {
       const auto x = noise<float>({batch, 3, 17, 15});
       for (const isa i : {isa::baseline, isa::avx2, isa::avx512}) {
         if (i > detect_isa()) continue;
-        for (const bool winograd : {true, false}) {
+        for (const int way : {0, 1, 2, 3}) {
+          const bool winograd = way % 2 == 1, bf16 = way >= 2;
           CAPTURE(winograd);
+          CAPTURE(bf16);
           // Whoever wants the convolution's own value gets it, and the sum is made by itself.
           workspace<float> left(2), own(2, {"late"});
-          for (workspace<float>* w : {&left, &own}) w->instruction_set(i), w->winograd(winograd);
+          for (workspace<float>* w : {&left, &own}) w->instruction_set(i), w->winograd(winograd), w->bf16(bf16);
           const std::vector<float> got = values(net.predict(x, left));
           CHECK(added == c.left);
           CHECK(got == values(net.predict(x, own)));
@@ -147,7 +162,14 @@ TEST_CASE("sums left to convolutions have the same bits as sums of their own") {
           std::copy(x.begin(), x.begin() + first.size(), first.begin());
           CHECK(values(net.predict(first, left)) == values(net.predict(first, own)));
           left.fixed_weights(true), own.fixed_weights(true);
-          CHECK(values(net.predict(x, left)) == values(net.predict(x, own)));
+          const std::vector<float> fixed = values(net.predict(x, left));
+          CHECK(added == c.left);
+          CHECK(fixed == values(net.predict(x, own)));
+          for (const int threads : {1, 3}) {
+            workspace<float> other(threads);
+            other.instruction_set(i), other.winograd(winograd), other.bf16(bf16);
+            CHECK(values(net.predict(x, other)) == got);
+          }
         }
       }
     }
@@ -159,8 +181,8 @@ TEST_CASE("values that are kept are not added to") {
     CAPTURE(c.what);
     bool added = false;
     graph<float> g;
-    const node_f out = c.build(g.input({3, 9, 9}), [&](node_f x, index_t count, index_t kernel) {
-      return x.owner->add(std::make_shared<watched_conv>(filters(count, kernel, "late"), added), {x}, "late", "conv");
+    const node_f out = c.build(g.input({3, 9, 9}), [&](node_f x, conv2d_options o) {
+      return x.owner->add(std::make_shared<watched_conv>(std::move(o), added), {x}, "late", "conv");
     });
     const network<float> net(std::move(g), {out});
     if (net.topology().find("early") < 0) continue;
@@ -171,6 +193,34 @@ TEST_CASE("values that are kept are not added to") {
     CHECK(!added);
     CHECK(values(early.value("early")) == values(all.value("early")));
     net.predict(x, sum);
+    CHECK(added == c.left);
     CHECK(values(sum.value("sum")) == values(all.value("sum")));
+  }
+}
+
+TEST_CASE("residual networks whose batch norms are folded") {
+  for (const int depth : {18, 50}) {
+    CAPTURE(depth);
+    const auto net = fold_batch_norm(resnet<float>({.depth = depth, .classes = 10, .image_size = 64}));
+    std::vector<std::string> every;
+    for (const auto& n : net.nodes())
+      if (n.operation != nullptr) every.push_back(n.name);
+    workspace<float> left(2), own(2, every);
+    const auto x = noise<float>({3, 3, 64, 64});
+    CHECK(values(net.predict(x, left)) == values(net.predict(x, own)));
+  }
+}
+
+TEST_CASE("not a number stays one when it is added to") {
+  graph<float> g;
+  node_f x = relu(conv2d(g.input({3, 7, 7}), filters(20, 1, "stem")), {.name = "early"});
+  const node_f out = relu(add(conv2d(relu(conv2d(x, filters(64, 3, "inner"))), filters(20, 3, "late")), x));
+  const network<float> net(std::move(g), {out});
+  auto input = noise<float>({1, 3, 7, 7});
+  input[3] = std::numeric_limits<float>::quiet_NaN();  // reaches every filter of the first pixels
+  for (const bool winograd : {true, false}) {
+    workspace<float> w;
+    w.winograd(winograd);
+    CHECK(std::isnan(net.predict(input, w)[3]));
   }
 }

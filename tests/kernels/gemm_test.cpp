@@ -104,6 +104,9 @@ TEST_CASE_TEMPLATE("single rows, columns and steps", T, float, double) {
 TEST_CASE_TEMPLATE("products of several blocks and chunks", T, float, double) {
   for (int t = 0; t < 4; ++t) {
     check<T>({131, 97, 700, (t & 1) != 0, (t & 2) != 0, false, true, true, true});
+    // Rows a power of two apart compete for cache lines, so they are packed.
+    check<T>({131, 97, 1024, (t & 1) != 0, (t & 2) != 0, false, true, true, true});
+    check<T>({20, 451, 512, (t & 1) != 0, (t & 2) != 0, false, true, true, false});
     check<T>({20, 451, 530, (t & 1) != 0, (t & 2) != 0, false, true, true, false});
     check<T>({401, 523, 23, (t & 1) != 0, (t & 2) != 0, true, false, false, true});
     check<T>({7, 5, 1031, (t & 1) != 0, (t & 2) != 0, true, false, false, false});

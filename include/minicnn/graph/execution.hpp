@@ -177,7 +177,7 @@ class execution {
     return std::find(request_.wanted.begin(), request_.wanted.end(), static_cast<int>(i)) != request_.wanted.end();
   }
 
-  /// Which values and gradients share one buffer, and which ReLUs are left to the op before them.
+  /// Which values and gradients share one buffer, and which ReLUs and sums are left to the op before them.
   MINICNN_COLD void choose_places() {
     const auto& nodes = topology_->nodes;
     value_place_.resize(count_);
@@ -210,15 +210,16 @@ class execution {
     }
   }
 
-  /// In prediction the sum at the end of a residual block is left to the convolution before it, which adds to the other input
-  /// where that lies: three passes over a map less. The other input must be there by then, and nobody may want it later.
+  /// In prediction a sum whose later input comes straight from a convolution (a residual block's, after `fold_batch_norm`) is
+  /// left to that convolution, which adds to the other input where that lies. The convolution must not read that, nor anybody
+  /// after it.
   MINICNN_COLD bool leave_addition(std::size_t i, std::vector<std::size_t>& maker) {
-    if (request_.training || !plans_[i].is_add) return false;
     const auto& inputs = topology_->nodes[i].inputs;
+    if (request_.training || !plans_[i].is_add || inputs.size() != 2) return false;
     const std::size_t late = index((std::max)(inputs[0], inputs[1])), early = index((std::min)(inputs[0], inputs[1]));
     if (!plans_[late].fuses_add || consumers_[late] != 1 || skipped_[late] || fused_[late] || is_wanted(late)) return false;
     if (topology_->nodes[early].operation == nullptr || is_wanted(early)) return false;
-    for (std::size_t n = late; n < count_; ++n)  // the convolution itself must not read what it adds to
+    for (std::size_t n = late; n < count_; ++n)
       for (const int input : topology_->nodes[n].inputs)
         if (n != i && needed_[n] && index(input) < i && value_place_[index(input)] == value_place_[early]) return false;
     value_place_[late] = value_place_[i] = value_place_[early];

@@ -168,7 +168,8 @@ class trial_checker {
         wanted[i] += values_.output_gradient[i];
         if (relu) wanted[i] = (std::max)(wanted[i], T{0});
       }
-      equal("output added to another value", run("added to another value", trial).output, wanted, tight);
+      const std::string how = relu ? "added to another value, then ReLU" : "added to another value";
+      equal("output " + how, run(how, trial).output, wanted, tight);
     }
     if (!training) {
       op_trial trial = plain;

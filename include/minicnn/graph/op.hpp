@@ -130,8 +130,8 @@ class op {
   /// that hands on another's plan hands on this too.
   virtual void prepare(const frame<T>&) const {}
 
-  /// Writes `output` (every element), `saved` whenever it is not null (a frozen node runs in evaluation mode, and gradients
-  /// pass through it), and in training the buffers. Must not allocate.
+  /// Writes `output` (every element; with `apply_add` it adds), `saved` whenever it is not null (a frozen node runs in evaluation
+  /// mode, and gradients pass through it), and in training the buffers. Must not allocate.
   virtual void forward(const frame<T>& f) const = 0;
 
   /// Writes or adds to the wanted gradients of inputs and parameters. Must not allocate.

@@ -277,9 +277,9 @@ void multiply_gathered(const context& run, const gather_product<T>& g, scratch w
       p.a = g.weights + k0 * padded_filters + f0 * p.depth;
       p.first = k0 == 0;
       p.last = k0 + p.depth == g.taps;
-      // Rows of B as far apart as channels, as in 1x1 convolutions: the tiles ask for the next panel (tile.hpp).
+      // Rows of B equally far apart, as in 1x1 convolutions: the tiles ask for the next panel (tile.hpp).
       const index_t step = p.depth < 2 ? 0 : g.tap_offset[k0 + 1] - g.tap_offset[k0];
-      bool even = !run.bf16 && p.depth > 1;
+      bool even = !run.bf16 && p.depth > 1 && p.row_tiles > 1;
       for (index_t k = k0 + 1; even && k < k0 + p.depth; ++k) even = g.tap_offset[k] - g.tap_offset[k - 1] == step;
       multiply_block<T>(i, tile, run.bf16, p, [&](index_t panel) {
         dispatch<detail::gather_kernel>(i, static_cast<const detail::gather_piece*>(pieces),

@@ -1,5 +1,5 @@
 #pragma once
-/// Matrix products: C = A B, with bias, ReLU or addition to C on the way out.
+/// Matrix products: C = A B, with bias, addition to C and ReLU on the way out.
 
 #include <algorithm>
 
@@ -77,9 +77,10 @@ void gemm_dots(const context& run, const matrix<T>& a, const matrix<T>& b, T* c,
 
 /// C (M x N, row-major, leading dimension ldc) = A (M x K) * B (K x N). C must not overlap A or B.
 ///
-/// Tasks are blocks of C; each packs what it needs of A and B into its thread's scratch, a chunk of k at a time. Products of few
-/// rows leave a B that is contiguous along k where it lies (gemm_dots.hpp, gemm_streamed.hpp). With `run.bf16` the packed
-/// operands are rounded to bfloat16; products of few rows, which wait for memory, stay in float.
+/// Tasks are blocks of C; each packs what it needs of B into its thread's scratch, a chunk of k at a time, and of A unless its
+/// rows can be read where they lie. Products of few rows leave a B that is contiguous along k where it lies (gemm_dots.hpp,
+/// gemm_streamed.hpp). With `run.bf16` the packed operands are rounded to bfloat16; products of few rows, which wait for memory,
+/// stay in float.
 template <class T>
 void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, index_t ldc, const epilogue<T>& finish,
           scratch& work) {
@@ -106,7 +107,7 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
 
   // Rows of A that do not compete for the same lines of the first-level cache are multiplied where they lie.
   const bool lying = !run.bf16 && a.column_stride == 1 && a.row_stride * static_cast<index_t>(sizeof(T)) % 2048 != 0;
-  const bool plain = b.column_stride == 1;
+  const bool by_tiles = b.column_stride == 1 && !run.bf16 && m > tile;  // who asks for the next panel of B
 
   parallel_tasks(run.threads, blocks.count(), [&](index_t task, int thread) {
     scratch mine(block + thread * room.bytes(), room.bytes());
@@ -144,11 +145,10 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
         const index_t j = panel * width, count = (std::min)(width, task_columns - j);
         const pack_source<T> columns{b.data + (j0 + j) * b.column_stride + k0 * b.row_stride, b.column_stride, b.row_stride,
                                      count, p.depth};
-        pack_panels(i, columns, width, packed_b, run.bf16);
-        // Of the next panel, or the next chunk's first, the ends of lines: its first line may be the last of this one.
-        const bool more = panel + 1 < p.column_tiles;
-        const T* const next = b.data + (more ? j0 + j + width : j0) * b.column_stride + (more ? k0 : k0 + p.depth) * b.row_stride;
-        return panel_of_b<T>{packed_b, plain && (more || !p.last) ? next + width / 2 - 1 : nullptr, b.row_stride};
+        pack_panels(i, columns, width, packed_b, !by_tiles);
+        if (!by_tiles || panel + 1 == p.column_tiles) return panel_of_b<T>{packed_b};
+        // The ends of lines: the next panel's first line may be the last of this one.
+        return panel_of_b<T>{packed_b, columns.data + width + width / 2 - 1, b.row_stride};
       });
       k0 += depth;
     } while (k0 < k);

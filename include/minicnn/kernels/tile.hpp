@@ -1,14 +1,14 @@
 #pragma once
-/// The heart of every product: a tile of C held in registers while packed panels of A and B stream by.
+/// The heart of every product: a tile of C held in registers while panels of A and B stream by.
 ///
-/// After BLIS (Van Zee and van de Geijn, 2015). Packed operands are cut into panels:
+/// After BLIS (Van Zee and van de Geijn, 2015). B is packed, and A too, unless its rows are read where they lie. Packed operands
+/// are cut into panels:
 ///   A: panels of `rows` rows,            element (i, k) of a panel at [k * rows + i];
 ///   B: panels of `tile_columns` columns, element (k, j) of a panel at [k * tile_columns + j].
 /// A tile is `rows` x `tile_columns`; B is read as two vectors, A is broadcast. Edges are padded in packing, so every
-/// tile takes the same path, but for a last panel of B that fits one vector; only the final store knows exactly how many rows and
-/// columns are real.
+/// tile takes the same path, but for a last panel of B that fits one vector, and the last rows of an A that lies, which lower
+/// tiles do; the final store knows exactly how many rows and columns are real.
 
-#include <algorithm>
 #include <type_traits>
 
 #include "minicnn/kernels/lanes.hpp"

@@ -1,8 +1,6 @@
 #pragma once
 /// Heights and widths of tiles (tile.hpp), and the blocks of tiles that a product is cut into.
 
-#include <algorithm>
-
 #include "minicnn/kernels/context.hpp"
 
 namespace minicnn::inline MINICNN_ABI {

@@ -1,5 +1,5 @@
 #pragma once
-/// Where finished tiles of a product go: stores with bias, ReLU or addition on the way out.
+/// Where finished tiles of a product go: stores with bias, addition and ReLU on the way out.
 
 #include "minicnn/kernels/lanes.hpp"
 

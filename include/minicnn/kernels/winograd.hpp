@@ -261,7 +261,7 @@ void multiply_points(isa i, int together, int rows, index_t steps, const T* a, i
 }
 
 /// Points to outputs (At m A) for filters [0, filters) of the tiles of one vector: point p of filter f is at
-/// products[p * point_size + f * width]. Bias and ReLU or addition on the way.
+/// products[p * point_size + f * width]. Bias, addition and then ReLU on the way.
 template <int Outputs>
 struct output_kernel {
   template <class V, class T>
