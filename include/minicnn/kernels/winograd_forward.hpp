@@ -129,11 +129,16 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
               v + panel * in.panel_size() + c0 / together * width, in.point_size());
         });
 
-        // With few threads a task is a point: its filters stay in the second-level cache for all panels.
-        const index_t shares = (std::min)(panels, index_t{run.threads <= 9 ? 1 : divide_up(run.threads, 9)});
+        // Where filters are small beside the pixels, each thread multiplies the panels that it has just transformed, point after
+        // point, and transforms the products back itself: nothing goes from core to core. Else a task is a point, with few
+        // threads: its filters stay in the second-level cache for all panels.
+        const index_t pixels_size = count * (channels + filters);
+        const bool own_panels = 2 * channels * filters < pixels_size && panels >= run.threads;
+        const index_t shares =
+            own_panels ? run.threads : (std::min)(panels, index_t{run.threads <= 9 ? 1 : divide_up(run.threads, 9)});
         parallel_tasks(run.threads, points * shares, [&](index_t task, int) {
-          const index_t point = task / shares, begin = task % shares * panels / shares,
-                        end = (task % shares + 1) * panels / shares;
+          const index_t share = own_panels ? task / points : task % shares, point = own_panels ? task % points : task / shares;
+          const index_t begin = share * panels / shares, end = (share + 1) * panels / shares;
           for (index_t k0 = 0; k0 < steps; k0 += depth) {
             const index_t length = (std::min)(depth, steps - k0);
             for (index_t panel = begin; panel < end; ++panel)
