@@ -49,8 +49,8 @@ TEST_CASE("golden: relative difference") {
 }
 
 TEST_CASE("golden: every file opens and holds finite numbers") {
-  for (const char* name :
-       {"formula", "conv2d", "dense", "activation", "pooling", "lrn", "batch_norm", "loss", "optimizer", "alexnet_narrow"}) {
+  for (const char* name : {"formula", "conv2d", "dense", "activation", "channels", "pooling", "lrn", "batch_norm", "loss",
+                           "optimizer", "alexnet_narrow"}) {
     CAPTURE(name);
     const auto file = golden::open(name);
     CHECK(!file.metadata().empty());

@@ -169,6 +169,26 @@ def activation():
     return out
 
 
+def channels():
+    """Factors, offsets and zeros by channel."""
+    out = golden_file()
+    functions = {
+        "scale": ("factors 2 -0.5 3, offsets 1 0 -4",
+                  lambda x: x * torch.tensor([2.0, -0.5, 3.0]).view(1, 3, 1, 1) + torch.tensor([1.0, 0.0, -4.0]).view(1, 3, 1, 1)),
+        "imagenet_to_unit": ("torchvision's transform_input",
+                             lambda x: torch.stack([x[:, c] * (deviation / 0.5) + (mean - 0.5) / 0.5 for c, (mean, deviation)
+                                                    in enumerate(((0.485, 0.229), (0.456, 0.224), (0.406, 0.225)))], 1)),
+        "pad_2_3": ("2 channels of zeros before, 3 after", lambda x: F.pad(x, (0, 0, 0, 0, 2, 3))),
+        "pad_0_1": ("1 channel of zeros after", lambda x: F.pad(x, (0, 0, 0, 0, 0, 1))),
+    }
+    for name, (text, function) in functions.items():
+        x = leaf((2, 3, 5, 4), INPUT, 2.0)
+        y = function(x)
+        backward(y)
+        out.case(name, f"input 2x3x5x4 scaled by 2, {text}", output=y, input__gradient=x.grad)
+    return out
+
+
 def pooling():
     out = golden_file()
 
@@ -388,5 +408,5 @@ def alexnet_narrow():
 
 if __name__ == "__main__":
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    for make in (formula, conv2d, dense, activation, pooling, lrn, batch_norm, loss, optimizer, alexnet_narrow):
+    for make in (formula, conv2d, dense, activation, channels, pooling, lrn, batch_norm, loss, optimizer, alexnet_narrow):
         make().write(os.path.join(folder, make.__name__ + ".safetensors"))

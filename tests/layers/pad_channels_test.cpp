@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
+#include "layers/against_golden.hpp"
 #include "minicnn/graph/gradient_check.hpp"
 
 using namespace minicnn;
@@ -10,6 +13,14 @@ TEST_CASE("derivatives and contract") {
   for (const pad_channels_options& o : {pad_channels_options{2, 1, {}}, pad_channels_options{0, 3, {}}, pad_channels_options{}})
     for (const shape& x : {shape{1, 3, 4, 5}, shape{1, 2}, shape{1, 1, 101, 101}})
       CHECK(check_gradients(pad_channels_op<double>(o), pad_channels_op<float>(o), {x}).failure == "");
+}
+
+TEST_CASE_TEMPLATE("as PyTorch", T, float, double) {
+  const auto check = [](const std::string& name, const op<T>& operation) {
+    check_against_golden(operation, {"channels", name, {2, 3, 5, 4}});
+  };
+  check("pad_2_3", pad_channels_op<T>({.before = 2, .after = 3}));
+  check("pad_0_1", pad_channels_op<T>({.after = 1}));
 }
 
 TEST_CASE("by hand: zeros before and after every image's channels") {

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
+#include "layers/against_golden.hpp"
 #include "minicnn/graph/gradient_check.hpp"
 
 using namespace minicnn;
@@ -10,6 +13,14 @@ TEST_CASE("derivatives and contract") {
   const scale_options o{.factor = {2.0, -0.5, 3.0}, .offset = {1.0, 0.0, -4.0}};
   for (const shape& x : {shape{1, 3, 4, 5}, shape{1, 3}, shape{1, 3, 101, 101}})
     CHECK(check_gradients(scale_op<double>(o), scale_op<float>(o), {x}).failure == "");
+}
+
+TEST_CASE_TEMPLATE("as PyTorch", T, float, double) {
+  const auto check = [](const std::string& name, const op<T>& operation) {
+    check_against_golden(operation, {"channels", name, {2, 3, 5, 4}});
+  };
+  check("scale", scale_op<T>({.factor = {2.0, -0.5, 3.0}, .offset = {1.0, 0.0, -4.0}}));
+  check("imagenet_to_unit", scale_op<T>(scale_options::imagenet_to_unit()));
 }
 
 TEST_CASE("by hand: factor and offset of the channel, no offset unless given") {
