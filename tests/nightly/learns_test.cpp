@@ -1,5 +1,6 @@
 // Every network lowers its loss on 64 real pictures, cats and dogs in equal parts, to below 0.1 within 200 steps. The pictures
-// are those of Kaggle's "Dogs vs. Cats" in the folder that MINICNN_DOGS_VS_CATS names. MINICNN_NIGHTLY_MODEL chooses one network.
+// are those of Kaggle's "Dogs vs. Cats" in train/ of the folder that MINICNN_DOGS_VS_CATS names. MINICNN_NIGHTLY_MODEL chooses one
+// network.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -102,7 +103,7 @@ TEST_CASE("every network learns 64 real pictures within 200 steps") {
     return;
   }
   const char* only = std::getenv("MINICNN_NIGHTLY_MODEL");
-  const image_dataset pictures = read_image_folder(std::string(folder));
+  const image_dataset pictures = read_image_folder(std::string(folder) + "/train");
   const sample_indices chosen = stratified_limit(pictures, all_samples(pictures), 64, 0);
   REQUIRE(chosen.size() == 64);
   for (const candidate& c : candidates()) {
