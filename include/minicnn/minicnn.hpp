@@ -60,6 +60,7 @@
 #include "minicnn/graph/output_nodes.hpp"
 #include "minicnn/graph/parameter.hpp"
 #include "minicnn/graph/summary.hpp"
+#include "minicnn/graph/trial_checker.hpp"
 
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"
@@ -125,6 +126,7 @@
 #include "minicnn/io/onnx_layers.hpp"
 #include "minicnn/io/onnx_windows.hpp"
 #include "minicnn/io/pickle.hpp"
+#include "minicnn/io/pickle_value.hpp"
 #include "minicnn/io/protobuf_writer.hpp"
 #include "minicnn/io/pth.hpp"
 #include "minicnn/io/pth_writer.hpp"

@@ -15,15 +15,11 @@
 #include "minicnn/layers/flatten.hpp"
 #include "minicnn/layers/lrn.hpp"
 #include "minicnn/layers/pooling.hpp"
+#include "noise.hpp"
 
 namespace small {
 
-inline minicnn::tensor<float> noise(const minicnn::shape& dims, std::uint64_t seed) {
-  minicnn::tensor<float> out(dims);
-  minicnn::random_stream r{minicnn::random_key(seed)};
-  for (float& x : out) x = static_cast<float>(r.normal());
-  return out;
-}
+using ::noise;
 
 /// Convolutions, batch norm, LRN, pooling, dropout 0.5: 2 classes from (n, 3, 16, 16).
 inline minicnn::network<float> network(minicnn::network_options o = {}) {

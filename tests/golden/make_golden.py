@@ -141,8 +141,18 @@ def dense():
     return out
 
 
-def activation():
+def of_functions(functions, dims, scale):
+    """One case for each of {name: (text, function of the input)}."""
     out = golden_file()
+    for name, (text, function) in functions.items():
+        x = leaf(dims, INPUT, scale)
+        y = function(x)
+        backward(y)
+        out.case(name, f"input {text_of(dims)} scaled by {scale:g}, {text}", output=y, input__gradient=x.grad)
+    return out
+
+
+def activation():
     functions = {
         "relu": ("max(x, 0)", F.relu),
         "leaky_relu": ("slope 0.01", lambda x: F.leaky_relu(x, 0.01)),
@@ -161,17 +171,11 @@ def activation():
         "relu6": ("min(max(x, 0), 6)", F.relu6),
         "mish": ("x * tanh(softplus(x))", F.mish),
     }
-    for name, (text, function) in functions.items():
-        x = leaf((2, 3, 4, 4), INPUT, 16.0)
-        y = function(x)
-        backward(y)
-        out.case(name, f"input 2x3x4x4 scaled by 16, {text}", output=y, input__gradient=x.grad)
-    return out
+    return of_functions(functions, (2, 3, 4, 4), 16.0)
 
 
 def channels():
     """Factors, offsets and zeros by channel."""
-    out = golden_file()
     functions = {
         "scale": ("factors 2 -0.5 3, offsets 1 0 -4",
                   lambda x: x * torch.tensor([2.0, -0.5, 3.0]).view(1, 3, 1, 1) + torch.tensor([1.0, 0.0, -4.0]).view(1, 3, 1, 1)),
@@ -181,12 +185,7 @@ def channels():
         "pad_2_3": ("2 channels of zeros before, 3 after", lambda x: F.pad(x, (0, 0, 0, 0, 2, 3))),
         "pad_0_1": ("1 channel of zeros after", lambda x: F.pad(x, (0, 0, 0, 0, 0, 1))),
     }
-    for name, (text, function) in functions.items():
-        x = leaf((2, 3, 5, 4), INPUT, 2.0)
-        y = function(x)
-        backward(y)
-        out.case(name, f"input 2x3x5x4 scaled by 2, {text}", output=y, input__gradient=x.grad)
-    return out
+    return of_functions(functions, (2, 3, 5, 4), 2.0)
 
 
 def pooling():

@@ -15,18 +15,11 @@
 #include "minicnn/layers/pooling.hpp"
 #include "minicnn/train/loss.hpp"
 #include "minicnn/train/sgd.hpp"
+#include "noise.hpp"
 
 using namespace minicnn;
 
 namespace {
-
-template <class T>
-tensor<T> noise(const shape& dims) {
-  tensor<T> out(dims);
-  random_stream r{random_key(5)};
-  for (T& x : out) x = static_cast<T>(r.normal());
-  return out;
-}
 
 /// Convolutions of both ways: conv2 and conv3 pay by Winograd, in groups too, the others do not.
 template <class T>

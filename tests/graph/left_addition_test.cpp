@@ -18,18 +18,11 @@
 #include "minicnn/layers/conv2d.hpp"
 #include "minicnn/layers/fold_batch_norm.hpp"
 #include "minicnn/resnet.hpp"
+#include "noise.hpp"
 
 using namespace minicnn;
 
 namespace {
-
-template <class T>
-tensor<T> noise(const shape& dims) {
-  tensor<T> out(dims);
-  random_stream r{random_key(3)};
-  for (T& x : out) x = static_cast<T>(r.normal());
-  return out;
-}
 
 conv2d_options filters(index_t count, index_t kernel, const char* name) {
   return {.filters = count, .kernel = kernel, .padding = kernel / 2, .bias_init = 0.25, .name = name};
@@ -129,6 +122,15 @@ const std::vector<sum_case>& cases() {
   return list;
 }
 
+/// The case's network; its "late" convolution says in `added` what it was asked for.
+network<float> built(const sum_case& c, const shape& input, bool& added) {
+  graph<float> g;
+  const node_f out = c.build(g.input(input), [&](node_f x, conv2d_options o) {
+    return x.owner->add(std::make_shared<watched_conv>(std::move(o), added), {x}, "late", "conv");
+  });
+  return network<float>(std::move(g), {out}, {.seed = 7});
+}
+
 std::vector<float> values(const view<const float>& v) { return {v.begin(), v.end()}; }
 
 }  // namespace
@@ -137,11 +139,7 @@ TEST_CASE("sums left to convolutions have the same bits as sums of their own") {
   for (const sum_case& c : cases()) {
     CAPTURE(c.what);
     bool added = false;
-    graph<float> g;
-    const node_f out = c.build(g.input({3, 17, 15}), [&](node_f x, conv2d_options o) {
-      return x.owner->add(std::make_shared<watched_conv>(std::move(o), added), {x}, "late", "conv");
-    });
-    const network<float> net(std::move(g), {out}, {.seed = 7});
+    const network<float> net = built(c, {3, 17, 15}, added);
     for (const index_t batch : {1, 5}) {
       const auto x = noise<float>({batch, 3, 17, 15});
       for (const isa i : {isa::baseline, isa::avx2, isa::avx512}) {
@@ -180,11 +178,7 @@ TEST_CASE("values that are kept are not added to") {
   for (const sum_case& c : cases()) {
     CAPTURE(c.what);
     bool added = false;
-    graph<float> g;
-    const node_f out = c.build(g.input({3, 9, 9}), [&](node_f x, conv2d_options o) {
-      return x.owner->add(std::make_shared<watched_conv>(std::move(o), added), {x}, "late", "conv");
-    });
-    const network<float> net(std::move(g), {out});
+    const network<float> net = built(c, {3, 9, 9}, added);
     if (net.topology().find("early") < 0) continue;
     const auto x = noise<float>({2, 3, 9, 9});
     workspace<float> all(1, {"late", "early", "sum"}), early(1, {"early"}), sum(1, {"sum"});

@@ -13,18 +13,11 @@
 #include "minicnn/layers/dropout.hpp"
 #include "minicnn/layers/flatten.hpp"
 #include "minicnn/layers/pooling.hpp"
+#include "noise.hpp"
 
 using namespace minicnn;
 
 namespace {
-
-template <class T>
-tensor<T> noise(const shape& dims, std::uint64_t seed) {
-  tensor<T> out(dims);
-  random_stream r{random_key(seed)};
-  for (T& x : out) x = static_cast<T>(r.normal());
-  return out;
-}
 
 /// A residual block, a branch that joins again, a value used twice, an auxiliary output: all that memory planning must get right.
 template <class T>

@@ -221,7 +221,7 @@ class execution {
     if (topology_->nodes[early].operation == nullptr || is_wanted(early)) return false;
     for (std::size_t n = late; n < count_; ++n)
       for (const int input : topology_->nodes[n].inputs)
-        if (n != i && needed_[n] && index(input) < i && value_place_[index(input)] == value_place_[early]) return false;
+        if (n != i && needed_[n] && index(input) == early) return false;
     value_place_[late] = value_place_[i] = value_place_[early];
     maker[i] = late;
     adds_[late] = skipped_[i] = 1;
