@@ -1,17 +1,16 @@
-// Where the time of a training step or of a prediction goes: every layer of an AlexNet, forward and backward.
+// Where the time of a training step or of a prediction goes: every layer of a network, forward and backward, and every kind.
 //
-//   bench_layers [alexnet|alexnet-bn] [BATCH] [IMAGE_SIZE] [fp32|bf16] [train|predict]      default: alexnet 64 227 fp32 train
+//   bench_layers [MODEL] [BATCH] [IMAGE_SIZE] [fp32|bf16] [train|predict]      default: alexnet 64 0 (its own) fp32 train
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "minicnn/alexnet.hpp"
-#include "minicnn/train/loss.hpp"
-#include "minicnn/train/sgd.hpp"
+#include "models.hpp"
 
 using namespace minicnn;
 
@@ -20,8 +19,9 @@ namespace {
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 struct layer_time {
-  std::string name;
+  std::string name, kind;
   double multiply_adds = 0, forward = 0, backward = 0;
+  bool first = false;  ///< has no input gradient
 };
 
 /// Passes everything on to another op and adds up its time.
@@ -66,20 +66,38 @@ network<float> timed(const network<float>& source, std::vector<std::shared_ptr<l
     for (const int i : n.inputs) inputs.push_back(made[static_cast<std::size_t>(i)]);
     times.push_back(std::make_shared<layer_time>());
     times.back()->name = n.name;
+    times.back()->kind = n.operation->kind();
+    for (const int i : n.inputs) times.back()->first |= !source.nodes()[static_cast<std::size_t>(i)].operation;
     made.push_back(g.add(std::make_shared<timed_op>(n.operation, times.back()), inputs, n.name, ""));
   }
-  return network<float>(std::move(g), {made.back()});
+  std::vector<node<float>> outputs;
+  for (const int i : source.topology().outputs) outputs.push_back(made[static_cast<std::size_t>(i)]);
+  return network<float>(std::move(g), outputs);
+}
+
+/// A line of the tables; rates count the multiplications of the direct convolution.
+void print(const layer_time& t, int steps) {
+  const double work = 2e-9 * t.multiply_adds * steps;
+  const double returns = t.first ? work : 2 * work;
+  std::printf("%-28s %10.2f %9.1f %10.2f %9.1f\n", t.name.c_str(), t.forward / steps * 1e3, work > 0 ? work / t.forward : 0.0,
+              t.backward / steps * 1e3, work > 0 && t.backward > 0 ? returns / t.backward : 0.0);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string model = argc > 1 ? argv[1] : "alexnet";
-  const int batch = argc > 2 ? std::atoi(argv[2]) : 64, size = argc > 3 ? std::atoi(argv[3]) : 227;
-  const int steps = batch < 16 ? 50 : 5;
+  const std::string name = argc > 1 ? argv[1] : "alexnet";
+  const int batch = argc > 2 ? std::atoi(argv[2]) : 64;
+  const int steps = batch < 16 ? 20 : 5;
   std::vector<std::shared_ptr<layer_time>> times;
-  network<float> net =
-      timed(model == "alexnet-bn" ? alexnet_bn<float>({.image_size = size}) : alexnet<float>({.image_size = size}), times);
+  std::unique_ptr<network<float>> made;
+  for (const bench::model& m : bench::models())
+    if (m.name == name) made = std::make_unique<network<float>>(timed(m.make(argc > 3 ? std::atoi(argv[3]) : 0), times));
+  if (made == nullptr || batch < 1) {
+    std::fprintf(stderr, "bench_layers: no network '%s', or batch %d below 1\n", name.c_str(), batch);
+    return 2;
+  }
+  network<float>& net = *made;
   const bool bf16 = argc > 4 && std::string(argv[4]) == "bf16", training = argc < 6 || std::string(argv[5]) == "train";
   net.bf16(bf16);
   workspace<float> space(net.threads());
@@ -87,7 +105,8 @@ int main(int argc, char** argv) {
   space.fixed_weights(true);
   sgd<float> optimizer(net, {.learning_rate = 1e-4, .momentum = 0.9});
   const softmax_cross_entropy<float> loss;
-  tensor<float> images({batch, 3, size, size});
+  const shape& one = net.input_dims();
+  tensor<float> images({batch, one[1], one[2], one[3]});
   random_stream random{random_key(1)};
   for (float& x : images) x = static_cast<float>(random.normal());
   const std::vector<std::int32_t> labels(static_cast<std::size_t>(batch), 1);
@@ -99,7 +118,7 @@ int main(int argc, char** argv) {
     const double start = now();
     if (training) {
       net.forward(images);
-      loss(net, labels);
+      for (int i = 0; i < net.output_count(); ++i) loss(net, labels, i);
       net.backward();
     } else {
       net.predict(images, space);
@@ -108,15 +127,19 @@ int main(int argc, char** argv) {
     if (training) optimizer.step();
     if (step >= 0) step_time += now() - start, optimizer_time += now() - before;
   }
-  std::printf("%s, batch %d, %d px, %d threads, %s: %.1f images/s, %.1f ms a step, %.1f of them SGD\n", model.c_str(), batch,
-              size, net.threads(), std::string(name_of(net.ctx().instruction_set)).c_str(), batch * steps / step_time,
-              step_time / steps * 1e3, optimizer_time / steps * 1e3);
-  std::printf("%-12s %10s %9s %10s %9s\n", "layer", "forward ms", "GFLOP/s", "backward ms", "GFLOP/s");
+  std::printf("%s, batch %d, %d px, %d threads, %s: %.1f images/s, %.1f ms a step, %.1f of them SGD\n", name.c_str(), batch,
+              static_cast<int>(one[2]), net.threads(), std::string(name_of(net.ctx().instruction_set)).c_str(),
+              batch * steps / step_time, step_time / steps * 1e3, optimizer_time / steps * 1e3);
+  std::printf("%-28s %10s %9s %10s %9s\n", "layer", "forward ms", "GFLOP/s", "backward ms", "GFLOP/s");
+  std::map<std::string, layer_time> kinds;
   for (const auto& t : times) {
-    const double work = 2e-9 * t->multiply_adds * steps;
-    const double returns = t->name == "conv1" ? work : 2 * work;  // conv1 has no input gradient
-    std::printf("%-12s %10.2f %9.1f %10.2f %9.1f\n", t->name.c_str(), t->forward / steps * 1e3,
-                work > 0 ? work / t->forward : 0.0, t->backward / steps * 1e3, work > 0 ? returns / t->backward : 0.0);
+    print(*t, steps);
+    layer_time& kind = kinds[t->kind];
+    kind.name = "all " + t->kind;
+    kind.multiply_adds += t->multiply_adds;
+    kind.forward += t->forward;
+    kind.backward += t->backward;
   }
+  for (const auto& [kind, t] : kinds) print(t, steps);
   return 0;
 }

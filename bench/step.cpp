@@ -2,44 +2,16 @@
 /// 20, 64 and 128, in images/s. Choose with --benchmark_filter, such as 'train/alexnet/' or 'predict/.*/1$': all of them take
 /// long, and the deep ones much memory.
 
-#include <functional>
-
-#include "minicnn/minicnn.hpp"
+#include "models.hpp"
 #include "peak.hpp"
 
 namespace {
 
+using bench::model;
 using minicnn::network;
 
-struct model {
-  const char* name;
-  std::function<network<float>()> make;
-};
-
-std::vector<model> models() {
-  std::vector<model> out = {{"lenet5", [] { return minicnn::lenet5<float>(); }},
-                            {"alexnet", [] { return minicnn::alexnet<float>(); }},
-                            {"alexnet-2012", [] { return minicnn::alexnet_2012<float>(); }},
-                            {"alexnet-torchvision", [] { return minicnn::alexnet_torchvision<float>(); }},
-                            {"alexnet-bn", [] { return minicnn::alexnet_bn<float>(); }},
-                            {"alexnet-small", [] { return minicnn::alexnet_small<float>(); }},
-                            {"googlenet", [] { return minicnn::googlenet<float>(); }},
-                            {"inception-v3", [] { return minicnn::inception_v3<float>(); }},
-                            {"spp-net", [] { return minicnn::spp_net<float>(); }},
-                            {"nin", [] { return minicnn::network_in_network<float>(); }},
-                            {"squeezenet", [] { return minicnn::squeezenet<float>(); }}};
-  static constexpr std::pair<int, const char*> vggs[] = {{11, "vgg11"}, {13, "vgg13"}, {16, "vgg16"}, {19, "vgg19"}};
-  for (const auto& [depth, name] : vggs) out.push_back({name, [depth = depth] { return minicnn::vgg<float>({.depth = depth}); }});
-  static constexpr std::pair<int, const char*> resnets[] = {
-      {18, "resnet18"}, {34, "resnet34"}, {50, "resnet50"}, {101, "resnet101"}, {152, "resnet152"}};
-  for (const auto& [depth, name] : resnets)
-    out.push_back({name, [depth = depth] { return minicnn::resnet<float>({.depth = depth}); }});
-  out.push_back({"resnet20", [] { return minicnn::resnet_cifar<float>({.depth = 20}); }});
-  return out;
-}
-
 void step(benchmark::State& state, const model& m, bool training) {
-  network<float> net = m.make();
+  network<float> net = m.make(0);
   const minicnn::index_t batch = state.range(0);
   const minicnn::shape& one = net.input_dims();
   minicnn::tensor<float> images({batch, one[1], one[2], one[3]});
@@ -66,7 +38,7 @@ void step(benchmark::State& state, const model& m, bool training) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const model& m : models())
+  for (const model& m : bench::models())
     for (const bool training : {true, false})
       benchmark::RegisterBenchmark((std::string(training ? "train/" : "predict/") + m.name).c_str(),
                                    [m, training](benchmark::State& s) { step(s, m, training); })
