@@ -1,5 +1,5 @@
-/// The convolutions of AlexNet at 227 pixels, each pass on its own, direct and by Winograd, in GFLOP/s of the direct
-/// convolution's multiplications: Winograd's may exceed the peak. Arguments: threads, batch.
+/// The convolutions of AlexNet at 227 pixels, and kinds of those of ResNet-50 at 224, each pass on its own, direct and by
+/// Winograd, in GFLOP/s of the direct convolution's multiplications: Winograd's may exceed the peak. Arguments: threads, batch.
 
 #include "minicnn/kernels/conv.hpp"
 #include "minicnn/kernels/winograd_backward_weight.hpp"
@@ -25,6 +25,14 @@ const layer layers[] = {{"conv1", square(3, 227, 96, 11, 4, 0)},
                         {"conv3", square(256, 13, 384, 3, 1, 1)},
                         {"conv4", square(384, 13, 384, 3, 1, 1)},
                         {"conv5", square(384, 13, 256, 3, 1, 1)}};
+/// Names: filter, stride where it is not 1, input size, channels and filters.
+const layer resnet_layers[] = {
+    {"1x1/56/64to256", square(64, 56, 256, 1, 1, 0)},         {"1x1/56/256to64", square(256, 56, 64, 1, 1, 0)},
+    {"1x1/28/512to128", square(512, 28, 128, 1, 1, 0)},       {"1x1/14/256to1024", square(256, 14, 1024, 1, 1, 0)},
+    {"1x1/7/2048to512", square(2048, 7, 512, 1, 1, 0)},       {"1x1s2/56/256to512", square(256, 56, 512, 1, 2, 0)},
+    {"1x1s2/14/1024to2048", square(1024, 14, 2048, 1, 2, 0)}, {"3x3s2/56/128to128", square(128, 56, 128, 3, 2, 1)},
+    {"3x3s2/14/512to512", square(512, 14, 512, 3, 2, 1)},     {"3x3/56/64to64", square(64, 56, 64, 3, 1, 1)},
+    {"3x3/7/512to512", square(512, 7, 512, 3, 1, 1)}};
 
 enum class pass { forward, backward_input, backward_weight };
 
@@ -71,21 +79,27 @@ void convolve(benchmark::State& state, const conv_geometry& g, pass which, bool 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto arguments = [](benchmark::internal::Benchmark* b) {
-    b->UseRealTime()->Unit(benchmark::kMillisecond)->Args({2, 64})->Args({2, 20})->Args({1, 1})->Args({2, 1});
+  const auto arguments = [](benchmark::internal::Benchmark* b, bool small) {
+    b->UseRealTime()->Unit(benchmark::kMillisecond);
+    if (small)
+      b->Args({2, 8});
+    else
+      b->Args({2, 64})->Args({2, 20})->Args({1, 1})->Args({2, 1});
   };
   benchmark::RegisterBenchmark("peak", bench::fma_peak)->UseRealTime()->Unit(benchmark::kMillisecond)->Arg(1)->Arg(2);
-  const auto add = [&](const layer& l, const char* name, pass which) {
-    arguments(benchmark::RegisterBenchmark((l.name + std::string("/") + name).c_str(), convolve, l.g, which, false));
+  const auto add = [&](const layer& l, const char* name, pass which, bool small) {
+    const std::string full = l.name + std::string("/") + name;
+    arguments(benchmark::RegisterBenchmark(full.c_str(), convolve, l.g, which, false), small);
     if (minicnn::winograd::serves(l.g))
-      arguments(
-          benchmark::RegisterBenchmark((l.name + std::string("/") + name + "/winograd").c_str(), convolve, l.g, which, true));
+      arguments(benchmark::RegisterBenchmark((full + "/winograd").c_str(), convolve, l.g, which, true), small);
   };
-  for (const layer& l : layers) {
-    add(l, "forward", pass::forward);
-    add(l, "backward_input", pass::backward_input);
-    add(l, "backward_weight", pass::backward_weight);
-  }
+  const auto add_all = [&](const layer& l, bool small) {
+    add(l, "forward", pass::forward, small);
+    add(l, "backward_input", pass::backward_input, small);
+    add(l, "backward_weight", pass::backward_weight, small);
+  };
+  for (const layer& l : layers) add_all(l, false);
+  for (const layer& l : resnet_layers) add_all(l, true);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -24,6 +24,7 @@
 #include "minicnn/kernels/conv_gather.hpp"
 #include "minicnn/kernels/conv_geometry.hpp"
 #include "minicnn/kernels/conv_patches.hpp"
+#include "minicnn/kernels/conv_phases.hpp"
 #include "minicnn/kernels/conv_planes.hpp"
 #include "minicnn/kernels/elementwise.hpp"
 #include "minicnn/kernels/gemm.hpp"

@@ -42,9 +42,7 @@ struct patch_layout {
     runs = taps / run_length;
   }
 
-  index_t images_at_a_time(index_t element_bytes) const {
-    return (std::max)(index_t{1}, (index_t{8} << 20) / (std::max)(index_t{1}, image_size * element_bytes));
-  }
+  index_t images_at_a_time(index_t element_bytes) const { return images_within(image_size * element_bytes); }
   /// Steps between neighbouring padded pixels of a row, and between rows.
   index_t pixel() const { return channel_last ? channels : 1; }
   index_t row() const { return columns * pixel(); }

@@ -10,6 +10,9 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
+/// Images of `bytes` each that are copied at a time: some megabytes, so that the copies stay near the cores, at least one.
+inline index_t images_within(index_t bytes) { return (std::max)(index_t{1}, (index_t{8} << 20) / (std::max)(index_t{1}, bytes)); }
+
 /// Layout of padded maps: padded row r, column s of a channel lies in the phase plane (r mod stride_h, s mod stride_w) at
 /// (r / stride_h, s / stride_w). With one phase along an axis only the multiples of the stride are kept.
 struct plane_layout {
@@ -34,10 +37,8 @@ struct plane_layout {
     return stride_h == 1 && stride_w == 1 && before_h == 0 && before_w == 0 && rows == height && columns == width;
   }
 
-  /// Images copied at a time: some megabytes, so that the copies stay near the cores. Depends on the geometry alone.
-  index_t images_at_a_time(index_t element_bytes) const {
-    return (std::max)(index_t{1}, (index_t{8} << 20) / (std::max)(index_t{1}, image_size() * element_bytes));
-  }
+  /// Images copied at a time.
+  index_t images_at_a_time(index_t element_bytes) const { return images_within(image_size() * element_bytes); }
 };
 
 /// The input of a convolution as its forward pass and its weight gradient read it.

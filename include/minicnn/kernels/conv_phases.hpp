@@ -1,0 +1,156 @@
+#pragma once
+/// Phases of a strided convolution's input, for its gradient: position h belongs to phase h mod stride, and meets tap kh of
+/// output row (h + pad - kh * dilation) / stride where that is whole. So all positions of a phase meet the same taps.
+///
+/// The phases' gradients are computed as planes of their own and then joined, a row at a time: what is strided is then one pass
+/// of whole vectors, instead of every store of a product.
+
+#include <algorithm>
+#include <utility>
+
+#include "minicnn/kernels/conv_geometry.hpp"
+#include "minicnn/kernels/lanes.hpp"
+#include "minicnn/kernels/tile_shape.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+namespace detail {
+
+/// One axis of the phases.
+struct phase_axis {
+  index_t size, out, kernel, stride, dilation, pad;
+
+  /// Input positions of a phase; phase 0 has most.
+  index_t positions(index_t phase) const { return phase < size ? divide_up(size - phase, stride) : 0; }
+  bool meets(index_t phase, index_t tap) const { return (phase + pad - tap * dilation) % stride == 0; }
+  /// Output position that input position `phase` meets at `tap`.
+  index_t shift(index_t phase, index_t tap) const { return (phase + pad - tap * dilation) / stride; }
+  index_t taps(index_t phase) const {
+    index_t count = 0;
+    for (index_t tap = 0; tap < kernel; ++tap) count += meets(phase, tap) ? 1 : 0;
+    return count;
+  }
+  /// Whether there is anything to compute: other phases' gradients are zero.
+  bool used(index_t phase) const { return positions(phase) > 0 && taps(phase) > 0; }
+  index_t used_phases() const {
+    index_t count = 0;
+    for (index_t phase = 0; phase < stride; ++phase) count += used(phase) ? 1 : 0;
+    return count;
+  }
+  /// Zero rows needed before the first output row, and rows needed in all.
+  void extent(index_t& before, index_t& rows) const {
+    before = 0;
+    index_t after = 0;
+    for (index_t phase = 0; phase < stride; ++phase)
+      for (index_t tap = 0; tap < kernel; ++tap) {
+        if (positions(phase) == 0 || !meets(phase, tap)) continue;
+        before = (std::max)(before, -shift(phase, tap));
+        after = (std::max)(after, shift(phase, tap) + positions(phase));
+      }
+    rows = before + after;
+  }
+};
+
+/// Planes of the input's gradient: (image, channel, used phase along h, used phase along w, row, column).
+struct phase_planes {
+  phase_axis h, w;
+  index_t channels, rows, columns, used_h, used_w;
+
+  explicit phase_planes(const conv_geometry& g)
+      : h{g.height, g.out_height(), g.kernel_h, g.stride_h, g.dilation_h, g.pad_top},
+        w{g.width, g.out_width(), g.kernel_w, g.stride_w, g.dilation_w, g.pad_left},
+        channels(g.channels),
+        rows(h.positions(0)),
+        columns(w.positions(0)),
+        used_h(h.used_phases()),
+        used_w(w.used_phases()) {}
+
+  /// Whether the only phase is the gradient itself.
+  bool direct() const { return h.stride == 1 && w.stride == 1; }
+  index_t plane_size() const { return rows * columns; }
+  index_t channel_size() const { return used_h * used_w * plane_size(); }
+  index_t image_size() const { return channels * channel_size(); }
+};
+
+/// low, high = even[0], odd[0], even[1], odd[1], ...
+template <class V, class T, int... Lane>
+MINICNN_INLINE void put_alternate(vec<T, V>& low, vec<T, V>& high, const vec<T, V>& even, const vec<T, V>& odd,
+                                  std::integer_sequence<int, Lane...>) {
+  constexpr int lanes = V::template lanes<T>;
+  low = __builtin_shufflevector(even, odd, (Lane % 2 * lanes + Lane / 2)...);
+  high = __builtin_shufflevector(even, odd, (Lane % 2 * lanes + lanes / 2 + Lane / 2)...);
+}
+
+/// Joins channels [begin, end), counted across images: to = (or += if `add`) the phases of `from`, zero where a phase is not
+/// used. Reads up to a vector past a row of `from`.
+struct join_phases_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const phase_planes* planes, const T* from, T* to, index_t begin, index_t end, bool add) {
+    const phase_planes p = *planes;
+    from += begin * p.channel_size();
+    to += begin * p.h.size * p.w.size;
+    for (index_t channel = begin; channel < end; ++channel, to += p.h.size * p.w.size)
+      for (index_t phase = 0; phase < p.h.stride; ++phase) {
+        const bool used = p.h.used(phase);
+        for (index_t r = 0; r < p.h.positions(phase); ++r) {
+          T* const row = to + (phase + r * p.h.stride) * p.w.size;
+          if (used)
+            join_row<V>(p, from + r * p.columns, row, add);
+          else if (!add)
+            std::fill(row, row + p.w.size, T{0});
+        }
+        if (used) from += p.used_w * p.plane_size();
+      }
+  }
+
+ private:
+  /// `from`: the row in the plane of the first used phase along w; the other planes follow.
+  template <class V, class T>
+  MINICNN_INLINE static void join_row(const phase_planes& p, const T* from, T* row, bool add) {
+    constexpr int lanes = V::template lanes<T>;
+    const index_t width = p.w.size;
+    if (p.w.stride == 1) return copy_run<lanes>(row, from, width, add);
+    if (p.w.stride == 2) {
+      const T* const even = p.w.used(0) ? from : nullptr;
+      const T* const odd = p.w.used(1) ? from + (p.used_w - 1) * p.plane_size() : nullptr;
+      for (index_t i = 0; i < width; i += 2 * lanes) {
+        vec<T, V> a{}, b{}, pair[2];
+        if (even != nullptr) load<V>(a, even + i / 2);
+        if (odd != nullptr) load<V>(b, odd + i / 2);
+        put_alternate<V, T>(pair[0], pair[1], a, b, std::make_integer_sequence<int, lanes>{});
+        if (width - i >= 2 * lanes) {
+          store_pair<V>(row + i, pair[0], add);
+          store_pair<V>(row + i + lanes, pair[1], add);
+        } else {
+          T rest[2 * lanes];
+          store<V>(rest, pair[0]);
+          store<V>(rest + lanes, pair[1]);
+          copy_run<lanes>(row + i, static_cast<const T*>(rest), width - i, add);
+        }
+      }
+      return;
+    }
+    for (index_t phase = 0; phase < p.w.stride; ++phase) {
+      const bool used = p.w.used(phase);
+      for (index_t i = 0; i < p.w.positions(phase); ++i) {
+        T& value = row[phase + i * p.w.stride];
+        const T more = used ? from[i] : T{0};
+        value = add ? value + more : more;
+      }
+      if (used) from += p.plane_size();
+    }
+  }
+
+  template <class V, class T>
+  MINICNN_INLINE static void store_pair(T* to, vec<T, V>& value, bool add) {
+    if (add) {
+      vec<T, V> before;
+      load<V>(before, to);
+      value += before;
+    }
+    store<V>(to, value);
+  }
+};
+
+}  // namespace detail
+}  // namespace minicnn::inline MINICNN_ABI
