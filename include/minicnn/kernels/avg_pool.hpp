@@ -1,6 +1,7 @@
 #pragma once
 /// Average pooling.
 
+#include <algorithm>
 #include <cstring>
 
 #include "minicnn/kernels/pooling.hpp"
@@ -59,6 +60,66 @@ struct plane_mean_kernel {
   }
 };
 
+/// Spreads gradients evenly over their windows, plane after plane; writes, or adds if `add`.
+struct avg_pool_gradient_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(pool_geometry g, index_t planes, bool count_padding, const T* from, T* to, bool add) {
+    const bool by_rows =
+        g.columns.stride == 1 && g.columns.kernel + g.columns.before + g.columns.in + g.columns.after + 64 <= room<T>;
+    T shares[room<T>];
+    if (by_rows) std::fill(shares, shares + room<T>, T{0});
+    for (index_t p = 0; p < planes; ++p, from += g.out_size(), to += g.in_size()) {
+      if (!add) std::memset(to, 0, static_cast<std::size_t>(g.in_size()) * sizeof(T));
+      if (by_rows)
+        rows<V>(g, count_padding, from, shares, to);
+      else
+        singles(g, count_padding, from, to);
+    }
+  }
+
+ private:
+  template <class T>
+  static constexpr index_t room = 4096 / static_cast<index_t>(sizeof(T));
+
+  /// Stride 1 along a row: what a row of windows gives to each row that it covers is summed once, by vectors, from the windows'
+  /// shares, which have zeros before and behind them.
+  template <class V, class T>
+  MINICNN_INLINE static void rows(const pool_geometry& g, bool count_padding, const T* from, T* shares, T* to) {
+    constexpr index_t lanes = V::template lanes<T>;
+    const pool_axis& c = g.columns;
+    T sums[room<T>];
+    for (index_t oy = 0; oy < g.rows.out; ++oy, from += c.out) {
+      const index_t y0 = g.rows.begin(oy), y1 = g.rows.end(oy);
+      if (y0 >= y1) continue;
+      const T height = static_cast<T>(g.rows.cells(oy, count_padding));
+      for (index_t ox = 0; ox < c.out; ++ox)
+        shares[c.kernel - 1 + ox] = from[ox] / (height * static_cast<T>((std::max)(index_t{1}, c.cells(ox, count_padding))));
+      for (index_t x = 0; x < c.in; x += lanes) {
+        vec<T, V> sum{}, share;
+        for (index_t d = 0; d < c.kernel; ++d) {
+          load<V>(share, static_cast<const T*>(shares) + c.before + x + d);
+          sum += share;
+        }
+        store<V>(sums + x, sum);
+      }
+      for (index_t y = y0; y < y1; ++y) copy_run<lanes>(to + y * c.in, static_cast<const T*>(sums), c.in, true);
+    }
+  }
+
+  template <class T>
+  MINICNN_INLINE static void singles(const pool_geometry& g, bool count_padding, const T* from, T* to) {
+    for (index_t oy = 0; oy < g.rows.out; ++oy) {
+      const index_t y0 = g.rows.begin(oy), y1 = g.rows.end(oy), height = g.rows.cells(oy, count_padding);
+      for (index_t ox = 0; ox < g.columns.out; ++ox) {
+        const index_t x0 = g.columns.begin(ox), x1 = g.columns.end(ox);
+        const T share = *from++ / static_cast<T>(height * g.columns.cells(ox, count_padding));
+        for (index_t y = y0; y < y1; ++y)
+          for (index_t x = x0; x < x1; ++x) to[y * g.columns.in + x] += share;
+      }
+    }
+  }
+};
+
 }  // namespace detail
 
 /// Means of windows: `in` is (planes, rows.in, columns.in), `out` (planes, rows.out, columns.out). With `count_padding` padding
@@ -82,20 +143,8 @@ template <class T>
 void avg_pool_backward(const context& ctx, const pool_geometry& g, index_t planes, bool count_padding, const T* out_gradient,
                        T* in_gradient, bool add) {
   parallel_for(ctx.threads, planes, 1 + 16384 / (g.in_size() + 1), [&](index_t begin, index_t end) {
-    for (index_t p = begin; p < end; ++p) {
-      T* plane = in_gradient + p * g.in_size();
-      const T* upstream = out_gradient + p * g.out_size();
-      if (!add) std::memset(plane, 0, static_cast<std::size_t>(g.in_size()) * sizeof(T));
-      for (index_t oy = 0; oy < g.rows.out; ++oy) {
-        const index_t y0 = g.rows.begin(oy), y1 = g.rows.end(oy), height = g.rows.cells(oy, count_padding);
-        for (index_t ox = 0; ox < g.columns.out; ++ox) {
-          const index_t x0 = g.columns.begin(ox), x1 = g.columns.end(ox);
-          const T share = *upstream++ / static_cast<T>(height * g.columns.cells(ox, count_padding));
-          for (index_t y = y0; y < y1; ++y)
-            for (index_t x = x0; x < x1; ++x) plane[y * g.columns.in + x] += share;
-        }
-      }
-    }
+    dispatch<detail::avg_pool_gradient_kernel>(ctx.instruction_set, g, end - begin, count_padding,
+                                               out_gradient + begin * g.out_size(), in_gradient + begin * g.in_size(), add);
   });
 }
 
