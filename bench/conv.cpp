@@ -48,9 +48,9 @@ void convolve(benchmark::State& state, const conv_geometry& g, pass which, bool 
   auto y = filled(batch * g.filters * pixels), bias = filled(g.filters);
   const auto scratch_bytes = [&] {
     if (winograd)
-      return which == pass::forward          ? minicnn::winograd_forward_scratch_bytes<float>(batch, g)
-             : which == pass::backward_input ? minicnn::winograd_backward_input_scratch_bytes<float>(batch, g)
-                                             : minicnn::winograd_backward_weight_scratch_bytes<float>(batch, g);
+      return which == pass::forward          ? minicnn::winograd_forward_scratch_bytes<float>(run.threads, batch, g)
+             : which == pass::backward_input ? minicnn::winograd_backward_input_scratch_bytes<float>(run.threads, batch, g)
+                                             : minicnn::winograd_backward_weight_scratch_bytes<float>(run.threads, batch, g);
     return which == pass::forward          ? minicnn::conv_forward_scratch_bytes<float>(run.threads, batch, g)
            : which == pass::backward_input ? minicnn::conv_backward_input_scratch_bytes<float>(run.threads, batch, g)
                                            : minicnn::conv_backward_weight_scratch_bytes<float>(run.threads, batch, g);

@@ -33,7 +33,7 @@ struct convolution {
         before_bias(naive::random_values<T>(g.filters, 7)) {}
 
   std::vector<T> forward(isa i, int threads, bool with_bias, bool relu) const {
-    naive::guarded_scratch memory(minicnn::winograd_forward_scratch_bytes<T>(batch + 1, g));
+    naive::guarded_scratch memory(minicnn::winograd_forward_scratch_bytes<T>(threads, batch + 1, g));
     minicnn::scratch work = memory.get();
     std::vector<T> y(dy.size(), static_cast<T>(NAN));
     minicnn::winograd_forward<T>({threads, i, bf16}, batch, g, x.data(), w.data(), with_bias ? bias.data() : nullptr, relu,
@@ -51,7 +51,7 @@ struct convolution {
   }
 
   std::vector<T> input_gradient(isa i, int threads, bool add) const {
-    naive::guarded_scratch memory(minicnn::winograd_backward_input_scratch_bytes<T>(batch, g));
+    naive::guarded_scratch memory(minicnn::winograd_backward_input_scratch_bytes<T>(threads, batch, g));
     minicnn::scratch work = memory.get();
     std::vector<T> dx = add ? before_x : std::vector<T>(x.size(), static_cast<T>(NAN));
     minicnn::winograd_backward_input<T>({threads, i, bf16}, batch, g, dy.data(), w.data(), dx.data(), add, work);
@@ -61,7 +61,7 @@ struct convolution {
 
   /// Weights and then biases.
   std::vector<T> weight_gradient(isa i, int threads, bool add_weight, bool with_bias, bool add_bias) const {
-    naive::guarded_scratch memory(minicnn::winograd_backward_weight_scratch_bytes<T>(batch, g));
+    naive::guarded_scratch memory(minicnn::winograd_backward_weight_scratch_bytes<T>(threads, batch, g));
     minicnn::scratch work = memory.get();
     std::vector<T> dw = add_weight ? before_w : std::vector<T>(w.size(), static_cast<T>(NAN));
     std::vector<T> dbias = add_bias ? before_bias : std::vector<T>(bias.size(), static_cast<T>(NAN));

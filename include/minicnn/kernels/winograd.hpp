@@ -80,6 +80,26 @@ index_t chunk_tiles(index_t channels, index_t filters, index_t most) {
   return std::clamp((index_t{12} << 20) / bytes / most_tile_columns<T> * most_tile_columns<T>, index_t{64}, most);
 }
 
+/// Whether the transformed filters of a group fit a second-level cache of 1 MB, with some tiles beside them.
+template <class T>
+bool few_filters(index_t filters, index_t channels) {
+  return points * filters * channels * static_cast<index_t>(sizeof(T)) <= 640 * 1024;
+}
+
+/// Tiles that a thread takes through all steps where filters are few: about half a megabyte of points.
+template <class T>
+index_t own_tiles(index_t channels, index_t filters) {
+  const index_t bytes = points * (channels + filters) * static_cast<index_t>(sizeof(T)), unit = most_tile_columns<T>;
+  return (std::max)((index_t{1} << 19) / bytes / unit, index_t{1}) * unit;
+}
+
+/// Cuts `tiles` into equal shares of at most `most`, whole multiples of `unit`, as many as threads or a multiple if that is
+/// possible. Results must not depend on it.
+inline index_t share_of_tiles(index_t tiles, index_t most, int threads, index_t unit) {
+  const index_t shares = round_up(divide_up(tiles, most), threads);
+  return round_up(divide_up(tiles, shares), unit);
+}
+
 /// Where tiles lie: offsets[t] in the copied planes for t in [first, first + count), numbered image by image, row by row. The
 /// last is repeated up to `padded`.
 inline void tile_offsets(const tiling& t, const plane_layout& planes, index_t first, index_t count, index_t padded,

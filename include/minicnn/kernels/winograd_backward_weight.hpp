@@ -42,7 +42,7 @@ struct weight_plan {
 
 /// Bytes of scratch for `winograd_backward_weight`; never less for a bigger batch.
 template <class T>
-index_t winograd_backward_weight_scratch_bytes(index_t batch, const conv_geometry& g) {
+index_t winograd_backward_weight_scratch_bytes([[maybe_unused]] int threads, index_t batch, const conv_geometry& g) {
   return winograd::detail::weight_plan<T>(batch, g).bytes();
 }
 

@@ -32,26 +32,30 @@ struct forward_plan {
   plane_layout planes;
   index_t filters, channels;  ///< of a group
   index_t images;             ///< copied at a time
-  index_t chunk;              ///< tiles at a time
+  bool fused;                 ///< whether a thread takes its tiles from patches to outputs, without waiting for others
+  index_t chunk;              ///< tiles at a time: of all threads, or fused of each
 
   forward_plan(index_t batch, const conv_geometry& g)
       : tiles(g),
         planes(tiles.planes(g.channels, g.height, g.width, g.pad_top, g.pad_left, side, sizeof(T))),
         filters(g.group_filters()),
-        channels(g.group_channels()) {
+        channels(g.group_channels()),
+        fused(few_filters<T>(filters, channels)) {
     images = (std::min)(batch, planes.images_at_a_time(sizeof(T)));
-    chunk = (std::min)(chunk_tiles<T>(channels, filters, 512), images * tiles.count());
+    chunk = fused ? own_tiles<T>(channels, filters) : (std::min)(chunk_tiles<T>(channels, filters, 512), images * tiles.count());
   }
 
   index_t padded_filters() const { return filters + most_tile_rows; }
   index_t padded_chunk() const { return round_up(chunk, most_tile_columns<T>); }
   index_t weights() const { return transformed_size(filters, channels); }
   index_t copied() const { return images * planes.image_size() + overshoot<T>; }
-  index_t bytes(bool prepared) const {
+  index_t chunk_bytes() const {
+    return scratch::bytes_for<T>(points * channels * padded_chunk()) +
+           scratch::bytes_for<T>(points * padded_filters() * padded_chunk()) + scratch::bytes_for<index_t>(padded_chunk());
+  }
+  index_t bytes(int threads, bool prepared) const {
     return (prepared ? 0 : scratch::bytes_for<T>(weights())) + scratch::bytes_for<T>(copied()) +
-           scratch::bytes_for<T>(points * channels * padded_chunk()) +
-           scratch::bytes_for<T>(points * padded_filters() * padded_chunk()) +
-           scratch::bytes_for<index_t>(padded_chunk() + channels);
+           scratch::bytes_for<index_t>(channels) + (fused ? threads : 1) * chunk_bytes();
   }
 };
 
@@ -80,6 +84,140 @@ void transform_filters(const context& run, index_t kernel, index_t filters, inde
   });
 }
 
+/// A chunk of tiles and its buffers.
+template <class T>
+struct forward_chunk {
+  index_t first, count, panels;
+  T *v, *products;
+  index_t* tile_offset;
+
+  /// Takes the buffers of `plan.chunk_bytes()`.
+  forward_chunk(const forward_plan<T>& plan, scratch& work)
+      : first(0),
+        count(0),
+        panels(0),
+        v(work.take<T>(points * plan.channels * plan.padded_chunk())),
+        products(work.take<T>(points * plan.padded_filters() * plan.padded_chunk())),
+        tile_offset(work.take<index_t>(plan.padded_chunk())) {}
+
+  void choose(const forward_plan<T>& plan, index_t from, index_t tiles, index_t width) {
+    first = from, count = tiles, panels = divide_up(tiles, width);
+    tile_offsets(plan.tiles, plan.planes, first, count, panels * width, tile_offset);
+  }
+};
+
+/// The three steps from copied maps to outputs, for parts of a chunk.
+template <class T>
+struct forward_pass {
+  const context& run;
+  const forward_plan<T>& plan;
+  const conv_geometry& g;
+  const T* bias;
+  bool relu, add;
+  const T* copy;
+  const index_t* channel_offset;
+  // of the images and the group at hand
+  const T* transformed = nullptr;
+  T* target = nullptr;
+
+  isa i = run.instruction_set;
+  int tile = choose_tile_rows(i, plan.filters), together = steps_together<T>(run);
+  index_t width = tile_columns<T>(i), lanes = width / 2, steps = divide_up(plan.channels, together), depth = product_depth(steps);
+  index_t row_tiles = divide_up(plan.filters, tile), padded_filters = row_tiles * tile, map = g.out_height() * g.out_width();
+
+  panel_layout in(const forward_chunk<T>& c) const { return {c.panels, steps, width}; }
+  panel_layout out(const forward_chunk<T>& c) const { return {c.panels, padded_filters, width}; }
+  /// Few tiles, as those of one small map, may fill only the first vector of the last panel; narrowed ones are read whole.
+  bool one_vector(const forward_chunk<T>& c, index_t panel) const {
+    return together == 1 && 2 * (c.count - panel * width) <= width;
+  }
+
+  /// Patches of channels [c0, c0 + count) to points.
+  void transform(const forward_chunk<T>& c, index_t panel, index_t c0, index_t count) const {
+    dispatch_transform<patch_kernel, side>(i, together, copy, plan.planes.columns, channel_offset + c0, count,
+                                           static_cast<const index_t*>(c.tile_offset + panel * width),
+                                           one_vector(c, panel) ? lanes : width, width,
+                                           c.v + panel * in(c).panel_size() + c0 / together * width, in(c).point_size());
+  }
+
+  /// A point's filters times panels [begin, end).
+  void multiply(const forward_chunk<T>& c, index_t point, index_t begin, index_t end) const {
+    for (index_t k0 = 0; k0 < steps; k0 += depth)
+      for (index_t panel = begin; panel < end; ++panel)
+        multiply_points<T>(i, together, tile, (std::min)(depth, steps - k0),
+                           transformed + point * padded_filters * steps + k0 * padded_filters, row_tiles,
+                           c.v + point * in(c).point_size() + panel * in(c).panel_size() + k0 * width,
+                           c.products + point * out(c).point_size() + panel * out(c).panel_size(), k0 == 0, one_vector(c, panel));
+  }
+
+  /// Points of filters [f0, f0 + count) to outputs.
+  void store(const forward_chunk<T>& c, index_t panel, index_t f0, index_t count) const {
+    for (index_t half = 0; half < 2; ++half) {
+      const index_t first = c.first + panel * width + half * lanes, last = (std::min)(first + lanes, c.first + c.count);
+      if (first >= last) break;
+      output_run runs[most_tile_columns<float>];
+      const index_t run_count = output_runs(plan.tiles, g, g.filters * map, first, last, runs);
+      const T* const from = c.products + panel * out(c).panel_size() + f0 * width + half * lanes;
+      const auto transform_back = [&](auto kernel) {
+        dispatch<decltype(kernel)>(i, from, out(c).point_size(), width, count, static_cast<const output_run*>(runs), run_count,
+                                   g.out_width(), bias == nullptr ? bias : bias + f0, relu, add, target + f0 * map, map);
+      };
+      if (plan.tiles.outputs == 4)
+        transform_back(output_kernel<4>{});
+      else
+        transform_back(output_kernel<2>{});
+    }
+  }
+};
+
+/// All tiles, a chunk at a time: threads share each step of a chunk. Transformed filters are too large for a second-level cache.
+template <class T>
+void convolve_chunks(const forward_pass<T>& pass, index_t tiles, scratch work) {
+  const int threads = pass.run.threads;
+  const index_t channels = pass.plan.channels, filters = pass.plan.filters;
+  forward_chunk<T> c(pass.plan, work);
+  const index_t chunk = even_piece(tiles, pass.plan.chunk, pass.width);
+  for (index_t t0 = 0; t0 < tiles; t0 += chunk) {
+    c.choose(pass.plan, t0, (std::min)(chunk, tiles - t0), pass.width);
+    const index_t piece = 32, pieces = divide_up(channels, piece);
+    parallel_tasks(threads, c.panels * pieces, [&](index_t task, int) {
+      const index_t c0 = task % pieces * piece;
+      pass.transform(c, task / pieces, c0, (std::min)(piece, channels - c0));
+    });
+
+    // Where filters are small beside the pixels, each thread multiplies the panels that it has just transformed, point after
+    // point, and transforms the products back itself: nothing goes from core to core. Else a task is a point, with few
+    // threads: its filters stay in the second-level cache for all panels.
+    const bool own_panels = 2 * channels * filters < c.count * (channels + filters) && c.panels >= threads;
+    const index_t shares = own_panels ? threads : (std::min)(c.panels, index_t{threads <= 9 ? 1 : divide_up(threads, 9)});
+    parallel_tasks(threads, points * shares, [&](index_t task, int) {
+      const index_t share = own_panels ? task / points : task % shares, point = own_panels ? task % points : task / shares;
+      pass.multiply(c, point, share * c.panels / shares, (share + 1) * c.panels / shares);
+    });
+
+    const index_t rows = 16, blocks = divide_up(filters, rows);
+    parallel_tasks(threads, c.panels * blocks, [&](index_t task, int) {
+      const index_t f0 = task % blocks * rows;
+      pass.store(c, task / blocks, f0, (std::min)(rows, filters - f0));
+    });
+  }
+}
+
+/// All tiles, each task some of them from patches to outputs, in its thread's second-level cache beside the filters.
+template <class T>
+void convolve_fused(const forward_pass<T>& pass, index_t tiles, scratch work) {
+  const index_t bytes = pass.plan.chunk_bytes(), chunk = share_of_tiles(tiles, pass.plan.chunk, pass.run.threads, pass.width);
+  std::byte* const block = work.take<std::byte>(pass.run.threads * bytes);
+  parallel_tasks(pass.run.threads, divide_up(tiles, chunk), [&](index_t task, int thread) {
+    scratch mine(block + thread * bytes, bytes);
+    forward_chunk<T> c(pass.plan, mine);
+    c.choose(pass.plan, task * chunk, (std::min)(chunk, tiles - task * chunk), pass.width);
+    for (index_t panel = 0; panel < c.panels; ++panel) pass.transform(c, panel, 0, pass.plan.channels);
+    for (index_t point = 0; point < points; ++point) pass.multiply(c, point, 0, c.panels);
+    for (index_t panel = 0; panel < c.panels; ++panel) pass.store(c, panel, 0, pass.plan.filters);
+  });
+}
+
 }  // namespace detail
 
 /// y = (or += if `add`) convolution of x (batch, channels, height, width) + bias, then ReLU if asked for.
@@ -87,88 +225,26 @@ template <class T>
 void convolve(const context& run, index_t batch, const conv_geometry& g, const T* x, const filter_source<T>& weights,
               const T* bias, bool relu, bool add, T* y, scratch& work) {
   const detail::forward_plan<T> plan(batch, g);
-  const isa i = run.instruction_set;
-  const tiling& tiles = plan.tiles;
-  const index_t channels = plan.channels, filters = plan.filters, map = g.out_height() * g.out_width();
-  const int tile = choose_tile_rows(i, filters);
-  const index_t width = tile_columns<T>(i), lanes = width / 2;
-  const int together = steps_together<T>(run);
-  const index_t steps = divide_up(channels, together), depth = detail::product_depth(steps);
-  const index_t row_tiles = divide_up(filters, tile), padded_filters = row_tiles * tile;
-
+  const index_t channels = plan.channels, filters = plan.filters;
   T* const u = weights.prepared == nullptr ? work.take<T>(plan.weights()) : nullptr;
   T* const copy = work.take<T>(plan.copied());
-  T* const v = work.take<T>(points * channels * plan.padded_chunk());
-  T* const products = work.take<T>(points * plan.padded_filters() * plan.padded_chunk());
-  index_t* const tile_offset = work.take<index_t>(plan.padded_chunk() + channels);
-  index_t* const channel_offset = tile_offset + plan.padded_chunk();
+  index_t* const channel_offset = work.take<index_t>(channels);
+  const scratch rest(work.take<std::byte>((plan.fused ? run.threads : 1) * plan.chunk_bytes()),
+                     (plan.fused ? run.threads : 1) * plan.chunk_bytes());
 
   for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
-    const index_t images = (std::min)(plan.images, batch - n0), all = images * tiles.count();
-    const index_t chunk = even_piece(all, plan.chunk, width);
+    const index_t images = (std::min)(plan.images, batch - n0);
     copy_planes(run, plan.planes, images, x + n0 * g.channels * g.height * g.width, copy);
     for (index_t group = 0; group < g.groups; ++group) {
-      const T* const transformed = weights.prepared == nullptr ? u : weights.prepared + group * plan.weights();
+      detail::forward_pass<T> pass{run,  plan, g,    bias == nullptr ? bias : bias + group * filters,
+                                   relu, add,  copy, channel_offset};
       if (weights.prepared == nullptr && (n0 == 0 || g.groups > 1))
-        detail::transform_filters<T>(run, g.kernel_h, filters, channels, weights, group, tile, u);
+        detail::transform_filters<T>(run, g.kernel_h, filters, channels, weights, group, pass.tile, u);
       line_offsets(group * channels, group * channels + channels - 1, plan.planes.channel_size(), channels, channel_offset);
-      T* const target = y + (n0 * g.filters + group * filters) * map;
-      for (index_t t0 = 0; t0 < all; t0 += chunk) {
-        const index_t count = (std::min)(chunk, all - t0), panels = divide_up(count, width);
-        const panel_layout in{panels, steps, width}, out{panels, padded_filters, width};
-        tile_offsets(tiles, plan.planes, t0, count, panels * width, tile_offset);
-
-        // Few tiles, as those of one small map, may fill only the first vector of the last panel; narrowed ones are read whole.
-        const auto one_vector = [&](index_t panel) { return together == 1 && 2 * (count - panel * width) <= width; };
-        const index_t piece = 32, pieces = divide_up(channels, piece);
-        parallel_tasks(run.threads, panels * pieces, [&](index_t task, int) {
-          const index_t panel = task / pieces, c0 = task % pieces * piece, count_c = (std::min)(piece, channels - c0);
-          dispatch_transform<patch_kernel, side>(
-              i, together, static_cast<const T*>(copy), plan.planes.columns, static_cast<const index_t*>(channel_offset + c0),
-              count_c, static_cast<const index_t*>(tile_offset + panel * width), one_vector(panel) ? lanes : width, width,
-              v + panel * in.panel_size() + c0 / together * width, in.point_size());
-        });
-
-        // Where filters are small beside the pixels, each thread multiplies the panels that it has just transformed, point after
-        // point, and transforms the products back itself: nothing goes from core to core. Else a task is a point, with few
-        // threads: its filters stay in the second-level cache for all panels.
-        const index_t pixels_size = count * (channels + filters);
-        const bool own_panels = 2 * channels * filters < pixels_size && panels >= run.threads;
-        const index_t shares =
-            own_panels ? run.threads : (std::min)(panels, index_t{run.threads <= 9 ? 1 : divide_up(run.threads, 9)});
-        parallel_tasks(run.threads, points * shares, [&](index_t task, int) {
-          const index_t share = own_panels ? task / points : task % shares, point = own_panels ? task % points : task / shares;
-          const index_t begin = share * panels / shares, end = (share + 1) * panels / shares;
-          for (index_t k0 = 0; k0 < steps; k0 += depth) {
-            const index_t length = (std::min)(depth, steps - k0);
-            for (index_t panel = begin; panel < end; ++panel)
-              multiply_points<T>(i, together, tile, length, transformed + point * padded_filters * steps + k0 * padded_filters,
-                                 row_tiles, v + point * in.point_size() + panel * in.panel_size() + k0 * width,
-                                 products + point * out.point_size() + panel * out.panel_size(), k0 == 0, one_vector(panel));
-          }
-        });
-
-        const index_t rows = 16, blocks = divide_up(filters, rows);
-        parallel_tasks(run.threads, panels * blocks, [&](index_t task, int) {
-          const index_t panel = task / blocks, f0 = task % blocks * rows, count_f = (std::min)(rows, filters - f0);
-          for (index_t half = 0; half < 2; ++half) {
-            const index_t first = t0 + panel * width + half * lanes, last = (std::min)(first + lanes, t0 + count);
-            if (first >= last) break;
-            output_run runs[most_tile_columns<float>];
-            const index_t run_count = output_runs(tiles, g, g.filters * map, first, last, runs);
-            const T* const from = products + panel * out.panel_size() + f0 * width + half * lanes;
-            const auto transform = [&](auto kernel) {
-              dispatch<decltype(kernel)>(i, from, out.point_size(), width, count_f, static_cast<const output_run*>(runs),
-                                         run_count, g.out_width(), bias == nullptr ? bias : bias + group * filters + f0, relu,
-                                         add, target + f0 * map, map);
-            };
-            if (tiles.outputs == 4)
-              transform(output_kernel<4>{});
-            else
-              transform(output_kernel<2>{});
-          }
-        });
-      }
+      pass.transformed = weights.prepared == nullptr ? u : weights.prepared + group * plan.weights();
+      pass.target = y + (n0 * g.filters + group * filters) * pass.map;
+      const auto all_tiles = plan.fused ? detail::convolve_fused<T> : detail::convolve_chunks<T>;
+      all_tiles(pass, images * plan.tiles.count(), rest);
     }
   }
 }
@@ -178,10 +254,10 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// Bytes of scratch for `winograd_forward`, with or without prepared filters; never less for a bigger batch.
+/// Bytes of scratch for `winograd_forward`, with or without prepared filters; never less for a bigger batch or thread count.
 template <class T>
-index_t winograd_forward_scratch_bytes(index_t batch, const conv_geometry& g, bool prepared = false) {
-  return winograd::detail::forward_plan<T>(batch, g).bytes(prepared);
+index_t winograd_forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g, bool prepared = false) {
+  return winograd::detail::forward_plan<T>(batch, g).bytes(threads, prepared);
 }
 
 /// Bytes of the filters as `winograd_forward` reads them: transformed and packed, group after group.
@@ -218,10 +294,10 @@ void winograd_forward(const context& run, index_t batch, const conv_geometry& g,
   winograd::convolve<T>(run, batch, g, x, from, bias, relu, add, y, work);
 }
 
-/// Bytes of scratch for `winograd_backward_input`; never less for a bigger batch.
+/// Bytes of scratch for `winograd_backward_input`; never less for a bigger batch or thread count.
 template <class T>
-index_t winograd_backward_input_scratch_bytes(index_t batch, const conv_geometry& g) {
-  return winograd_forward_scratch_bytes<T>(batch, winograd::of_input_gradient(g));
+index_t winograd_backward_input_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
+  return winograd_forward_scratch_bytes<T>(threads, batch, winograd::of_input_gradient(g));
 }
 
 /// `conv_backward_input` by Winograd.

@@ -84,10 +84,11 @@ class conv2d_op final : public op<T> {
       p.backward_scratch_bytes = (std::max)(conv_backward_input_scratch_bytes<T>(threads, batch, g),
                                             conv_backward_weight_scratch_bytes<T>(threads, batch, g));
     if (fast) {
-      p.forward_scratch_bytes = (std::max)(p.forward_scratch_bytes, winograd_forward_scratch_bytes<T>(batch, g, fixed));
+      p.forward_scratch_bytes = (std::max)(p.forward_scratch_bytes, winograd_forward_scratch_bytes<T>(threads, batch, g, fixed));
       if (request.training)
-        p.backward_scratch_bytes = (std::max)({p.backward_scratch_bytes, winograd_backward_input_scratch_bytes<T>(batch, g),
-                                               winograd_backward_weight_scratch_bytes<T>(batch, g)});
+        p.backward_scratch_bytes =
+            (std::max)({p.backward_scratch_bytes, winograd_backward_input_scratch_bytes<T>(threads, batch, g),
+                        winograd_backward_weight_scratch_bytes<T>(threads, batch, g)});
     }
     p.multiply_adds = shape{p.output.size(), fan_in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
