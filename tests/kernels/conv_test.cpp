@@ -145,18 +145,23 @@ TEST_CASE_TEMPLATE("convolutions of random shapes", T, float, double) {
 }
 
 TEST_CASE_TEMPLATE("convolutions as networks have them", T, float, double) {
-  check<T>(2, square(3, 35, 20, 11, 4));        // AlexNet's first layer
-  check<T>(3, square(4, 13, 33, 3, 1, 1));      // maps of 13 x 13 across the batch
-  check<T>(1, square(5, 9, 7, 5, 1, 2));        // one image
-  check<T>(2, square(37, 7, 70, 1));            // 1 x 1, read in place
-  check<T>(2, square(6, 8, 10, 1, 2));          // 1 x 1 with stride: untouched inputs have no gradient
-  check<T>(2, square(6, 9, 6, 3, 1, 1, 1, 6));  // depthwise
-  check<T>(2, square(4, 9, 8, 3, 2, 1, 1, 2));  // grouped, with stride
-  check<T>(2, square(3, 11, 5, 3, 1, 2, 2));    // dilated
-  check<T>(5, square(40, 1, 50, 1));            // a dense layer in disguise
-  check<T>(4, square(9, 3, 12, 3));             // one window an image
-  check<T>(2, square(2, 10, 3, 2, 3));          // last rows and columns untouched
-  check<T>(2, square(2, 5, 3, 2, 4, 3));        // windows that lie wholly in the padding
+  check<T>(2, square(3, 35, 20, 11, 4));                         // AlexNet's first layer
+  check<T>(3, square(4, 13, 33, 3, 1, 1));                       // maps of 13 x 13 across the batch
+  check<T>(1, square(5, 9, 7, 5, 1, 2));                         // one image
+  check<T>(2, square(37, 7, 70, 1));                             // 1 x 1, read in place
+  check<T>(2, square(6, 8, 10, 1, 2));                           // 1 x 1 with stride: untouched inputs have no gradient
+  check<T>(2, square(6, 9, 6, 3, 1, 1, 1, 6));                   // depthwise
+  check<T>(2, square(4, 9, 8, 3, 2, 1, 1, 2));                   // grouped, with stride
+  check<T>(2, square(3, 11, 5, 3, 1, 2, 2));                     // dilated
+  check<T>(5, square(40, 1, 50, 1));                             // a dense layer in disguise
+  check<T>(4, square(9, 3, 12, 3));                              // one window an image
+  check<T>(2, {3, 9, 75, 4, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1});   // stride 2 on rows longer than a pair of vectors
+  check<T>(2, {9, 7, 70, 20, 1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 1});  // the same, 1 x 1
+  check<T>(2, {9, 9, 41, 12, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1});  // stride 2 along the height alone
+  check<T>(3, square(24, 12, 40, 1, 1, 0, 1, 2));                // grouped 1 x 1, rows of dy where they lie
+  check<T>(2, square(40, 16, 16, 1));                            // maps of 1 KiB a channel
+  check<T>(2, square(2, 10, 3, 2, 3));                           // last rows and columns untouched
+  check<T>(2, square(2, 5, 3, 2, 4, 3));                         // windows that lie wholly in the padding
 }
 
 TEST_CASE_TEMPLATE("convolutions of several blocks and chunks", T, float, double) {

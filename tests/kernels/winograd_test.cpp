@@ -155,7 +155,10 @@ TEST_CASE_TEMPLATE("Winograd convolutions as networks have them", T, float, doub
   check<T>(1, square(1, 3, 1, 3, 0));       // one output
   check<T>(2, square(24, 9, 12, 5, 2, 2));  // groups
   check<T>(2, square(300, 4, 20, 3, 1));    // the summed dimension in two chunks
-  check<T>(70, square(17, 11, 9, 3, 1));    // several chunks of tiles
+  check<T>(70, square(17, 11, 9, 3, 1));    // several chunks of tiles, all steps by one thread
+  check<T>(3, square(16, 40, 16, 3, 1));    // slices of tiles, half a panel of channels
+  check<T>(3, square(64, 20, 64, 3, 1));    // slices of several chunks in float; filters too large for that in double
+  check<T>(200, square(400, 2, 12, 5, 2));  // several chunks of tiles, each step by all threads
 }
 
 TEST_CASE("the error of Winograd in float stays near 1e-6 of the values, as docs/benchmarks.md says") {
@@ -172,9 +175,10 @@ TEST_CASE("the error of Winograd in float stays near 1e-6 of the values, as docs
 
 TEST_CASE("in bf16 the points are rounded: errors below 2 % of the values, whatever the shape, and the same for any threads") {
   minicnn::random_stream s{minicnn::random_key(2020)};
-  std::vector<std::pair<index_t, conv_geometry>> cases{
-      {2, square(96, 14, 64, 5, 2)}, {2, square(256, 8, 64, 3, 1)}, {3, square(37, 13, 33, 3, 1)},  {2, square(301, 4, 20, 3, 1)},
-      {2, square(601, 4, 20, 3, 1)}, {71, square(17, 11, 9, 3, 1)}, {2, square(24, 9, 12, 5, 2, 2)}};
+  std::vector<std::pair<index_t, conv_geometry>> cases{{2, square(96, 14, 64, 5, 2)}, {2, square(256, 8, 64, 3, 1)},
+                                                       {3, square(37, 13, 33, 3, 1)}, {2, square(301, 4, 20, 3, 1)},
+                                                       {2, square(601, 4, 20, 3, 1)}, {3, square(64, 20, 64, 3, 1)},
+                                                       {71, square(17, 11, 9, 3, 1)}, {2, square(24, 9, 12, 5, 2, 2)}};
   for (int number = 0; number < 12; ++number) cases.emplace_back(1 + s.below(4), varied(s));
   for (const auto& one : cases) {
     const index_t batch = one.first;

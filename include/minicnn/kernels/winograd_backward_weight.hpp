@@ -16,121 +16,229 @@ template <class T>
 struct weight_plan {
   tiling tiles;
   plane_layout in, out;
-  index_t filters, channels, images, chunk;
+  index_t filters, channels;  ///< of a group
+  index_t images;             ///< copied at a time
+  bool fused;                 ///< whether a thread takes its tiles to sums of its own, without waiting for others
+  index_t chunk;              ///< tiles at a time: of all threads, or fused of each
+  index_t slices;             ///< sums, added in order at the end; their number depends on the shape alone
 
   weight_plan(index_t batch, const conv_geometry& g)
       : tiles(g),
         in(tiles.planes(g.channels, g.height, g.width, g.pad_top, g.pad_left, side, sizeof(T))),
         out(tiles.planes(g.filters, g.out_height(), g.out_width(), 0, 0, tiles.outputs, sizeof(T))),
         filters(g.group_filters()),
-        channels(g.group_channels()) {
+        channels(g.group_channels()),
+        fused(few_filters<T>(filters, channels)) {
     images = (std::min)(batch, (std::min)(in.images_at_a_time(sizeof(T)), out.images_at_a_time(sizeof(T))));
-    chunk = (std::min)(chunk_tiles<T>(channels, filters, 256), images * tiles.count());
+    const index_t all = images * tiles.count(), most = few_filters<T>(2 * filters, 2 * channels) ? 16 : 8;
+    chunk = fused ? own_tiles<T>(channels, filters) : (std::min)(chunk_tiles<T>(channels, filters, 256), all);
+    slices = fused ? std::clamp(all / 32, index_t{1}, most) : 1;
   }
 
   index_t padded_filters() const { return filters + most_tile_rows; }
   index_t padded_channels() const { return round_up(channels, most_tile_columns<T>); }
-  index_t bytes() const {
+  index_t sums() const { return points * padded_filters() * padded_channels(); }
+  index_t chunk_bytes() const {
+    return scratch::bytes_for<T>(points * padded_channels() * chunk) + scratch::bytes_for<T>(points * padded_filters() * chunk) +
+           scratch::bytes_for<index_t>(2 * chunk);
+  }
+  index_t bytes(int threads) const {
     return scratch::bytes_for<T>(images * in.image_size() + overshoot<T>) +
-           scratch::bytes_for<T>(images * out.image_size() + overshoot<T>) +
-           scratch::bytes_for<T>(points * padded_channels() * chunk) + scratch::bytes_for<T>(points * padded_filters() * chunk) +
-           scratch::bytes_for<T>(points * padded_filters() * padded_channels()) + scratch::bytes_for<index_t>(2 * chunk);
+           scratch::bytes_for<T>(images * out.image_size() + overshoot<T>) + scratch::bytes_for<T>(slices * sums()) +
+           (fused ? threads : 1) * chunk_bytes();
+  }
+};
+
+/// A chunk of tiles and its buffers.
+template <class T>
+struct weight_chunk {
+  index_t count, steps;
+  T *v, *gradient;
+  index_t *in_offset, *out_offset;
+
+  /// Takes the buffers of `plan.chunk_bytes()`.
+  weight_chunk(const weight_plan<T>& plan, scratch& work)
+      : count(0),
+        steps(0),
+        v(work.take<T>(points * plan.padded_channels() * plan.chunk)),
+        gradient(work.take<T>(points * plan.padded_filters() * plan.chunk)),
+        in_offset(work.take<index_t>(2 * plan.chunk)),
+        out_offset(in_offset + plan.chunk) {}
+
+  void choose(const weight_plan<T>& plan, index_t first, index_t tiles, int together) {
+    count = tiles, steps = divide_up(tiles, together);
+    tile_offsets(plan.tiles, plan.in, first, count, count, in_offset);
+    tile_offsets(plan.tiles, plan.out, first, count, count, out_offset);
+  }
+};
+
+/// The steps from copied maps to sums, for parts of a chunk.
+template <class T>
+struct weight_pass {
+  const context& run;
+  const weight_plan<T>& plan;
+  const T *copy_in, *copy_out;
+  index_t group;
+
+  isa i = run.instruction_set;
+  int tile = choose_tile_rows(i, plan.filters), together = steps_together<T>(run);
+  index_t width = tile_columns<T>(i), lanes = width / 2;
+  index_t row_tiles = divide_up(plan.filters, tile), panels = divide_up(plan.channels, width);
+  panel_layout sum{panels, row_tiles* tile, width};
+
+  /// Whether only the first vector of a panel of channels is real.
+  bool one_vector(index_t panel) const { return together == 1 && 2 * (plan.channels - panel * width) <= width; }
+
+  /// A panel of channels to points.
+  void transform_input(const weight_chunk<T>& c, index_t panel) const {
+    index_t line[most_tile_columns<float>];
+    const panel_layout b{panels, c.steps, width};
+    line_offsets(group * plan.channels + panel * width, (group + 1) * plan.channels - 1, plan.in.channel_size(), width, line);
+    dispatch_transform<patch_kernel, side>(i, together, copy_in, plan.in.columns, static_cast<const index_t*>(c.in_offset),
+                                           c.count, static_cast<const index_t*>(line), one_vector(panel) ? lanes : width, width,
+                                           c.v + panel * b.panel_size(), b.point_size());
+  }
+
+  /// A panel of filters' gradients to points.
+  void transform_gradient(const weight_chunk<T>& c, index_t panel) const {
+    index_t line[most_tile_rows + most_tile_columns<float>];
+    const panel_layout a{row_tiles, c.steps, tile};
+    line_offsets(group * plan.filters + panel * tile, (group + 1) * plan.filters - 1, plan.out.channel_size(), tile + lanes,
+                 line);
+    const auto transform = [&](auto size) {
+      dispatch_transform<patch_kernel, decltype(size)::value>(
+          i, together, copy_out, plan.out.columns, static_cast<const index_t*>(c.out_offset), c.count,
+          static_cast<const index_t*>(line), index_t{tile}, index_t{tile}, c.gradient + panel * a.panel_size(), a.point_size());
+    };
+    if (plan.tiles.outputs == 4)
+      transform(std::integral_constant<int, 4>{});
+    else
+      transform(std::integral_constant<int, 2>{});
+  }
+
+  /// sums = (or += unless `first`) a point's products of panels [begin, end).
+  void multiply(const weight_chunk<T>& c, index_t point, index_t begin, index_t end, T* sums, bool first) const {
+    const panel_layout a{row_tiles, c.steps, tile}, b{panels, c.steps, width};
+    for (index_t panel = begin; panel < end; ++panel)
+      multiply_points<T>(i, together, tile, c.steps, c.gradient + point * a.point_size(), row_tiles,
+                         c.v + point * b.point_size() + panel * b.panel_size(),
+                         sums + point * sum.point_size() + panel * sum.panel_size(), first, one_vector(panel));
+  }
+};
+
+/// Tiles of some images, a chunk at a time: threads share each step of a chunk.
+template <class T>
+void sum_chunks(const weight_pass<T>& pass, index_t tiles, bool first, T* sums, scratch work) {
+  const int threads = pass.run.threads;
+  weight_chunk<T> c(pass.plan, work);
+  const index_t chunk = even_piece(tiles, pass.plan.chunk, 1);
+  for (index_t t0 = 0; t0 < tiles; t0 += chunk) {
+    c.choose(pass.plan, t0, (std::min)(chunk, tiles - t0), pass.together);
+    parallel_tasks(threads, pass.panels + pass.row_tiles, [&](index_t task, int) {
+      if (task < pass.panels)
+        pass.transform_input(c, task);
+      else
+        pass.transform_gradient(c, task - pass.panels);
+    });
+    const index_t shares = (std::min)(pass.panels, index_t{threads <= 9 ? 1 : divide_up(threads, 9)});
+    parallel_tasks(threads, points * shares, [&](index_t task, int) {
+      const index_t share = task % shares;
+      pass.multiply(c, task / shares, share * pass.panels / shares, (share + 1) * pass.panels / shares, sums, first && t0 == 0);
+    });
+  }
+}
+
+/// Tiles of some images: each task takes a slice of them to the slice's sums, in its thread's second-level cache.
+template <class T>
+void sum_slices(const weight_pass<T>& pass, index_t tiles, bool first, T* sums, scratch work) {
+  const index_t bytes = pass.plan.chunk_bytes(), slices = pass.plan.slices;
+  std::byte* const block = work.take<std::byte>(pass.run.threads * bytes);
+  parallel_tasks(pass.run.threads, slices, [&](index_t slice, int thread) {
+    scratch mine(block + thread * bytes, bytes);
+    weight_chunk<T> c(pass.plan, mine);
+    const index_t begin = tiles * slice / slices, end = tiles * (slice + 1) / slices;
+    const index_t chunk = even_piece(end - begin, pass.plan.chunk, 1);
+    for (index_t t0 = begin; t0 < end; t0 += chunk) {
+      c.choose(pass.plan, t0, (std::min)(chunk, end - t0), pass.together);
+      for (index_t panel = 0; panel < pass.panels; ++panel) pass.transform_input(c, panel);
+      for (index_t panel = 0; panel < pass.row_tiles; ++panel) pass.transform_gradient(c, panel);
+      for (index_t point = 0; point < points; ++point)
+        pass.multiply(c, point, 0, pass.panels, sums + slice * pass.plan.sums(), first && t0 == begin);
+    }
+  });
+}
+
+/// to[e] += the sum of `slices` slices, `apart` elements from each other, in order.
+struct add_slices_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(T* to, const T* from, index_t apart, index_t slices, index_t count) {
+    constexpr index_t lanes = V::template lanes<T>;
+    for (index_t e = 0; e < count; e += lanes) {
+      vec<T, V> sum, more;
+      load<V>(sum, static_cast<const T*>(to + e));
+      for (index_t slice = 0; slice < slices; ++slice) {
+        load<V>(more, from + slice * apart + e);
+        sum += more;
+      }
+      store<V>(to + e, sum);
+    }
   }
 };
 
 }  // namespace winograd::detail
 
-/// Bytes of scratch for `winograd_backward_weight`; never less for a bigger batch.
+/// Bytes of scratch for `winograd_backward_weight`; never less for a bigger batch or thread count.
 template <class T>
-index_t winograd_backward_weight_scratch_bytes([[maybe_unused]] int threads, index_t batch, const conv_geometry& g) {
-  return winograd::detail::weight_plan<T>(batch, g).bytes();
+index_t winograd_backward_weight_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
+  return winograd::detail::weight_plan<T>(batch, g).bytes(threads);
 }
 
 /// `conv_backward_weight` by Winograd, for geometries that `winograd::serves`.
 template <class T>
 void winograd_backward_weight(const context& run, index_t batch, const conv_geometry& g, const T* x, const T* dy, T* dweight,
                               bool add_weight, T* dbias, bool add_bias, scratch& work) {
-  using winograd::panel_layout, winograd::points, winograd::patch_kernel, winograd::filter_gradient_kernel,
-      winograd::tile_offsets, winograd::line_offsets, winograd::dispatch_transform;
+  using winograd::points, winograd::filter_gradient_kernel;
   const winograd::detail::weight_plan<T> plan(batch, g);
-  const isa i = run.instruction_set;
-  const winograd::tiling& tiles = plan.tiles;
   const index_t channels = plan.channels, filters = plan.filters, taps = g.taps();
-  const int tile = choose_tile_rows(i, filters);
-  const int together = winograd::steps_together<T>(run);
-  const index_t width = tile_columns<T>(i), lanes = width / 2;
-  const index_t row_tiles = divide_up(filters, tile), padded_filters = row_tiles * tile, panels = divide_up(channels, width);
-  const panel_layout sum{panels, padded_filters, width};
+  const index_t chunk_bytes = (plan.fused ? run.threads : 1) * plan.chunk_bytes();
 
   T* const copy_in = work.take<T>(plan.images * plan.in.image_size() + overshoot<T>);
   T* const copy_out = work.take<T>(plan.images * plan.out.image_size() + overshoot<T>);
-  T* const v = work.take<T>(points * plan.padded_channels() * plan.chunk);
-  T* const gradient = work.take<T>(points * plan.padded_filters() * plan.chunk);
-  T* const sums = work.take<T>(points * plan.padded_filters() * plan.padded_channels());
-  index_t* const in_offset = work.take<index_t>(2 * plan.chunk);
-  index_t* const out_offset = in_offset + plan.chunk;
+  T* const sums = work.take<T>(plan.slices * plan.sums());
+  const scratch rest(work.take<std::byte>(chunk_bytes), chunk_bytes);
 
   if (dbias != nullptr) channel_sums(run, dy, batch, g.filters, g.out_height() * g.out_width(), dbias, add_bias);
 
   for (index_t group = 0; group < g.groups; ++group) {
+    const winograd::detail::weight_pass<T> pass{run, plan, copy_in, copy_out, group};
     for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
-      const index_t images = (std::min)(plan.images, batch - n0), all = images * tiles.count();
-      const index_t chunk = even_piece(all, plan.chunk, 1);
+      const index_t images = (std::min)(plan.images, batch - n0);
       if (group == 0 || plan.images < batch) {
         copy_planes(run, plan.in, images, x + n0 * g.channels * g.height * g.width, copy_in);
         copy_planes(run, plan.out, images, dy + n0 * g.filters * g.out_height() * g.out_width(), copy_out);
       }
-      for (index_t t0 = 0; t0 < all; t0 += chunk) {
-        const index_t count = (std::min)(chunk, all - t0);
-        const index_t steps = divide_up(count, together);
-        const panel_layout a{row_tiles, steps, tile}, b{panels, steps, width};
-        tile_offsets(tiles, plan.in, t0, count, count, in_offset);
-        tile_offsets(tiles, plan.out, t0, count, count, out_offset);
-
-        parallel_tasks(run.threads, panels + row_tiles, [&](index_t task, int) {
-          index_t line[most_tile_rows + most_tile_columns<float>];
-          if (task < panels) {
-            line_offsets(group * channels + task * width, (group + 1) * channels - 1, plan.in.channel_size(), width, line);
-            dispatch_transform<patch_kernel, winograd::side>(
-                i, together, static_cast<const T*>(copy_in), plan.in.columns, static_cast<const index_t*>(in_offset), count,
-                static_cast<const index_t*>(line), width, width, v + task * b.panel_size(), b.point_size());
-            return;
-          }
-          const index_t panel = task - panels, rows = tile;
-          line_offsets(group * filters + panel * tile, (group + 1) * filters - 1, plan.out.channel_size(), tile + lanes, line);
-          const auto transform = [&](auto size) {
-            dispatch_transform<patch_kernel, decltype(size)::value>(
-                i, together, static_cast<const T*>(copy_out), plan.out.columns, static_cast<const index_t*>(out_offset), count,
-                static_cast<const index_t*>(line), rows, rows, gradient + panel * a.panel_size(), a.point_size());
-          };
-          if (tiles.outputs == 4)
-            transform(std::integral_constant<int, 4>{});
-          else
-            transform(std::integral_constant<int, 2>{});
-        });
-
-        const index_t shares = (std::min)(panels, index_t{run.threads <= 9 ? 1 : divide_up(run.threads, 9)});
-        parallel_tasks(run.threads, points * shares, [&](index_t task, int) {
-          const index_t point = task / shares, begin = task % shares * panels / shares,
-                        end = (task % shares + 1) * panels / shares;
-          for (index_t panel = begin; panel < end; ++panel)
-            winograd::multiply_points<T>(i, together, tile, steps, gradient + point * a.point_size(), row_tiles,
-                                         v + point * b.point_size() + panel * b.panel_size(),
-                                         sums + point * sum.point_size() + panel * sum.panel_size(), n0 == 0 && t0 == 0);
-        });
-      }
+      const auto sum_tiles = plan.fused ? winograd::detail::sum_slices<T> : winograd::detail::sum_chunks<T>;
+      sum_tiles(pass, images * plan.tiles.count(), n0 == 0, sums, rest);
     }
 
-    parallel_for(run.threads, filters, 1, [&](index_t begin, index_t end) {
+    const isa i = run.instruction_set;
+    const index_t width = pass.width, lanes = pass.lanes, point_size = pass.sum.point_size();
+    if (plan.slices > 1)
+      parallel_for(run.threads, pass.sum.size() / lanes, 1024, [&](index_t begin, index_t end) {
+        dispatch<winograd::detail::add_slices_kernel>(i, sums + begin * lanes,
+                                                      static_cast<const T*>(sums + plan.sums() + begin * lanes), plan.sums(),
+                                                      plan.slices - 1, (end - begin) * lanes);
+      });
+    parallel_for(run.threads, filters, 1 + 4096 / channels, [&](index_t begin, index_t end) {
       for (index_t f = begin; f < end; ++f)
         for (index_t c = 0; c < channels; c += lanes) {
-          const T* const from = sums + c / width * sum.panel_size() + f * width + c % width;
+          const T* const from = sums + c / width * pass.sum.panel_size() + f * width + c % width;
           T* const to = dweight + ((group * filters + f) * channels + c) * taps;
           const index_t count = (std::min)(lanes, channels - c);
           if (g.kernel_h == 3)
-            dispatch<filter_gradient_kernel<3>>(i, from, sum.point_size(), count, add_weight, to);
+            dispatch<filter_gradient_kernel<3>>(i, from, point_size, count, add_weight, to);
           else
-            dispatch<filter_gradient_kernel<5>>(i, from, sum.point_size(), count, add_weight, to);
+            dispatch<filter_gradient_kernel<5>>(i, from, point_size, count, add_weight, to);
         }
     });
   }
