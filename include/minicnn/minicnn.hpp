@@ -16,6 +16,8 @@
 #include "minicnn/kernels/activation.hpp"
 #include "minicnn/kernels/avg_pool.hpp"
 #include "minicnn/kernels/batch_norm.hpp"
+#include "minicnn/kernels/batch_norm_blocks.hpp"
+#include "minicnn/kernels/batch_norm_kernels.hpp"
 #include "minicnn/kernels/context.hpp"
 #include "minicnn/kernels/conv.hpp"
 #include "minicnn/kernels/conv_backward_input.hpp"

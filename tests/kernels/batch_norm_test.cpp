@@ -50,7 +50,8 @@ double worst_difference(const std::vector<T>& got, const std::vector<double>& wa
 TEST_CASE_TEMPLATE("batch norm against its definition", T, float, double) {
   const double bound = sizeof(T) == 4 ? 1e-5 : 1e-13;
   for (const norm_extents& e : {norm_extents{2, 3, 35}, norm_extents{5, 1, 16}, norm_extents{1, 4, 9000}, norm_extents{7, 40, 1},
-                                norm_extents{2, 17, 1}, norm_extents{9000, 3, 1}, norm_extents{3, 70, 4}}) {
+                                norm_extents{2, 17, 1}, norm_extents{9000, 3, 1}, norm_extents{3, 70, 4},
+                                norm_extents{17, 9, 900}, norm_extents{33, 12, 300}}) {  // the last two: threads share images
     CAPTURE(e.pixels);
     CAPTURE(e.channels);
     auto x = naive::random_values<T>(e.channels * e.count(), 1);
@@ -64,8 +65,10 @@ TEST_CASE_TEMPLATE("batch norm against its definition", T, float, double) {
         const auto channels = static_cast<std::size_t>(e.channels);
         std::vector<T> y(x.size()), dx = g, dw(channels), db(channels), mean(channels, T{0}), variance(channels, T{0});
         std::vector<norm_statistics> statistics(channels);
+        naive::guarded_scratch memory(batch_norm_scratch_bytes<T>(e));
+        scratch work = memory.get();
         batch_norm_forward_batch(ctx, e, 1e-5, 1.0, w.data(), b.data(), false, x.data(), y.data(), statistics.data(), mean.data(),
-                                 variance.data());
+                                 variance.data(), work);
         CHECK(worst_difference(y, wanted.y) < bound);
         CHECK(worst_difference(mean, wanted.mean) < bound);
         const double unbiased = static_cast<double>(e.count()) / static_cast<double>(e.count() - 1);
@@ -77,7 +80,9 @@ TEST_CASE_TEMPLATE("batch norm against its definition", T, float, double) {
         const auto statistic = [&](index_t c) { return statistics[static_cast<std::size_t>(c)]; };
         norm_gradients<T> out;
         out.x = dx.data(), out.weight = dw.data(), out.bias = db.data();
-        batch_norm_backward(ctx, e, statistic, false, w.data(), x.data(), dx.data(), out);  // in place
+        work = memory.get();
+        batch_norm_backward(ctx, e, statistic, false, w.data(), x.data(), dx.data(), out, work);  // in place
+        CHECK(memory.intact());
         CHECK(worst_difference(dx, wanted.dx) < bound);
         CHECK(worst_difference(dw, wanted.dw) < bound * std::sqrt(static_cast<double>(e.count())));
         CHECK(worst_difference(db, wanted.db) < bound * std::sqrt(static_cast<double>(e.count())));
@@ -85,16 +90,43 @@ TEST_CASE_TEMPLATE("batch norm against its definition", T, float, double) {
   }
 }
 
-TEST_CASE("batch norm: the same bits with one, two and three threads") {
-  const norm_extents e{40, 37, 150};
-  const auto x = naive::random_values<float>(e.channels * e.count(), 1);
-  std::vector<float> first;
-  for (int threads : {1, 2, 3}) {
-    std::vector<float> y(x.size()), mean(37), variance(37);
-    std::vector<norm_statistics> statistics(37);
-    batch_norm_forward_batch<float>(context{threads, detect_isa()}, e, 1e-5, 0.1, nullptr, nullptr, true, x.data(), y.data(),
-                                    statistics.data(), mean.data(), variance.data());
-    if (first.empty()) first = y;
-    CHECK(y == first);
+TEST_CASE("batch norm: the same bits with one, two and three threads, whether they share channels or images") {
+  // Parts of one image and of several; too large for a cache, few channels, one pixel.
+  for (const norm_extents& e : {norm_extents{40, 37, 150}, norm_extents{8, 64, 600}, norm_extents{5, 3, 30000},
+                                norm_extents{2, 70, 49}, norm_extents{40, 370, 400}, norm_extents{300, 50, 1}}) {
+    CAPTURE(e.pixels);
+    const auto channels = static_cast<std::size_t>(e.channels);
+    const auto x = naive::random_values<float>(e.channels * e.count(), 1),
+               g = naive::random_values<float>(e.channels * e.count(), 2);
+    std::vector<float> first, first_dx, first_dw;
+    for (int threads : {1, 2, 3}) {
+      const context ctx{threads, detect_isa()};
+      std::vector<float> y(x.size()), dx(x.size()), dw(channels), mean(channels), variance(channels);
+      std::vector<norm_statistics> statistics(channels);
+      std::vector<std::byte> memory(static_cast<std::size_t>(batch_norm_scratch_bytes<float>(e)));
+      scratch work(memory.data(), static_cast<index_t>(memory.size()));
+      batch_norm_forward_batch<float>(ctx, e, 1e-5, 0.1, nullptr, nullptr, true, x.data(), y.data(), statistics.data(),
+                                      mean.data(), variance.data(), work);
+      work = scratch(memory.data(), static_cast<index_t>(memory.size()));
+      norm_gradients<float> out;
+      out.x = dx.data(), out.weight = dw.data();
+      batch_norm_backward<float>(
+          ctx, e, [&](index_t c) { return statistics[static_cast<std::size_t>(c)]; }, false, nullptr, x.data(), g.data(), out,
+          work);
+      if (first.empty()) first = y, first_dx = dx, first_dw = dw;
+      CHECK(y == first);
+      CHECK(dx == first_dx);
+      CHECK(dw == first_dw);
+    }
   }
+}
+
+TEST_CASE("batch norm: the scratch for a batch serves smaller ones") {
+  for (index_t pixels : {1, 4, 49, 900, 5000})
+    for (index_t images = 1; images < 200; ++images) {
+      const norm_extents less{images, 3, pixels}, more{images + 1, 3, pixels};
+      CHECK(batch_norm_scratch_bytes<float>(less) <= batch_norm_scratch_bytes<float>(more));
+      const detail::norm_blocks<float> blocks(context{2, detect_isa()}, less);
+      CHECK(blocks.groups <= detail::norm_blocks<float>::most_groups(less));
+    }
 }

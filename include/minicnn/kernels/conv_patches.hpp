@@ -42,7 +42,6 @@ struct patch_layout {
     runs = taps / run_length;
   }
 
-  index_t images_at_a_time(index_t element_bytes) const { return images_within(image_size * element_bytes); }
   /// Steps between neighbouring padded pixels of a row, and between rows.
   index_t pixel() const { return channel_last ? channels : 1; }
   index_t row() const { return columns * pixel(); }
@@ -52,10 +51,6 @@ struct patch_layout {
     const index_t per_row = channel_last ? g.kernel_w * channels / run_length : g.kernel_w / run_length;
     const index_t kw = r % per_row, kh = r / per_row % g.kernel_h, c = r / per_row / g.kernel_h;
     return c * rows * columns + kh * g.dilation_h * row() + kw * g.dilation_w * pixel();
-  }
-  /// Where tap `j` of a patch belongs in the weights of a filter (channel, kernel_h, kernel_w).
-  index_t weight_offset(const conv_geometry& g, index_t j) const {
-    return channel_last ? j % channels * g.taps() + j / channels : j;
   }
 };
 

@@ -57,7 +57,10 @@ class batch_norm_op final : public op<T> {
       p.parameters.push_back({"bias", {x[1]}, 1, 1, initializer::constant(0.0), false});
     }
     p.buffers = {{"running_mean", {x[1]}, 0.0}, {"running_var", {x[1]}, 1.0}};
-    if (request.training) p.saved_bytes = x[1] * static_cast<index_t>(sizeof(norm_statistics));
+    if (request.training) {
+      p.saved_bytes = x[1] * static_cast<index_t>(sizeof(norm_statistics));
+      p.forward_scratch_bytes = p.backward_scratch_bytes = batch_norm_scratch_bytes<T>(extents(x));
+    }
     p.backward_reads_input = true;
     p.gradient_in_place = true;
     p.fuses_relu = true;
@@ -71,8 +74,9 @@ class batch_norm_op final : public op<T> {
     if (!f.training) return batch_norm_forward(f.ctx, e, running(f), weight, bias, f.apply_relu, x, f.output.data());
     if (e.count() < 2 && e.channels > 0)
       fail<shape_error>("batch normalisation needs more than one value per channel in training, got ", f.input().dims());
+    scratch work = f.work();
     batch_norm_forward_batch(f.ctx, e, o_.eps, o_.momentum, weight, bias, f.apply_relu, x, f.output.data(),
-                             reinterpret_cast<norm_statistics*>(f.saved), f.buffer(0).data(), f.buffer(1).data());
+                             reinterpret_cast<norm_statistics*>(f.saved), f.buffer(0).data(), f.buffer(1).data(), work);
   }
 
   void backward(const frame<T>& f) const override {
@@ -86,11 +90,12 @@ class batch_norm_op final : public op<T> {
     }
     const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = parameter(f, 0);
     const auto* saved = reinterpret_cast<const norm_statistics*>(f.saved);
+    scratch work = f.work();
     if (f.training)
       batch_norm_backward(
-          f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out);
+          f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out, work);
     else
-      batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out);
+      batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out, work);
   }
 
  private:
