@@ -20,8 +20,9 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 struct layer_time {
   std::string name, kind;
-  double multiply_adds = 0, forward = 0, backward = 0;
-  bool first = false;  ///< has no input gradient
+  double multiply_adds = 0, gradients = 0;  ///< multiply-adds of forward, and of backward
+  double forward = 0, backward = 0;         ///< seconds
+  bool first = false;                       ///< has no input gradient
 };
 
 /// Passes everything on to another op and adds up its time.
@@ -34,6 +35,7 @@ class timed_op final : public op<float> {
   op_plan plan(const plan_request& request) const override {
     op_plan p = op_->plan(request);
     time_->multiply_adds = static_cast<double>(p.multiply_adds);
+    time_->gradients = time_->multiply_adds * (time_->first ? 1 : 2);
     return p;
   }
   void prepare(const frame<float>& f) const override { op_->prepare(f); }
@@ -77,8 +79,7 @@ network<float> timed(const network<float>& source, std::vector<std::shared_ptr<l
 
 /// A line of the tables; rates count the multiplications of the direct convolution.
 void print(const layer_time& t, int steps) {
-  const double work = 2e-9 * t.multiply_adds * steps;
-  const double returns = t.first ? work : 2 * work;
+  const double work = 2e-9 * t.multiply_adds * steps, returns = 2e-9 * t.gradients * steps;
   std::printf("%-28s %10.2f %9.1f %10.2f %9.1f\n", t.name.c_str(), t.forward / steps * 1e3, work > 0 ? work / t.forward : 0.0,
               t.backward / steps * 1e3, work > 0 && t.backward > 0 ? returns / t.backward : 0.0);
 }
@@ -137,6 +138,7 @@ int main(int argc, char** argv) {
     layer_time& kind = kinds[t->kind];
     kind.name = "all " + t->kind;
     kind.multiply_adds += t->multiply_adds;
+    kind.gradients += t->gradients;
     kind.forward += t->forward;
     kind.backward += t->backward;
   }

@@ -23,9 +23,10 @@ namespace detail {
 /// `build(options)` with the size that is asked for.
 template <class Options, class F>
 std::function<network<float>(int)> sized(Options options, F build) {
-  return [=](int size) mutable {
-    if (size > 0) options.image_size = size;
-    return build(options);
+  return [=](int size) {
+    Options chosen = options;
+    if (size > 0) chosen.image_size = size;
+    return build(chosen);
   };
 }
 

@@ -160,6 +160,9 @@ TEST_CASE_TEMPLATE("convolutions as networks have them", T, float, double) {
   check<T>(2, {9, 9, 41, 12, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1});  // stride 2 along the height alone
   check<T>(3, square(24, 12, 40, 1, 1, 0, 1, 2));                // grouped 1 x 1, rows of dy where they lie
   check<T>(2, square(40, 16, 16, 1));                            // maps of 1 KiB a channel
+  check<T>(2, square(3, 17, 5, 3, 5, 1));                        // stride 5
+  check<T>(2, square(3, 19, 5, 4, 6, 2));                        // stride 6
+  check<T>(2, {2, 1, 1, 3, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1, 1});    // all windows in the padding, none that meets the map
   check<T>(2, square(2, 10, 3, 2, 3));                           // last rows and columns untouched
   check<T>(2, square(2, 5, 3, 2, 4, 3));                         // windows that lie wholly in the padding
 }
@@ -175,6 +178,8 @@ TEST_CASE("a batch larger than the group that is copied at a time") {
   const index_t images = minicnn::input_planes(g).images_at_a_time(sizeof(float));
   CHECK(images < 9);
   check<float>(9, g);
+  check<float>(2, {8, 600, 600, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});   // 1 x 1 with padding
+  check<float>(4, {16, 300, 301, 2, 1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 2});  // phases of a 1 x 1 with stride
 }
 
 TEST_CASE("the plan for a batch serves smaller ones") {

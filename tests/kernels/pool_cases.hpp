@@ -21,6 +21,9 @@ inline std::vector<minicnn::pool_geometry> pool_cases() {
           out.push_back({axis(width < 9 ? width : 6, kernel, stride, pad, false), axis(width, kernel, stride, pad, false)});
         }
   out.push_back({axis(8, 3, 2, 0, true), axis(34, 3, 2, 0, true)});
+  out.push_back({axis(3, 3, 1, 1, false), axis(955, 3, 1, 1, false)});
+  out.push_back({axis(2, 2, 1, 0, false), axis(1030, 2, 1, 0, false)});
+  out.push_back({axis(4, 3, 1, 1, false), axis(45, 40, 1, 0, false)});
   out.push_back({axis(20, 20, 1, 0, false), axis(40, 30, 1, 0, false)});
   out.push_back({pool_axis::bins(7, 3), pool_axis::bins(40, 17)});
   out.push_back({pool_axis::bins(6, 3), pool_axis::bins(40, 20)});

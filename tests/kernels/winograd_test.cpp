@@ -157,8 +157,28 @@ TEST_CASE_TEMPLATE("Winograd convolutions as networks have them", T, float, doub
   check<T>(2, square(300, 4, 20, 3, 1));    // the summed dimension in two chunks
   check<T>(70, square(17, 11, 9, 3, 1));    // several chunks of tiles, all steps by one thread
   check<T>(3, square(16, 40, 16, 3, 1));    // slices of tiles, half a panel of channels
-  check<T>(3, square(64, 20, 64, 3, 1));    // slices of several chunks in float; filters too large for that in double
-  check<T>(200, square(400, 2, 12, 5, 2));  // several chunks of tiles, each step by all threads
+}
+
+TEST_CASE("Winograd: chunks, slices and groups of images") {
+  check<float>(200, square(400, 2, 12, 5, 2));  // several chunks of tiles, each step by all threads
+  check<float>(200, square(284, 2, 16, 5, 2));  // slices of several chunks
+  check<float>(7, square(8, 200, 2, 3, 1));     // more images than are copied at a time
+  check<float>(195, square(300, 4, 3, 3, 1));   // the same, with few tiles left for the last
+  check<float>(8, square(64, 8, 64, 3, 1));     // fewer tiles than slices would take
+  check<float>(1, square(64, 14, 64, 3, 1));    // and fewer than three threads would
+}
+
+TEST_CASE("Winograd: the scratch for a batch and threads serves smaller ones") {
+  for (const auto& g : {square(16, 32, 16, 3, 1), square(64, 14, 64, 3, 1), square(96, 13, 64, 5, 2), square(300, 4, 20, 3, 1)})
+    for (int threads : {1, 2, 5})
+      for (index_t batch = 1; batch < 140; ++batch) {
+        const auto grows = [&](auto bytes) {
+          return bytes(threads, batch) <= bytes(threads, batch + 1) && bytes(threads, batch) <= bytes(threads + 1, batch);
+        };
+        CHECK(grows([&](int t, index_t n) { return minicnn::winograd_forward_scratch_bytes<float>(t, n, g); }));
+        CHECK(grows([&](int t, index_t n) { return minicnn::winograd_backward_input_scratch_bytes<float>(t, n, g); }));
+        CHECK(grows([&](int t, index_t n) { return minicnn::winograd_backward_weight_scratch_bytes<float>(t, n, g); }));
+      }
 }
 
 TEST_CASE("the error of Winograd in float stays near 1e-6 of the values, as docs/benchmarks.md says") {

@@ -64,8 +64,8 @@ struct plane_mean_kernel {
 struct avg_pool_gradient_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(pool_geometry g, index_t planes, bool count_padding, const T* from, T* to, bool add) {
-    const bool by_rows =
-        g.columns.stride == 1 && g.columns.kernel + g.columns.before + g.columns.in + g.columns.after + 64 <= room<T>;
+    const bool by_rows = g.columns.stride == 1 && 8 * g.columns.out >= g.columns.in &&
+                         g.columns.kernel + g.columns.before + g.columns.in + g.columns.after + 64 <= room<T>;
     T shares[room<T>];
     if (by_rows) std::fill(shares, shares + room<T>, T{0});
     for (index_t p = 0; p < planes; ++p, from += g.out_size(), to += g.in_size()) {

@@ -2,9 +2,10 @@
 /// Gradient of a convolution with respect to its weights and bias.
 ///
 /// dW (filters x taps) = dy (filters x positions) * patches (positions x taps). The positions of the whole batch are the summed
-/// dimension: dy is transposed while packing, patches are copied (conv_patches.hpp), or for 1 x 1 filters, whose patches are
-/// pixels, transposed too. Tasks are blocks of dW. Where dW is small the positions are cut into slices, whose number depends on
-/// the shape alone, and the slices' sums are added in order, so that any number of threads gives the same bits.
+/// dimension: rows of dy are multiplied where they lie, or transposed while packing, patches are copied (conv_patches.hpp), or
+/// for 1 x 1 filters, whose patches are pixels, transposed too. Tasks are blocks of dW. Where dW is small the positions are cut
+/// into slices, whose number depends on the shape alone, and the slices' sums are added in order, so that any number of threads
+/// gives the same bits.
 
 #include "minicnn/kernels/conv_gather.hpp"
 #include "minicnn/kernels/conv_patches.hpp"
@@ -94,6 +95,8 @@ struct weight_gradient_plan {
   index_t image_size() const { return pointwise ? points.image_size() : patches.image_size; }
   /// Whether taps are summed channel-last, and so must be put in order.
   bool reordered() const { return patches.channel_last && !pointwise; }
+  /// Whether sums are stored where they belong; else a last pass brings them there.
+  bool straight() const { return slices == 1 && !reordered(); }
   index_t copied() const { return (in_place() ? 0 : images * image_size()) + 2 * overshoot<T>; }
   index_t packed_a() const {
     return (std::min)(padded_filters(), conv_limits<T>::rows + most_tile_rows) * conv_limits<T>::depth +
@@ -111,7 +114,7 @@ struct weight_gradient_plan {
   index_t bytes(int threads) const {
     return scratch::bytes_for<T>(copied()) + scratch::bytes_for<index_t>(patches.channels + most_tile_columns<T>) +
            scratch::bytes_for<index_t>(padded_filters() + most_tile_columns<T>) + scratch::bytes_for<T>(slices * slice_sums()) +
-           scratch::bytes_for<T>(slices * filters * taps) + scratch::bytes_for<T>(slices * padded_filters()) +
+           scratch::bytes_for<T>(straight() ? 0 : slices * filters * taps) + scratch::bytes_for<T>(slices * padded_filters()) +
            scratch::bytes_for<std::byte>(threads * thread_bytes());
   }
 };
@@ -157,7 +160,7 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
   index_t* const channel_line = work.take<index_t>(patches.channels + most_tile_columns<T>);
   index_t* const filter_line = work.take<index_t>(padded_filters + most_tile_columns<T>);
   T* const sums = work.take<T>(slices * plan.slice_sums());
-  T* const slice_weight = work.take<T>(slices * filters * taps);
+  T* const slice_weight = work.take<T>(plan.straight() ? 0 : slices * filters * taps);
   T* const slice_bias = work.take<T>(slices * padded_filters);
   std::byte* const block = work.take<std::byte>(run.threads * plan.thread_bytes());
 
@@ -170,8 +173,8 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
   constexpr index_t depth = conv_limits<T>::depth;
   // Rows of dy that do not compete for the same lines of the first-level cache, and are not too short, are multiplied where they
   // lie, an image at a time.
-  const bool lying = !run.bf16 && pixels >= 128 && pixels * static_cast<index_t>(sizeof(T)) % 2048 != 0;
-  const bool straight = slices == 1 && !plan.reordered();  // whether blocks are stored where they belong
+  const bool lying = !run.bf16 && pixels >= 128 && !compete_for_lines(pixels * static_cast<index_t>(sizeof(T)));
+  const bool straight = plan.straight();
 
   for (index_t group = 0; group < g.groups; ++group) {
     T* const group_weight = dweight + group * filters * taps;
@@ -264,14 +267,16 @@ void conv_backward_weight(const context& run, index_t batch, const conv_geometry
 
     if (!straight)
       parallel_for(run.threads, filters, 1 + (index_t{1} << 14) / taps, [&](index_t begin, index_t end) {
-        const index_t channels = plan.reordered() ? patches.channels : taps;
+        const index_t channels = plan.reordered() ? patches.channels : taps, window = taps / channels;
         for (index_t f = begin; f < end; ++f)
-          for (index_t tap = 0; tap < taps; ++tap) {
-            const T* const part = slice_weight + f * taps + tap;
-            T& weight = group_weight[f * taps + tap % channels * (taps / channels) + tap / channels];
-            T sum = add_weight ? weight : T{0};
-            for (index_t slice = 0; slice < slices; ++slice) sum += part[slice * filters * taps];
-            weight = sum;
+          for (index_t k = 0; k < window; ++k) {
+            const T* const part = slice_weight + f * taps + k * channels;
+            T* const to = group_weight + f * taps + k;
+            for (index_t c = 0; c < channels; ++c) {
+              T sum = add_weight ? to[c * window] : T{0};
+              for (index_t slice = 0; slice < slices; ++slice) sum += part[slice * filters * taps + c];
+              to[c * window] = sum;
+            }
           }
       });
     if (dbias != nullptr)

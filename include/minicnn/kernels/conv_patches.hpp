@@ -2,9 +2,9 @@
 /// Patches of a feature map as rows of a matrix: row = position of the window, column = tap. Each row is a list of contiguous
 /// runs of the padded map, so that it is packed by copying.
 ///
-/// With many channels the map is copied channel-last, (row, column, channel): a window's row is one run over its columns and
-/// channels, and taps are counted in that order. With few channels the map keeps its planes and a run is a window's row in one
-/// channel; if there is no padding either, the map is read where it is.
+/// With many channels (and windows larger than 1 x 1, conv_backward_weight.hpp) the map is copied channel-last, (row, column,
+/// channel): a window's row is one run over its columns and channels, and taps are counted in that order. With few channels the
+/// map keeps its planes and a run is a window's row in one channel; if there is no padding either, the map is read where it is.
 
 #include <algorithm>
 
@@ -18,10 +18,10 @@ namespace minicnn::inline MINICNN_ABI {
 struct patch_layout {
   index_t channels, taps;  ///< of one group
   bool channel_last, in_place;
-  index_t rows, columns;     ///< of the padded map
-  index_t image_size;        ///< elements from image to image
-  index_t run_length, runs;  ///< contiguous taps, and how many such runs make a patch
-  plane_layout planes;       ///< of the copy, unless channel_last or in_place
+  index_t rows, columns;  ///< of the padded map
+  index_t image_size;     ///< elements from image to image
+  index_t run_length;     ///< contiguous taps
+  plane_layout planes;    ///< of the copy, unless channel_last or in_place
 
   explicit patch_layout(const conv_geometry& g)
       : channels(g.group_channels()), taps(channels * g.taps()), channel_last(channels >= 8) {
@@ -39,7 +39,6 @@ struct patch_layout {
     image_size =
         channel_last ? (rows * columns + most_tile_columns<float>)*channels + most_tile_columns<float> : planes.image_size();
     run_length = g.dilation_w == 1 ? g.kernel_w * (channel_last ? channels : 1) : channel_last ? channels : 1;
-    runs = taps / run_length;
   }
 
   /// Steps between neighbouring padded pixels of a row, and between rows.

@@ -18,7 +18,7 @@ namespace detail {
 
 /// One axis of the phases.
 struct phase_axis {
-  index_t size, out, kernel, stride, dilation, pad;
+  index_t size, kernel, stride, dilation, pad;
 
   /// Input positions of a phase; phase 0 has most.
   index_t positions(index_t phase) const { return phase < size ? divide_up(size - phase, stride) : 0; }
@@ -57,8 +57,8 @@ struct phase_planes {
   index_t channels, rows, columns, used_h, used_w;
 
   explicit phase_planes(const conv_geometry& g)
-      : h{g.height, g.out_height(), g.kernel_h, g.stride_h, g.dilation_h, g.pad_top},
-        w{g.width, g.out_width(), g.kernel_w, g.stride_w, g.dilation_w, g.pad_left},
+      : h{g.height, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top},
+        w{g.width, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left},
         channels(g.channels),
         rows(h.positions(0)),
         columns(w.positions(0)),
@@ -72,21 +72,14 @@ struct phase_planes {
   index_t image_size() const { return channels * channel_size(); }
 };
 
-/// low, high = even[0], odd[0], even[1], odd[1], ...
-template <class V, class T, int... Lane>
-MINICNN_INLINE void put_alternate(vec<T, V>& low, vec<T, V>& high, const vec<T, V>& even, const vec<T, V>& odd,
-                                  std::integer_sequence<int, Lane...>) {
-  constexpr int lanes = V::template lanes<T>;
-  low = __builtin_shufflevector(even, odd, (Lane % 2 * lanes + Lane / 2)...);
-  high = __builtin_shufflevector(even, odd, (Lane % 2 * lanes + lanes / 2 + Lane / 2)...);
-}
-
 /// Joins channels [begin, end), counted across images: to = (or += if `add`) the phases of `from`, zero where a phase is not
 /// used. Reads up to a vector past a row of `from`.
 struct join_phases_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const phase_planes* planes, const T* from, T* to, index_t begin, index_t end, bool add) {
+    constexpr int lanes = V::template lanes<T>;
     const phase_planes p = *planes;
+    const bool even = p.w.used(0), odd = p.w.stride == 2 && p.w.used(1);
     from += begin * p.channel_size();
     to += begin * p.h.size * p.w.size;
     for (index_t channel = begin; channel < end; ++channel, to += p.h.size * p.w.size)
@@ -94,61 +87,72 @@ struct join_phases_kernel {
         const bool used = p.h.used(phase);
         for (index_t r = 0; r < p.h.positions(phase); ++r) {
           T* const row = to + (phase + r * p.h.stride) * p.w.size;
-          if (used)
-            join_row<V>(p, from + r * p.columns, row, add);
-          else if (!add)
-            std::fill(row, row + p.w.size, T{0});
+          const T* const source = from + r * p.columns;
+          if (!used)
+            zero_row<V>(row, add ? 0 : p.w.size);
+          else if (p.w.stride == 1)
+            copy_run<lanes>(row, source, p.w.size, add);
+          else if (p.w.stride == 2)
+            join_pair<V>(even ? source : nullptr, odd ? source + (p.used_w - 1) * p.plane_size() : nullptr, row, p.w.size, add);
         }
+        if (p.w.stride > 2) join_singles(p, phase, used, from, to, add);
         if (used) from += p.used_w * p.plane_size();
       }
   }
 
  private:
-  /// `from`: the row in the plane of the first used phase along w; the other planes follow.
   template <class V, class T>
-  MINICNN_INLINE static void join_row(const phase_planes& p, const T* from, T* row, bool add) {
+  MINICNN_INLINE static void zero_row(T* row, index_t count) {
+    constexpr index_t lanes = V::template lanes<T>;
+    index_t i = 0;
+    for (; i + lanes <= count; i += lanes) store<V>(row + i, vec<T, V>{});
+    for (; i < count; ++i) row[i] = T{0};
+  }
+
+  /// Two phases to a row of `width`; null: not used.
+  template <class V, class T>
+  MINICNN_INLINE static void join_pair(const T* even, const T* odd, T* row, index_t width, bool add) {
     constexpr int lanes = V::template lanes<T>;
-    const index_t width = p.w.size;
-    if (p.w.stride == 1) return copy_run<lanes>(row, from, width, add);
-    if (p.w.stride == 2) {
-      const T* const even = p.w.used(0) ? from : nullptr;
-      const T* const odd = p.w.used(1) ? from + (p.used_w - 1) * p.plane_size() : nullptr;
-      for (index_t i = 0; i < width; i += 2 * lanes) {
-        vec<T, V> a{}, b{}, pair[2];
-        if (even != nullptr) load<V>(a, even + i / 2);
-        if (odd != nullptr) load<V>(b, odd + i / 2);
-        put_alternate<V, T>(pair[0], pair[1], a, b, std::make_integer_sequence<int, lanes>{});
-        if (width - i >= 2 * lanes) {
-          store_pair<V>(row + i, pair[0], add);
-          store_pair<V>(row + i + lanes, pair[1], add);
-        } else {
-          T rest[2 * lanes];
-          store<V>(rest, pair[0]);
-          store<V>(rest + lanes, pair[1]);
-          copy_run<lanes>(row + i, static_cast<const T*>(rest), width - i, add);
-        }
+    for (index_t i = 0; i < width; i += 2 * lanes) {
+      vec<T, V> a{}, b{};
+      if (even != nullptr) load<V>(a, even + i / 2);
+      if (odd != nullptr) load<V>(b, odd + i / 2);
+      interleave(a, b, std::make_integer_sequence<int, lanes>{});
+      if (width - i >= 2 * lanes) {
+        store_or_add<V>(row + i, a, add);
+        store_or_add<V>(row + i + lanes, b, add);
+      } else {
+        T rest[2 * lanes];
+        store<V>(rest, a);
+        store<V>(rest + lanes, b);
+        copy_run<lanes>(row + i, static_cast<const T*>(rest), width - i, add);
       }
-      return;
-    }
-    for (index_t phase = 0; phase < p.w.stride; ++phase) {
-      const bool used = p.w.used(phase);
-      for (index_t i = 0; i < p.w.positions(phase); ++i) {
-        T& value = row[phase + i * p.w.stride];
-        const T more = used ? from[i] : T{0};
-        value = add ? value + more : more;
-      }
-      if (used) from += p.plane_size();
     }
   }
 
   template <class V, class T>
-  MINICNN_INLINE static void store_pair(T* to, vec<T, V>& value, bool add) {
+  MINICNN_INLINE static void store_or_add(T* to, vec<T, V>& value, bool add) {
     if (add) {
       vec<T, V> before;
-      load<V>(before, to);
+      load<V>(before, static_cast<const T*>(to));
       value += before;
     }
     store<V>(to, value);
+  }
+
+  /// All rows of a phase along h, a phase along w at a time.
+  template <class T>
+  MINICNN_INLINE static void join_singles(const phase_planes& p, index_t phase_h, bool used_h, const T* from, T* to, bool add) {
+    for (index_t phase_w = 0; phase_w < p.w.stride; ++phase_w) {
+      const bool used = used_h && p.w.used(phase_w);
+      for (index_t r = 0; r < p.h.positions(phase_h); ++r)
+        for (index_t i = 0; i < p.w.positions(phase_w); ++i) {
+          T& value = to[(phase_h + r * p.h.stride) * p.w.size + phase_w + i * p.w.stride];
+          const T more = used ? from[r * p.columns + i] : T{0};
+          value = add ? value + more : more;
+        }
+      if (used) from += p.plane_size();
+    }
   }
 };
 

@@ -106,7 +106,7 @@ void gemm(const context& run, const matrix<T>& a, const matrix<T>& b, T* c, inde
   const index_t depth = even_piece(k, short_panels ? limits::depth / 2 : limits::depth, 1);
 
   // Rows of A that do not compete for the same lines of the first-level cache are multiplied where they lie.
-  const bool lying = !run.bf16 && a.column_stride == 1 && a.row_stride * static_cast<index_t>(sizeof(T)) % 2048 != 0;
+  const bool lying = !run.bf16 && a.column_stride == 1 && !compete_for_lines(a.row_stride * static_cast<index_t>(sizeof(T)));
   const bool by_tiles = b.column_stride == 1 && !run.bf16 && m > tile;  // who asks for the next panel of B
 
   parallel_tasks(run.threads, blocks.count(), [&](index_t task, int thread) {

@@ -20,6 +20,15 @@ template <int First, class V, class T, std::size_t... I>
 MINICNN_INLINE void take_alternate(vec<T, V>& out, const vec<T, V>& low, const vec<T, V>& high, std::index_sequence<I...>) {
   out = __builtin_shufflevector(low, high, static_cast<int>(2 * I + First)...);
 }
+
+/// a, b = a[0], b[0], a[1], b[1], ...: the first half of these, and the second.
+template <class Vector, int... Lane>
+MINICNN_INLINE void interleave(Vector& a, Vector& b, std::integer_sequence<int, Lane...>) {
+  constexpr int lanes = sizeof...(Lane);
+  const Vector low = __builtin_shufflevector(a, b, (Lane / 2 + Lane % 2 * lanes)...);
+  b = __builtin_shufflevector(a, b, (lanes / 2 + Lane / 2 + Lane % 2 * lanes)...);
+  a = low;
+}
 }  // namespace detail
 
 /// `even[i] = from[2 * i]`, `odd[i] = from[2 * i + 1]`.

@@ -31,6 +31,9 @@ inline constexpr index_t overshoot = 64 / static_cast<index_t>(sizeof(T));
 inline index_t round_up(index_t count, index_t unit) { return (count + unit - 1) / unit * unit; }
 inline index_t divide_up(index_t count, index_t unit) { return (count + unit - 1) / unit; }
 
+/// Whether rows that are so many bytes apart share a few places of the first-level cache.
+inline bool compete_for_lines(index_t bytes) { return bytes % 2048 == 0; }
+
 /// Heights that tiles come in, and whether an instruction set has registers for one.
 inline constexpr int tile_heights[] = {14, 12, 10, 8, 6, 4, 2, 1};
 inline bool has_tile(isa i, int height) { return i == isa::avx512 || height <= tile_rows_limit<simd<32>>; }

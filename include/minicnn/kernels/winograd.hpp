@@ -3,7 +3,8 @@
 /// tiles. winograd_transform.hpp has the arithmetic, winograd_forward.hpp and winograd_backward_weight.hpp the passes.
 ///
 /// A pass works through chunks of some hundred tiles: patches are transformed into the packed panels that the tile of
-/// tile.hpp reads, 36 matrix products follow, one for each point of the tile, and their results are transformed back.
+/// tile.hpp reads, 36 matrix products follow, one for each point of the tile, and their results are transformed back. Where
+/// filters are few each thread does all of this for some tiles of its own; else threads share each step.
 
 #include <algorithm>
 
@@ -80,21 +81,22 @@ index_t chunk_tiles(index_t channels, index_t filters, index_t most) {
   return std::clamp((index_t{12} << 20) / bytes / most_tile_columns<T> * most_tile_columns<T>, index_t{64}, most);
 }
 
-/// Whether the transformed filters of a group fit a second-level cache of 1 MB, with some tiles beside them.
+/// Whether a group's filters x channels are so few that all points of them, transformed filters or sums of gradients, stay in a
+/// second-level cache while a thread takes some tiles through all steps.
 template <class T>
 bool few_filters(index_t filters, index_t channels) {
   return points * filters * channels * static_cast<index_t>(sizeof(T)) <= 640 * 1024;
 }
 
-/// Tiles that a thread takes through all steps where filters are few: about half a megabyte of points.
+/// Tiles that a thread takes through all steps where filters are few: half a megabyte of points or less, but at least a panel.
 template <class T>
 index_t own_tiles(index_t channels, index_t filters) {
   const index_t bytes = points * (channels + filters) * static_cast<index_t>(sizeof(T)), unit = most_tile_columns<T>;
   return (std::max)((index_t{1} << 19) / bytes / unit, index_t{1}) * unit;
 }
 
-/// Cuts `tiles` into equal shares of at most `most`, whole multiples of `unit`, as many as threads or a multiple if that is
-/// possible. Results must not depend on it.
+/// Cuts `tiles` into shares of at most `most`, whole multiples of `unit`: nearly equal, and about a multiple of `threads` of
+/// them. Results must not depend on it.
 inline index_t share_of_tiles(index_t tiles, index_t most, int threads, index_t unit) {
   const index_t shares = round_up(divide_up(tiles, most), threads);
   return round_up(divide_up(tiles, shares), unit);

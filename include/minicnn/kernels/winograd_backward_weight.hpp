@@ -27,25 +27,36 @@ struct weight_plan {
         in(tiles.planes(g.channels, g.height, g.width, g.pad_top, g.pad_left, side, sizeof(T))),
         out(tiles.planes(g.filters, g.out_height(), g.out_width(), 0, 0, tiles.outputs, sizeof(T))),
         filters(g.group_filters()),
-        channels(g.group_channels()),
-        fused(few_filters<T>(filters, channels)) {
+        channels(g.group_channels()) {
     images = (std::min)(batch, (std::min)(in.images_at_a_time(sizeof(T)), out.images_at_a_time(sizeof(T))));
-    const index_t all = images * tiles.count(), most = few_filters<T>(2 * filters, 2 * channels) ? 16 : 8;
+    const index_t all = images * tiles.count();
+    fused = few_filters<T>(filters, channels) && all >= least_tiles;
     chunk = fused ? own_tiles<T>(channels, filters) : (std::min)(chunk_tiles<T>(channels, filters, 256), all);
-    slices = fused ? std::clamp(all / 32, index_t{1}, most) : 1;
+    slices = fused ? most_slices(all) : 1;
+  }
+
+  /// Fewer tiles are too few to keep threads busy with slices.
+  static constexpr index_t least_tiles = 128;
+  /// Slices of 16 tiles or more, whose sums take 8 MB or less.
+  index_t most_slices(index_t all) const {
+    const index_t most = (index_t{8} << 20) / (sums() * static_cast<index_t>(sizeof(T)));
+    return std::clamp((std::min)(all / 16, most), index_t{1}, index_t{32});
   }
 
   index_t padded_filters() const { return filters + most_tile_rows; }
   index_t padded_channels() const { return round_up(channels, most_tile_columns<T>); }
   index_t sums() const { return points * padded_filters() * padded_channels(); }
-  index_t chunk_bytes() const {
-    return scratch::bytes_for<T>(points * padded_channels() * chunk) + scratch::bytes_for<T>(points * padded_filters() * chunk) +
-           scratch::bytes_for<index_t>(2 * chunk);
+  index_t chunk_bytes(index_t count) const {
+    return scratch::bytes_for<T>(points * padded_channels() * count) + scratch::bytes_for<T>(points * padded_filters() * count) +
+           scratch::bytes_for<index_t>(2 * count);
   }
+  /// Buffers of all chunks at a time.
+  index_t chunks_bytes(int threads) const { return (fused ? threads : 1) * chunk_bytes(chunk); }
   index_t bytes(int threads) const {
+    // A smaller batch may go the other way.
+    const index_t chunks = fused ? (std::max)(chunks_bytes(threads), chunk_bytes(least_tiles)) : chunks_bytes(threads);
     return scratch::bytes_for<T>(images * in.image_size() + overshoot<T>) +
-           scratch::bytes_for<T>(images * out.image_size() + overshoot<T>) + scratch::bytes_for<T>(slices * sums()) +
-           (fused ? threads : 1) * chunk_bytes();
+           scratch::bytes_for<T>(images * out.image_size() + overshoot<T>) + scratch::bytes_for<T>(slices * sums()) + chunks;
   }
 };
 
@@ -56,7 +67,7 @@ struct weight_chunk {
   T *v, *gradient;
   index_t *in_offset, *out_offset;
 
-  /// Takes the buffers of `plan.chunk_bytes()`.
+  /// Takes the buffers of `plan.chunk_bytes(plan.chunk)`.
   weight_chunk(const weight_plan<T>& plan, scratch& work)
       : count(0),
         steps(0),
@@ -151,7 +162,7 @@ void sum_chunks(const weight_pass<T>& pass, index_t tiles, bool first, T* sums, 
 /// Tiles of some images: each task takes a slice of them to the slice's sums, in its thread's second-level cache.
 template <class T>
 void sum_slices(const weight_pass<T>& pass, index_t tiles, bool first, T* sums, scratch work) {
-  const index_t bytes = pass.plan.chunk_bytes(), slices = pass.plan.slices;
+  const index_t bytes = pass.plan.chunk_bytes(pass.plan.chunk), slices = pass.plan.slices;
   std::byte* const block = work.take<std::byte>(pass.run.threads * bytes);
   parallel_tasks(pass.run.threads, slices, [&](index_t slice, int thread) {
     scratch mine(block + thread * bytes, bytes);
@@ -200,12 +211,11 @@ void winograd_backward_weight(const context& run, index_t batch, const conv_geom
   using winograd::points, winograd::filter_gradient_kernel;
   const winograd::detail::weight_plan<T> plan(batch, g);
   const index_t channels = plan.channels, filters = plan.filters, taps = g.taps();
-  const index_t chunk_bytes = (plan.fused ? run.threads : 1) * plan.chunk_bytes();
 
   T* const copy_in = work.take<T>(plan.images * plan.in.image_size() + overshoot<T>);
   T* const copy_out = work.take<T>(plan.images * plan.out.image_size() + overshoot<T>);
   T* const sums = work.take<T>(plan.slices * plan.sums());
-  const scratch rest(work.take<std::byte>(chunk_bytes), chunk_bytes);
+  const scratch rest(work.take<std::byte>(plan.chunks_bytes(run.threads)), plan.chunks_bytes(run.threads));
 
   if (dbias != nullptr) channel_sums(run, dy, batch, g.filters, g.out_height() * g.out_width(), dbias, add_bias);
 

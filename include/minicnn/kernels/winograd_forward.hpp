@@ -46,16 +46,20 @@ struct forward_plan {
   }
 
   index_t padded_filters() const { return filters + most_tile_rows; }
-  index_t padded_chunk() const { return round_up(chunk, most_tile_columns<T>); }
+
   index_t weights() const { return transformed_size(filters, channels); }
   index_t copied() const { return images * planes.image_size() + overshoot<T>; }
-  index_t chunk_bytes() const {
-    return scratch::bytes_for<T>(points * channels * padded_chunk()) +
-           scratch::bytes_for<T>(points * padded_filters() * padded_chunk()) + scratch::bytes_for<index_t>(padded_chunk());
+  /// Buffers of a chunk of so many tiles.
+  index_t chunk_bytes(index_t count) const {
+    const index_t padded = round_up(count, most_tile_columns<T>);
+    return scratch::bytes_for<T>(points * channels * padded) + scratch::bytes_for<T>(points * padded_filters() * padded) +
+           scratch::bytes_for<index_t>(padded);
   }
+  /// Buffers of all chunks at a time; fused they suffice for one chunk of a panel a thread, too.
+  index_t chunks_bytes(int threads) const { return (fused ? threads : 1) * chunk_bytes(chunk); }
   index_t bytes(int threads, bool prepared) const {
     return (prepared ? 0 : scratch::bytes_for<T>(weights())) + scratch::bytes_for<T>(copied()) +
-           scratch::bytes_for<index_t>(channels) + (fused ? threads : 1) * chunk_bytes();
+           scratch::bytes_for<index_t>(channels) + chunks_bytes(threads);
   }
 };
 
@@ -91,14 +95,14 @@ struct forward_chunk {
   T *v, *products;
   index_t* tile_offset;
 
-  /// Takes the buffers of `plan.chunk_bytes()`.
-  forward_chunk(const forward_plan<T>& plan, scratch& work)
+  /// Takes the buffers of `plan.chunk_bytes(most)`.
+  forward_chunk(const forward_plan<T>& plan, index_t most, scratch& work)
       : first(0),
         count(0),
         panels(0),
-        v(work.take<T>(points * plan.channels * plan.padded_chunk())),
-        products(work.take<T>(points * plan.padded_filters() * plan.padded_chunk())),
-        tile_offset(work.take<index_t>(plan.padded_chunk())) {}
+        v(work.take<T>(points * plan.channels * round_up(most, most_tile_columns<T>))),
+        products(work.take<T>(points * plan.padded_filters() * round_up(most, most_tile_columns<T>))),
+        tile_offset(work.take<index_t>(round_up(most, most_tile_columns<T>))) {}
 
   void choose(const forward_plan<T>& plan, index_t from, index_t tiles, index_t width) {
     first = from, count = tiles, panels = divide_up(tiles, width);
@@ -170,13 +174,14 @@ struct forward_pass {
   }
 };
 
-/// All tiles, a chunk at a time: threads share each step of a chunk. Transformed filters are too large for a second-level cache.
+/// All tiles, a chunk at a time: threads share each step of a chunk. For filters that are too large for a second-level cache, and
+/// fewer tiles than would keep all threads busy.
 template <class T>
 void convolve_chunks(const forward_pass<T>& pass, index_t tiles, scratch work) {
   const int threads = pass.run.threads;
   const index_t channels = pass.plan.channels, filters = pass.plan.filters;
-  forward_chunk<T> c(pass.plan, work);
-  const index_t chunk = even_piece(tiles, pass.plan.chunk, pass.width);
+  const index_t most = pass.plan.fused ? tiles : pass.plan.chunk, chunk = even_piece(tiles, most, pass.width);
+  forward_chunk<T> c(pass.plan, most, work);
   for (index_t t0 = 0; t0 < tiles; t0 += chunk) {
     c.choose(pass.plan, t0, (std::min)(chunk, tiles - t0), pass.width);
     const index_t piece = 32, pieces = divide_up(channels, piece);
@@ -206,11 +211,13 @@ void convolve_chunks(const forward_pass<T>& pass, index_t tiles, scratch work) {
 /// All tiles, each task some of them from patches to outputs, in its thread's second-level cache beside the filters.
 template <class T>
 void convolve_fused(const forward_pass<T>& pass, index_t tiles, scratch work) {
-  const index_t bytes = pass.plan.chunk_bytes(), chunk = share_of_tiles(tiles, pass.plan.chunk, pass.run.threads, pass.width);
+  const index_t unit = tiles < pass.run.threads * pass.width ? pass.lanes : pass.width;
+  const index_t bytes = pass.plan.chunk_bytes(pass.plan.chunk);
+  const index_t chunk = share_of_tiles(tiles, pass.plan.chunk, pass.run.threads, unit);
   std::byte* const block = work.take<std::byte>(pass.run.threads * bytes);
   parallel_tasks(pass.run.threads, divide_up(tiles, chunk), [&](index_t task, int thread) {
     scratch mine(block + thread * bytes, bytes);
-    forward_chunk<T> c(pass.plan, mine);
+    forward_chunk<T> c(pass.plan, pass.plan.chunk, mine);
     c.choose(pass.plan, task * chunk, (std::min)(chunk, tiles - task * chunk), pass.width);
     for (index_t panel = 0; panel < c.panels; ++panel) pass.transform(c, panel, 0, pass.plan.channels);
     for (index_t point = 0; point < points; ++point) pass.multiply(c, point, 0, c.panels);
@@ -229,8 +236,7 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
   T* const u = weights.prepared == nullptr ? work.take<T>(plan.weights()) : nullptr;
   T* const copy = work.take<T>(plan.copied());
   index_t* const channel_offset = work.take<index_t>(channels);
-  const scratch rest(work.take<std::byte>((plan.fused ? run.threads : 1) * plan.chunk_bytes()),
-                     (plan.fused ? run.threads : 1) * plan.chunk_bytes());
+  const scratch rest(work.take<std::byte>(plan.chunks_bytes(run.threads)), plan.chunks_bytes(run.threads));
 
   for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
     const index_t images = (std::min)(plan.images, batch - n0);
@@ -243,8 +249,10 @@ void convolve(const context& run, index_t batch, const conv_geometry& g, const T
       line_offsets(group * channels, group * channels + channels - 1, plan.planes.channel_size(), channels, channel_offset);
       pass.transformed = weights.prepared == nullptr ? u : weights.prepared + group * plan.weights();
       pass.target = y + (n0 * g.filters + group * filters) * pass.map;
-      const auto all_tiles = plan.fused ? detail::convolve_fused<T> : detail::convolve_chunks<T>;
-      all_tiles(pass, images * plan.tiles.count(), rest);
+      const index_t tiles = images * plan.tiles.count();
+      const auto all_tiles =
+          plan.fused && tiles >= run.threads * pass.lanes ? detail::convolve_fused<T> : detail::convolve_chunks<T>;
+      all_tiles(pass, tiles, rest);
     }
   }
 }

@@ -159,14 +159,6 @@ MINICNN_INLINE void exchange_rows(Vector (&rows)[Rows], std::integral_constant<i
   }
 }
 
-template <class Vector, int... Lane>
-MINICNN_INLINE void interleave(Vector& a, Vector& b, std::integer_sequence<int, Lane...>) {
-  constexpr int lanes = sizeof...(Lane);
-  const Vector low = __builtin_shufflevector(a, b, (Lane / 2 + Lane % 2 * lanes)...);
-  b = __builtin_shufflevector(a, b, (lanes / 2 + Lane / 2 + Lane % 2 * lanes)...);
-  a = low;
-}
-
 }  // namespace detail
 
 /// Elements that `load_row` reads from each line for `Count` wanted ones.
@@ -197,17 +189,17 @@ MINICNN_INLINE void store_interleaved(T* to, vec<T, V> (&x)[Count]) {
   constexpr int lanes = V::template lanes<T>;
   constexpr auto each = std::make_integer_sequence<int, lanes>{};
   if constexpr (Count == 4) {
-    detail::interleave(x[0], x[2], each);
-    detail::interleave(x[1], x[3], each);
-    detail::interleave(x[0], x[1], each);
-    detail::interleave(x[2], x[3], each);
+    minicnn::detail::interleave(x[0], x[2], each);
+    minicnn::detail::interleave(x[1], x[3], each);
+    minicnn::detail::interleave(x[0], x[1], each);
+    minicnn::detail::interleave(x[2], x[3], each);
     store<V>(to, x[0]);
     store<V>(to + lanes, x[1]);
     store<V>(to + 2 * lanes, x[2]);
     store<V>(to + 3 * lanes, x[3]);
   } else {
     static_assert(Count == 2);
-    detail::interleave(x[0], x[1], each);
+    minicnn::detail::interleave(x[0], x[1], each);
     store<V>(to, x[0]);
     store<V>(to + lanes, x[1]);
   }
