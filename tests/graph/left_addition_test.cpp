@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -172,6 +174,47 @@ TEST_CASE("sums left to convolutions have the same bits as sums of their own") {
       }
     }
   }
+}
+
+TEST_CASE("random networks of convolutions, ReLUs and sums give what they give where every value is kept") {
+  int left_sums = 0;
+  for (std::uint64_t seed = 0; seed < 80; ++seed) {
+    CAPTURE(seed);
+    random_stream s{random_key(seed)};
+    std::deque<bool> added;
+    graph<float> g;
+    std::vector<node_f> made{conv2d(g.input({3, 7, 6}), filters(8, 1, "stem"))};
+    std::vector<std::string> every{"stem"};
+    const auto any = [&] {  // of the last nodes, so that chains grow
+      const auto count = static_cast<index_t>(made.size());
+      return made[static_cast<std::size_t>(count - 1 - s.below((std::min)(count, index_t{4})))];
+    };
+    for (int n = 0; n < 14; ++n) {
+      const std::string name = text_of("n", n);
+      const index_t kind = s.below(5);
+      if (kind < 2) {
+        const conv2d_options o = filters(8, kind == 0 ? 1 : 3, name.c_str());
+        added.push_back(false);
+        made.push_back(g.add(std::make_shared<watched_conv>(o, added.back()), {any()}, name, ""));
+      } else if (kind == 2) {
+        made.push_back(relu(any(), {.name = name}));
+      } else {
+        const node_f x = any();
+        made.push_back(add(x, any(), {.name = name}));
+      }
+      every.push_back(name);
+    }
+    const network<float> net(std::move(g), {made.back()}, {.seed = seed});
+    const auto x = noise<float>({2, 3, 7, 6});
+    const std::string kept = every[static_cast<std::size_t>(s.below(static_cast<index_t>(every.size())))];
+    workspace<float> left(1), own(1, every), some(1, {kept});
+    const std::vector<float> want = values(net.predict(x, own));
+    CHECK(values(net.predict(x, some)) == want);
+    CHECK(values(some.value(kept)) == values(own.value(kept)));
+    CHECK(values(net.predict(x, left)) == want);
+    left_sums += static_cast<int>(std::count(added.begin(), added.end(), true));
+  }
+  CHECK(left_sums > 20);
 }
 
 TEST_CASE("values that are kept are not added to") {

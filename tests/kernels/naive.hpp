@@ -11,6 +11,9 @@
 #include "minicnn/kernels/conv_geometry.hpp"
 #include "minicnn/kernels/isa.hpp"
 
+/// Oracles are not what the sanitizers are to watch, and take most of the time under them.
+#define MINICNN_NAIVE __attribute__((no_sanitize("address", "undefined")))
+
 namespace naive {
 
 using minicnn::index_t;
@@ -81,25 +84,34 @@ double rounding(index_t terms) {
 inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
 /// y (batch, filters, oh, ow) = convolution of x + bias.
-inline std::vector<double> conv_forward(index_t batch, const minicnn::conv_geometry& g, const std::vector<double>& x,
-                                        const std::vector<double>& w, const std::vector<double>& bias, bool relu) {
+/// Calls body(input index, weight index) for each tap of filter f at output (i, j) of image n that lies on the map.
+template <class F>
+MINICNN_NAIVE void for_taps(const minicnn::conv_geometry& g, index_t n, index_t f, index_t i, index_t j, const F& body) {
+  const index_t first = n * g.channels + f / g.group_filters() * g.group_channels();
+  for (index_t c = 0; c < g.group_channels(); ++c)
+    for (index_t p = 0; p < g.kernel_h; ++p) {
+      const index_t h = i * g.stride_h + p * g.dilation_h - g.pad_top;
+      if (h < 0 || h >= g.height) continue;
+      for (index_t q = 0; q < g.kernel_w; ++q) {
+        const index_t v = j * g.stride_w + q * g.dilation_w - g.pad_left;
+        if (v < 0 || v >= g.width) continue;
+        body(((first + c) * g.height + h) * g.width + v, ((f * g.group_channels() + c) * g.kernel_h + p) * g.kernel_w + q);
+      }
+    }
+}
+
+MINICNN_NAIVE inline std::vector<double> conv_forward(index_t batch, const minicnn::conv_geometry& g,
+                                                      const std::vector<double>& x, const std::vector<double>& w,
+                                                      const std::vector<double>& bias, bool relu) {
   const index_t oh = g.out_height(), ow = g.out_width();
   std::vector<double> y(at(batch * g.filters * oh * ow));
+  const double *const from = x.data(), *const weight = w.data();
   for (index_t n = 0; n < batch; ++n)
     for (index_t f = 0; f < g.filters; ++f)
       for (index_t i = 0; i < oh; ++i)
         for (index_t j = 0; j < ow; ++j) {
           double sum = bias.empty() ? 0.0 : bias[at(f)];
-          for (index_t c = 0; c < g.group_channels(); ++c)
-            for (index_t p = 0; p < g.kernel_h; ++p)
-              for (index_t q = 0; q < g.kernel_w; ++q) {
-                const index_t h = i * g.stride_h + p * g.dilation_h - g.pad_top,
-                              v = j * g.stride_w + q * g.dilation_w - g.pad_left;
-                if (h < 0 || h >= g.height || v < 0 || v >= g.width) continue;
-                const index_t channel = f / g.group_filters() * g.group_channels() + c;
-                sum += x[at(((n * g.channels + channel) * g.height + h) * g.width + v)] *
-                       w[at(((f * g.group_channels() + c) * g.kernel_h + p) * g.kernel_w + q)];
-              }
+          for_taps(g, n, f, i, j, [&](index_t xi, index_t wi) MINICNN_NAIVE { sum += from[xi] * weight[wi]; });
           y[at(((n * g.filters + f) * oh + i) * ow + j)] = relu && sum < 0 ? 0.0 : sum;
         }
   return y;
@@ -110,28 +122,22 @@ struct conv_gradients {
 };
 
 /// The gradients of sum(y * dy).
-inline conv_gradients conv_backward(index_t batch, const minicnn::conv_geometry& g, const std::vector<double>& x,
-                                    const std::vector<double>& w, const std::vector<double>& dy) {
+MINICNN_NAIVE inline conv_gradients conv_backward(index_t batch, const minicnn::conv_geometry& g, const std::vector<double>& x,
+                                                  const std::vector<double>& w, const std::vector<double>& dy) {
   const index_t oh = g.out_height(), ow = g.out_width();
   conv_gradients out{std::vector<double>(x.size()), std::vector<double>(w.size()), std::vector<double>(at(g.filters))};
+  const double *const from = x.data(), *const weight = w.data();
+  double *const dx = out.dx.data(), *const dw = out.dw.data();
   for (index_t n = 0; n < batch; ++n)
     for (index_t f = 0; f < g.filters; ++f)
       for (index_t i = 0; i < oh; ++i)
         for (index_t j = 0; j < ow; ++j) {
           const double d = dy[at(((n * g.filters + f) * oh + i) * ow + j)];
           out.dbias[at(f)] += d;
-          for (index_t c = 0; c < g.group_channels(); ++c)
-            for (index_t p = 0; p < g.kernel_h; ++p)
-              for (index_t q = 0; q < g.kernel_w; ++q) {
-                const index_t h = i * g.stride_h + p * g.dilation_h - g.pad_top,
-                              v = j * g.stride_w + q * g.dilation_w - g.pad_left;
-                if (h < 0 || h >= g.height || v < 0 || v >= g.width) continue;
-                const index_t channel = f / g.group_filters() * g.group_channels() + c;
-                const std::size_t xi = at(((n * g.channels + channel) * g.height + h) * g.width + v);
-                const std::size_t wi = at(((f * g.group_channels() + c) * g.kernel_h + p) * g.kernel_w + q);
-                out.dx[xi] += d * w[wi];
-                out.dw[wi] += d * x[xi];
-              }
+          for_taps(g, n, f, i, j, [&](index_t xi, index_t wi) MINICNN_NAIVE {
+            dx[xi] += d * weight[wi];
+            dw[wi] += d * from[xi];
+          });
         }
   return out;
 }
