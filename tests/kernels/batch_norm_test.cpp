@@ -130,3 +130,20 @@ TEST_CASE("batch norm: the scratch for a batch serves smaller ones") {
       CHECK(blocks.groups <= detail::norm_blocks<float>::most_groups(less));
     }
 }
+
+TEST_CASE("batch norm of maps without pixels, or of no images, touches nothing") {
+  for (const norm_extents& e : {norm_extents{2, 4, 0}, norm_extents{0, 4, 9}, norm_extents{0, 4, 1}})
+    for (isa set : naive::all_isas()) {
+      const context ctx{2, set};
+      std::vector<float> x(8, 1.0F), y(8, 5.0F);
+      const auto statistic = [](index_t) { return norm_statistics{0.5, 2.0}; };
+      batch_norm_forward<float>(ctx, e, statistic, nullptr, nullptr, false, x.data(), y.data());
+      naive::guarded_scratch memory(batch_norm_scratch_bytes<float>(e));
+      scratch work = memory.get();
+      norm_gradients<float> out;
+      out.x = y.data();
+      batch_norm_backward<float>(ctx, e, statistic, true, nullptr, x.data(), x.data(), out, work);
+      CHECK(memory.intact());
+      CHECK(y == std::vector<float>(8, 5.0F));
+    }
+}

@@ -83,7 +83,6 @@ double rounding(index_t terms) {
 
 inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
-/// y (batch, filters, oh, ow) = convolution of x + bias.
 /// Calls body(input index, weight index) for each tap of filter f at output (i, j) of image n that lies on the map.
 template <class F>
 MINICNN_NAIVE void for_taps(const minicnn::conv_geometry& g, index_t n, index_t f, index_t i, index_t j, const F& body) {
@@ -100,6 +99,7 @@ MINICNN_NAIVE void for_taps(const minicnn::conv_geometry& g, index_t n, index_t 
     }
 }
 
+/// y (batch, filters, oh, ow) = convolution of x + bias.
 MINICNN_NAIVE inline std::vector<double> conv_forward(index_t batch, const minicnn::conv_geometry& g,
                                                       const std::vector<double>& x, const std::vector<double>& w,
                                                       const std::vector<double>& bias, bool relu) {

@@ -83,7 +83,7 @@ struct norm_blocks {
   index_t offset(index_t block, index_t image = 0) const { return (image * e.channels + first(block)) * e.pixels; }
   /// All values of a block, or those of images [begin, end).
   norm_rows rows(index_t block, index_t begin, index_t end) const {
-    return {end - begin, e.channels * e.pixels, e.pixels > 1 ? e.pixels : channels(block)};
+    return {end - begin, e.channels * e.pixels, e.pixels == 1 ? channels(block) : e.pixels};
   }
   index_t begin(index_t group) const { return group * together; }
   index_t end(index_t group) const { return (std::min)(begin(group) + together, e.images); }

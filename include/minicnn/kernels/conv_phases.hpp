@@ -2,8 +2,8 @@
 /// Phases of a strided convolution's input, for its gradient: position h belongs to phase h mod stride, and meets tap kh of
 /// output row (h + pad - kh * dilation) / stride where that is whole. So all positions of a phase meet the same taps.
 ///
-/// The phases' gradients are computed as planes of their own and then joined, a row at a time: what is strided is then one pass
-/// of whole vectors, instead of every store of a product.
+/// The phases' gradients are computed as planes of their own and then joined: what is strided is then one pass, by whole vectors
+/// for strides along rows of 1 and 2 and by single values above, instead of every store of a product.
 
 #include <algorithm>
 #include <utility>
@@ -95,7 +95,7 @@ struct join_phases_kernel {
           else if (p.w.stride == 2)
             join_pair<V>(even ? source : nullptr, odd ? source + (p.used_w - 1) * p.plane_size() : nullptr, row, p.w.size, add);
         }
-        if (p.w.stride > 2) join_singles(p, phase, used, from, to, add);
+        if (used && p.w.stride > 2) join_singles(p, phase, from, to, add);
         if (used) from += p.used_w * p.plane_size();
       }
   }
@@ -140,11 +140,11 @@ struct join_phases_kernel {
     store<V>(to, value);
   }
 
-  /// All rows of a phase along h, a phase along w at a time.
+  /// All rows of a used phase along h, a phase along w at a time.
   template <class T>
-  MINICNN_INLINE static void join_singles(const phase_planes& p, index_t phase_h, bool used_h, const T* from, T* to, bool add) {
+  MINICNN_INLINE static void join_singles(const phase_planes& p, index_t phase_h, const T* from, T* to, bool add) {
     for (index_t phase_w = 0; phase_w < p.w.stride; ++phase_w) {
-      const bool used = used_h && p.w.used(phase_w);
+      const bool used = p.w.used(phase_w);
       for (index_t r = 0; r < p.h.positions(phase_h); ++r)
         for (index_t i = 0; i < p.w.positions(phase_w); ++i) {
           T& value = to[(phase_h + r * p.h.stride) * p.w.size + phase_w + i * p.w.stride];

@@ -55,6 +55,8 @@ struct packed_rows {
   const T* at;
   MINICNN_INLINE T operator[](int i) const { return at[i]; }
   MINICNN_INLINE void next() { at += Rows; }
+  /// Panels of A follow each other: with one vector of B they are used as fast as memory gives them, if it is asked in time.
+  MINICNN_INLINE void ask() const { __builtin_prefetch(at + 2048 / sizeof(T), 0, 3); }
 };
 
 /// Rows of A where they lie, `stride` apart. Every third has a pointer, the others are reached by an index.
@@ -73,6 +75,7 @@ struct lying_rows {
     MINICNN_UNROLL
     for (int g = 0; g < groups; ++g) ++row[g];
   }
+  MINICNN_INLINE void ask() const {}
 };
 
 /// sums = (or += unless `first`) the product of rows of A (`packed_rows` or `lying_rows`) and the first `Vectors` (1 or 2)
@@ -97,6 +100,7 @@ MINICNN_INLINE void multiply_tile(index_t depth, A a, const T* b, T* sums, bool 
       MINICNN_UNROLL
       for (int v = 0; v < Vectors; ++v) sum[i][v] += a[i] * x[v];
     }
+    if constexpr (Vectors == 1) a.ask();
     a.next();
     b += 2 * lanes;
     if constexpr (Ahead) {
