@@ -45,7 +45,7 @@ double accuracy_after(const std::string& folder, index_t epochs, std::uint64_t s
 }  // namespace
 
 // Seeds 1 to 3 reach 73.6, 77.2 and 76.2 % (28 November 2026; MINICNN_LEARNING_SEED chooses one).
-TEST_CASE("F72 ten epochs on 2,000 pictures beat 68 % on 500 others") {
+TEST_CASE("F72 ten epochs on 2,000 pictures beat 70 % on 500 others") {
   const char* folder = std::getenv("MINICNN_DOGS_VS_CATS");
   if (folder == nullptr) {
     MESSAGE("MINICNN_DOGS_VS_CATS is not set: nothing is learned");
@@ -55,5 +55,5 @@ TEST_CASE("F72 ten epochs on 2,000 pictures beat 68 % on 500 others") {
   const double accuracy =
       accuracy_after(std::string(folder) + "/train", 10, seed == nullptr ? 1 : std::strtoull(seed, nullptr, 10));
   MESSAGE("accuracy ", 100 * accuracy, " %");
-  CHECK(accuracy > 0.68);
+  CHECK(accuracy > 0.70);
 }

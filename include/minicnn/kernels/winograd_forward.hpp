@@ -46,7 +46,6 @@ struct forward_plan {
   }
 
   index_t padded_filters() const { return filters + most_tile_rows; }
-
   index_t weights() const { return transformed_size(filters, channels); }
   index_t copied() const { return images * planes.image_size() + overshoot<T>; }
   /// Buffers of a chunk of so many tiles.
