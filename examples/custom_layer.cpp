@@ -1,13 +1,13 @@
 // A layer of your own: checked against finite differences, then trained inside a residual network to tell whether stripes run
 // across or down. The layer is in channel_scale.hpp.
 
-#include <minicnn/graph/gradient_check.hpp>
 #include <minicnn/layers/activation.hpp>
 #include <minicnn/layers/add.hpp>
 #include <minicnn/layers/conv2d.hpp>
 #include <minicnn/layers/dense.hpp>
 #include <minicnn/layers/flatten.hpp>
 #include <minicnn/layers/pooling.hpp>
+#include <minicnn/testing/gradient_check.hpp>
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/loss.hpp>
 

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <minicnn/alexnet.hpp>
+#include <minicnn/analysis/grad_cam.hpp>
 #include <minicnn/data/image.hpp>
 #include <minicnn/data/transform.hpp>
 #include <minicnn/io/checkpoint.hpp>
-#include <minicnn/report/grad_cam.hpp>
 #include <minicnn/report/heat_map.hpp>
 
 int main(int argc, char** argv) try {

@@ -4,7 +4,7 @@
 
 #include <minicnn/alexnet.hpp>
 #include <minicnn/data/folder_data.hpp>
-#include <minicnn/io/transfer.hpp>
+#include <minicnn/model/transfer.hpp>
 #include <minicnn/train/callbacks.hpp>
 
 #include <cstdio>

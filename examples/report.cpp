@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <minicnn/alexnet.hpp>
 #include <minicnn/data/folder_data.hpp>
+#include <minicnn/files/file.hpp>
 #include <minicnn/graph/summary.hpp>
 #include <minicnn/io/checkpoint.hpp>
-#include <minicnn/io/file.hpp>
 #include <minicnn/report/epoch_table.hpp>
 #include <minicnn/report/html.hpp>
 #include <minicnn/train/callbacks.hpp>

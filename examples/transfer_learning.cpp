@@ -8,8 +8,8 @@
 #include <minicnn/data/read_dataset.hpp>
 #include <minicnn/data/split.hpp>
 #include <minicnn/io/checkpoint.hpp>
-#include <minicnn/io/transfer.hpp>
 #include <minicnn/lenet5.hpp>
+#include <minicnn/model/transfer.hpp>
 #include <minicnn/train/fit.hpp>
 #include <minicnn/train/sgd.hpp>
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the library as one header: scripts/amalgamate.py [OUT]   (default: minicnn_single.hpp)
 
-Everything in minicnn.hpp and in data/ stands in it, each header once, after those that it includes. The file depends on the
+Everything in minicnn.hpp, data/, formats/, testing/, analysis/ and report/ stands in it, each header once, after those that it includes. The file depends on the
 headers alone: no date, no path. What needs a package stays optional: define MINICNN_IMAGE_IMPLEMENTATION in one unit of the
 program for the decoder of pictures (stb_image.h), and MINICNN_WITH_EIGEN for eigen.hpp and data/pca.hpp.
 """
@@ -65,10 +65,11 @@ def main():
     made.lines += [f"// {line}".rstrip() for line in licence]
     made.lines += ["#ifndef MINICNN_SINGLE_HPP", "#define MINICNN_SINGLE_HPP", ""]
     made.add("minicnn/minicnn.hpp")
-    data = sorted(f"minicnn/data/{path.name}" for path in (INCLUDE / "minicnn/data").glob("*.hpp"))
-    for name in data:
-        if name not in (DECODER, "minicnn/data/stb_decoder.hpp"):
-            made.add(name)
+    for folder in ("data", "formats", "testing", "analysis", "report"):
+        for path in sorted((INCLUDE / "minicnn" / folder).glob("*.hpp")):
+            name = f"minicnn/{folder}/{path.name}"
+            if name not in (DECODER, "minicnn/data/stb_decoder.hpp"):
+                made.add(name)
     made.add_if("#if defined(MINICNN_WITH_EIGEN)", sorted(name for name in EIGEN if (INCLUDE / name).exists()))
     made.lines += ["#endif  // MINICNN_SINGLE_HPP", ""]
     # Outside the guard, as in data/image.hpp: the unit with the decoder may have met the declarations before.

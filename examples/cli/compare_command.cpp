@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <minicnn/io/file.hpp>
+#include <minicnn/files/file.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
 

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <minicnn/analysis/grad_cam.hpp>
+#include <minicnn/analysis/occlusion.hpp>
 #include <minicnn/data/picture_source.hpp>
-#include <minicnn/io/file.hpp>
+#include <minicnn/files/file.hpp>
 #include <minicnn/report/filters.hpp>
-#include <minicnn/report/grad_cam.hpp>
-#include <minicnn/report/occlusion.hpp>
 #include <minicnn/report/progress.hpp>
 #include <nlohmann/json.hpp>
 #include <set>

@@ -1,11 +1,11 @@
 // minicnn export
 
 #include <cstdio>
-#include <minicnn/io/npz.hpp>
-#include <minicnn/io/onnx.hpp>
-#include <minicnn/io/pth_writer.hpp>
+#include <minicnn/formats/npz.hpp>
+#include <minicnn/formats/onnx.hpp>
+#include <minicnn/formats/pth_writer.hpp>
+#include <minicnn/formats/torchvision_names.hpp>
 #include <minicnn/io/safetensors.hpp>
-#include <minicnn/io/torchvision_names.hpp>
 
 #include "commands.hpp"
 #include "messages.hpp"

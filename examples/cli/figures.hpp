@@ -2,7 +2,7 @@
 // What evaluation finds out, as text and as JSON.
 
 #include <cstdint>
-#include <minicnn/train/calibration.hpp>
+#include <minicnn/analysis/calibration.hpp>
 #include <minicnn/train/metrics.hpp>
 #include <nlohmann/json.hpp>
 #include <span>

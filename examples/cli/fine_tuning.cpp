@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <minicnn/data/picture_source.hpp>
-#include <minicnn/io/crc32.hpp>
-#include <minicnn/io/transfer.hpp>
+#include <minicnn/files/crc32.hpp>
+#include <minicnn/formats/transfer_named_weights.hpp>
 #include <set>
 
 #include "commands.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <minicnn/io/file.hpp>
+#include <minicnn/files/file.hpp>
 #include <minicnn/report/progress.hpp>
 
 #include "data_source.hpp"

@@ -1,8 +1,8 @@
 #pragma once
 // A run folder as other commands read it.
 
+#include <minicnn/analysis/paired_test.hpp>
 #include <minicnn/report/compare.hpp>
-#include <minicnn/train/paired_test.hpp>
 #include <string>
 
 #include "weights.hpp"

@@ -1,9 +1,9 @@
 #pragma once
 // Weights files of whatever kind, and whose names their tensors have.
 
-#include <minicnn/io/named_weights.hpp>
-#include <minicnn/io/npz_reader.hpp>
-#include <minicnn/io/pth.hpp>
+#include <minicnn/formats/named_weights.hpp>
+#include <minicnn/formats/npz_reader.hpp>
+#include <minicnn/formats/pth.hpp>
 #include <minicnn/io/safetensors.hpp>
 #include <string>
 #include <vector>

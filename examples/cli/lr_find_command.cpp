@@ -2,10 +2,10 @@
 
 #include <cstdio>
 #include <memory>
+#include <minicnn/analysis/lr_finder.hpp>
 #include <minicnn/data/loader.hpp>
-#include <minicnn/io/file.hpp>
+#include <minicnn/files/file.hpp>
 #include <minicnn/report/rate_chart.hpp>
-#include <minicnn/train/lr_finder.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
 

@@ -3,7 +3,7 @@
 
 #include <condition_variable>
 #include <memory>
-#include <minicnn/report/grad_cam.hpp>
+#include <minicnn/analysis/grad_cam.hpp>
 #include <mutex>
 #include <string>
 #include <vector>

@@ -10,8 +10,8 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <minicnn/files/file.hpp>
 #include <minicnn/io/checkpoint.hpp>
-#include <minicnn/io/file.hpp>
 #include <string_view>
 
 #include "curves_png.hpp"

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <minicnn/analysis/grad_cam.hpp>
 #include <minicnn/data/picture_source.hpp>
-#include <minicnn/io/file.hpp>
-#include <minicnn/io/utf8.hpp>
+#include <minicnn/files/file.hpp>
+#include <minicnn/files/utf8.hpp>
 #include <minicnn/report/filters.hpp>
-#include <minicnn/report/grad_cam.hpp>
 
 #include "picture_encoding.hpp"
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <minicnn/data/csv.hpp>
 #include <minicnn/data/image_folder.hpp>
-#include <minicnn/io/file.hpp>
+#include <minicnn/files/file.hpp>
 #include <minicnn/report/progress.hpp>
 
 #include "commands.hpp"

@@ -8,10 +8,10 @@
 #include <cstdarg>
 #include <cstdio>
 #include <filesystem>
+#include <minicnn/analysis/calibration.hpp>
+#include <minicnn/files/utf8.hpp>
 #include <minicnn/graph/summary.hpp>
 #include <minicnn/io/checkpoint.hpp>
-#include <minicnn/io/utf8.hpp>
-#include <minicnn/train/calibration.hpp>
 
 #include "commands.hpp"
 #include "data_source.hpp"

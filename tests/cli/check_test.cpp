@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "minicnn/io/crc32.hpp"
+#include "minicnn/files/crc32.hpp"
 #include "program.hpp"
 
 using program::contains;

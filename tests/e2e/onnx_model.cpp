@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <exception>
 #include <minicnn/alexnet.hpp>
-#include <minicnn/io/npz.hpp>
-#include <minicnn/io/onnx.hpp>
+#include <minicnn/formats/npz.hpp>
+#include <minicnn/formats/onnx.hpp>
 #include <minicnn/layers/activation.hpp>
 #include <minicnn/layers/add.hpp>
 #include <minicnn/layers/batch_norm.hpp>

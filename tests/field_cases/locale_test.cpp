@@ -7,9 +7,9 @@
 
 #include "field_cases/small_network.hpp"
 #include "io/temporary_folder.hpp"
+#include "minicnn/files/file.hpp"
 #include "minicnn/graph/summary.hpp"
 #include "minicnn/io/checkpoint.hpp"
-#include "minicnn/io/file.hpp"
 #include "minicnn/report/html.hpp"
 #include "minicnn/train/history.hpp"
 #include "minicnn/train/schedule.hpp"

@@ -20,12 +20,12 @@
 #include "minicnn/data/idx.hpp"
 #include "minicnn/data/image.hpp"
 #include "minicnn/data/transform.hpp"
-#include "minicnn/io/crc32.hpp"
+#include "minicnn/files/crc32.hpp"
+#include "minicnn/formats/npz.hpp"
+#include "minicnn/formats/npz_reader.hpp"
+#include "minicnn/formats/pth.hpp"
+#include "minicnn/formats/pth_writer.hpp"
 #include "minicnn/io/json.hpp"
-#include "minicnn/io/npz.hpp"
-#include "minicnn/io/npz_reader.hpp"
-#include "minicnn/io/pth.hpp"
-#include "minicnn/io/pth_writer.hpp"
 #include "minicnn/io/safetensors.hpp"
 
 namespace fuzz {

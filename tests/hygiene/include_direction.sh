@@ -1,20 +1,26 @@
 #!/usr/bin/env bash
-# Includes go one way: core <- kernels <- graph <- layers <- networks; train, data and io use core, kernels and graph; data also io;
-# report uses train as well. Eigen and stb stay in the files that exist for them.
+# Includes go one way: core <- kernels <- graph <- layers <- networks, and core <- files. train, io and data stand on graph, io and
+# data also on files; model puts networks, train, io and data together. Around this core: formats (other tools' files), testing (the
+# gradient harness), analysis and, on top of it, report. Eigen and stb stay in the files that exist for them.
 # Runs in include/; prints each offending line as FILE:LINE.
 set -u
 
 # Folders that headers of a folder may include. Headers of the networks lie in minicnn/ itself.
 declare -A allowed=(
   [core]="core"
+  [files]="core files"
   [kernels]="core kernels"
   [graph]="core kernels graph"
   [layers]="core kernels graph layers"
   [networks]="core kernels graph layers networks"
   [train]="core kernels graph train"
-  [data]="core kernels graph io data"
-  [io]="core kernels graph io"
-  [report]="core kernels graph train report"
+  [io]="core files kernels graph io"
+  [data]="core files kernels graph data"
+  [formats]="core files kernels graph io model formats"
+  [model]="core files kernels graph layers networks train io data model"
+  [testing]="core kernels graph testing"
+  [analysis]="core kernels graph train analysis"
+  [report]="core kernels graph train analysis report"
 )
 
 folder_of() {  # minicnn/core/shape.hpp -> core

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "layers/against_golden.hpp"
-#include "minicnn/graph/gradient_check.hpp"
+#include "minicnn/testing/gradient_check.hpp"
 
 using namespace minicnn;
 

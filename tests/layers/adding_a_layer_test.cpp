@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "../../examples/channel_scale.hpp"
-#include "minicnn/graph/gradient_check.hpp"
 #include "minicnn/graph/network.hpp"
+#include "minicnn/testing/gradient_check.hpp"
 
 using namespace mine;
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "golden/golden.hpp"
-#include "minicnn/graph/op_trial.hpp"
+#include "minicnn/testing/op_trial.hpp"
 
 /// What the case's tensors are made of; parameters are `golden::weight` and `golden::bias`.
 struct golden_case {

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "golden/golden.hpp"
-#include "minicnn/graph/gradient_check.hpp"
+#include "minicnn/testing/gradient_check.hpp"
 
 using namespace minicnn;
 

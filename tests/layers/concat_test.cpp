@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "minicnn/graph/gradient_check.hpp"
+#include "minicnn/testing/gradient_check.hpp"
 
 using namespace minicnn;
 

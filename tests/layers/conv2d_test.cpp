@@ -6,9 +6,9 @@
 #include <string>
 
 #include "layers/against_golden.hpp"
-#include "minicnn/graph/gradient_check.hpp"
 #include "minicnn/graph/network.hpp"
 #include "minicnn/layers/activation.hpp"
+#include "minicnn/testing/gradient_check.hpp"
 
 using namespace minicnn;
 

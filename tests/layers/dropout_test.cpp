@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "minicnn/graph/gradient_check.hpp"
+#include "minicnn/testing/gradient_check.hpp"
 
 using namespace minicnn;
 

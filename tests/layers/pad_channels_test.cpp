@@ -5,7 +5,7 @@
 #include <string>
 
 #include "layers/against_golden.hpp"
-#include "minicnn/graph/gradient_check.hpp"
+#include "minicnn/testing/gradient_check.hpp"
 
 using namespace minicnn;
 

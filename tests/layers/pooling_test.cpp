@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "layers/against_golden.hpp"
-#include "minicnn/graph/gradient_check.hpp"
+#include "minicnn/testing/gradient_check.hpp"
 
 using namespace minicnn;
 

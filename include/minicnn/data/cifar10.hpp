@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "minicnn/data/dataset.hpp"
-#include "minicnn/io/sequential_file.hpp"
+#include "minicnn/files/sequential_file.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "minicnn/io/sequential_file.hpp"
+#include "minicnn/files/sequential_file.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

@@ -16,7 +16,7 @@
 
 #include "minicnn/core/shape.hpp"
 #include "minicnn/data/dataset.hpp"
-#include "minicnn/io/sequential_file.hpp"
+#include "minicnn/files/sequential_file.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "minicnn/data/jpeg_structure.hpp"
-#include "minicnn/io/crc32.hpp"
+#include "minicnn/files/crc32.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

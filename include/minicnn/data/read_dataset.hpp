@@ -14,7 +14,7 @@
 #include "minicnn/data/csv.hpp"
 #include "minicnn/data/idx.hpp"
 #include "minicnn/data/image_folder.hpp"
-#include "minicnn/io/crc32.hpp"
+#include "minicnn/files/crc32.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "minicnn/core/sort_indices.hpp"
+#include "minicnn/files/utf8.hpp"
 #include "minicnn/io/json_value.hpp"
-#include "minicnn/io/utf8.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

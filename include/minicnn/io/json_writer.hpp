@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "minicnn/files/utf8.hpp"
 #include "minicnn/io/json_value.hpp"
-#include "minicnn/io/utf8.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

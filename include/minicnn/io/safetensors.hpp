@@ -19,8 +19,8 @@
 
 #include "minicnn/core/sort_indices.hpp"
 #include "minicnn/core/tensor.hpp"
+#include "minicnn/files/file.hpp"
 #include "minicnn/io/dtype.hpp"
-#include "minicnn/io/file.hpp"
 #include "minicnn/io/json.hpp"
 
 namespace minicnn::inline MINICNN_ABI {

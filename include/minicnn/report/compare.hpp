@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/analysis/paired_test.hpp"
 #include "minicnn/graph/summary.hpp"
 #include "minicnn/report/chart.hpp"
 #include "minicnn/train/history.hpp"
-#include "minicnn/train/paired_test.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

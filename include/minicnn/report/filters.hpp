@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "minicnn/report/grad_cam.hpp"
+#include "minicnn/analysis/grad_cam.hpp"
 #include "minicnn/report/heat_map.hpp"
 
 namespace minicnn::inline MINICNN_ABI {

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/analysis/calibration.hpp"
 #include "minicnn/report/curves.hpp"
 #include "minicnn/report/page.hpp"
 #include "minicnn/report/plots.hpp"
-#include "minicnn/train/calibration.hpp"
 #include "minicnn/train/history.hpp"
 #include "minicnn/train/metrics.hpp"
 

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "minicnn/analysis/calibration.hpp"
 #include "minicnn/report/chart.hpp"
 #include "minicnn/report/roc.hpp"
-#include "minicnn/train/calibration.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "minicnn/analysis/lr_finder.hpp"
 #include "minicnn/report/chart.hpp"
-#include "minicnn/train/lr_finder.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

@@ -1,0 +1,200 @@
+#include "minicnn/formats/onnx.hpp"
+
+#include <doctest/doctest.h>
+
+#include "formats/onnx_reader.hpp"
+#include "io/temporary_folder.hpp"
+#include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/conv2d.hpp"
+#include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/dropout.hpp"
+#include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/lrn.hpp"
+#include "minicnn/layers/pooling.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+std::string encoded(const protobuf_message& message) {
+  const temporary_folder folder;
+  atomic_file file(folder / "message");
+  message.write(file);
+  file.commit();
+  std::string bytes = read_file(folder / "message");
+  CHECK(bytes.size() == message.size());
+  return bytes;
+}
+
+/// A string that may have zeros in it.
+template <std::size_t N>
+std::string bytes(const char (&text)[N]) {
+  return std::string(text, N - 1);
+}
+
+onnx_reader::model exported(const network<float>& net, const onnx_options& o = {}) {
+  const temporary_folder folder;
+  write_onnx(folder / "net.onnx", net, o);
+  return onnx_reader::read_model(read_file(folder / "net.onnx"));
+}
+
+const onnx_reader::operation& find(const onnx_reader::model& m, const std::string& type) {
+  for (const onnx_reader::operation& o : m.operations)
+    if (o.type == type) return o;
+  FAIL("no operator " << type);
+  return m.operations.front();
+}
+
+/// A layer that nobody but its owner knows.
+class my_op final : public op<float> {
+ public:
+  std::string_view kind() const override { return "mine"; }
+  attribute_list describe() const override { return {}; }
+  op_plan plan(const plan_request& request) const override {
+    op_plan p;
+    p.output = request.inputs[0];
+    return p;
+  }
+  void forward(const frame<float>&) const override {}
+  void backward(const frame<float>&) const override {}
+};
+
+}  // namespace
+
+TEST_CASE("protobuf: fields by hand") {
+  protobuf_message m;
+  m.integer(1, 150);  // the encoding guide's first example: 08 96 01
+  CHECK(encoded(m) == bytes("\x08\x96\x01"));
+  m.integer(2, 0);
+  CHECK(encoded(m) == bytes("\x08\x96\x01\x10\x00"));
+
+  protobuf_message negative;
+  negative.integer(3, -2);  // two's complement of 64 bits in groups of seven
+  CHECK(encoded(negative) == bytes("\x18\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"));
+
+  protobuf_message text;
+  text.text(2, "testing");
+  CHECK(encoded(text) == bytes("\x12\x07testing"));
+  text.text(3, "");
+  CHECK(encoded(text) == bytes("\x12\x07testing\x1A\x00"));
+
+  protobuf_message real;
+  real.real(2, 1.5F);  // 0x3FC00000
+  CHECK(encoded(real) == bytes("\x15\x00\x00\xC0\x3F"));
+
+  protobuf_message high;
+  high.integer(20, 1);  // key 20 * 8 = 160: two bytes
+  CHECK(encoded(high) == bytes("\xA0\x01\x01"));
+}
+
+TEST_CASE("protobuf: messages in messages, and bytes that are only looked at") {
+  protobuf_message inner, outer;
+  inner.integer(1, 150);
+  outer.message(3, std::move(inner));
+  CHECK(encoded(outer) == bytes("\x1A\x03\x08\x96\x01"));
+
+  const std::string weights(200, 'w');
+  protobuf_message tensor, graph, model;
+  tensor.integer(2, 1);
+  tensor.borrowed(9, weights);
+  tensor.text(8, "b");
+  graph.message(5, std::move(tensor));  // 2 + (1 + 2 + 200) + 3 = 208 bytes
+  graph.text(2, "g");
+  model.message(7, std::move(graph));  // 1 + 2 + 208 + 3 = 214 bytes
+  CHECK(encoded(model) == bytes("\x3A\xD6\x01\x2A\xD0\x01\x10\x01\x4A\xC8\x01") + weights +
+                              bytes("\x42\x01"
+                                    "b\x12\x01"
+                                    "g"));
+}
+
+TEST_CASE("protobuf: a message above 2 GiB is refused before anything is written") {
+  const temporary_folder folder;
+  const char nothing = 0;
+  protobuf_message m;
+  m.borrowed(1, std::string_view(&nothing, 0x7FFFFFFF - 6));  // key and length take 6 bytes
+  CHECK(m.size() == protobuf_message::max_bytes);
+  m.integer(2, 0);
+  const std::string text = thrown<file_error>([&] {
+    atomic_file file(folder / "large.onnx");
+    m.write(file);
+  });
+  CHECK(contains(text, "large.onnx: would have 2147483649 bytes, more than the 2147483647"));
+  CHECK(folder.names().empty());
+}
+
+TEST_CASE("ONNX: what a model says of itself") {
+  graph<float> g;
+  auto x = g.input({3, 8, 6});
+  x = relu(conv2d(x, {.filters = 4, .kernel = 3, .stride = 2, .padding = 1}));
+  const auto aux = dense(flatten(x), 2, {.name = "aux"});
+  x = dropout(dense(flatten(x), 2, {.name = "logits"}));
+  const network<float> net(std::move(g), {x, aux});
+
+  const onnx_reader::model m = exported(net, {.metadata = {{"classes", "cat, dog"}}});
+  CHECK(m.ir_version == 6);
+  CHECK(m.opset == 11);
+  CHECK(m.inputs == std::vector<std::string>{"input"});
+  CHECK(m.outputs == std::vector<std::string>{"logits"});  // dropout is gone, and the auxiliary head
+  CHECK(m.operations.size() == 4);
+  CHECK(m.metadata.at("classes") == "cat, dog");
+  CHECK(m.initializers.size() == 4);
+  CHECK(m.initializers.at("conv1.weight").dims == std::vector<index_t>{4, 3, 3, 3});
+  const view<const float> weight = net.parameter("logits.weight");
+  CHECK(m.initializers.at("logits.weight").values == std::vector<float>(weight.begin(), weight.end()));
+  const onnx_reader::operation& conv = find(m, "Conv");
+  CHECK(conv.inputs == std::vector<std::string>{"input", "conv1.weight", "conv1.bias"});
+  CHECK(conv.lists.at("strides") == std::vector<index_t>{2, 2});
+  CHECK(conv.lists.at("pads") == std::vector<index_t>{1, 1, 1, 1});
+
+  const onnx_reader::model p = exported(net, {.probabilities = true, .temperature = 4.0});
+  CHECK(p.outputs == std::vector<std::string>{"probabilities"});
+  CHECK(find(p, "Softmax").integers.at("axis") == 1);
+  CHECK(p.initializers.at(find(p, "Mul").inputs.at(1)).values == std::vector<float>{0.25F});
+  CHECK(contains(thrown<option_error>([&] { (void)exported(net, {.temperature = 0.0}); }), "temperature must be above 0, got 0"));
+}
+
+TEST_CASE("ONNX: alpha is divided by the window there, not here") {
+  graph<float> g;
+  auto x = g.input({8, 2, 2});
+  x = lrn(x, lrn_options::tensorflow(2, 1.0, 0.3, 0.75));
+  const onnx_reader::model m = exported(network<float>(std::move(g), {x}));
+  const onnx_reader::operation& o = find(m, "LRN");
+  CHECK(o.integers.at("size") == 5);  // 2 * radius + 1
+  CHECK(o.reals.at("alpha") == doctest::Approx(1.5));
+  CHECK(o.reals.at("beta") == doctest::Approx(0.75));
+  CHECK(o.reals.at("bias") == doctest::Approx(1.0));
+}
+
+TEST_CASE("ONNX: windows that stick out are padded, bins become windows") {
+  const auto pool_of = [](index_t size, auto make) {
+    graph<float> g;
+    auto x = make(g.input({1, size, size}));
+    return find(exported(network<float>(std::move(g), {x})), "MaxPool");
+  };
+  // 6 cells, windows of 3 at 0, 2 and 4: the last one lacks a cell.
+  const auto ceil = pool_of(6, [](auto x) { return max_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true}); });
+  CHECK(ceil.lists.at("pads") == std::vector<index_t>{0, 0, 1, 1});
+  CHECK(ceil.integers.count("ceil_mode") == 0);
+  // 13 cells in 6 bins: 0-3, 2-5, ... 10-13; in 3: 0-5, 4-9, 8-13. The pyramid of SPP-net at 224 pixels.
+  const auto six = pool_of(13, [](auto x) { return adaptive_max_pool(x, {.output = 6}); });
+  CHECK(six.lists.at("kernel_shape") == std::vector<index_t>{3, 3});
+  CHECK(six.lists.at("strides") == std::vector<index_t>{2, 2});
+  const auto three = pool_of(13, [](auto x) { return adaptive_max_pool(x, {.output = 3}); });
+  CHECK(three.lists.at("kernel_shape") == std::vector<index_t>{5, 5});
+  CHECK(three.lists.at("strides") == std::vector<index_t>{4, 4});
+}
+
+TEST_CASE("ONNX: what cannot be expressed is refused by name") {
+  const temporary_folder folder;
+  const auto refusal = [&](auto make) {
+    graph<float> g;
+    auto x = make(g.input({8, 2, 2}));
+    const network<float> net(std::move(g), {x});
+    return thrown([&] { write_onnx(folder / "net.onnx", net); });
+  };
+  CHECK(contains(refusal([](auto x) { return lrn(x, {.size = 4}); }),
+                 "ONNX: node norm1 (lrn): a window of an even number of channels, 4"));
+  CHECK(contains(refusal([](auto x) { return x.owner->add(std::make_shared<my_op>(), {x}, "", "mine"); }),
+                 "ONNX: node mine1 (mine): ONNX export knows no operators"));
+  CHECK(folder.names().empty());
+}
