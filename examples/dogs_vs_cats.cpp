@@ -34,7 +34,7 @@ int run(const char* folder, index_t epochs) {
   // The network, what it is to make small, and how.
   auto net = alexnet_bn<float>({.classes = static_cast<int>(pictures.classes.size()), .image_size = 128, .dropout = 0.2});
   const softmax_cross_entropy<float> loss;
-  sgd<float> optimizer(net, {.learning_rate = 0.02, .momentum = 0.9, .nesterov = true, .l2 = 5e-4});
+  sgd<float> optimizer(net, {.learning_rate = 0.02, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4});
   const schedule rate = one_cycle_schedule{};
 
   // Five verbs a step: next batch, forward, loss, backward, step.

@@ -36,7 +36,7 @@ int run(const char* folder, index_t epochs) {
 
   auto net = lenet5<float>({.classes = static_cast<int>(pictures.classes.size()), .channels = pictures.channels});
   const softmax_cross_entropy<float> loss;
-  sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .l2 = 5e-4});
+  sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4});
   fitter<float, softmax_cross_entropy<float>, loader<float>, loader<float>> training(
       net, optimizer, loss, train, nullptr,
       {.epochs = epochs, .rate = one_cycle_schedule{}, .on_epoch = [](const epoch_record& e, const evaluation&, bool) {

@@ -49,7 +49,7 @@ recipe classic() {
   r.nesterov = false;
   r.learning_rate = 0.01;
   r.schedule = "step:0.33,0.67,0.9";
-  r.gradient_decay = 5e-4;
+  r.weight_decay = 5e-4;
   r.crop = "shift";
   r.crop_scale = 227.0 / 256.0;
   return r;
@@ -63,7 +63,7 @@ recipe best() {
   r.epochs = 40;
   r.learning_rate = 0.03;
   r.schedule = "one-cycle:25,1000,0.15";
-  r.gradient_decay = 5e-4;
+  r.weight_decay = 5e-4;
   r.clip_norm = 5;
   r.crop_scale = 0.35;
   r.jitter = 0.3;
@@ -126,8 +126,8 @@ recipe make_recipe(const recipe_overrides& o) {
   apply(r.learning_rate, o.learning_rate);
   apply(r.schedule, o.schedule);
   apply(r.warmup, o.warmup);
-  apply(r.weight_decay, o.weight_decay);
-  if (o.weight_decay) r.gradient_decay = 0;
+  apply(r.decoupled_weight_decay, o.decoupled_weight_decay);
+  if (o.decoupled_weight_decay) r.weight_decay = 0;
   apply(r.l2, o.l2);
   apply(r.label_smoothing, o.label_smoothing);
   apply(r.clip_norm, o.clip_norm);
@@ -154,7 +154,7 @@ recipe make_recipe(const recipe_overrides& o) {
   check("--image-size", r.model.image_size, 1, 8192);
   check("--learning-rate", r.learning_rate, 0.0, 1e6);
   check("--warmup", r.warmup, 0.0, 1e5);
-  check("--weight-decay", r.weight_decay, 0.0, 1e3);
+  check("--weight-decay", r.decoupled_weight_decay, 0.0, 1e3);
   check("--l2", r.l2, 0.0, 1e3);
   check("--dropout", o.dropout.value_or(0.0), 0.0, 0.999);
   check("--crop-scale", r.crop_scale, 0.01, 1.0);
@@ -208,7 +208,7 @@ nlohmann::ordered_json to_json(const recipe& r) {
                               {"schedule", r.schedule},
                               {"warmup", r.warmup},
                               {"weight_decay", r.weight_decay},
-                              {"gradient_decay", r.gradient_decay},
+                              {"decoupled_weight_decay", r.decoupled_weight_decay},
                               {"l2", r.l2},
                               {"label_smoothing", r.label_smoothing},
                               {"clip_norm", r.clip_norm},

@@ -33,10 +33,10 @@ struct recipe {
   bool nesterov = true;
   double learning_rate = 0.05;
   std::string schedule = "one-cycle";
-  double warmup = 0;          ///< epochs of linear warm-up
-  double weight_decay = 0;    ///< decoupled, on weights
-  double gradient_decay = 0;  ///< an L2 term in the gradient of all weights, as the 2012 paper and PyTorch's SGD have it
-  double l2 = 0;              ///< on dense weights
+  double warmup = 0;                  ///< epochs of linear warm-up
+  double weight_decay = 0;            ///< an L2 term in the gradient of all weights, as the 2012 paper and PyTorch's SGD have it
+  double decoupled_weight_decay = 0;  ///< on all weights: --weight-decay
+  double l2 = 0;                      ///< an L2 term for dense weights alone
   double label_smoothing = 0;
   double clip_norm = 0;
   bool augment = true;
@@ -71,7 +71,7 @@ struct recipe_overrides {
   std::optional<int> channels;
   std::optional<bool> transform_input;  ///< of the file's network; no option of its own
   std::optional<int> epochs, batch_size, accumulate, image_size, patience, val_every, pooled;
-  std::optional<double> learning_rate, warmup, weight_decay, l2, dropout, label_smoothing, clip_norm, val_fraction;
+  std::optional<double> learning_rate, warmup, decoupled_weight_decay, l2, dropout, label_smoothing, clip_norm, val_fraction;
   std::optional<double> crop_scale, jitter, lighting, erase, ema;
   std::optional<std::uint64_t> seed;
   std::optional<std::int64_t> limit;

@@ -207,7 +207,12 @@ json metadata_json(const minicnn::safetensors_file& from, const char* key) {
 }
 
 void check_same(const minicnn::safetensors_file& from, const char* key, const json& now) {
-  const json before = metadata_json(from, key);
+  json before = metadata_json(from, key);
+  if (before.contains("gradient_decay")) {  // what files of early versions call weight_decay
+    before["decoupled_weight_decay"] = before.value("weight_decay", json(0.0));
+    before["weight_decay"] = before["gradient_decay"];
+    before.erase("gradient_decay");
+  }
   for (const auto& [name, value] : now.items())
     if (!before.contains(name) || before.at(name) != value)
       fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ",

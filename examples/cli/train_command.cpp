@@ -65,7 +65,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
                      "constant, linear, cosine, one-cycle, step:E,E, every:E or plateau (default: article constant, "
                      "classic step:0.33,0.67,0.9, best one-cycle:25,1000,0.15)");
   command.add_option("--warmup", o.warmup, "epochs of linear warm-up (default: 0)");
-  command.add_option("--weight-decay", o.weight_decay,
+  command.add_option("--weight-decay", o.decoupled_weight_decay,
                      "decoupled, not on biases and norms; replaces the L2 term of 0.0005 that classic and best have in the "
                      "gradient (default: 0)");
   command.add_option("--l2", o.l2,

@@ -71,16 +71,17 @@ minicnn::image_transform training_transform(const recipe& r, minicnn::image_tran
 
 std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minicnn::network<float>& net) {
   std::vector<minicnn::parameter_rule> rules;
-  if (r.l2 > 0) rules.push_back({.kind = "dense", .l2 = r.l2});
+  if (r.l2 > 0) rules.push_back({.kind = "dense", .weight_decay = r.l2});
   std::unique_ptr<minicnn::optimizer<float>> made;
   if (r.optimizer == "sgd")
-    made = std::make_unique<minicnn::sgd<float>>(
-        net, minicnn::sgd_options{r.learning_rate, r.momentum, r.nesterov, r.weight_decay, r.gradient_decay, std::move(rules)});
+    made =
+        std::make_unique<minicnn::sgd<float>>(net, minicnn::sgd_options{r.learning_rate, r.momentum, r.nesterov, r.weight_decay,
+                                                                        r.decoupled_weight_decay, std::move(rules)});
   else
-    made = std::make_unique<minicnn::adam<float>>(
-        net,
-        minicnn::adam_options{
-            .learning_rate = r.learning_rate, .weight_decay = r.weight_decay, .l2 = r.gradient_decay, .rules = std::move(rules)});
+    made = std::make_unique<minicnn::adam<float>>(net, minicnn::adam_options{.learning_rate = r.learning_rate,
+                                                                             .weight_decay = r.weight_decay,
+                                                                             .decoupled_weight_decay = r.decoupled_weight_decay,
+                                                                             .rules = std::move(rules)});
   set_group_rates(*made, net, r);
   return made;
 }

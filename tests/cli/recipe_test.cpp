@@ -43,7 +43,7 @@ TEST_CASE("classic: the 2012 recipe from Caffe's first values, with which two cl
   CHECK(r.model.name == "alexnet");
   CHECK(r.batch_size == 128);
   CHECK(r.learning_rate == doctest::Approx(0.01));
-  CHECK(r.gradient_decay == doctest::Approx(5e-4));
+  CHECK(r.weight_decay == doctest::Approx(5e-4));
   CHECK_FALSE(r.nesterov);
   const auto net = cli::make_model(r.model, 1, 1);
   CHECK(deviation(net.parameter("conv2.weight")) == doctest::Approx(0.01).epsilon(0.01));

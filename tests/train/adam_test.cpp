@@ -43,7 +43,7 @@ TEST_CASE("F27 weight decay of Adam: decoupled or through the moments") {
   decoupled.step();
   CHECK(net.parameter("w.weight")[0] == near(0.99));
   auto other = toy::vector<double>({1.0});
-  adam<double> penalty(other, {.learning_rate = 0.1, .l2 = 0.1});
+  adam<double> penalty(other, {.learning_rate = 0.1, .weight_decay = 0.1});
   penalty.step();
   CHECK(other.parameter("w.weight")[0] == doctest::Approx(0.9).epsilon(1e-7));  // 1 - 0.1 * 0.1 / (0.1 + 1e-8)
 }
@@ -97,6 +97,6 @@ TEST_CASE("Adam does what PyTorch does, step by step") {
   };
   check("adam", {.learning_rate = 0.01});
   check("adam_betas_eps", {.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .eps = 0.1});
-  check("adam_l2", {.learning_rate = 0.01, .l2 = 0.1});
+  check("adam_l2", {.learning_rate = 0.01, .weight_decay = 0.1});
   check("adamw", adamw(0.01, 0.1));
 }

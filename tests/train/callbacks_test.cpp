@@ -86,7 +86,7 @@ TEST_CASE("the short form is the long form with its defaults") {
   both data, same;
   auto net = classifier(), other = classifier();
   fit(net, data, {.epochs = 3, .learning_rate = 0.1});
-  sgd<float> optimizer(other, {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .l2 = 5e-4});
+  sgd<float> optimizer(other, {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4});
   fit(other, optimizer, softmax_cross_entropy<float>(), same.train, same.validation,
       {.epochs = 3, .rate = one_cycle_schedule{}, .clip_norm = 5});
   CHECK(values(net) == values(other));

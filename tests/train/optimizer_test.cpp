@@ -31,27 +31,27 @@ doctest::Approx near(double x) { return doctest::Approx(x).epsilon(1e-9); }
 
 }  // namespace
 
-TEST_CASE("learning-rate scales, decay and l2 go where rules say") {
+TEST_CASE("learning-rate scales and both weight decays go where rules say") {
   auto net = toy::mixed<float>();
-  adam<float> opt(net, {.weight_decay = 0.5,
-                        .rules = {{.kind = "dense", .l2 = 2.0},
+  adam<float> opt(net, {.decoupled_weight_decay = 0.5,
+                        .rules = {{.kind = "dense", .weight_decay = 2.0},
                                   {.prefix = "conv", .learning_rate_scale = 0.1},
-                                  {.prefix = "bn1", .weight_decay = 0.25, .all = true}}});
+                                  {.prefix = "bn1", .decoupled_weight_decay = 0.25, .all = true}}});
   const auto& s = opt.settings();  // conv1.weight, conv1.bias, bn1.bias, fc1.weight, fc1.bias
   REQUIRE(s.size() == 5);
-  CHECK(s[0].weight_decay == 0.5);
-  CHECK(s[0].l2 == 0.0);
+  CHECK(s[0].decoupled_weight_decay == 0.5);
+  CHECK(s[0].weight_decay == 0.0);
   CHECK(s[0].learning_rate_scale == 0.1);
-  CHECK(s[1].weight_decay == 0.0);
+  CHECK(s[1].decoupled_weight_decay == 0.0);
   CHECK(s[1].learning_rate_scale == 0.1);
-  CHECK(s[2].weight_decay == 0.25);
-  CHECK(s[3].l2 == 2.0);
-  CHECK(s[4].l2 == 0.0);
+  CHECK(s[2].decoupled_weight_decay == 0.25);
+  CHECK(s[3].weight_decay == 2.0);
+  CHECK(s[4].weight_decay == 0.0);
   CHECK(s[4].learning_rate_scale == 1.0);
   opt.configure([](const parameter_info& p, std::string_view kind, parameter_settings& each) {
-    if (kind == "dense" && p.name == "fc1.bias") each.l2 = 3.0;
+    if (kind == "dense" && p.name == "fc1.bias") each.weight_decay = 3.0;
   });
-  CHECK(s[4].l2 == 3.0);
+  CHECK(s[4].weight_decay == 3.0);
   double want = 0.0;
   for (const float w : net.parameter("fc1.weight")) want += 2.0 / 2 * std::pow(static_cast<double>(w), 2);
   want += 3.0 / 2 * std::pow(static_cast<double>(net.parameter("fc1.bias")[0]), 2);
@@ -66,7 +66,7 @@ TEST_CASE("a rule's rate and decay act") {
   for (double& w : net.parameter("conv1.weight")) w = 1.0;
   for (double& w : net.parameter("fc1.weight")) w = 1.0;
   for (double& w : net.parameter("fc1.bias")) w = 1.0;
-  sgd<double> opt(net, {.learning_rate = 0.1, .l2 = 0.5, .rules = {{.prefix = "conv", .learning_rate_scale = 0.1}}});
+  sgd<double> opt(net, {.learning_rate = 0.1, .weight_decay = 0.5, .rules = {{.prefix = "conv", .learning_rate_scale = 0.1}}});
   for (double& g : net.parameter_gradient("fc1.bias")) g = 2.0;
   opt.step(0.5, 0.25);  // rate 0.05, gradients a quarter
   CHECK(net.parameter("conv1.weight")[14] == near(1 - 0.005 * 0.5));
@@ -76,7 +76,7 @@ TEST_CASE("a rule's rate and decay act") {
 
 TEST_CASE("frozen parameters and their state are not touched, and move again when thawed") {
   auto net = toy::mixed<float>();
-  adam<float> opt(net, {.weight_decay = 0.1});
+  adam<float> opt(net, {.decoupled_weight_decay = 0.1});
   toy::random_gradients(net, 1);
   opt.step();
   net.freeze("conv1");
@@ -132,9 +132,9 @@ TEST_CASE("F26 making an optimizer, stepping and resetting never draw parameters
 TEST_CASE_TEMPLATE("state and steps restored in a new optimizer continue bit for bit", Opt, adam<float>, sgd<float>) {
   const auto make = [](network<float>& net) {
     if constexpr (std::is_same_v<Opt, adam<float>>)
-      return std::make_unique<Opt>(net, adam_options{.l2 = 0.01});
+      return std::make_unique<Opt>(net, adam_options{.weight_decay = 0.01});
     else
-      return std::make_unique<Opt>(net, sgd_options{.momentum = 0.9, .nesterov = true, .weight_decay = 0.01});
+      return std::make_unique<Opt>(net, sgd_options{.momentum = 0.9, .nesterov = true, .decoupled_weight_decay = 0.01});
   };
   auto net = toy::mixed<float>(), other = toy::mixed<float>();
   auto opt = make(net);
@@ -164,7 +164,7 @@ TEST_CASE("same bits for any number of threads, on every instruction set; all se
     for (const int threads : {1, 2, 3}) {
       auto net = toy::mixed<float>(threads, 100'001);
       net.instruction_set(set);
-      adam<float> opt(net, {.weight_decay = 0.01, .l2 = 0.001});
+      adam<float> opt(net, {.weight_decay = 0.001, .decoupled_weight_decay = 0.01});
       sgd<float> more(net, {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true});
       for (std::uint64_t i = 0; i < 3; ++i) {
         toy::random_gradients(net, i);
@@ -186,7 +186,7 @@ TEST_CASE("same bits for any number of threads, on every instruction set; all se
 
 TEST_CASE("gaps between parameters stay zero") {
   auto net = toy::mixed<float>();
-  adam<float> opt(net, {.weight_decay = 0.1, .l2 = 0.1});
+  adam<float> opt(net, {.weight_decay = 0.1, .decoupled_weight_decay = 0.1});
   for (std::uint64_t i = 0; i < 5; ++i) toy::random_gradients(net, i), opt.step();
   std::vector<float> values = copy_of(net.parameter_arena());
   for (const auto& p : net.parameters()) std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(p.offset), p.dims.size(), 0.0f);
@@ -196,7 +196,7 @@ TEST_CASE("gaps between parameters stay zero") {
 TEST_CASE("loss, clipping, step and averaging allocate nothing") {
   for (const int threads : {1, 2}) {
     auto net = toy::mixed<float>(threads, 100'000);
-    adam<float> opt(net, {.weight_decay = 0.1, .rules = {{.kind = "dense", .l2 = 0.1}}});
+    adam<float> opt(net, {.decoupled_weight_decay = 0.1, .rules = {{.kind = "dense", .weight_decay = 0.1}}});
     sgd<float> other(net, {.momentum = 0.9});
     ema<float> average(net);
     const softmax_cross_entropy<float> loss({.label_smoothing = 0.1, .class_weights = {1.0, 2.0}});
@@ -226,7 +226,7 @@ TEST_CASE("options outside their range are refused") {
   CHECK_THROWS_AS(adam<float>(net, {.beta1 = 1.0}), option_error);
   CHECK_THROWS_AS(adam<float>(net, {.beta2 = -0.1}), option_error);
   CHECK_THROWS_AS(adam<float>(net, {.eps = 0.0}), option_error);
-  CHECK_THROWS_AS(adam<float>(net, {.l2 = std::nan("")}), option_error);
+  CHECK_THROWS_AS(adam<float>(net, {.weight_decay = std::nan("")}), option_error);
   CHECK_THROWS_AS(sgd<float>(net, {.momentum = 1.5}), option_error);
   CHECK_THROWS_AS(sgd<float>(net, {.nesterov = true}), option_error);
 }

@@ -36,10 +36,11 @@ TEST_CASE("Nesterov by hand") {
   CHECK(net.parameter("w.weight")[0] == near(0.81 - 0.461));
 }
 
-TEST_CASE("F27 decay of plain SGD: l2 and decoupled agree without momentum") {
+TEST_CASE("F27 decay of plain SGD: weight_decay and decoupled agree without momentum") {
   for (const bool decoupled : {false, true}) {
     auto net = toy::vector<double>({1.0});
-    sgd<double> opt(net, {.learning_rate = 0.1, .weight_decay = decoupled ? 0.1 : 0.0, .l2 = decoupled ? 0.0 : 0.1});
+    sgd<double> opt(
+        net, {.learning_rate = 0.1, .weight_decay = decoupled ? 0.0 : 0.1, .decoupled_weight_decay = decoupled ? 0.1 : 0.0});
     CHECK(opt.memory_bytes() == 0);
     opt.step();
     CHECK(net.parameter("w.weight")[0] == near(0.99));
@@ -70,8 +71,8 @@ TEST_CASE("SGD does what PyTorch does, step by step") {
     }
   };
   check("sgd", {.learning_rate = 0.1});
-  check("sgd_decay", {.learning_rate = 0.1, .l2 = 0.05});
+  check("sgd_decay", {.learning_rate = 0.1, .weight_decay = 0.05});
   check("sgd_momentum", {.learning_rate = 0.1, .momentum = 0.9});
-  check("sgd_momentum_decay", {.learning_rate = 0.1, .momentum = 0.9, .l2 = 0.05});
-  check("sgd_nesterov_decay", {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .l2 = 0.05});
+  check("sgd_momentum_decay", {.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.05});
+  check("sgd_nesterov_decay", {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.05});
 }

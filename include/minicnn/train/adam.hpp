@@ -1,13 +1,13 @@
 #pragma once
 /// Adam (Kingma and Ba, ICLR 2015, algorithm 1) and AdamW (Loshchilov and Hutter, ICLR 2019, algorithm 2).
 ///
-///     g = gradient_scale * gradient + l2 * w
+///     g = gradient_scale * gradient + weight_decay * w
 ///     m = beta1 * m + (1 - beta1) * g
 ///     v = beta2 * v + (1 - beta2) * g^2
-///     w = w - rate * weight_decay * w - rate / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
+///     w = w - rate * decoupled_weight_decay * w - rate / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
 ///
-/// as PyTorch does it: eps stands outside the root, and is not scaled by the bias correction. `l2` belongs to the loss and
-/// passes through the moments (PyTorch's Adam calls it weight_decay); `weight_decay` is decoupled (AdamW).
+/// as PyTorch does it: eps stands outside the root, and is not scaled by the bias correction. `weight_decay`
+/// belongs to the loss and passes through the moments (PyTorch's Adam); `decoupled_weight_decay` does not (its AdamW).
 
 #include <cmath>
 
@@ -21,23 +21,23 @@ struct adam_options {
   double beta1 = 0.9;         ///< decay of the mean of gradients, in [0, 1)
   double beta2 = 0.999;       ///< decay of the mean of their squares, in [0, 1)
   double eps = 1e-8;          ///< added to the root; at least 1e-30
-  double weight_decay = 0.0;  ///< decoupled, on parameters whose `decay` is true
-  double l2 = 0.0;            ///< on parameters whose `decay` is true
+  double weight_decay = 0.0;  ///< PyTorch's `Adam(weight_decay)`, an L2 term in the gradient; on parameters whose `decay` is true
+  double decoupled_weight_decay = 0.0;  ///< PyTorch's `AdamW(weight_decay)`; on parameters whose `decay` is true
   std::vector<parameter_rule> rules = {};
 };
 
-/// Defaults of PyTorch's AdamW: weight_decay 0.01.
+/// PyTorch's AdamW with its defaults.
 inline adam_options adamw(double learning_rate = 1e-3, double weight_decay = 0.01) {
   adam_options o;
   o.learning_rate = learning_rate;
-  o.weight_decay = weight_decay;
+  o.decoupled_weight_decay = weight_decay;
   return o;
 }
 
 /// One step's constants.
 template <class T>
 struct adam_constants {
-  T gradient_scale, l2, beta1, rest1, beta2, rest2, root_scale, eps, rate, keep;
+  T gradient_scale, weight_decay, beta1, rest1, beta2, rest2, root_scale, eps, rate, keep;
 };
 
 /// One pass over `n` elements, a multiple of a cache line: reads gradient, m, v, w and writes m, v, w.
@@ -59,7 +59,7 @@ struct adam_kernel {
         load<V>(mean, m + k);
         load<V>(square, v + k);
         load<V>(value, w + k);
-        g = g * c.gradient_scale + value * c.l2;
+        g = g * c.gradient_scale + value * c.weight_decay;
         mean = mean * c.beta1 + g * c.rest1;
         square = square * c.beta2 + g * g * c.rest2;
         store<V>(m + k, mean);
@@ -76,7 +76,7 @@ template <class T = float>
 class adam final : public optimizer<T> {
  public:
   explicit adam(network<T>& net, const adam_options& o = {})
-      : optimizer<T>(net, o.learning_rate, o.weight_decay, o.l2, o.rules), options_(o) {
+      : optimizer<T>(net, o.learning_rate, o.weight_decay, o.decoupled_weight_decay, o.rules), options_(o) {
     this->check_range("beta1", o.beta1, 0.0, 1.0 - 1e-9);
     this->check_range("beta2", o.beta2, 0.0, 1.0 - 1e-9);
     this->check_range("eps", o.eps, 1e-30, 1.0);
@@ -93,7 +93,7 @@ class adam final : public optimizer<T> {
     const double correction1 = 1.0 - std::pow(options_.beta1, t), correction2 = 1.0 - std::pow(options_.beta2, t);
     const auto as = [](double x) { return static_cast<T>(x); };
     const adam_constants<T> c{as(gradient_scale),
-                              as(s.l2),
+                              as(s.weight_decay),
                               as(options_.beta1),
                               as(1.0 - options_.beta1),
                               as(options_.beta2),
@@ -101,7 +101,7 @@ class adam final : public optimizer<T> {
                               as(1.0 / std::sqrt(correction2)),
                               as(options_.eps),
                               as(rate / correction1),
-                              as(1.0 - rate * s.weight_decay)};
+                              as(1.0 - rate * s.decoupled_weight_decay)};
     dispatch<adam_kernel<T>>(this->net().ctx().instruction_set,
                              static_cast<const T*>(this->net().gradient_arena().data() + begin), m_ + begin, v_ + begin,
                              this->net().parameter_arena().data() + begin, end - begin, c);

@@ -143,7 +143,7 @@ struct training_options {
   index_t epochs = 10;
   double learning_rate = 0.02;  ///< peak of the cycle
   double momentum = 0.9;
-  double gradient_decay = 5e-4;  ///< L2 term in the gradient of weights
+  double weight_decay = 5e-4;  ///< of weights, as PyTorch's SGD has it
   double label_smoothing = 0;
   double clip_norm = 5;  ///< 0: not clipped
   schedule rate = one_cycle_schedule{};
@@ -155,7 +155,7 @@ struct training_options {
 template <class T, class Data>
 std::vector<epoch_record> fit(network<T>& net, Data& data, training_options o = {}) {
   sgd<T> optimizer(
-      net, {.learning_rate = o.learning_rate, .momentum = o.momentum, .nesterov = o.momentum > 0, .l2 = o.gradient_decay});
+      net, {.learning_rate = o.learning_rate, .momentum = o.momentum, .nesterov = o.momentum > 0, .weight_decay = o.weight_decay});
   const softmax_cross_entropy<T> loss({.label_smoothing = o.label_smoothing});
   fit_options loop;
   loop.epochs = o.epochs;

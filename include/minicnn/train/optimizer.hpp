@@ -19,8 +19,10 @@ namespace minicnn::inline MINICNN_ABI {
 /// How one parameter is trained.
 struct parameter_settings {
   double learning_rate_scale = 1.0;
-  double weight_decay = 0.0;  ///< decoupled: w -= rate * weight_decay * w
-  double l2 = 0.0;            ///< the loss has the term l2 / 2 * sum of w^2; the gradient gets l2 * w
+  /// PyTorch's `SGD(weight_decay)` and `Adam(weight_decay)`: the loss has the term weight_decay / 2 * sum of w^2, so the gradient
+  /// gets weight_decay * w.
+  double weight_decay = 0.0;
+  double decoupled_weight_decay = 0.0;  ///< PyTorch's `AdamW(weight_decay)`: w -= rate * decoupled_weight_decay * w
 };
 
 /// Changes the settings of the parameters that it matches. Rules apply in order, so later ones win.
@@ -29,8 +31,8 @@ struct parameter_rule {
   std::string kind = {};    ///< of the layer: "dense", "conv2d"; empty matches all
   std::optional<double> learning_rate_scale = std::nullopt;
   std::optional<double> weight_decay = std::nullopt;
-  std::optional<double> l2 = std::nullopt;
-  bool all = false;  ///< weight_decay and l2 also where `parameter_info::decay` is false (biases, normalisation)
+  std::optional<double> decoupled_weight_decay = std::nullopt;
+  bool all = false;  ///< both decays also where `parameter_info::decay` is false (biases, normalisation)
 };
 
 /// Updates a network's parameters from its gradients. Belongs to the network that it was made with: it refers to that
@@ -120,25 +122,27 @@ class optimizer {
     for (std::size_t i = 0; i < parameters.size(); ++i) edit(parameters[i], kind_of(parameters[i]), settings_[i]);
   }
 
-  /// The L2 term of the loss, whose gradient `step` adds: sum of l2 / 2 * w^2 over trainable parameters.
+  /// The term of the loss whose gradient `weight_decay` is: sum of weight_decay / 2 * w^2 over trainable parameters.
   double regularization_loss() const {
     double loss = 0.0;
     const auto& parameters = network_->parameters();
     for (std::size_t i = 0; i < parameters.size(); ++i)
-      if (parameters[i].trainable && settings_[i].l2 != 0.0) {
+      if (parameters[i].trainable && settings_[i].weight_decay != 0.0) {
         const view<const T> w(network_->parameter_arena().data() + parameters[i].offset, parameters[i].dims);
-        loss += 0.5 * settings_[i].l2 * sum_of_squares(w, network_->ctx()).value;
+        loss += 0.5 * settings_[i].weight_decay * sum_of_squares(w, network_->ctx()).value;
       }
     return loss;
   }
 
  protected:
-  MINICNN_COLD optimizer(network<T>& net, double rate, double weight_decay, double l2, const std::vector<parameter_rule>& rules)
+  MINICNN_COLD optimizer(network<T>& net, double rate, double weight_decay, double decoupled_weight_decay,
+                         const std::vector<parameter_rule>& rules)
       : network_(&net), bound_(net.parameter_arena().data()) {
     learning_rate(rate);
+    check_range("decoupled_weight_decay", decoupled_weight_decay, 0.0, (std::numeric_limits<double>::max)());
     check_range("weight_decay", weight_decay, 0.0, (std::numeric_limits<double>::max)());
-    check_range("l2", l2, 0.0, (std::numeric_limits<double>::max)());
-    for (const parameter_info& p : net.parameters()) settings_.push_back({1.0, p.decay ? weight_decay : 0.0, p.decay ? l2 : 0.0});
+    for (const parameter_info& p : net.parameters())
+      settings_.push_back({1.0, p.decay ? weight_decay : 0.0, p.decay ? decoupled_weight_decay : 0.0});
     for (const parameter_rule& rule : rules) apply(rule);
   }
 
@@ -181,8 +185,8 @@ class optimizer {
       if (!std::string_view(p.name).starts_with(rule.prefix) || (!rule.kind.empty() && layer != rule.kind)) return;
       found = true;
       if (rule.learning_rate_scale) s.learning_rate_scale = *rule.learning_rate_scale;
+      if (rule.decoupled_weight_decay && (p.decay || rule.all)) s.decoupled_weight_decay = *rule.decoupled_weight_decay;
       if (rule.weight_decay && (p.decay || rule.all)) s.weight_decay = *rule.weight_decay;
-      if (rule.l2 && (p.decay || rule.all)) s.l2 = *rule.l2;
     });
     if (!found)
       fail<option_error>("optimizer: a rule matches no parameter (prefix \"", rule.prefix, "\", kind \"", rule.kind, "\")");

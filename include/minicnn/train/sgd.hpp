@@ -1,12 +1,12 @@
 #pragma once
 /// Stochastic gradient descent with momentum, by PyTorch's rule (Sutskever et al., ICML 2013, with the rate outside):
 ///
-///     g = gradient_scale * gradient + l2 * w
+///     g = gradient_scale * gradient + weight_decay * w
 ///     b = momentum * b + g
-///     w = w - rate * weight_decay * w - rate * (nesterov ? g + momentum * b : b)
+///     w = w - rate * decoupled_weight_decay * w - rate * (nesterov ? g + momentum * b : b)
 ///
 /// The velocity `b` does not contain the rate, so a lower rate takes hold at once; by Caffe's and Keras' rule
-/// (b = momentum * b + rate * g) steps already in the velocity keep the old rate. PyTorch's weight_decay is `l2` here.
+/// (b = momentum * b + rate * g) steps already in the velocity keep the old rate.
 
 #include "minicnn/train/optimizer.hpp"
 
@@ -16,15 +16,15 @@ struct sgd_options {
   double learning_rate = 1e-2;
   double momentum = 0.0;  ///< in [0, 1); 0 needs no state
   bool nesterov = false;
-  double weight_decay = 0.0;  ///< decoupled, on parameters whose `decay` is true
-  double l2 = 0.0;            ///< on parameters whose `decay` is true
+  double weight_decay = 0.0;  ///< PyTorch's `SGD(weight_decay)`, an L2 term in the gradient; on parameters whose `decay` is true
+  double decoupled_weight_decay = 0.0;  ///< taken off the weights beside the gradient; on parameters whose `decay` is true
   std::vector<parameter_rule> rules = {};
 };
 
 /// One step's constants. The step is `rate * (of_gradient * g + of_velocity * b)`.
 template <class T>
 struct sgd_constants {
-  T gradient_scale, l2, momentum, of_gradient, of_velocity, rate, keep;
+  T gradient_scale, weight_decay, momentum, of_gradient, of_velocity, rate, keep;
 };
 
 /// One pass over `n` elements, a multiple of a cache line. `b` is null without momentum.
@@ -42,7 +42,7 @@ struct sgd_kernel {
         vec<T, V> g, value;
         load<V>(g, gradient + k);
         load<V>(value, w + k);
-        g = g * c.gradient_scale + value * c.l2;
+        g = g * c.gradient_scale + value * c.weight_decay;
         value *= c.keep;
         if (b != nullptr) {
           vec<T, V> velocity;
@@ -62,7 +62,7 @@ template <class T = float>
 class sgd final : public optimizer<T> {
  public:
   explicit sgd(network<T>& net, const sgd_options& o = {})
-      : optimizer<T>(net, o.learning_rate, o.weight_decay, o.l2, o.rules), options_(o) {
+      : optimizer<T>(net, o.learning_rate, o.weight_decay, o.decoupled_weight_decay, o.rules), options_(o) {
     this->check_range("momentum", o.momentum, 0.0, 1.0 - 1e-9);
     if (o.nesterov && o.momentum == 0.0) fail<option_error>("optimizer: nesterov wants a momentum above 0");
     if (o.momentum > 0.0) velocity_ = this->add_state("velocity");
@@ -76,12 +76,12 @@ class sgd final : public optimizer<T> {
     const auto as = [](double x) { return static_cast<T>(x); };
     const bool nesterov = options_.nesterov;
     const sgd_constants<T> c{as(gradient_scale),
-                             as(s.l2),
+                             as(s.weight_decay),
                              as(options_.momentum),
                              as(nesterov ? 1.0 : 0.0),
                              as(nesterov ? options_.momentum : 1.0),
                              as(rate),
-                             as(1.0 - rate * s.weight_decay)};
+                             as(1.0 - rate * s.decoupled_weight_decay)};
     dispatch<sgd_kernel<T>>(this->net().ctx().instruction_set, static_cast<const T*>(this->net().gradient_arena().data() + begin),
                             velocity_ == nullptr ? nullptr : velocity_ + begin, this->net().parameter_arena().data() + begin,
                             end - begin, c);
