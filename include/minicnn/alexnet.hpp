@@ -31,10 +31,12 @@ namespace minicnn::inline MINICNN_ABI {
 struct alexnet_options {
   int classes = 2;
   int channels = 3;
-  int image_size = 227;                                   ///< pixels; at least 59 (torchvision 63, 2012 67)
+  /// Pixels; at least 59 (torchvision 63, 2012 67). Unset: 227, in alexnet_torchvision 224, in alexnet_small 128.
+  std::optional<int> image_size = std::nullopt;
   std::array<int, 5> filters = {96, 256, 384, 384, 256};  ///< of the convolutions; not of alexnet_torchvision
   int dense_units = 4096;                                 ///< of the two hidden dense layers
-  double dropout = 0.5;                                   ///< rate before or after the hidden dense layers
+  /// Rate before or after the hidden dense layers. Unset: 0.5, in alexnet_small 0.2.
+  std::optional<double> dropout = std::nullopt;
   initializer init = initializer::he();                   ///< of the convolutions' weights
   std::optional<initializer> dense_init = std::nullopt;   ///< of dense weights; unset: `init`, in alexnet_bn smaller ones
   std::optional<initializer> logits_init = std::nullopt;  ///< of the last layer's weights; unset: as the other dense weights
@@ -68,11 +70,21 @@ inline alexnet_options caffe_initialization(alexnet_options o = {}) {
   return o;
 }
 
+namespace detail {
+
+template <class T>
+node<T> alexnet_input(graph<T>& g, const alexnet_options& o, int size) {
+  size = o.image_size.value_or(size);
+  return g.input({o.channels, size, size});
+}
+
+}  // namespace detail
+
 /// One tower with 96-256-384-384-256 filters, ReLU, then pooling, then normalisation. At 227 px 55-27-13-6 pixels a side.
 template <class T = float>
 MINICNN_COLD network<T> alexnet(const alexnet_options& o = {}) {
   graph<T> g;
-  auto x = g.input({o.channels, o.image_size, o.image_size});
+  auto x = detail::alexnet_input(g, o, 227);
   const initializer dense_init = o.dense_init.value_or(o.init);
   const initializer last = o.logits_init.value_or(dense_init);
   const double ones = o.even_conv_bias;
@@ -86,7 +98,7 @@ MINICNN_COLD network<T> alexnet(const alexnet_options& o = {}) {
   x = relu(conv2d(x, {.filters = o.filters[4], .kernel = 3, .padding = 1, .init = o.init, .bias_init = ones}));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   for (int i = 0; i < 2; ++i)
-    x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout);
+    x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout.value_or(0.5));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
                     o.network);
 }
@@ -96,7 +108,7 @@ MINICNN_COLD network<T> alexnet(const alexnet_options& o = {}) {
 template <class T = float>
 MINICNN_COLD network<T> alexnet_2012(const alexnet_options& o = {}) {
   graph<T> g;
-  auto x = g.input({o.channels, o.image_size, o.image_size});
+  auto x = detail::alexnet_input(g, o, 227);
   const initializer dense_init = o.dense_init.value_or(o.init);
   const initializer last = o.logits_init.value_or(dense_init);
   const lrn_options paper = {.size = 5, .alpha = 1e-4, .beta = 0.75, .k = 2.0};
@@ -110,7 +122,7 @@ MINICNN_COLD network<T> alexnet_2012(const alexnet_options& o = {}) {
   x = relu(conv2d(x, {.filters = o.filters[4], .kernel = 3, .padding = 1, .groups = 2, .init = o.init, .bias_init = ones}));
   x = flatten(max_pool(x, {.kernel = 3, .stride = 2}));
   for (int i = 0; i < 2; ++i)
-    x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout);
+    x = dropout(relu(dense(x, o.dense_units, {.init = dense_init, .bias_init = o.dense_bias})), o.dropout.value_or(0.5));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
                     o.network);
 }
@@ -118,9 +130,9 @@ MINICNN_COLD network<T> alexnet_2012(const alexnet_options& o = {}) {
 /// torchvision's `alexnet`: 64-192-384-256-256 filters (Krizhevsky, "One weird trick for parallelizing convolutional neural
 /// networks", 2014), average pooling to 6x6 before the dense layers, dropout before each hidden one. Made for 224 px.
 template <class T = float>
-MINICNN_COLD network<T> alexnet_torchvision(const alexnet_options& o = {.image_size = 224}) {
+MINICNN_COLD network<T> alexnet_torchvision(const alexnet_options& o = {}) {
   graph<T> g;
-  auto x = g.input({o.channels, o.image_size, o.image_size});
+  auto x = detail::alexnet_input(g, o, 224);
   const initializer dense_init = o.dense_init.value_or(o.init);
   const initializer last = o.logits_init.value_or(dense_init);
   x = relu(conv2d(x, {.filters = 64, .kernel = 11, .stride = 4, .padding = 2, .init = o.init}));
@@ -129,7 +141,7 @@ MINICNN_COLD network<T> alexnet_torchvision(const alexnet_options& o = {.image_s
   for (int filters : {384, 256, 256}) x = relu(conv2d(x, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init}));
   x = flatten(adaptive_avg_pool(max_pool(x, {.kernel = 3, .stride = 2}), {.output = 6}));
   for (int i = 0; i < 2; ++i)
-    x = relu(dense(dropout(x, o.dropout), o.dense_units, {.init = dense_init, .bias_init = o.dense_bias}));
+    x = relu(dense(dropout(x, o.dropout.value_or(0.5)), o.dense_units, {.init = dense_init, .bias_init = o.dense_bias}));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
                     o.network);
 }
@@ -157,14 +169,15 @@ MINICNN_COLD node<T> alexnet_bn_body(node<T> x, const alexnet_options& o, bool p
 template <class T = float>
 MINICNN_COLD network<T> alexnet_bn(const alexnet_options& o = {}) {
   graph<T> g;
-  auto x = detail::alexnet_bn_body(g.input({o.channels, o.image_size, o.image_size}), o, o.padded);
+  auto x = detail::alexnet_bn_body(detail::alexnet_input(g, o, 227), o, o.padded);
   if (o.pooled > 0) x = adaptive_avg_pool(x, {.output = o.pooled});
   x = flatten(x);
   // Small dense weights, as in Caffe's AlexNet: with He's, 4096 activations of size 1 make a rate that suits the convolutions
   // a hundred times too high for the last layer.
   const initializer hidden = o.dense_init.value_or(initializer::normal(0.005));
   const initializer last = o.logits_init.value_or(o.dense_init.value_or(initializer::normal(0.01)));
-  for (int i = 0; i < 2; ++i) x = dropout(relu(dense(x, o.dense_units, {.init = hidden, .bias_init = o.dense_bias})), o.dropout);
+  for (int i = 0; i < 2; ++i)
+    x = dropout(relu(dense(x, o.dense_units, {.init = hidden, .bias_init = o.dense_bias})), o.dropout.value_or(0.5));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
                     o.network);
 }
@@ -173,10 +186,10 @@ MINICNN_COLD network<T> alexnet_bn(const alexnet_options& o = {}) {
 /// 2014, section 3.2), which go through dropout into one dense layer. 3,750,466 parameters for two classes; one set of weights
 /// takes images of any size.
 template <class T = float>
-MINICNN_COLD network<T> alexnet_small(const alexnet_options& o = {.image_size = 128, .dropout = 0.2}) {
+MINICNN_COLD network<T> alexnet_small(const alexnet_options& o = {}) {
   graph<T> g;
-  auto x = detail::alexnet_bn_body(g.input({o.channels, o.image_size, o.image_size}), o, true);
-  x = dropout(flatten(adaptive_avg_pool(x, {.output = 1})), o.dropout);
+  auto x = detail::alexnet_bn_body(detail::alexnet_input(g, o, 128), o, true);
+  x = dropout(flatten(adaptive_avg_pool(x, {.output = 1})), o.dropout.value_or(0.2));
   const initializer last = o.logits_init.value_or(o.dense_init.value_or(initializer::normal(0.01)));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = last, .bias_init = o.logits_bias, .name = "logits_eval"})},
                     o.network);

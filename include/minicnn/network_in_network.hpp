@@ -7,6 +7,7 @@
 /// | network_in_network       | 7,595,176 (1000 classes)| the authors' ImageNet model, on AlexNet's layers             |
 /// | network_in_network_cifar | 966,986 (10 classes)    | the paper's CIFAR-10 model (section 4.2, released by them)   |
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -23,7 +24,7 @@ namespace minicnn::inline MINICNN_ABI {
 struct network_in_network_options {
   int classes = 2;
   int channels = 3;
-  int image_size = 224;  ///< pixels a side: 224 and 32 as published; at least 39 (ImageNet), 4 (CIFAR)
+  std::optional<int> image_size = std::nullopt;  ///< pixels a side; unset: 224 and 32 as published; at least 39 and 4
   double dropout = 0.5;
   initializer init = initializer::he();
   network_options network = {};
@@ -52,7 +53,8 @@ MINICNN_COLD node<T> last_cccp(node<T> x, int number, int classes) {
 template <class T = float>
 MINICNN_COLD network<T> network_in_network(const network_in_network_options& o = {}) {
   graph<T> g;
-  auto x = g.input({o.channels, o.image_size, o.image_size});
+  const int size = o.image_size.value_or(224);
+  auto x = g.input({o.channels, size, size});
   const auto mlpconv = [&](node<T> y, int number, const conv2d_options& conv) {
     const int filters = static_cast<int>(conv.filters);
     return detail::cccp(detail::cccp(relu(conv2d(y, conv)), 2 * number - 1, filters, o.init), 2 * number, filters, o.init);
@@ -68,9 +70,10 @@ MINICNN_COLD network<T> network_in_network(const network_in_network_options& o =
 
 /// Three blocks of 192 filters (5x5, 5x5, 3x3), the first pooled by maxima, the second by means, dropout after both.
 template <class T = float>
-MINICNN_COLD network<T> network_in_network_cifar(const network_in_network_options& o = {.classes = 10, .image_size = 32}) {
+MINICNN_COLD network<T> network_in_network_cifar(const network_in_network_options& o = {}) {
   graph<T> g;
-  auto x = g.input({o.channels, o.image_size, o.image_size});
+  const int size = o.image_size.value_or(32);
+  auto x = g.input({o.channels, size, size});
   x = relu(conv2d(x, {.filters = 192, .kernel = 5, .padding = 2, .init = o.init}));
   x = detail::cccp(detail::cccp(x, 1, 160, o.init), 2, 96, o.init);
   x = dropout(max_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true}), o.dropout);

@@ -50,6 +50,27 @@ TEST_CASE("alexnet_small stays below four million parameters and takes any image
   }
 }
 
+TEST_CASE("a network's own size and dropout hold whatever other options are given") {
+  const auto size = [](const network<float>& net) { return net.input_dims()[2]; };
+  const auto rate = [](const network<float>& net) {
+    for (const auto& n : net.nodes())
+      if (n.operation && n.operation->kind() == "dropout")
+        for (const auto& a : n.operation->describe())
+          if (a.first == "ratio") return std::get<double>(a.second);
+    return -1.0;
+  };
+  for (const alexnet_options& o : {alexnet_options{.dense_units = 8}, alexnet_options{.classes = 5, .dense_units = 8}}) {
+    CHECK(size(alexnet_small<float>(o)) == 128);
+    CHECK(rate(alexnet_small<float>(o)) == 0.2);
+    CHECK(size(alexnet_torchvision<float>(o)) == 224);
+    CHECK(rate(alexnet_torchvision<float>(o)) == 0.5);
+    CHECK(size(alexnet_bn<float>(o)) == 227);
+    CHECK(rate(alexnet_bn<float>(o)) == 0.5);
+  }
+  CHECK(size(alexnet_small<float>({.image_size = 64, .dropout = 0.1})) == 64);
+  CHECK(rate(alexnet_small<float>({.image_size = 64, .dropout = 0.1})) == 0.1);
+}
+
 TEST_CASE("alexnet_bn with padded pools and averaged maps takes any image size; without, the size is part of the weights") {
   auto net = alexnet_bn<float>({.image_size = 128, .dense_units = 64, .padded = true, .pooled = 2});
   CHECK(net.parameter("fc1.weight").dims() == shape{64, 256 * 2 * 2});

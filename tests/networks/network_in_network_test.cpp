@@ -10,6 +10,7 @@ using against_torch::unset;
 TEST_CASE("parameter counts are those of the authors' models") {
   CHECK(network_in_network({.classes = 1000, .network = unset}).parameter_count() == 7595176);
   CHECK(network_in_network_cifar({.classes = 10, .image_size = 32, .network = unset}).parameter_count() == 966986);
+  CHECK(network_in_network_cifar<float>({.classes = 5, .network = unset}).input_dims()[2] == 32);
 }
 
 TEST_CASE("ceiling sizes give the 6x6 maps that are averaged") {
