@@ -1,16 +1,18 @@
 /// The convolutions of AlexNet at 227 pixels, and kinds of those of ResNet-50 at 224, each pass on its own, direct and by
 /// Winograd, in GFLOP/s of the direct convolution's multiplications: Winograd's may exceed the peak. Arguments: threads, batch.
 
-#include "minicnn/kernels/conv.hpp"
-#include "minicnn/kernels/winograd_backward_weight.hpp"
-#include "minicnn/kernels/winograd_forward.hpp"
+#include "minicnn/kernels/conv/backward_input.hpp"
+#include "minicnn/kernels/conv/backward_weight.hpp"
+#include "minicnn/kernels/conv/forward.hpp"
+#include "minicnn/kernels/winograd/backward_weight.hpp"
+#include "minicnn/kernels/winograd/forward.hpp"
 
 #include "peak.hpp"
 
 namespace {
 
-using minicnn::conv_geometry;
 using minicnn::index_t;
+using minicnn::kernels::conv_geometry;
 
 conv_geometry square(index_t channels, index_t size, index_t filters, index_t kernel, index_t stride, index_t pad) {
   return {channels, size, size, filters, kernel, kernel, stride, stride, 1, 1, pad, pad, pad, pad, 1};
@@ -37,7 +39,7 @@ const layer resnet_layers[] = {
 enum class pass { forward, backward_input, backward_weight };
 
 void convolve(benchmark::State& state, const conv_geometry& g, pass which, bool winograd) {
-  const minicnn::context run{static_cast<int>(state.range(0)), minicnn::default_isa()};
+  const minicnn::context ctx{static_cast<int>(state.range(0)), minicnn::default_isa()};
   const index_t batch = state.range(1), pixels = g.out_height() * g.out_width();
   const auto filled = [](index_t count) {
     minicnn::aligned_buffer<float> out(count);
@@ -48,29 +50,31 @@ void convolve(benchmark::State& state, const conv_geometry& g, pass which, bool 
   auto y = filled(batch * g.filters * pixels), bias = filled(g.filters);
   const auto scratch_bytes = [&] {
     if (winograd)
-      return which == pass::forward          ? minicnn::winograd_forward_scratch_bytes<float>(run.threads, batch, g)
-             : which == pass::backward_input ? minicnn::winograd_backward_input_scratch_bytes<float>(run.threads, batch, g)
-                                             : minicnn::winograd_backward_weight_scratch_bytes<float>(run.threads, batch, g);
-    return which == pass::forward          ? minicnn::conv_forward_scratch_bytes<float>(run.threads, batch, g)
-           : which == pass::backward_input ? minicnn::conv_backward_input_scratch_bytes<float>(run.threads, batch, g)
-                                           : minicnn::conv_backward_weight_scratch_bytes<float>(run.threads, batch, g);
+      return which == pass::forward ? minicnn::kernels::winograd::forward_scratch_bytes<float>(ctx.threads, batch, g)
+             : which == pass::backward_input
+                 ? minicnn::kernels::winograd::backward_input_scratch_bytes<float>(ctx.threads, batch, g)
+                 : minicnn::kernels::winograd::backward_weight_scratch_bytes<float>(ctx.threads, batch, g);
+    return which == pass::forward          ? minicnn::kernels::conv_forward_scratch_bytes<float>(ctx.threads, batch, g)
+           : which == pass::backward_input ? minicnn::kernels::conv_backward_input_scratch_bytes<float>(ctx.threads, batch, g)
+                                           : minicnn::kernels::conv_backward_weight_scratch_bytes<float>(ctx.threads, batch, g);
   };
   const index_t bytes = scratch_bytes();
   minicnn::aligned_buffer<std::byte> memory(bytes);
   for (auto _ : state) {
     minicnn::scratch work(memory.data(), bytes);
     if (which == pass::forward && winograd)
-      minicnn::winograd_forward<float>(run, batch, g, x.data(), w.data(), bias.data(), true, y.data(), work);
+      minicnn::kernels::winograd::forward<float>(ctx, batch, g, x.data(), w.data(), bias.data(), true, y.data(), work);
     else if (which == pass::forward)
-      minicnn::conv_forward<float>(run, batch, g, x.data(), w.data(), bias.data(), true, y.data(), work);
+      minicnn::kernels::conv_forward<float>(ctx, batch, g, x.data(), w.data(), bias.data(), true, y.data(), work);
     else if (which == pass::backward_input && winograd)
-      minicnn::winograd_backward_input<float>(run, batch, g, y.data(), w.data(), x.data(), false, work);
+      minicnn::kernels::winograd::backward_input<float>(ctx, batch, g, y.data(), w.data(), x.data(), false, work);
     else if (which == pass::backward_input)
-      minicnn::conv_backward_input<float>(run, batch, g, y.data(), w.data(), x.data(), false, work);
+      minicnn::kernels::conv_backward_input<float>(ctx, batch, g, y.data(), w.data(), x.data(), false, work);
     else if (winograd)
-      minicnn::winograd_backward_weight<float>(run, batch, g, x.data(), y.data(), w.data(), false, bias.data(), false, work);
+      minicnn::kernels::winograd::backward_weight<float>(ctx, batch, g, x.data(), y.data(), w.data(), false, bias.data(), false,
+                                                         work);
     else
-      minicnn::conv_backward_weight<float>(run, batch, g, x.data(), y.data(), w.data(), false, bias.data(), false, work);
+      minicnn::kernels::conv_backward_weight<float>(ctx, batch, g, x.data(), y.data(), w.data(), false, bias.data(), false, work);
   }
   bench::report(state, 2.0 * static_cast<double>(batch * g.filters * pixels * g.group_channels() * g.taps()));
   state.counters["scratch MB"] = static_cast<double>(bytes) * 1e-6;
@@ -90,7 +94,7 @@ int main(int argc, char** argv) {
   const auto add = [&](const layer& l, const char* name, pass which, bool small) {
     const std::string full = l.name + std::string("/") + name;
     arguments(benchmark::RegisterBenchmark(full.c_str(), convolve, l.g, which, false), small);
-    if (minicnn::winograd::serves(l.g))
+    if (minicnn::kernels::winograd::is_supported(l.g))
       arguments(benchmark::RegisterBenchmark((full + "/winograd").c_str(), convolve, l.g, which, true), small);
   };
   const auto add_all = [&](const layer& l, bool small) {

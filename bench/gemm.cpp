@@ -1,6 +1,6 @@
 /// Matrix products at AlexNet's shapes, in GFLOP/s. Arguments: threads, M, N, K.
 
-#include "minicnn/kernels/gemm.hpp"
+#include "minicnn/kernels/product/gemm.hpp"
 
 #include "peak.hpp"
 
@@ -10,20 +10,20 @@ using minicnn::index_t;
 
 /// C (M x N) = A B with A, B stored as `a_transposed`, `b_transposed` say (dense layers: x W^T, dy W, dy^T x).
 void multiply(benchmark::State& state, bool a_transposed, bool b_transposed) {
-  const minicnn::context run{static_cast<int>(state.range(0)), minicnn::default_isa()};
+  const minicnn::context ctx{static_cast<int>(state.range(0)), minicnn::default_isa()};
   const index_t m = state.range(1), n = state.range(2), k = state.range(3);
   minicnn::aligned_buffer<float> a(m * k), b(k * n), c(m * n);
   for (index_t i = 0; i < m * k; ++i) a.data()[i] = static_cast<float>(i % 17 - 8) * 0.1F;
   for (index_t i = 0; i < k * n; ++i) b.data()[i] = static_cast<float>(i % 13 - 6) * 0.1F;
-  const auto left =
-      a_transposed ? minicnn::transposed(minicnn::row_major<float>(a.data(), k, m)) : minicnn::row_major<float>(a.data(), m, k);
-  const auto right =
-      b_transposed ? minicnn::transposed(minicnn::row_major<float>(b.data(), n, k)) : minicnn::row_major<float>(b.data(), k, n);
-  const index_t bytes = minicnn::gemm_scratch_bytes<float>(run.threads, m, n, k);
+  const auto left = a_transposed ? minicnn::kernels::transposed(minicnn::kernels::row_major<float>(a.data(), k, m))
+                                 : minicnn::kernels::row_major<float>(a.data(), m, k);
+  const auto right = b_transposed ? minicnn::kernels::transposed(minicnn::kernels::row_major<float>(b.data(), n, k))
+                                  : minicnn::kernels::row_major<float>(b.data(), k, n);
+  const index_t bytes = minicnn::kernels::gemm_scratch_bytes<float>(ctx.threads, m, n, k);
   minicnn::aligned_buffer<std::byte> memory(bytes);
   for (auto _ : state) {
     minicnn::scratch work(memory.data(), bytes);
-    minicnn::gemm<float>(run, left, right, c.data(), n, {}, work);
+    minicnn::kernels::gemm<float>(ctx, left, right, c.data(), n, {}, work);
   }
   bench::report(state, 2.0 * static_cast<double>(m * n * k));
 }

@@ -3,8 +3,8 @@
 
 #include <benchmark/benchmark.h>
 
-#include "minicnn/kernels/context.hpp"
-#include "minicnn/kernels/tile.hpp"
+#include "minicnn/core/context.hpp"
+#include "minicnn/kernels/product/tile.hpp"
 
 namespace bench {
 
@@ -12,9 +12,11 @@ struct peak_kernel {
   /// Independent multiply-adds on registers alone.
   template <class V>
   MINICNN_INLINE static void run(minicnn::index_t steps, float* out) {
-    minicnn::vec<float, V> sum[12], factor = minicnn::vec<float, V>{} + 0.999F, term = minicnn::vec<float, V>{} + 0.001F;
+    minicnn::kernels::vec<float, V> sum[12], factor = minicnn::kernels::vec<float, V>{} + 0.999F,
+                                             term = minicnn::kernels::vec<float, V>{} + 0.001F;
     MINICNN_UNROLL
-    for (int i = 0; i < 12; ++i) sum[i] = minicnn::vec<float, V>{} + static_cast<float>(i);  // different, or they become one
+    for (int i = 0; i < 12; ++i)
+      sum[i] = minicnn::kernels::vec<float, V>{} + static_cast<float>(i);  // different, or they become one
     for (minicnn::index_t k = 0; k < steps; ++k) {
       MINICNN_UNROLL
       for (int i = 0; i < 12; ++i) sum[i] = sum[i] * factor + term;
@@ -31,15 +33,15 @@ inline void report(benchmark::State& state, double flop) {
 
 /// Argument: threads.
 inline void fma_peak(benchmark::State& state) {
-  const minicnn::context run{static_cast<int>(state.range(0)), minicnn::default_isa()};
+  const minicnn::context ctx{static_cast<int>(state.range(0)), minicnn::default_isa()};
   const minicnn::index_t steps = 1000000;
   for (auto _ : state)
-    minicnn::parallel_tasks(run.threads, run.threads, [&](minicnn::index_t, int) {
+    minicnn::parallel_tasks(ctx.threads, ctx.threads, [&](minicnn::index_t, int) {
       float out = 0;
-      minicnn::dispatch<peak_kernel>(run.instruction_set, steps, &out);
+      minicnn::kernels::dispatch<peak_kernel>(ctx.instruction_set, steps, &out);
       benchmark::DoNotOptimize(out);
     });
-  report(state, 2.0 * 12 * steps * run.threads * minicnn::vector_bytes(run.instruction_set) / 4);
+  report(state, 2.0 * 12 * steps * ctx.threads * minicnn::kernels::vector_bytes(ctx.instruction_set) / 4);
 }
 
 }  // namespace bench

@@ -13,8 +13,6 @@ template <class T>
 class view;
 template <class T>
 class tensor;
-
-// kernels/
 struct context;
 
 // graph/

@@ -21,8 +21,12 @@ forbid "using a whole namespace" '^[[:space:]]*using namespace\b'
 while IFS= read -r file; do
   grep -qE '^#pragma once|^#ifndef MINICNN_[A-Z0-9_]+_HPP$' "$file" || { echo "$file: no #pragma once"; status=1; }
   # A header without a namespace of its own only includes others.
-  if grep -qE '^namespace ' "$file" && ! grep -qE '^namespace minicnn::inline MINICNN_ABI(::detail)? \{' "$file"; then
-    echo "$file: not in namespace minicnn::inline MINICNN_ABI"
+  case $file in
+    minicnn/kernels/*) inner='::kernels(::winograd)?' ;;
+    *) inner='(::detail)?' ;;
+  esac
+  if grep -qE '^namespace ' "$file" && ! grep -qE "^namespace minicnn::inline MINICNN_ABI$inner \{" "$file"; then
+    echo "$file: not in namespace minicnn::inline MINICNN_ABI${inner%%(*}"
     status=1
   fi
 done < <(find minicnn -name '*.hpp')

@@ -8,8 +8,8 @@
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/random.hpp"
-#include "minicnn/kernels/conv_geometry.hpp"
-#include "minicnn/kernels/isa.hpp"
+#include "minicnn/kernels/conv/geometry.hpp"
+#include "minicnn/kernels/simd/dispatch.hpp"
 
 /// Oracles are not what the sanitizers are to watch, and take most of the time under them.
 #define MINICNN_NAIVE __attribute__((no_sanitize("address", "undefined")))
@@ -85,7 +85,7 @@ inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
 /// Calls body(input index, weight index) for each tap of filter f at output (i, j) of image n that lies on the map.
 template <class F>
-MINICNN_NAIVE void for_taps(const minicnn::conv_geometry& g, index_t n, index_t f, index_t i, index_t j, const F& body) {
+MINICNN_NAIVE void for_taps(const minicnn::kernels::conv_geometry& g, index_t n, index_t f, index_t i, index_t j, const F& body) {
   const index_t first = n * g.channels + f / g.group_filters() * g.group_channels();
   for (index_t c = 0; c < g.group_channels(); ++c)
     for (index_t p = 0; p < g.kernel_h; ++p) {
@@ -100,7 +100,7 @@ MINICNN_NAIVE void for_taps(const minicnn::conv_geometry& g, index_t n, index_t 
 }
 
 /// y (batch, filters, oh, ow) = convolution of x + bias.
-MINICNN_NAIVE inline std::vector<double> conv_forward(index_t batch, const minicnn::conv_geometry& g,
+MINICNN_NAIVE inline std::vector<double> conv_forward(index_t batch, const minicnn::kernels::conv_geometry& g,
                                                       const std::vector<double>& x, const std::vector<double>& w,
                                                       const std::vector<double>& bias, bool relu) {
   const index_t oh = g.out_height(), ow = g.out_width();
@@ -122,8 +122,9 @@ struct conv_gradients {
 };
 
 /// The gradients of sum(y * dy).
-MINICNN_NAIVE inline conv_gradients conv_backward(index_t batch, const minicnn::conv_geometry& g, const std::vector<double>& x,
-                                                  const std::vector<double>& w, const std::vector<double>& dy) {
+MINICNN_NAIVE inline conv_gradients conv_backward(index_t batch, const minicnn::kernels::conv_geometry& g,
+                                                  const std::vector<double>& x, const std::vector<double>& w,
+                                                  const std::vector<double>& dy) {
   const index_t oh = g.out_height(), ow = g.out_width();
   conv_gradients out{std::vector<double>(x.size()), std::vector<double>(w.size()), std::vector<double>(at(g.filters))};
   const double *const from = x.data(), *const weight = w.data();

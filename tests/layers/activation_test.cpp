@@ -12,6 +12,7 @@
 #include "minicnn/testing/gradient_check.hpp"
 
 using namespace minicnn;
+using namespace minicnn::kernels;  // formulas
 
 namespace {
 

@@ -317,8 +317,8 @@ TEST_CASE("by Winograd and directly: the same values and gradients") {
       net.backward();
       for (const char* name : {"conv1.weight", "conv2.weight", "conv2.bias"}) seen.emplace_back(net.parameter_gradient(name));
     }
-    const conv_geometry g{32, 12, 12, 40, kernel, kernel, 1, 1, 1, 1, kernel / 2, kernel / 2, kernel / 2, kernel / 2, 1};
-    REQUIRE(winograd::pays(24, g));
+    const kernels::conv_geometry g{32, 12, 12, 40, kernel, kernel, 1, 1, 1, 1, kernel / 2, kernel / 2, kernel / 2, kernel / 2, 1};
+    REQUIRE(kernels::winograd::is_profitable(24, g));
     for (std::size_t i = 0; i < 4; ++i) {
       double difference = 0, size = 0;
       for (index_t k = 0; k < seen[i].size(); ++k) {

@@ -9,7 +9,7 @@
 
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/data/image_u8.hpp"
-#include "minicnn/kernels/isa.hpp"
+#include "minicnn/kernels/simd/dispatch.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -117,15 +117,15 @@ struct blend_rows_kernel {
     constexpr index_t lanes = V::template lanes<float>;
     index_t x = 0;
     for (; x + lanes <= count; x += lanes) {
-      vec<float, V> first, row;
-      load<V>(first, rows + x);
-      vec<float, V> sum = first;
+      kernels::vec<float, V> first, row;
+      kernels::load<V>(first, rows + x);
+      kernels::vec<float, V> sum = first;
       for (index_t t = 1; t < taps; ++t) {
-        load<V>(row, rows + t * row_stride + x);
+        kernels::load<V>(row, rows + t * row_stride + x);
         sum += weights[t] * (row - first);
       }
-      const vec<float, V> result = sum * scale + offset;
-      store<V>(out + x, result);
+      const kernels::vec<float, V> result = sum * scale + offset;
+      kernels::store<V>(out + x, result);
     }
     for (; x < count; ++x) {
       float sum = rows[x];
@@ -172,8 +172,8 @@ class resizer {
         const float* rows = narrowed_.data() + c * plane + (rows_.first(y) - first_row) * window.width;
         float* line = line_.data();
         if constexpr (std::is_same_v<T, float>) line = out;
-        dispatch<detail::blend_rows_kernel>(isa_, rows, window.width, rows_.weights(y), rows_.taps(y), window.width,
-                                            affine.scale[channel], affine.offset[channel], line);
+        kernels::dispatch<detail::blend_rows_kernel>(isa_, rows, window.width, rows_.weights(y), rows_.taps(y), window.width,
+                                                     affine.scale[channel], affine.offset[channel], line);
         if constexpr (!std::is_same_v<T, float>) std::copy(line_.begin(), line_.end(), out);
       }
     }

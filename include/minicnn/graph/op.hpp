@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "minicnn/core/arena.hpp"
+#include "minicnn/core/context.hpp"
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/graph/initializer.hpp"
-#include "minicnn/kernels/context.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

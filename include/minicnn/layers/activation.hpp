@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/activation.hpp"
-#include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/elementwise/activation.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -32,13 +32,15 @@ class relu_op final : public op<T> {
     return p;
   }
 
-  void forward(const frame<T>& f) const override { relu_forward(f.ctx, f.input().data(), f.output.data(), f.output.size()); }
+  void forward(const frame<T>& f) const override {
+    kernels::relu_forward(f.ctx, f.input().data(), f.output.data(), f.output.size());
+  }
 
   void backward(const frame<T>& f) const override {
     const gradient_target<T>& dx = f.input_gradient();
     if (!dx.wanted()) return;
-    relu_backward(f.ctx, static_cast<const T*>(f.output.data()), f.output_gradient.data(), dx.data.data(), dx.data.size(),
-                  dx.add);
+    kernels::relu_backward(f.ctx, static_cast<const T*>(f.output.data()), f.output_gradient.data(), dx.data.data(),
+                           dx.data.size(), dx.add);
   }
 };
 
@@ -49,7 +51,7 @@ struct activation_forward {
   static constexpr int operands = 1;
   Formula formula;
   template <class V>
-  MINICNN_INLINE void operator()(vec<T, V>& y, const vec<T, V>& x) const {
+  MINICNN_INLINE void operator()(kernels::vec<T, V>& y, const kernels::vec<T, V>& x) const {
     formula.template forward<V>(y, x);
   }
 };
@@ -59,7 +61,7 @@ struct activation_backward {
   static constexpr int operands = 2;
   Formula formula;
   template <class V>
-  MINICNN_INLINE void operator()(vec<T, V>& dx, const vec<T, V>& kept, const vec<T, V>& dy) const {
+  MINICNN_INLINE void operator()(kernels::vec<T, V>& dx, const kernels::vec<T, V>& kept, const kernels::vec<T, V>& dy) const {
     formula.template backward<V>(dx, kept, dy);
   }
 };
@@ -87,16 +89,17 @@ class activation_op final : public op<T> {
   }
 
   void forward(const frame<T>& f) const override {
-    transform_elements(f.ctx, detail::activation_forward<T, Formula<T>>{formula_}, f.input().data(),
-                       static_cast<const T*>(nullptr), f.output.data(), f.output.size(), false, transcendental_grain);
+    kernels::transform_elements(f.ctx, detail::activation_forward<T, Formula<T>>{formula_}, f.input().data(),
+                                static_cast<const T*>(nullptr), f.output.data(), f.output.size(), false,
+                                kernels::transcendental_grain);
   }
 
   void backward(const frame<T>& f) const override {
     const gradient_target<T>& dx = f.input_gradient();
     if (!dx.wanted()) return;
     const T* kept = Formula<T>::reads_input ? f.input().data() : f.output.data();
-    transform_elements(f.ctx, detail::activation_backward<T, Formula<T>>{formula_}, kept, f.output_gradient.data(),
-                       dx.data.data(), dx.data.size(), dx.add, transcendental_grain);
+    kernels::transform_elements(f.ctx, detail::activation_backward<T, Formula<T>>{formula_}, kept, f.output_gradient.data(),
+                                dx.data.data(), dx.data.size(), dx.add, kernels::transcendental_grain);
   }
 
  private:
@@ -123,68 +126,69 @@ MINICNN_COLD node<T> relu(node<T> x, activation_options o = {}) {
 template <class T>
 MINICNN_COLD node<T> leaky_relu(node<T> x, double slope = 0.01, activation_options o = {}) {
   if (!(slope >= 0.0)) fail<option_error>("leaky_relu: slope must be at least 0, got ", slope);
-  return detail::activate<leaky_relu_formula>(x, "leaky_relu", std::move(o), {static_cast<T>(slope)}, {{"alpha", slope}});
+  return detail::activate<kernels::leaky_relu_formula>(x, "leaky_relu", std::move(o), {static_cast<T>(slope)},
+                                                       {{"alpha", slope}});
 }
 
 /// x for x > 0, `alpha` * (exp(x) - 1) below; `alpha` must not be negative.
 template <class T>
 MINICNN_COLD node<T> elu(node<T> x, double alpha = 1.0, activation_options o = {}) {
   if (!(alpha >= 0.0)) fail<option_error>("elu: alpha must be at least 0, got ", alpha);
-  return detail::activate<elu_formula>(x, "elu", std::move(o), {static_cast<T>(alpha)}, {{"alpha", alpha}});
+  return detail::activate<kernels::elu_formula>(x, "elu", std::move(o), {static_cast<T>(alpha)}, {{"alpha", alpha}});
 }
 
 /// x * Phi(x) with the exact normal distribution function.
 template <class T>
 MINICNN_COLD node<T> gelu(node<T> x, activation_options o = {}) {
-  return detail::activate<gelu_formula>(x, "gelu", std::move(o));
+  return detail::activate<kernels::gelu_formula>(x, "gelu", std::move(o));
 }
 
 /// 1 / (1 + exp(-x)). Losses take logits, so a classifier needs none at its end.
 template <class T>
 MINICNN_COLD node<T> sigmoid(node<T> x, activation_options o = {}) {
-  return detail::activate<sigmoid_formula>(x, "sigmoid", std::move(o));
+  return detail::activate<kernels::sigmoid_formula>(x, "sigmoid", std::move(o));
 }
 
 /// The hyperbolic tangent.
 template <class T>
 MINICNN_COLD node<T> tanh(node<T> x, activation_options o = {}) {
-  return detail::activate<tanh_formula>(x, "tanh", std::move(o));
+  return detail::activate<kernels::tanh_formula>(x, "tanh", std::move(o));
 }
 
 /// x * sigmoid(x).
 template <class T>
 MINICNN_COLD node<T> silu(node<T> x, activation_options o = {}) {
-  return detail::activate<silu_formula>(x, "silu", std::move(o));
+  return detail::activate<kernels::silu_formula>(x, "silu", std::move(o));
 }
 
 /// log(1 + exp(x)).
 template <class T>
 MINICNN_COLD node<T> softplus(node<T> x, activation_options o = {}) {
-  return detail::activate<softplus_formula>(x, "softplus", std::move(o));
+  return detail::activate<kernels::softplus_formula>(x, "softplus", std::move(o));
 }
 
 /// x * min(max(x + 3, 0), 6) / 6.
 template <class T>
 MINICNN_COLD node<T> hard_swish(node<T> x, activation_options o = {}) {
-  return detail::activate<hard_swish_formula>(x, "hard_swish", std::move(o));
+  return detail::activate<kernels::hard_swish_formula>(x, "hard_swish", std::move(o));
 }
 
 MINICNN_COMPILED_CLASS(relu_op);
-MINICNN_COMPILED_FLOAT(class activation_op<float, leaky_relu_formula>);
-MINICNN_COMPILED_DOUBLE(class activation_op<double, leaky_relu_formula>);
-MINICNN_COMPILED_FLOAT(class activation_op<float, elu_formula>);
-MINICNN_COMPILED_DOUBLE(class activation_op<double, elu_formula>);
-MINICNN_COMPILED_FLOAT(class activation_op<float, gelu_formula>);
-MINICNN_COMPILED_DOUBLE(class activation_op<double, gelu_formula>);
-MINICNN_COMPILED_FLOAT(class activation_op<float, sigmoid_formula>);
-MINICNN_COMPILED_DOUBLE(class activation_op<double, sigmoid_formula>);
-MINICNN_COMPILED_FLOAT(class activation_op<float, tanh_formula>);
-MINICNN_COMPILED_DOUBLE(class activation_op<double, tanh_formula>);
-MINICNN_COMPILED_FLOAT(class activation_op<float, silu_formula>);
-MINICNN_COMPILED_DOUBLE(class activation_op<double, silu_formula>);
-MINICNN_COMPILED_FLOAT(class activation_op<float, softplus_formula>);
-MINICNN_COMPILED_DOUBLE(class activation_op<double, softplus_formula>);
-MINICNN_COMPILED_FLOAT(class activation_op<float, hard_swish_formula>);
-MINICNN_COMPILED_DOUBLE(class activation_op<double, hard_swish_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::leaky_relu_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::leaky_relu_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::elu_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::elu_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::gelu_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::gelu_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::sigmoid_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::sigmoid_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::tanh_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::tanh_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::silu_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::silu_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::softplus_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::softplus_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::hard_swish_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::hard_swish_formula>);
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -34,12 +34,12 @@ class add_op final : public op<T> {
   }
 
   void forward(const frame<T>& f) const override {
-    add_elements(f.ctx, f.input(0).data(), f.input(1).data(), f.apply_relu, f.output.data(), f.output.size());
+    kernels::add_elements(f.ctx, f.input(0).data(), f.input(1).data(), f.apply_relu, f.output.data(), f.output.size());
   }
 
   void backward(const frame<T>& f) const override {
     for (const gradient_target<T>& dx : f.input_gradients)
-      if (dx.wanted()) copy_or_add(f.ctx, f.output_gradient.data(), dx.data.data(), dx.data.size(), dx.add);
+      if (dx.wanted()) kernels::copy_or_add(f.ctx, f.output_gradient.data(), dx.data.data(), dx.data.size(), dx.add);
   }
 };
 

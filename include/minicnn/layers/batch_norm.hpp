@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/batch_norm.hpp"
+#include "minicnn/kernels/norm/batch_norm.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -58,8 +58,8 @@ class batch_norm_op final : public op<T> {
     }
     p.buffers = {{"running_mean", {x[1]}, 0.0}, {"running_var", {x[1]}, 1.0}};
     if (request.training) {
-      p.saved_bytes = x[1] * static_cast<index_t>(sizeof(norm_statistics));
-      p.forward_scratch_bytes = p.backward_scratch_bytes = batch_norm_scratch_bytes<T>(extents(x));
+      p.saved_bytes = x[1] * static_cast<index_t>(sizeof(kernels::norm_statistics));
+      p.forward_scratch_bytes = p.backward_scratch_bytes = kernels::batch_norm_scratch_bytes<T>(extents(x));
     }
     p.backward_reads_input = true;
     p.gradient_in_place = true;
@@ -69,44 +69,45 @@ class batch_norm_op final : public op<T> {
 
   /// In training throws shape_error if the batch has a single value per channel, whose variance says nothing.
   void forward(const frame<T>& f) const override {
-    const norm_extents e = extents(f.input().dims());
+    const kernels::norm_extents e = extents(f.input().dims());
     const T *x = f.input().data(), *weight = parameter(f, 0), *bias = parameter(f, 1);
-    if (!f.training) return batch_norm_forward(f.ctx, e, running(f), weight, bias, f.apply_relu, x, f.output.data());
+    if (!f.training) return kernels::batch_norm_forward(f.ctx, e, running(f), weight, bias, f.apply_relu, x, f.output.data());
     if (e.count() < 2 && e.channels > 0)
       fail<shape_error>("batch normalisation needs more than one value per channel in training, got ", f.input().dims());
     scratch work = f.work();
-    batch_norm_forward_batch(f.ctx, e, o_.eps, o_.momentum, weight, bias, f.apply_relu, x, f.output.data(),
-                             reinterpret_cast<norm_statistics*>(f.saved), f.buffer(0).data(), f.buffer(1).data(), work);
+    kernels::batch_norm_forward_batch(f.ctx, e, o_.eps, o_.momentum, weight, bias, f.apply_relu, x, f.output.data(),
+                                      reinterpret_cast<kernels::norm_statistics*>(f.saved), f.buffer(0).data(),
+                                      f.buffer(1).data(), work);
   }
 
   void backward(const frame<T>& f) const override {
-    const norm_extents e = extents(f.input().dims());
+    const kernels::norm_extents e = extents(f.input().dims());
     const gradient_target<T>& dx = f.input_gradient();
-    norm_gradients<T> out{dx.data.data(), nullptr, nullptr, dx.add, false, false};
+    kernels::norm_gradients<T> out{dx.data.data(), nullptr, nullptr, dx.add, false, false};
     if (o_.affine) {
       const gradient_target<T>&dw = f.parameter_gradient(0), &db = f.parameter_gradient(1);
       out.weight = dw.data.data(), out.add_weight = dw.add;
       out.bias = db.data.data(), out.add_bias = db.add;
     }
     const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = parameter(f, 0);
-    const auto* saved = reinterpret_cast<const norm_statistics*>(f.saved);
+    const auto* saved = reinterpret_cast<const kernels::norm_statistics*>(f.saved);
     scratch work = f.work();
     if (f.training)
-      batch_norm_backward(
+      kernels::batch_norm_backward(
           f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out, work);
     else
-      batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out, work);
+      kernels::batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out, work);
   }
 
  private:
-  static norm_extents extents(const shape& x) { return {x[0], x[1], x.size_from(2)}; }
+  static kernels::norm_extents extents(const shape& x) { return {x[0], x[1], x.size_from(2)}; }
 
   const T* parameter(const frame<T>& f, int i) const { return o_.affine ? f.parameter(i).data() : nullptr; }
 
   /// The running statistics of channel c.
   auto running(const frame<T>& f) const {
     return [mean = f.buffer(0).data(), variance = f.buffer(1).data(), eps = o_.eps](index_t c) {
-      return norm_statistics{static_cast<double>(mean[c]), 1.0 / std::sqrt(static_cast<double>(variance[c]) + eps)};
+      return kernels::norm_statistics{static_cast<double>(mean[c]), 1.0 / std::sqrt(static_cast<double>(variance[c]) + eps)};
     };
   }
 

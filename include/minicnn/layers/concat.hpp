@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -61,7 +61,7 @@ class concat_op final : public op<T> {
       if (dx.wanted())
         each_image(f, length, [&, to = dx.data.data()](index_t n, index_t begin, index_t end) {
           const context here{1, f.ctx.instruction_set};
-          copy_or_add(here, image(f.output_gradient, n) + offset + begin, to + n * length + begin, end - begin, dx.add);
+          kernels::copy_or_add(here, image(f.output_gradient, n) + offset + begin, to + n * length + begin, end - begin, dx.add);
         });
       offset += length;
     }
@@ -76,7 +76,7 @@ class concat_op final : public op<T> {
   /// Calls `body(n, begin, end)` so that every image's elements [0, length) are covered, shared among the threads.
   template <class F>
   static void each_image(const frame<T>& f, index_t length, const F& body) {
-    parallel_for(f.ctx.threads, f.output.dim(0) * length, elementwise_grain, [&](index_t begin, index_t end) {
+    parallel_for(f.ctx.threads, f.output.dim(0) * length, kernels::elementwise_grain, [&](index_t begin, index_t end) {
       while (begin < end) {
         const index_t n = begin / length, stop = (std::min)(end, (n + 1) * length);
         body(n, begin - n * length, stop - n * length);

@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/conv.hpp"
-#include "minicnn/kernels/elementwise.hpp"
-#include "minicnn/kernels/winograd_backward_weight.hpp"
-#include "minicnn/kernels/winograd_forward.hpp"
+#include "minicnn/kernels/conv/backward_input.hpp"
+#include "minicnn/kernels/conv/backward_weight.hpp"
+#include "minicnn/kernels/conv/forward.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
+#include "minicnn/kernels/winograd/backward_weight.hpp"
+#include "minicnn/kernels/winograd/forward.hpp"
 #include "minicnn/layers/window.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -68,7 +70,7 @@ class conv2d_op final : public op<T> {
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     check_input(request.inputs[0]);
-    const conv_geometry g = geometry(request.inputs[0]);
+    const kernels::conv_geometry g = geometry(request.inputs[0]);
     const index_t batch = request.inputs[0][0];
     const int threads = request.ctx.threads;
     op_plan p;
@@ -77,18 +79,19 @@ class conv2d_op final : public op<T> {
     p.parameters.push_back({"weight", {g.filters, g.group_channels(), g.kernel_h, g.kernel_w}, fan_in, fan_out, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {g.filters}, fan_in, fan_out, initializer::constant(o_.bias_init), false});
     const bool fixed = request.fixed_weights, fast = by_winograd(request.ctx, batch, g, fixed);
-    if (fixed) p.prepared_bytes = fast ? winograd_prepared_bytes<T>(g) : conv_prepared_bytes<T>(g);
+    if (fixed) p.prepared_bytes = fast ? kernels::winograd::packed_weight_bytes<T>(g) : kernels::conv_packed_weight_bytes<T>(g);
     // A smaller last batch may take the other way, so there is room for both.
-    p.forward_scratch_bytes = fast && fixed ? 0 : conv_forward_scratch_bytes<T>(threads, batch, g, fixed);
+    p.forward_scratch_bytes = fast && fixed ? 0 : kernels::conv_forward_scratch_bytes<T>(threads, batch, g, fixed);
     if (request.training)
-      p.backward_scratch_bytes = (std::max)(conv_backward_input_scratch_bytes<T>(threads, batch, g),
-                                            conv_backward_weight_scratch_bytes<T>(threads, batch, g));
+      p.backward_scratch_bytes = (std::max)(kernels::conv_backward_input_scratch_bytes<T>(threads, batch, g),
+                                            kernels::conv_backward_weight_scratch_bytes<T>(threads, batch, g));
     if (fast) {
-      p.forward_scratch_bytes = (std::max)(p.forward_scratch_bytes, winograd_forward_scratch_bytes<T>(threads, batch, g, fixed));
+      p.forward_scratch_bytes =
+          (std::max)(p.forward_scratch_bytes, kernels::winograd::forward_scratch_bytes<T>(threads, batch, g, fixed));
       if (request.training)
         p.backward_scratch_bytes =
-            (std::max)({p.backward_scratch_bytes, winograd_backward_input_scratch_bytes<T>(threads, batch, g),
-                        winograd_backward_weight_scratch_bytes<T>(threads, batch, g)});
+            (std::max)({p.backward_scratch_bytes, kernels::winograd::backward_input_scratch_bytes<T>(threads, batch, g),
+                        kernels::winograd::backward_weight_scratch_bytes<T>(threads, batch, g)});
     }
     p.multiply_adds = shape{p.output.size(), fan_in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
@@ -97,20 +100,21 @@ class conv2d_op final : public op<T> {
   }
 
   void prepare(const frame<T>& f) const override {
-    const conv_geometry g = geometry(f.input().dims());
-    const auto pack = by_winograd(f.ctx, f.planned_batch, g, true) ? winograd_prepare<T> : conv_prepare<T>;
+    const kernels::conv_geometry g = geometry(f.input().dims());
+    const auto pack =
+        by_winograd(f.ctx, f.planned_batch, g, true) ? kernels::winograd::prepack_weights<T> : kernels::conv_prepack_weights<T>;
     pack(f.ctx, g, f.parameter(0).data(), reinterpret_cast<T*>(f.prepared));
   }
 
   void forward(const frame<T>& f) const override {
     scratch work = f.work();
     const index_t batch = f.input().dim(0);
-    const conv_geometry g = geometry(f.input().dims());
+    const kernels::conv_geometry g = geometry(f.input().dims());
     const T* const bias = o_.bias ? f.parameter(1).data() : nullptr;
     const T* const prepared = reinterpret_cast<const T*>(f.prepared);
     // Prepared weights are for one of the two ways, that of the planned batch.
     const bool fast = prepared == nullptr ? by_winograd(f.ctx, batch, g) : by_winograd(f.ctx, f.planned_batch, g, true);
-    const auto convolve = fast ? winograd_forward<T> : conv_forward<T>;
+    const auto convolve = fast ? kernels::winograd::forward<T> : kernels::conv_forward<T>;
     convolve(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work, prepared,
              f.apply_add);
   }
@@ -118,30 +122,30 @@ class conv2d_op final : public op<T> {
   /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.
   void backward(const frame<T>& f) const override {
     const index_t batch = f.input().dim(0);
-    const conv_geometry g = geometry(f.input().dims());
+    const kernels::conv_geometry g = geometry(f.input().dims());
     const bool fast = by_winograd(f.ctx, batch, g);
     const T* dy = f.output_gradient.data();
     const gradient_target<T>& weight = f.parameter_gradient(0);
     const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
     if (weight.wanted()) {
       scratch work = f.work();
-      const auto gradient = fast ? winograd_backward_weight<T> : conv_backward_weight<T>;
+      const auto gradient = fast ? kernels::winograd::backward_weight<T> : kernels::conv_backward_weight<T>;
       gradient(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add, work);
     } else if (bias.wanted()) {
-      channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
+      kernels::channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
     }
     if (f.input_gradient().wanted()) {
       scratch work = f.work();
-      const auto gradient = fast ? winograd_backward_input<T> : conv_backward_input<T>;
+      const auto gradient = fast ? kernels::winograd::backward_input<T> : kernels::conv_backward_input<T>;
       gradient(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add, work);
     }
   }
 
  private:
   /// One rule for all passes, by shape (winograd::pays). A matrix unit is faster than fewer multiplications in float.
-  static bool by_winograd(const context& run, index_t batch, const conv_geometry& g, bool prepared = false) {
-    const bool matrix_unit = run.bf16 && std::is_same_v<T, float> && has_matrix_unit(run.instruction_set);
-    return run.winograd && !matrix_unit && winograd::pays(batch, g, prepared);
+  static bool by_winograd(const context& ctx, index_t batch, const kernels::conv_geometry& g, bool prepared = false) {
+    const bool amx = ctx.bf16 && std::is_same_v<T, float> && kernels::has_amx(ctx.instruction_set);
+    return ctx.winograd && !amx && kernels::winograd::is_profitable(batch, g, prepared);
   }
 
   MINICNN_COLD void check_input(const shape& x) const {
@@ -157,9 +161,9 @@ class conv2d_op final : public op<T> {
     window_count("width", x[3], o_.kernel.width, o_.stride.width, pad.left, pad.right, o_.dilation.width);
   }
 
-  conv_geometry geometry(const shape& x) const {
+  kernels::conv_geometry geometry(const shape& x) const {
     const padding2d pad = o_.padding.resolve(x[2], x[3], o_.kernel, o_.stride, o_.dilation);
-    conv_geometry g;
+    kernels::conv_geometry g;
     g.channels = x[1], g.height = x[2], g.width = x[3];
     g.filters = o_.filters;
     g.kernel_h = o_.kernel.height, g.kernel_w = o_.kernel.width;

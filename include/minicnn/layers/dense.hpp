@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/elementwise.hpp"
-#include "minicnn/kernels/gemm.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
+#include "minicnn/kernels/product/gemm.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -45,10 +45,10 @@ class dense_op final : public op<T> {
     p.output = {batch, units_};
     p.parameters.push_back({"weight", {units_, in}, in, units_, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {units_}, in, units_, initializer::constant(o_.bias_init), false});
-    p.forward_scratch_bytes = gemm_scratch_bytes<T>(threads, batch, units_, in);
+    p.forward_scratch_bytes = kernels::gemm_scratch_bytes<T>(threads, batch, units_, in);
     if (request.training)
-      p.backward_scratch_bytes =
-          (std::max)(gemm_scratch_bytes<T>(threads, batch, in, units_), gemm_scratch_bytes<T>(threads, units_, in, batch));
+      p.backward_scratch_bytes = (std::max)(kernels::gemm_scratch_bytes<T>(threads, batch, in, units_),
+                                            kernels::gemm_scratch_bytes<T>(threads, units_, in, batch));
     p.multiply_adds = shape{batch, units_, in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
     p.fuses_relu = true;
@@ -57,29 +57,30 @@ class dense_op final : public op<T> {
 
   void forward(const frame<T>& f) const override {
     const index_t batch = f.input().dim(0), in = f.input().dim(1);
-    epilogue<T> finish;
-    finish.column_bias = o_.bias ? f.parameter(1).data() : nullptr;
-    finish.relu = f.apply_relu;
+    kernels::epilogue<T> ep;
+    ep.column_bias = o_.bias ? f.parameter(1).data() : nullptr;
+    ep.relu = f.apply_relu;
     scratch work = f.work();
-    gemm<T>(f.ctx, row_major(f.input().data(), batch, in), transposed(row_major(f.parameter(0).data(), units_, in)),
-            f.output.data(), units_, finish, work);
+    kernels::gemm<T>(f.ctx, kernels::row_major(f.input().data(), batch, in),
+                     kernels::transposed(kernels::row_major(f.parameter(0).data(), units_, in)), f.output.data(), units_, ep,
+                     work);
   }
 
   /// dW = dy^T x, db = sum of dy over the batch, dx = dy W.
   void backward(const frame<T>& f) const override {
     const index_t batch = f.input().dim(0), in = f.input().dim(1);
-    const matrix<T> dy = row_major(f.output_gradient.data(), batch, units_);
-    const auto product = [&](const matrix<T>& a, const matrix<T>& b, const gradient_target<T>& to) {
+    const kernels::matrix<T> dy = kernels::row_major(f.output_gradient.data(), batch, units_);
+    const auto product = [&](const kernels::matrix<T>& a, const kernels::matrix<T>& b, const gradient_target<T>& to) {
       if (!to.wanted()) return;
-      epilogue<T> finish;
-      finish.add = to.add;
+      kernels::epilogue<T> ep;
+      ep.add = to.add;
       scratch work = f.work();
-      gemm<T>(f.ctx, a, b, to.data.data(), in, finish, work);
+      kernels::gemm<T>(f.ctx, a, b, to.data.data(), in, ep, work);
     };
-    product(transposed(dy), row_major(f.input().data(), batch, in), f.parameter_gradient(0));
+    product(kernels::transposed(dy), kernels::row_major(f.input().data(), batch, in), f.parameter_gradient(0));
     if (o_.bias && f.parameter_gradient(1).wanted())
-      column_sums(f.ctx, dy.data, batch, units_, f.parameter_gradient(1).data.data(), f.parameter_gradient(1).add);
-    product(dy, row_major(f.parameter(0).data(), units_, in), f.input_gradient());
+      kernels::column_sums(f.ctx, dy.data, batch, units_, f.parameter_gradient(1).data.data(), f.parameter_gradient(1).add);
+    product(dy, kernels::row_major(f.parameter(0).data(), units_, in), f.input_gradient());
   }
 
  private:

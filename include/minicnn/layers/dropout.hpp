@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -47,12 +47,12 @@ class dropout_op final : public op<T> {
  private:
   /// to = (or += if `add`) mask * from / (1 - rate).
   void apply(const frame<T>& f, const T* from, T* to, const shape& dims, bool add) const {
-    if (!f.training || rate_ == 0.0) return copy_or_add(f.ctx, from, to, dims.size(), add);
+    if (!f.training || rate_ == 0.0) return kernels::copy_or_add(f.ctx, from, to, dims.size(), add);
     // Four elements come from one draw of four 32-bit numbers; a number below the limit drops its element.
     const auto limit = static_cast<std::uint32_t>((std::min)(rate_ * 0x1.0p32, 0x1.0p32 - 1.0));
     const T factor = static_cast<T>(1.0 / (1.0 - rate_));
     const index_t length = dims.size_from(1), draws = (length + 3) / 4;
-    parallel_for(f.ctx.threads, dims[0] * draws, elementwise_grain / 16, [&](index_t begin, index_t end) {
+    parallel_for(f.ctx.threads, dims[0] * draws, kernels::elementwise_grain / 16, [&](index_t begin, index_t end) {
       for (index_t d = begin; d < end;) {
         const index_t sample = d / draws, stop = (std::min)(end, (sample + 1) * draws);
         const random_key key = f.random.of(static_cast<std::uint64_t>(sample));

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -31,11 +31,13 @@ class flatten_op final : public op<T> {
     return p;
   }
 
-  void forward(const frame<T>& f) const override { copy_elements(f.ctx, f.input().data(), f.output.data(), f.output.size()); }
+  void forward(const frame<T>& f) const override {
+    kernels::copy_elements(f.ctx, f.input().data(), f.output.data(), f.output.size());
+  }
 
   void backward(const frame<T>& f) const override {
     const gradient_target<T>& dx = f.input_gradient();
-    if (dx.wanted()) copy_or_add(f.ctx, f.output_gradient.data(), dx.data.data(), dx.data.size(), dx.add);
+    if (dx.wanted()) kernels::copy_or_add(f.ctx, f.output_gradient.data(), dx.data.data(), dx.data.size(), dx.add);
   }
 };
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/lrn.hpp"
+#include "minicnn/kernels/norm/lrn.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -64,26 +64,26 @@ class lrn_op final : public op<T> {
     if (x.rank() < 2) fail<shape_error>("local response normalisation wants (n, c, h, w) or (n, c), got ", x);
     op_plan p;
     p.output = x;
-    if (request.training) p.backward_scratch_bytes = lrn_backward_scratch_bytes<T>(request.ctx.threads, window());
+    if (request.training) p.backward_scratch_bytes = kernels::lrn_backward_scratch_bytes<T>(request.ctx.threads, window());
     p.backward_reads_input = true;
     p.gradient_in_place = true;
     return p;
   }
 
   void forward(const frame<T>& f) const override {
-    lrn_forward(f.ctx, extents(f.input().dims()), window(), f.input().data(), f.output.data());
+    kernels::lrn_forward(f.ctx, extents(f.input().dims()), window(), f.input().data(), f.output.data());
   }
 
   void backward(const frame<T>& f) const override {
     const gradient_target<T>& dx = f.input_gradient();
     if (dx.wanted())
-      lrn_backward(f.ctx, extents(f.input().dims()), window(), f.input().data(), f.output_gradient.data(), dx.data.data(), dx.add,
-                   f.work());
+      kernels::lrn_backward(f.ctx, extents(f.input().dims()), window(), f.input().data(), f.output_gradient.data(),
+                            dx.data.data(), dx.add, f.work());
   }
 
  private:
-  lrn_window window() const { return {o_.size / 2, (o_.size - 1) / 2, o_.alpha, o_.beta, o_.k}; }
-  static lrn_extents extents(const shape& x) { return {x[0], x[1], x.size_from(2)}; }
+  kernels::lrn_window window() const { return {o_.size / 2, (o_.size - 1) / 2, o_.alpha, o_.beta, o_.k}; }
+  static kernels::lrn_extents extents(const shape& x) { return {x[0], x[1], x.size_from(2)}; }
 
   lrn_options o_;
 };

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -58,8 +58,8 @@ class pad_channels_op final : public op<T> {
     const context here{1, f.ctx.instruction_set};
     parallel_for(f.ctx.threads, at.images, at.grain(), [&](index_t begin, index_t end) {
       for (index_t n = begin; n < end; ++n)
-        copy_or_add(here, f.output_gradient.data() + n * (at.before + at.length + at.after) + at.before,
-                    dx.data.data() + n * at.length, at.length, dx.add);
+        kernels::copy_or_add(here, f.output_gradient.data() + n * (at.before + at.length + at.after) + at.before,
+                             dx.data.data() + n * at.length, at.length, dx.add);
     });
   }
 
@@ -69,7 +69,9 @@ class pad_channels_op final : public op<T> {
     index_t images, length, before, after;
     places(const shape& x, const pad_channels_options& o)
         : images(x[0]), length(x.size_from(1)), before(o.before * x.size_from(2)), after(o.after * x.size_from(2)) {}
-    index_t grain() const { return (std::max)(elementwise_grain / (std::max)(before + length + after, index_t{1}), index_t{1}); }
+    index_t grain() const {
+      return (std::max)(kernels::elementwise_grain / (std::max)(before + length + after, index_t{1}), index_t{1});
+    }
   };
 
   pad_channels_options o_;

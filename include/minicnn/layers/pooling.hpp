@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/avg_pool.hpp"
-#include "minicnn/kernels/max_pool.hpp"
+#include "minicnn/kernels/pool/avg_pool.hpp"
+#include "minicnn/kernels/pool/max_pool.hpp"
 #include "minicnn/layers/window.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -68,7 +68,7 @@ inline void check_pool_input(const shape& x) {
 
 /// The windows of max or average pooling with options `o` over `x`.
 template <class Options>
-pool_geometry window_geometry(const Options& o, const shape& x) {
+kernels::pool_geometry window_geometry(const Options& o, const shape& x) {
   check_pool_input(x);
   const extent2d stride = o.stride == extent2d(0) ? o.kernel : o.stride;
   check_window(o.kernel, stride, o.padding);
@@ -82,10 +82,10 @@ pool_geometry window_geometry(const Options& o, const shape& x) {
           {x[3], out_w, o.kernel.width, stride.width, pad.left, pad.right}};
 }
 
-inline pool_geometry window_geometry(const adaptive_pool_options& o, const shape& x) {
+inline kernels::pool_geometry window_geometry(const adaptive_pool_options& o, const shape& x) {
   check_pool_input(x);
   if (o.output.height < 1 || o.output.width < 1) fail<option_error>("adaptive pooling to ", o.output);
-  return {pool_axis::bins(x[2], o.output.height), pool_axis::bins(x[3], o.output.width)};
+  return {kernels::pool_axis::bins(x[2], o.output.height), kernels::pool_axis::bins(x[3], o.output.width)};
 }
 
 template <class Options>
@@ -113,26 +113,26 @@ class max_pool_op_base : public op<T> {
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
-    const pool_geometry g = detail::window_geometry(o_, x);
+    const kernels::pool_geometry g = detail::window_geometry(o_, x);
     if (!g.compact() && g.in_size() > (std::numeric_limits<std::int32_t>::max)())
       fail<shape_error>("max pooling of planes of ", g.in_size(), " cells");
     op_plan p;
     p.output = {x[0], x[1], g.rows.out, g.columns.out};
-    if (request.training) p.saved_bytes = max_pool_note_bytes(g, x[0] * x[1]);
+    if (request.training) p.saved_bytes = kernels::max_pool_note_bytes(g, x[0] * x[1]);
     return p;
   }
 
   void forward(const frame<T>& f) const override {
     const shape& x = f.input().dims();
-    max_pool_forward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], f.input().data(), f.output.data(), f.saved);
+    kernels::max_pool_forward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], f.input().data(), f.output.data(), f.saved);
   }
 
   void backward(const frame<T>& f) const override {
     const gradient_target<T>& dx = f.input_gradient();
     if (!dx.wanted()) return;
     const shape& x = dx.data.dims();
-    max_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], f.output_gradient.data(), f.saved, dx.data.data(),
-                      dx.add);
+    kernels::max_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], f.output_gradient.data(), f.saved,
+                               dx.data.data(), dx.add);
   }
 
  private:
@@ -169,7 +169,7 @@ class avg_pool_op_base : public op<T> {
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
-    const pool_geometry g = detail::window_geometry(o_, x);
+    const kernels::pool_geometry g = detail::window_geometry(o_, x);
     op_plan p;
     p.output = {x[0], x[1], g.rows.out, g.columns.out};
     return p;
@@ -177,15 +177,16 @@ class avg_pool_op_base : public op<T> {
 
   void forward(const frame<T>& f) const override {
     const shape& x = f.input().dims();
-    avg_pool_forward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], count_padding(), f.input().data(), f.output.data());
+    kernels::avg_pool_forward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], count_padding(), f.input().data(),
+                              f.output.data());
   }
 
   void backward(const frame<T>& f) const override {
     const gradient_target<T>& dx = f.input_gradient();
     if (!dx.wanted()) return;
     const shape& x = dx.data.dims();
-    avg_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], count_padding(), f.output_gradient.data(),
-                      dx.data.data(), dx.add);
+    kernels::avg_pool_backward(f.ctx, detail::window_geometry(o_, x), x[0] * x[1], count_padding(), f.output_gradient.data(),
+                               dx.data.data(), dx.add);
   }
 
  private:

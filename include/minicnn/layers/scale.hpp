@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "minicnn/graph/node.hpp"
-#include "minicnn/kernels/elementwise.hpp"
+#include "minicnn/kernels/elementwise/elementwise.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -80,7 +80,7 @@ class scale_op final : public op<T> {
   static void each_plane(const frame<T>& f, const F& body) {
     const shape& dims = f.output.dims();
     const index_t area = dims.size_from(2), channels = dims[1];
-    const index_t grain = (std::max)(elementwise_grain / (std::max)(area, index_t{1}), index_t{1});
+    const index_t grain = (std::max)(kernels::elementwise_grain / (std::max)(area, index_t{1}), index_t{1});
     parallel_for(f.ctx.threads, dims[0] * channels, grain, [&](index_t begin, index_t end) {
       for (index_t plane = begin; plane < end; ++plane) body(plane % channels, plane * area, (plane + 1) * area);
     });

@@ -11,7 +11,7 @@
 
 #include <cmath>
 
-#include "minicnn/kernels/square_root.hpp"
+#include "minicnn/kernels/simd/square_root.hpp"
 #include "minicnn/train/optimizer.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -54,19 +54,19 @@ struct adam_kernel {
       __builtin_prefetch(v + i + ahead, 1);
       __builtin_prefetch(w + i + ahead, 1);
       for (index_t k = i; k < i + line; k += lanes) {
-        vec<T, V> g, mean, square, value;
-        load<V>(g, gradient + k);
-        load<V>(mean, m + k);
-        load<V>(square, v + k);
-        load<V>(value, w + k);
+        kernels::vec<T, V> g, mean, square, value;
+        kernels::load<V>(g, gradient + k);
+        kernels::load<V>(mean, m + k);
+        kernels::load<V>(square, v + k);
+        kernels::load<V>(value, w + k);
         g = g * c.gradient_scale + value * c.weight_decay;
         mean = mean * c.beta1 + g * c.rest1;
         square = square * c.beta2 + g * g * c.rest2;
-        store<V>(m + k, mean);
-        store<V>(v + k, square);
-        square_root<V, T>(square);
+        kernels::store<V>(m + k, mean);
+        kernels::store<V>(v + k, square);
+        kernels::square_root<V, T>(square);
         value = value * c.keep - mean * c.rate / (square * c.root_scale + c.eps);
-        store<V>(w + k, value);
+        kernels::store<V>(w + k, value);
       }
     }
   }
@@ -102,9 +102,9 @@ class adam final : public optimizer<T> {
                               as(options_.eps),
                               as(rate / correction1),
                               as(1.0 - rate * s.decoupled_weight_decay)};
-    dispatch<adam_kernel<T>>(this->net().ctx().instruction_set,
-                             static_cast<const T*>(this->net().gradient_arena().data() + begin), m_ + begin, v_ + begin,
-                             this->net().parameter_arena().data() + begin, end - begin, c);
+    kernels::dispatch<adam_kernel<T>>(this->net().ctx().instruction_set,
+                                      static_cast<const T*>(this->net().gradient_arena().data() + begin), m_ + begin, v_ + begin,
+                                      this->net().parameter_arena().data() + begin, end - begin, c);
   }
 
   adam_options options_;

@@ -39,8 +39,8 @@ gradient_clip clip_gradients(network<T>& net, double max_norm, double gradient_s
         for (const parameter_info& p : parameters) {
           const index_t first = (std::max)(begin * unit, p.offset), last = (std::min)(end * unit, p.offset + p.dims.size());
           if (p.trainable && first < last)
-            dispatch<square_sum_kernel<T>>(net.ctx().instruction_set, static_cast<const T*>(gradients.data() + first),
-                                           last - first, &result);
+            kernels::dispatch<square_sum_kernel<T>>(net.ctx().instruction_set, static_cast<const T*>(gradients.data() + first),
+                                                    last - first, &result);
         }
       });
   gradient_clip clip;

@@ -17,11 +17,11 @@ struct average_kernel {
   MINICNN_INLINE static void run(T* average, const T* value, index_t n, T rate) {
     constexpr index_t lanes = V::template lanes<T>;
     for (index_t i = 0; i < n; i += lanes) {
-      vec<T, V> a, x;
-      load<V>(a, average + i);
-      load<V>(x, value + i);
+      kernels::vec<T, V> a, x;
+      kernels::load<V>(a, average + i);
+      kernels::load<V>(x, value + i);
       a += rate * (x - a);
-      store<V>(average + i, a);
+      kernels::store<V>(average + i, a);
     }
   }
 };
@@ -99,8 +99,8 @@ class ema {
 
   void average(aligned_buffer<T>& averages, const view<T>& values, T rate) {
     over(values.size(), [&](index_t begin, index_t end) {
-      dispatch<average_kernel<T>>(network_->ctx().instruction_set, averages.data() + begin,
-                                  static_cast<const T*>(values.data() + begin), end - begin, rate);
+      kernels::dispatch<average_kernel<T>>(network_->ctx().instruction_set, averages.data() + begin,
+                                           static_cast<const T*>(values.data() + begin), end - begin, rate);
     });
   }
 

@@ -9,9 +9,9 @@
 #include <limits>
 #include <type_traits>
 
+#include "minicnn/core/context.hpp"
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/core/tensor.hpp"
-#include "minicnn/kernels/context.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -59,10 +59,10 @@ struct square_sum_kernel {
     using bits = detail::float_bits<T>;
     using integer = typename bits::integer;
     constexpr int lanes = V::template lanes<T>, wide = V::template lanes<double>, sums = 8 / wide;
-    using narrow = typename detail::vector_type<T, wide* static_cast<int>(sizeof(T))>::unaligned;
+    using narrow = typename kernels::vector_type<T, wide* static_cast<int>(sizeof(T))>::unaligned;
     constexpr index_t unit = alignment / static_cast<index_t>(sizeof(T));
-    vec<double, V> sum[sums] = {};
-    vec<integer, V> bad = {};
+    kernels::vec<double, V> sum[sums] = {};
+    kernels::vec<integer, V> bad = {};
     T tail[unit] = {};
     const index_t whole = n / unit * unit;
     for (index_t i = 0; i < n; i += unit) {
@@ -74,13 +74,14 @@ struct square_sum_kernel {
       }
 #pragma GCC unroll 16
       for (int k = 0; k < unit; k += lanes) {
-        vec<integer, V> word;
-        load<V>(word, reinterpret_cast<const integer*>(p + k));
+        kernels::vec<integer, V> word;
+        kernels::load<V>(word, reinterpret_cast<const integer*>(p + k));
         bad -= (word & bits::exponent) == bits::exponent;
       }
 #pragma GCC unroll 16
       for (int k = 0; k < unit; k += wide) {
-        const vec<double, V> d = __builtin_convertvector(*reinterpret_cast<const narrow*>(p + k), vec<double, V>);
+        const kernels::vec<double, V> d =
+            __builtin_convertvector(*reinterpret_cast<const narrow*>(p + k), kernels::vec<double, V>);
         sum[k / wide % sums] += d * d;
       }
     }
@@ -114,11 +115,11 @@ template <class T>
 square_sum sum_of_squares(const view<const T>& x, const context& ctx = {}) {
   constexpr index_t unit = alignment / static_cast<index_t>(sizeof(T));
   const index_t n = x.size();
-  return detail::reduce_pieces(ctx.threads, (n + unit - 1) / unit, index_t{1} << 12,
-                               [&](index_t begin, index_t end, square_sum& result) {
-                                 const index_t first = begin * unit, last = (std::min)(end * unit, n);
-                                 dispatch<square_sum_kernel<T>>(ctx.instruction_set, x.data() + first, last - first, &result);
-                               });
+  return detail::reduce_pieces(
+      ctx.threads, (n + unit - 1) / unit, index_t{1} << 12, [&](index_t begin, index_t end, square_sum& result) {
+        const index_t first = begin * unit, last = (std::min)(end * unit, n);
+        kernels::dispatch<square_sum_kernel<T>>(ctx.instruction_set, x.data() + first, last - first, &result);
+      });
 }
 
 /// How many elements are NaN or infinite.

@@ -39,20 +39,20 @@ struct sgd_kernel {
       __builtin_prefetch(w + i + ahead, 1);
       if (b != nullptr) __builtin_prefetch(b + i + ahead, 1);
       for (index_t k = i; k < i + line; k += lanes) {
-        vec<T, V> g, value;
-        load<V>(g, gradient + k);
-        load<V>(value, w + k);
+        kernels::vec<T, V> g, value;
+        kernels::load<V>(g, gradient + k);
+        kernels::load<V>(value, w + k);
         g = g * c.gradient_scale + value * c.weight_decay;
         value *= c.keep;
         if (b != nullptr) {
-          vec<T, V> velocity;
-          load<V>(velocity, b + k);
+          kernels::vec<T, V> velocity;
+          kernels::load<V>(velocity, b + k);
           velocity = velocity * c.momentum + g;
-          store<V>(b + k, velocity);
+          kernels::store<V>(b + k, velocity);
           g = g * c.of_gradient + velocity * c.of_velocity;
         }
         value -= g * c.rate;
-        store<V>(w + k, value);
+        kernels::store<V>(w + k, value);
       }
     }
   }
@@ -82,9 +82,9 @@ class sgd final : public optimizer<T> {
                              as(nesterov ? options_.momentum : 1.0),
                              as(rate),
                              as(1.0 - rate * s.decoupled_weight_decay)};
-    dispatch<sgd_kernel<T>>(this->net().ctx().instruction_set, static_cast<const T*>(this->net().gradient_arena().data() + begin),
-                            velocity_ == nullptr ? nullptr : velocity_ + begin, this->net().parameter_arena().data() + begin,
-                            end - begin, c);
+    kernels::dispatch<sgd_kernel<T>>(
+        this->net().ctx().instruction_set, static_cast<const T*>(this->net().gradient_arena().data() + begin),
+        velocity_ == nullptr ? nullptr : velocity_ + begin, this->net().parameter_arena().data() + begin, end - begin, c);
   }
 
   sgd_options options_;

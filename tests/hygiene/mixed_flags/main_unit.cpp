@@ -1,6 +1,6 @@
 // One of two units that are compiled with different flags.
 #include <minicnn/core/tensor.hpp>
-#include <minicnn/kernels/gemm.hpp>
+#include <minicnn/kernels/product/gemm.hpp>
 
 float sum_in_other_unit();
 #if defined(PASS_A_TENSOR)

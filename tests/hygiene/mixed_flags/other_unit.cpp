@@ -1,6 +1,6 @@
 // The other one: the same headers, other flags.
 #include <minicnn/core/tensor.hpp>
-#include <minicnn/kernels/gemm.hpp>
+#include <minicnn/kernels/product/gemm.hpp>
 
 float sum_in_other_unit();
 float sum_in_other_unit() {

@@ -1,0 +1,158 @@
+#pragma once
+/// Gradient of a convolution with respect to its input.
+///
+/// Itself a convolution of dy, one for each phase of the input position (conv_phases.hpp): a dense product with stride 1, no
+/// scattering and no multiplication by zero.
+
+#include "minicnn/kernels/conv/implicit_gemm.hpp"
+#include "minicnn/kernels/conv/padded_input.hpp"
+#include "minicnn/kernels/conv/phases.hpp"
+#include "minicnn/kernels/product/pack.hpp"
+
+namespace minicnn::inline MINICNN_ABI::kernels {
+
+/// Sizes of an input gradient that depend on the shape alone.
+template <class T>
+struct input_gradient_plan {
+  phase_planes phases;
+  padded_layout gradient;  ///< dy, with the zeros around it that taps reach
+  index_t filters, channels, taps, images;
+
+  input_gradient_plan(index_t batch, const conv_geometry& g)
+      : phases(g), gradient{g.filters, g.out_height(), g.out_width()}, filters(g.group_filters()), channels(g.group_channels()) {
+    phases.h.extent(gradient.before_h, gradient.rows);
+    phases.w.extent(gradient.before_w, gradient.columns);
+    taps = filters * g.taps();
+    images = batch;
+    if (!gradient.is_copy()) images = (std::min)(images, gradient.images_at_a_time(sizeof(T)));
+    if (!phases.direct()) images = (std::min)(images, images_within(phases.image_size() * static_cast<index_t>(sizeof(T))));
+  }
+
+  /// Copies of dy; zeros may be read on both sides.
+  index_t copied() const { return (gradient.is_copy() ? 0 : images * gradient.image_size()) + 2 * pack_slack<T>; }
+  /// Phases of dx before they are joined.
+  index_t joined() const { return phases.direct() ? 0 : images * phases.image_size() + pack_slack<T>; }
+  /// Packed weights of all phases.
+  index_t packed() const { return chunked_size<T>(channels, taps) + phases.used_h * phases.used_w * pack_slack<T>; }
+  index_t bytes(int threads) const {
+    return 2 * scratch::bytes_for<index_t>(taps) + scratch::bytes_for<T>(packed()) + scratch::bytes_for<T>(copied()) +
+           scratch::bytes_for<T>(joined()) + implicit_gemm_scratch_bytes<T>(threads, channels, taps);
+  }
+};
+
+/// Calls f(phase_h, phase_w, taps of a filter) for all used phases.
+template <class F>
+void for_phases(const phase_planes& p, const F& f) {
+  for (index_t phase_h = 0; phase_h < p.h.stride; ++phase_h)
+    for (index_t phase_w = 0; phase_w < p.w.stride; ++phase_w)
+      if (p.h.used(phase_h) && p.w.used(phase_w)) f(phase_h, phase_w, p.h.taps(phase_h) * p.w.taps(phase_w));
+}
+
+/// Bytes of scratch for `conv_backward_input`; never less for a bigger batch or thread count.
+template <class T>
+index_t conv_backward_input_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
+  return input_gradient_plan<T>(batch, g).bytes(threads);
+}
+
+/// dx = (or += if `add`) the gradient with respect to x, for the gradient dy of the output.
+template <class T>
+void conv_backward_input(const context& ctx, index_t batch, const conv_geometry& g, const T* dy, const T* weight, T* dx, bool add,
+                         scratch& work) {
+  const input_gradient_plan<T> plan(batch, g);
+  const phase_planes& phases = plan.phases;
+  const padded_layout& planes = plan.gradient;
+  const index_t filters = plan.filters, channels = plan.channels, pixels = g.height * g.width;
+  const bool in_place = planes.is_copy(), direct = phases.direct();
+  const int tile = choose_tile_rows<T>(ctx, channels);
+
+  index_t* const tap_offset = work.take<index_t>(plan.taps);     // into the planes of dy, phase after phase
+  index_t* const weight_offset = work.take<index_t>(plan.taps);  // into the weights of channel 0
+  T* const packed = work.take<T>(plan.packed());
+  T* const copy = work.take<T>(plan.copied()) + pack_slack<T>;
+  T* const separate = work.take<T>(plan.joined());
+  scratch rest(work.take<std::byte>(implicit_gemm_scratch_bytes<T>(ctx.threads, channels, plan.taps)),
+               implicit_gemm_scratch_bytes<T>(ctx.threads, channels, plan.taps));
+
+  index_t tap = 0;
+  for_phases(phases, [&](index_t phase_h, index_t phase_w, index_t) {
+    for (index_t f = 0; f < filters; ++f)
+      for (index_t kh = 0; kh < g.kernel_h; ++kh)
+        for (index_t kw = 0; kw < g.kernel_w; ++kw) {
+          if (!phases.h.meets(phase_h, kh) || !phases.w.meets(phase_w, kw)) continue;
+          tap_offset[tap] = f * planes.channel_size() + planes.offset(phases.h.shift(phase_h, kh) + planes.before_h,
+                                                                      phases.w.shift(phase_w, kw) + planes.before_w);
+          weight_offset[tap++] = (f * channels * g.kernel_h + kh) * g.kernel_w + kw;
+        }
+  });
+
+  const auto pack_weights = [&](index_t group) {
+    const T* const group_weight = weight + group * filters * channels * g.taps();
+    index_t first_tap = 0;
+    T* to = packed;
+    for_phases(phases, [&](index_t, index_t, index_t filter_taps) {
+      const index_t taps = filters * filter_taps;
+      pack_chunked<T>(ctx, channels, taps, to, [&](index_t line, index_t lines, index_t k0, index_t depth, T* panel) {
+        if (g.taps() == 1)
+          return pack_panels<T>(ctx.instruction_set, {group_weight + k0 * channels + line, 1, channels, lines, depth}, tile,
+                                panel, false);
+        const T* const first = group_weight + line * g.taps();
+        for (index_t step = 0; step < depth; ++step, panel += tile) {
+          const T* const column = first + weight_offset[first_tap + k0 + step];
+          for (index_t c = 0; c < lines; ++c) panel[c] = column[c * g.taps()];
+          for (index_t c = lines; c < tile; ++c) panel[c] = T{0};
+        }
+      });
+      to += chunked_size<T>(channels, taps);
+      first_tap += taps;
+    });
+  };
+
+  for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
+    const index_t count = (std::min)(plan.images, batch - n0);
+    const T* const from = dy + n0 * g.filters * g.out_height() * g.out_width();
+    if (!in_place) pad_input(ctx, planes, count, from, copy);
+    for (index_t group = 0; group < g.groups; ++group) {
+      if (n0 == 0 || g.groups > 1) pack_weights(group);
+      index_t first_tap = 0, plane = 0;
+      const T* weights = packed;
+      for_phases(phases, [&](index_t phase_h, index_t phase_w, index_t filter_taps) {
+        implicit_gemm_operands<T> p{};
+        p.filters = channels;
+        p.taps = filters * filter_taps;
+        p.weights = weights;
+        p.source = in_place ? from : copy;
+        p.source_begin = in_place ? 0 : -pack_slack<T>;
+        p.source_end = count * planes.image_size() - p.source_begin;
+        p.tap_offset = tap_offset + first_tap;
+        p.grid = {count,
+                  phases.h.positions(phase_h),
+                  phases.w.positions(phase_w),
+                  group * filters * planes.channel_size(),
+                  planes.image_size(),
+                  planes.columns,
+                  phases.image_size(),
+                  phases.columns,
+                  1};
+        if (direct) {
+          p.target = dx + (n0 * g.channels + group * channels) * pixels;
+          p.target_filter = pixels;
+          p.add = add;
+        } else {
+          p.target = separate + group * channels * phases.channel_size() + plane * phases.plane_size();
+          p.target_filter = phases.channel_size();
+        }
+        implicit_gemm(ctx, p, rest);
+        first_tap += p.taps;
+        weights += chunked_size<T>(channels, p.taps);
+        ++plane;
+      });
+    }
+    if (!direct)
+      parallel_for(ctx.threads, count * g.channels, 1, [&](index_t begin, index_t end) {
+        dispatch<join_phases_kernel>(ctx.instruction_set, &phases, static_cast<const T*>(separate), dx + n0 * g.channels * pixels,
+                                     begin, end, add);
+      });
+  }
+}
+
+}  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -1,0 +1,74 @@
+#pragma once
+/// Products of few rows as dot products: C = A B where A (few rows) and B are both contiguous along the summed dimension, as in a
+/// dense layer's forward pass, x W^T. Each weight is read once from memory, where it lies, and nothing is packed.
+
+#include "minicnn/kernels/product/pack.hpp"
+
+namespace minicnn::inline MINICNN_ABI::kernels {
+
+/// Most rows of A for which packing B costs more than it saves (measured at 4096 x 9216 weights), and the chunk of the summed
+/// dimension that stays in cache.
+inline constexpr index_t small_m_limit = 8;
+inline constexpr index_t small_m_depth = 2048;
+/// Rows of B that a task takes: a multiple of every block below.
+inline constexpr index_t small_m_task_columns = 32;
+/// Bytes ahead of the sums that weights are asked for: the processor's own prefetching stops at the end of a page, and a row
+/// is a few pages (measured at one row of AlexNet, two threads: 30 GB/s without, 38 with it, which is what memory gives).
+inline constexpr index_t small_m_prefetch_bytes = 2048;
+
+/// Blocks of `Height` rows of A and `Width` of B. Each sum is made in the same order whatever the block.
+template <int Height, int Width>
+struct small_m_kernel {
+  /// sums[j * rows + i] = (or += unless `first`) a_i . b_j over `depth` elements, for i < rows, j < columns. Rows of A lie
+  /// `a_stride` apart, those of B `b_stride`.
+  template <class V, class T>
+  MINICNN_INLINE static void run(index_t depth, const T* a, index_t a_stride, index_t rows, const T* b, index_t b_stride,
+                                 index_t columns, bool first, T* sums) {
+    constexpr int lanes = V::template lanes<T>, height = V::bytes == 64 ? Height : (Height + 1) / 2, width = Width;
+    constexpr index_t ahead = small_m_prefetch_bytes / static_cast<index_t>(sizeof(T));
+    const index_t whole = depth / lanes * lanes;
+    for (index_t j0 = 0; j0 < columns; j0 += width)
+      for (index_t i0 = 0; i0 < rows; i0 += height) {
+        const T *x[height], *y[width];  // beyond the edge the last row stands in; its sums are dropped
+        for (index_t i = 0; i < height; ++i) x[i] = a + (i0 + i < rows ? i0 + i : rows - 1) * a_stride;
+        for (index_t j = 0; j < width; ++j) y[j] = b + (j0 + j < columns ? j0 + j : columns - 1) * b_stride;
+        vec<T, V> sum[height][width];
+        MINICNN_UNROLL
+        for (int i = 0; i < height; ++i) {
+          MINICNN_UNROLL
+          for (int j = 0; j < width; ++j) sum[i][j] = vec<T, V>{};
+        }
+        for (index_t k = 0; k < whole; k += lanes) {
+          vec<T, V> u[height];
+          MINICNN_UNROLL
+          for (int i = 0; i < height; ++i) load<V>(u[i], x[i] + k);
+          MINICNN_UNROLL
+          for (int j = 0; j < width; ++j) {
+            vec<T, V> v;
+            __builtin_prefetch(y[j] + k + ahead);
+            load<V>(v, y[j] + k);
+            MINICNN_UNROLL
+            for (int i = 0; i < height; ++i) sum[i][j] += u[i] * v;
+          }
+        }
+        T spread[height * width * lanes];
+        MINICNN_UNROLL
+        for (int i = 0; i < height; ++i) {
+          MINICNN_UNROLL
+          for (int j = 0; j < width; ++j) store<V>(spread + (i * width + j) * lanes, sum[i][j]);
+        }
+        for (index_t i = 0; i < height && i0 + i < rows; ++i)
+          for (index_t j = 0; j < width && j0 + j < columns; ++j) {
+            T* const part = spread + (i * width + j) * lanes;
+            for (index_t half = lanes / 2; half > 0; half /= 2)
+              for (index_t lane = 0; lane < half; ++lane) part[lane] += part[lane + half];
+            T total = part[0];
+            for (index_t k = whole; k < depth; ++k) total += x[i][k] * y[j][k];
+            T& to = sums[(j0 + j) * rows + i0 + i];
+            to = first ? total : to + total;
+          }
+      }
+  }
+};
+
+}  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -1,0 +1,88 @@
+#pragma once
+/// Where finished tiles of a product go: stores with bias, addition and ReLU on the way out.
+
+#include "minicnn/kernels/simd/lanes.hpp"
+
+namespace minicnn::inline MINICNN_ABI::kernels {
+
+/// Where finished tiles go: row i, column j of the block is stored at `data[i * row_stride + column[j]]`.
+template <class T>
+struct tile_target {
+  T* data;
+  index_t row_stride;
+  const index_t* column;  ///< one offset per column; null: 0, 1, 2, ...
+  index_t rows, columns;  ///< real ones; what lies beyond in the last tiles is padding
+  const T* row_bias;      ///< null: none
+  const T* column_bias;   ///< null: none
+  bool relu, add;
+};
+
+/// Stores finished columns of tiles, `column_sums` apart: row by row, several tiles wide, since rows of a target may be pages
+/// apart (maps of filters) and memory likes long pieces of them. A row goes by stretches of columns that follow each other in
+/// memory: one a vector where rows of outputs are long, more where maps are small.
+struct store_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const tile_target<T>* t, const T* sums, index_t column_sums) {
+    constexpr int lanes = V::template lanes<T>, width = 2 * lanes, most = 8 * width;
+    const tile_target<T> target = *t;
+    struct stretch {
+      index_t place, column, from;
+      int count, left;  ///< real sums, and those that may be read
+    } stretches[most];
+    for (index_t j0 = 0; j0 < target.columns; j0 += most, sums += 8 * column_sums) {
+      const index_t columns = target.columns - j0 < most ? target.columns - j0 : index_t{most};
+      index_t count = 0;
+      for (index_t j = 0; j < columns; j += stretches[count++].count) {
+        const auto place = [&](index_t at) { return target.column == nullptr ? j0 + at : target.column[j0 + at]; };
+        const int within = static_cast<int>(j % width);
+        int n = 1;
+        while (n < lanes && within + n < width && j + n < columns && place(j + n) == place(j) + n) ++n;
+        stretches[count] = {place(j), j0 + j, j / width * column_sums + within, n, width - within};
+      }
+      const T* row = sums;
+      for (index_t i = 0; i < target.rows; ++i, row += width) {
+        const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i];
+        T* const to = target.data + i * target.row_stride;
+        for (const stretch* s = stretches; s != stretches + count; ++s) {
+          __builtin_prefetch(to + 2 * target.row_stride + s->place, 1);
+          store_stretch<V>(target, row + s->from, s->left, s->column, s->count, row_bias, to + s->place);
+        }
+      }
+    }
+  }
+
+ private:
+  /// At most a vector: `count` of the `left` sums that lie there, which are those of column `j` and on.
+  template <class V, class T>
+  MINICNN_INLINE static void store_stretch(const tile_target<T>& target, const T* sums, index_t left, index_t j, index_t count,
+                                           T row_bias, T* to) {
+    constexpr int lanes = V::template lanes<T>;
+    vec<T, V> sum, other;
+    if (left >= lanes)
+      load<V>(sum, sums);
+    else
+      load_part<V>(sum, sums, count);
+    sum += row_bias;
+    if (target.column_bias != nullptr) {
+      if (count == lanes)
+        load<V>(other, target.column_bias + j);
+      else
+        load_part<V>(other, target.column_bias + j, count);
+      sum += other;
+    }
+    if (count == lanes) {
+      if (target.add) {
+        load<V>(other, to);
+        sum += other;
+      }
+      if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
+      store<V>(to, sum);
+      return;
+    }
+    T values[lanes];
+    store<V>(values, sum);
+    copy_run<lanes>(to, static_cast<const T*>(values), count, target.add, target.relu);
+  }
+};
+
+}  // namespace minicnn::inline MINICNN_ABI::kernels

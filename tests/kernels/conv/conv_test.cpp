@@ -1,0 +1,201 @@
+#include "minicnn/kernels/conv/backward_input.hpp"
+#include "minicnn/kernels/conv/backward_weight.hpp"
+#include "minicnn/kernels/conv/forward.hpp"
+
+#include <doctest/doctest.h>
+
+#include "kernels/naive.hpp"
+
+namespace {
+
+using minicnn::index_t;
+using minicnn::isa;
+using minicnn::kernels::conv_geometry;
+
+std::string text(index_t batch, const conv_geometry& g) {
+  return minicnn::text_of("batch ", batch, ", ", g.channels, "x", g.height, "x", g.width, " -> ", g.filters, ", kernel ",
+                          g.kernel_h, "x", g.kernel_w, ", stride ", g.stride_h, "x", g.stride_w, ", dilation ", g.dilation_h, "x",
+                          g.dilation_w, ", pad ", g.pad_top, ",", g.pad_bottom, ",", g.pad_left, ",", g.pad_right, ", groups ",
+                          g.groups);
+}
+
+template <class T>
+struct convolution {
+  index_t batch;
+  conv_geometry g;
+  std::vector<T> x, w, bias, dy, before_x, before_w, before_bias;
+
+  convolution(index_t n, const conv_geometry& geometry)
+      : batch(n),
+        g(geometry),
+        x(naive::random_values<T>(n * g.channels * g.height * g.width, 1)),
+        w(naive::random_values<T>(g.filters * g.group_channels() * g.taps(), 2)),
+        bias(naive::random_values<T>(g.filters, 3)),
+        dy(naive::random_values<T>(n * g.filters * g.out_height() * g.out_width(), 4)),
+        before_x(naive::random_values<T>(static_cast<index_t>(x.size()), 5)),
+        before_w(naive::random_values<T>(static_cast<index_t>(w.size()), 6)),
+        before_bias(naive::random_values<T>(g.filters, 7)) {}
+
+  std::vector<T> forward(isa i, int threads, bool with_bias, bool relu) const {
+    naive::guarded_scratch memory(minicnn::kernels::conv_forward_scratch_bytes<T>(threads, batch + 1, g));
+    minicnn::scratch work = memory.get();
+    std::vector<T> y(dy.size(), static_cast<T>(NAN));
+    minicnn::kernels::conv_forward<T>({threads, i}, batch, g, x.data(), w.data(), with_bias ? bias.data() : nullptr, relu,
+                                      y.data(), work);
+    CHECK(memory.intact());
+
+    std::vector<T> prepared(static_cast<std::size_t>(minicnn::kernels::conv_packed_weight_bytes<T>(g)) / sizeof(T));
+    minicnn::kernels::conv_prepack_weights<T>({threads, i}, g, w.data(), prepared.data());
+    std::vector<T> again(dy.size(), static_cast<T>(NAN));
+    work = memory.get();
+    minicnn::kernels::conv_forward<T>({threads, i}, batch, g, x.data(), nullptr, with_bias ? bias.data() : nullptr, relu,
+                                      again.data(), work, prepared.data());
+    CHECK(again == y);  // weights packed beforehand are the same weights
+    return y;
+  }
+
+  std::vector<T> input_gradient(isa i, int threads, bool add) const {
+    naive::guarded_scratch memory(minicnn::kernels::conv_backward_input_scratch_bytes<T>(threads, batch, g));
+    minicnn::scratch work = memory.get();
+    std::vector<T> dx = add ? before_x : std::vector<T>(x.size(), static_cast<T>(NAN));
+    minicnn::kernels::conv_backward_input<T>({threads, i}, batch, g, dy.data(), w.data(), dx.data(), add, work);
+    CHECK(memory.intact());
+    return dx;
+  }
+
+  /// Weights and then biases.
+  std::vector<T> weight_gradient(isa i, int threads, bool add_weight, bool with_bias, bool add_bias) const {
+    naive::guarded_scratch memory(minicnn::kernels::conv_backward_weight_scratch_bytes<T>(threads, batch, g));
+    minicnn::scratch work = memory.get();
+    std::vector<T> dw = add_weight ? before_w : std::vector<T>(w.size(), static_cast<T>(NAN));
+    std::vector<T> dbias = add_bias ? before_bias : std::vector<T>(bias.size(), static_cast<T>(NAN));
+    minicnn::kernels::conv_backward_weight<T>({threads, i}, batch, g, x.data(), dy.data(), dw.data(), add_weight,
+                                              with_bias ? dbias.data() : nullptr, add_bias, work);
+    CHECK(memory.intact());
+    if (with_bias) dw.insert(dw.end(), dbias.begin(), dbias.end());
+    return dw;
+  }
+};
+
+std::vector<double> sum(std::vector<double> a, const std::vector<double>& b, bool add) {
+  for (std::size_t i = 0; add && i < a.size(); ++i) a[i] += b[i];
+  return a;
+}
+
+template <class T>
+void check(index_t batch, const conv_geometry& g) {
+  INFO(text(batch, g));
+  const convolution<T> c(batch, g);
+  const auto x = naive::widened(c.x), w = naive::widened(c.w), dy = naive::widened(c.dy);
+  const auto gradients = naive::conv_backward(batch, g, x, w, dy);
+  const index_t taps = g.group_channels() * g.taps(), back_taps = g.group_filters() * g.taps();
+  const index_t positions = batch * g.out_height() * g.out_width();
+  for (isa i : naive::all_isas()) {
+    INFO("isa ", std::string(minicnn::name_of(i)));
+    for (bool flag : {false, true}) {
+      const auto y = c.forward(i, 1, !flag, flag);
+      CHECK(naive::worst_error(y, naive::conv_forward(batch, g, x, w, flag ? std::vector<double>{} : naive::widened(c.bias),
+                                                      flag)) < naive::rounding<T>(taps));
+      const auto dx = c.input_gradient(i, 1, flag);
+      CHECK(naive::worst_error(dx, sum(gradients.dx, naive::widened(c.before_x), flag)) < naive::rounding<T>(back_taps));
+      const auto dw = c.weight_gradient(i, 1, flag, true, !flag);
+      auto want = sum(gradients.dw, naive::widened(c.before_w), flag);
+      const auto want_bias = sum(gradients.dbias, naive::widened(c.before_bias), !flag);
+      want.insert(want.end(), want_bias.begin(), want_bias.end());
+      CHECK(naive::worst_error(dw, want) < naive::rounding<T>(positions));
+      if (i != minicnn::detect_isa()) continue;
+      for (int threads : {2, 3}) {
+        CHECK(c.forward(i, threads, !flag, flag) == y);
+        CHECK(c.input_gradient(i, threads, flag) == dx);
+        CHECK(c.weight_gradient(i, threads, flag, true, !flag) == dw);
+      }
+    }
+    CHECK(c.weight_gradient(i, 1, false, false, false).size() == c.w.size());
+  }
+}
+
+conv_geometry square(index_t channels, index_t size, index_t filters, index_t kernel, index_t stride = 1, index_t pad = 0,
+                     index_t dilation = 1, index_t groups = 1) {
+  return {channels, size, size, filters, kernel, kernel, stride, stride, dilation, dilation, pad, pad, pad, pad, groups};
+}
+
+/// Odd shapes drawn at random among those with at least one window.
+conv_geometry varied(minicnn::random_stream& s) {
+  conv_geometry g;
+  g.groups = s.chance(0.3) ? 1 + s.below(3) : 1;
+  g.channels = g.groups * (1 + s.below(12));
+  g.filters = g.groups * (1 + s.below(17));
+  g.kernel_h = 1 + s.below(4);
+  g.kernel_w = 1 + s.below(4);
+  g.stride_h = 1 + s.below(4);
+  g.stride_w = 1 + s.below(4);
+  g.dilation_h = s.chance(0.3) ? 1 + s.below(3) : 1;
+  g.dilation_w = s.chance(0.3) ? 1 + s.below(3) : 1;
+  g.pad_top = s.below(4);
+  g.pad_bottom = s.below(4);
+  g.pad_left = s.below(4);
+  g.pad_right = s.below(4);
+  g.height = 1 + s.below(12) + (g.kernel_h - 1) * g.dilation_h;
+  g.width = 1 + s.below(24) + (g.kernel_w - 1) * g.dilation_w;
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("convolutions of random shapes", T, float, double) {
+  minicnn::random_stream s{minicnn::random_key(2024)};
+  for (int number = 0; number < 60; ++number) check<T>(1 + s.below(5), varied(s));
+}
+
+TEST_CASE_TEMPLATE("convolutions as networks have them", T, float, double) {
+  check<T>(2, square(3, 35, 20, 11, 4));                         // AlexNet's first layer
+  check<T>(3, square(4, 13, 33, 3, 1, 1));                       // maps of 13 x 13 across the batch
+  check<T>(1, square(5, 9, 7, 5, 1, 2));                         // one image
+  check<T>(2, square(37, 7, 70, 1));                             // 1 x 1, read in place
+  check<T>(2, square(6, 8, 10, 1, 2));                           // 1 x 1 with stride: untouched inputs have no gradient
+  check<T>(2, square(6, 9, 6, 3, 1, 1, 1, 6));                   // depthwise
+  check<T>(2, square(4, 9, 8, 3, 2, 1, 1, 2));                   // grouped, with stride
+  check<T>(2, square(3, 11, 5, 3, 1, 2, 2));                     // dilated
+  check<T>(5, square(40, 1, 50, 1));                             // a dense layer in disguise
+  check<T>(4, square(9, 3, 12, 3));                              // one window an image
+  check<T>(2, {3, 9, 75, 4, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1});   // stride 2 on rows longer than a pair of vectors
+  check<T>(2, {9, 7, 70, 20, 1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 1});  // the same, 1 x 1
+  check<T>(2, {9, 9, 41, 12, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1});  // stride 2 along the height alone
+  check<T>(3, square(24, 12, 40, 1, 1, 0, 1, 2));                // grouped 1 x 1, rows of dy where they lie
+  check<T>(2, square(40, 16, 16, 1));                            // maps of 1 KiB a channel
+  check<T>(2, square(3, 17, 5, 3, 5, 1));                        // stride 5
+  check<T>(2, square(3, 19, 5, 4, 6, 2));                        // stride 6
+  check<T>(2, {2, 1, 1, 3, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1, 1});    // all windows in the padding, none that meets the map
+  check<T>(2, square(2, 10, 3, 2, 3));                           // last rows and columns untouched
+  check<T>(2, square(2, 5, 3, 2, 4, 3));                         // windows that lie wholly in the padding
+}
+
+TEST_CASE_TEMPLATE("convolutions of several blocks and chunks", T, float, double) {
+  check<T>(1, square(40, 9, 30, 3, 1, 1));                        // 360 taps
+  check<T>(1, {70, 5, 6, 400, 2, 2, 1, 1, 1, 1, 0, 1, 1, 0, 1});  // more filters than a block
+  check<T>(2, {1, 30, 300, 3, 3, 3, 1, 2, 1, 1, 1, 1, 1, 1, 1});  // rows longer than a block
+}
+
+TEST_CASE("a batch larger than the group that is copied at a time") {
+  const conv_geometry g{8, 200, 200, 2, 3, 3, 4, 4, 1, 1, 1, 1, 1, 1, 1};
+  const index_t images = minicnn::kernels::padded_input(g).images_at_a_time(sizeof(float));
+  CHECK(images < 9);
+  check<float>(9, g);
+  check<float>(2, {8, 600, 600, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});   // 1 x 1 with padding
+  check<float>(4, {16, 300, 301, 2, 1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 2});  // phases of a 1 x 1 with stride
+}
+
+TEST_CASE("the plan for a batch is_supported smaller ones") {
+  minicnn::random_stream s{minicnn::random_key(7)};
+  for (int number = 0; number < 50; ++number) {
+    const conv_geometry g = varied(s);
+    for (index_t batch = 1; batch < 40; batch += 3) {
+      CHECK(minicnn::kernels::conv_forward_scratch_bytes<float>(2, batch, g) <=
+            minicnn::kernels::conv_forward_scratch_bytes<float>(2, batch + 3, g));
+      CHECK(minicnn::kernels::conv_backward_input_scratch_bytes<float>(2, batch, g) <=
+            minicnn::kernels::conv_backward_input_scratch_bytes<float>(2, batch + 3, g));
+      CHECK(minicnn::kernels::conv_backward_weight_scratch_bytes<float>(2, batch, g) <=
+            minicnn::kernels::conv_backward_weight_scratch_bytes<float>(2, batch + 3, g));
+    }
+  }
+}
