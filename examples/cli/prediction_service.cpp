@@ -54,8 +54,26 @@ class prediction_service::turn {
   std::unique_ptr<seat> seat_;
 };
 
-prediction_service::prediction_service(const inference_options& o)
-    : options_(one_thread(o)), model_(load_for_inference(options_)), tta_(chosen_views(o, model_.info)) {
+pixel_budget::share::share(pixel_budget& budget, std::int64_t pixels)
+    : budget_(budget), pixels_((std::min)(pixels, budget.most_)) {
+  std::unique_lock lock(budget_.mutex_);
+  const std::uint64_t mine = budget_.next_++;
+  budget_.changed_.wait(lock, [&] { return budget_.served_ == mine && budget_.left_ >= pixels_; });
+  budget_.served_ += 1;
+  budget_.left_ -= pixels_;
+  budget_.changed_.notify_all();
+}
+
+pixel_budget::share::~share() {
+  {
+    const std::lock_guard lock(budget_.mutex_);
+    budget_.left_ += pixels_;
+  }
+  budget_.changed_.notify_all();
+}
+
+prediction_service::prediction_service(const inference_options& o, std::int64_t max_pixels)
+    : options_(one_thread(o)), model_(load_for_inference(options_)), tta_(chosen_views(o, model_.info)), decoding_(max_pixels) {
   const int seats = minicnn::resolve_threads(o.threads);
   for (int i = 0; i < seats; ++i)
     free_.push_back(std::make_unique<seat>(seat{predictor(model_, tta_, o.batch_size), minicnn::image_workspace{}}));
@@ -76,38 +94,36 @@ std::string prediction_service::overlay(const minicnn::image_u8& image, std::siz
                   85);
 }
 
-std::vector<picture_answer> prediction_service::answer(const std::vector<uploaded_picture>& pictures, bool explain) {
+picture_answer prediction_service::answer_one(seat& mine, const uploaded_picture& picture, bool explain) {
+  picture_answer out;
+  if (minicnn::detect_image_format(picture.bytes) == minicnn::image_format::unknown) {
+    out.is_picture = false;
+    out.error = picture.bytes.empty() ? "is empty" : "is not a JPEG, PNG or BMP file";
+    return out;
+  }
+  const pixel_budget::share share(decoding_, picture.pixels);
+  minicnn::image_dataset data;
+  try {
+    data.pictures.push_back(minicnn::decode_image(picture.bytes, picture.name));
+  } catch (const minicnn::file_error& e) {
+    out.error = without_path(e.what(), picture.name);
+    return out;
+  }
+  data.samples.push_back({picture.name, -1, 0});
+  const minicnn::sample_indices one = all_samples(data);
+  predictor::result result = mine.predict.run(data, one).front();
+  out.error = result.reason;
+  out.log_probabilities = std::move(result.log_probabilities);
+  if (explain && out.error.empty())
+    out.overlay = overlay(data.pictures.front(), most_probable(out.log_probabilities), mine.workspace);
+  return out;
+}
+
+std::vector<picture_answer> prediction_service::answer(const std::vector<uploaded_picture>& pictures, bool explain,
+                                                       const std::function<bool()>& given_up) {
   std::vector<picture_answer> out(pictures.size());
   turn mine(*this);
-  minicnn::image_dataset data;
-  std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    if (minicnn::detect_image_format(pictures[i].bytes) == minicnn::image_format::unknown) {
-      out[i].is_picture = false;
-      out[i].error = pictures[i].bytes.empty() ? "is empty" : "is not a JPEG, PNG or BMP file";
-      continue;
-    }
-    try {
-      data.pictures.push_back(minicnn::decode_image(pictures[i].bytes, pictures[i].name));
-      data.samples.push_back({pictures[i].name, -1, 0});
-      places.push_back(i);
-    } catch (const minicnn::file_error& e) {
-      out[i].error = without_path(e.what(), pictures[i].name);
-    }
-  }
-  const minicnn::sample_indices all = all_samples(data);
-  for (std::size_t done = 0; done < all.size();) {
-    const auto count = (std::min)(all.size() - done, static_cast<std::size_t>((*mine).predict.at_once()));
-    const auto results = (*mine).predict.run(data, std::span<const index_t>(all.data() + done, count));
-    for (std::size_t i = 0; i < count; ++i) {
-      picture_answer& a = out[places[done + i]];
-      a.error = results[i].reason;
-      a.log_probabilities = results[i].log_probabilities;
-      if (explain && a.error.empty())
-        a.overlay = overlay(data.pictures[done + i], most_probable(a.log_probabilities), (*mine).workspace);
-    }
-    done += count;
-  }
+  for (std::size_t i = 0; i < pictures.size() && !given_up(); ++i) out[i] = answer_one(*mine, pictures[i], explain);
   return out;
 }
 

@@ -2,9 +2,11 @@
 // Predictions for many callers at once: what serve does behind its door.
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <minicnn/analysis/grad_cam.hpp>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,10 +14,36 @@
 
 namespace cli {
 
-/// A picture file in memory.
+/// A picture file in memory of the caller.
 struct uploaded_picture {
   std::string name;
-  std::vector<unsigned char> bytes;
+  std::span<const unsigned char> bytes;
+  std::int64_t pixels = 0;  ///< as its header says; 0: nothing that can be read
+};
+
+/// Bounds the pixels that are decoded at the same time. Callers are served in the order in which they came.
+class pixel_budget {
+ public:
+  explicit pixel_budget(std::int64_t most) : left_(most), most_(most) {}
+
+  /// Holds its share as long as it lives; waits until there is one. What is larger than all comes when nobody else is there.
+  class share {
+   public:
+    share(pixel_budget& budget, std::int64_t pixels);
+    ~share();
+    share(const share&) = delete;
+    share& operator=(const share&) = delete;
+
+   private:
+    pixel_budget& budget_;
+    std::int64_t pixels_;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::int64_t left_, most_;
+  std::uint64_t next_ = 0, served_ = 0;
 };
 
 /// What came of it.
@@ -29,16 +57,19 @@ struct picture_answer {
 class prediction_service {
  public:
   /// Reads the weights. At most `o.threads` callers (0: as many as processors) compute at the same time, each on one thread with
-  /// memory of its own; the others wait. Throws minicnn::error.
-  explicit prediction_service(const inference_options& o);
+  /// memory of its own; the others wait. Pictures that are decoded at the same time have together at most `max_pixels`. Throws
+  /// minicnn::error.
+  prediction_service(const inference_options& o, std::int64_t max_pixels);
   ~prediction_service();
 
   const weights_info& info() const { return model_.info; }
   const std::string& views() const { return tta_; }
 
-  /// One answer a picture, in their order, with the bits that `minicnn predict` has for the same pictures in one batch. May be
-  /// called from any thread. Throws minicnn::error if the network's outputs are not finite.
-  std::vector<picture_answer> answer(const std::vector<uploaded_picture>& pictures, bool explain);
+  /// One answer a picture, in their order, with the bits that `minicnn predict --batch-size 1` has for it. One picture at a time
+  /// is decoded and forgotten. Between pictures `given_up` is asked: true ends it, and what is missing has neither answer nor
+  /// error. May be called from any thread. Throws minicnn::error if the network's outputs are not finite.
+  std::vector<picture_answer> answer(const std::vector<uploaded_picture>& pictures, bool explain,
+                                     const std::function<bool()>& given_up);
 
  private:
   class turn;
@@ -48,11 +79,13 @@ class prediction_service {
     minicnn::image_workspace workspace;
   };
 
+  picture_answer answer_one(seat& mine, const uploaded_picture& picture, bool explain);
   std::string overlay(const minicnn::image_u8& image, std::size_t named, minicnn::image_workspace& workspace);
 
   inference_options options_;
   loaded_model model_;
   std::string tta_;
+  pixel_budget decoding_;
   std::vector<std::unique_ptr<seat>> free_;
   std::mutex mutex_;
   std::condition_variable freed_;

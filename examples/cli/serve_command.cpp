@@ -2,17 +2,21 @@
 
 #include <httplib.h>
 
-#include <chrono>
+#include <charconv>
 #include <cstdio>
+#include <minicnn/core/parallel.hpp>
 #include <nlohmann/json.hpp>
-#include <thread>
 
+#include "access_token.hpp"
 #include "commands.hpp"
+#include "front.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
 #include "prediction_service.hpp"
 #include "ranking.hpp"
+#include "request_guard.hpp"
 #include "serve_page.hpp"
+#include "upload.hpp"
 
 namespace cli {
 
@@ -24,19 +28,11 @@ struct serve_options {
   inference_options inference;
   std::string host = "127.0.0.1";
   int port = 8080;
-  int max_size = 10;     ///< MB of one picture
-  int max_files = 16;    ///< in one request
+  std::string token;  ///< empty: none, or a new one where others can reach the server
+  upload_limits pictures;
   int max_request = 64;  ///< MB of one request
   int upload_time = 30;  ///< seconds that a request may take to arrive
-  int connections = 16;  ///< requests that are received at the same time
-};
-
-constexpr std::uint64_t megabyte = 1 << 20;
-
-/// What ends a request: an HTTP status and a sentence.
-struct refusal {
-  int status;
-  std::string reason;
+  int connections = 64;  ///< open at the same time
 };
 
 void set_json(httplib::Response& response, const json& text, int status = 200) {
@@ -45,80 +41,54 @@ void set_json(httplib::Response& response, const json& text, int status = 200) {
   response.set_content(text.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", "application/json");
 }
 
-/// Takes the pictures of one request in, within the limits.
-class upload {
+/// A request that has arrived, given to httplib instead of a socket; takes the answer in.
+class replay : public httplib::Stream {
  public:
-  upload(const httplib::Request& request, const serve_options& o) : request_(request), o_(o) {}
+  explicit replay(std::string head) : head_(std::move(head)) {}
 
-  /// Throws `refusal`. What is refused is read to its end nevertheless if that is not much: a sender that has not finished
-  /// would see a broken connection instead of the answer.
-  std::vector<uploaded_picture> receive(const httplib::ContentReader& reader) {
-    const std::uint64_t announced = request_.get_header_value<std::uint64_t>("Content-Length");
-    if (announced > 4 * most()) throw too_large();
-    if (announced > most()) refuse(too_large());
-    const auto bytes = [this](const char* data, std::size_t count) { return take(data, count); };
-    bool complete = false;
-    if (request_.is_multipart_form_data()) {
-      complete = reader([this](const httplib::MultipartFormData& part) { return begin(part); }, bytes);
-    } else {
-      pictures_.push_back({request_.has_param("name") ? request_.get_param_value("name") : "picture", {}});
-      complete = reader(bytes);
-    }
-    if (refused_) throw *refused_;
-    if (!complete) throw refusal{400, "the request is damaged or ended too early"};
-    if (pictures_.empty()) throw refusal{400, "there is no picture in the request: send its bytes, or a form with files"};
-    return std::move(pictures_);
+  bool is_readable() const override { return true; }
+  bool is_writable() const override { return true; }
+  ssize_t read(char* to, std::size_t size) override {
+    const std::size_t count = (std::min)(size, head_.size() - read_);
+    std::copy_n(head_.data() + read_, count, to);
+    read_ += count;
+    return static_cast<ssize_t>(count);
   }
+  ssize_t write(const char* from, std::size_t size) override {
+    answer_.append(from, size);
+    return static_cast<ssize_t>(size);
+  }
+  void get_remote_ip_and_port(std::string&, int&) const override {}
+  void get_local_ip_and_port(std::string&, int&) const override {}
+  socket_t socket() const override { return INVALID_SOCKET; }
+
+  std::string take_answer() { return std::move(answer_); }
 
  private:
-  std::uint64_t most() const { return static_cast<std::uint64_t>(o_.max_request) * megabyte; }
-  refusal too_large() const {
-    return {413, minicnn::text_of("the request is larger than ", o_.max_request, " MB (--max-request)")};
+  std::string head_, answer_;
+  std::size_t read_ = 0;
+};
+
+/// httplib binds the address, finds the handler for a path and writes its response; cli::front receives and sends.
+class router : public httplib::Server {
+ public:
+  int listener() const { return svr_sock_; }
+
+  std::string respond(received_request& received) {
+    const request_head& head = received.head;
+    // Nothing but this line is left to httplib's own reading: it decodes escapes in headers and skips lines it does not know.
+    replay stream(head.method + " " + head.path + (head.query.empty() ? "" : "?" + head.query) + " HTTP/1.1\r\n\r\n");
+    bool closed = false;
+    process_request(stream, true, closed, [&](httplib::Request& request) {
+      request.body = std::move(received.body);
+      // Under a name of its own, as httplib would take a form apart itself.
+      request.set_header(upload_type, head.header("content-type").value_or(""));
+      request.progress = [up = received.given_up](std::uint64_t, std::uint64_t) { return !*up; };
+    });
+    return stream.take_answer();
   }
 
-  /// From here on nothing is kept.
-  void refuse(const refusal& why) {
-    if (refused_) return;
-    refused_ = std::make_unique<refusal>(why);
-    pictures_.clear();
-  }
-
-  /// A part of a form. Those without a file name are fields, which nobody asked for.
-  bool begin(const httplib::MultipartFormData& part) {
-    keep_ = !part.filename.empty();
-    if (refused_ || !keep_) return true;
-    if (pictures_.size() == static_cast<std::size_t>(o_.max_files))
-      refuse({413, minicnn::text_of("more than ", o_.max_files, " files in one request (--max-files)")});
-    else
-      pictures_.push_back({part.filename, {}});
-    return true;
-  }
-
-  bool take(const char* data, std::size_t count) {
-    total_ += count;
-    if (std::chrono::steady_clock::now() - began_ > std::chrono::seconds(o_.upload_time)) {
-      refuse({408, minicnn::text_of("the request took more than ", o_.upload_time, " seconds to arrive (--upload-time)")});
-      return false;
-    }
-    if (total_ > most()) refuse(too_large());
-    if (total_ > 4 * most()) return false;
-    if (refused_ || !keep_) return true;
-    std::vector<unsigned char>& bytes = pictures_.back().bytes;
-    if (bytes.size() + count > static_cast<std::uint64_t>(o_.max_size) * megabyte) {
-      refuse({413, pictures_.back().name + minicnn::text_of(": is larger than ", o_.max_size, " MB (--max-size)")});
-      return true;
-    }
-    bytes.insert(bytes.end(), data, data + count);
-    return true;
-  }
-
-  const httplib::Request& request_;
-  const serve_options& o_;
-  std::vector<uploaded_picture> pictures_;
-  std::unique_ptr<refusal> refused_;
-  std::uint64_t total_ = 0;
-  bool keep_ = true;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  static constexpr const char* upload_type = "Upload-Type";
 };
 
 /// A number in the query, or `otherwise`.
@@ -128,19 +98,22 @@ std::size_t number_of(const httplib::Request& request, const char* name, std::si
   std::size_t value = 0;
   const auto [stop, reason] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (reason != std::errc() || stop != text.data() + text.size() || value < 1)
-    throw refusal{400, std::string(name) + ": wanted a whole number above 0, got \"" + text + "\""};
+    throw refusal{400, std::string(name) + ": wanted a whole number above 0, got \"" + text + "\"", ""};
   return value;
 }
 
 /// POST /predict
-void predict(const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& reader,
-             prediction_service& service, const serve_options& o) {
+void predict(const httplib::Request& request, httplib::Response& response, prediction_service& service, const serve_options& o) {
   try {
-    const std::vector<uploaded_picture> pictures = upload(request, o).receive(reader);
     const std::vector<std::string>& classes = service.info().classes;
     const std::size_t shown = number_of(request, "top", classes.size());
     const bool explain = request.has_param("explain") && request.get_param_value("explain") != "0";
-    const std::vector<picture_answer> answers = service.answer(pictures, explain);
+    const std::string name = request.has_param("name") ? request.get_param_value("name") : "picture";
+    const std::vector<uploaded_picture> pictures =
+        uploaded_pictures(request.body, request.get_header_value(router::upload_type), name, o.pictures);
+    const auto given_up = [&] { return !request.progress(0, 0); };
+    const std::vector<picture_answer> answers = service.answer(pictures, explain, given_up);
+    if (given_up()) throw refusal{503, "nobody waits for the answer", ""};
     json list = json::array();
     std::size_t failed = 0, foreign = 0;
     for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -170,17 +143,8 @@ void predict(const httplib::Request& request, httplib::Response& response, const
   }
 }
 
-bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
-
-/// The host of a Host header, without the port.
-std::string host_of(const std::string& header) {
-  if (header.starts_with("[")) return header.substr(1, header.find(']') - 1);
-  return header.substr(0, header.find(':'));
-}
-
 void add_routes(httplib::Server& server, prediction_service& service, const serve_options& o) {
-  const std::string page =
-      serve_page(service.info(), static_cast<std::int64_t>(o.max_size) * static_cast<std::int64_t>(megabyte));
+  const std::string page = serve_page(service.info(), o.pictures.max_size * megabyte);
   server.Get("/", [page](const httplib::Request&, httplib::Response& response) {
     response.set_header("Content-Security-Policy",
                         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:; "
@@ -195,51 +159,17 @@ void add_routes(httplib::Server& server, prediction_service& service, const serv
                         {"image_size", info.picture.size},
                         {"classes", info.classes},
                         {"tta", service.views()},
-                        {"max_size_mb", o.max_size},
-                        {"max_files", o.max_files},
-                        {"max_request_mb", o.max_request}});
+                        {"max_size_mb", o.pictures.max_size},
+                        {"max_files", o.pictures.max_files},
+                        {"max_request_mb", o.max_request},
+                        {"max_megapixels", o.pictures.max_pixels},
+                        {"max_request_megapixels", o.pictures.max_request_pixels}});
   });
-  server.Get("/predict", [](const httplib::Request&, httplib::Response& response) {
-    response.set_header("Allow", "POST");
-    set_json(response, {{"error", "/predict takes POST"}}, 405);
+  server.Post("/predict", [&service, &o](const httplib::Request& request, httplib::Response& response) {
+    predict(request, response, service, o);
   });
-  server.Post("/predict",
-              [&service, &o](const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& reader) {
-                predict(request, response, reader, service, o);
-              });
-  const httplib::Server::HandlerWithResponse explain_error = [](const httplib::Request& request, httplib::Response& response) {
-    if (!response.body.empty()) return httplib::Server::HandlerResponse::Unhandled;
-    const int status = response.status;
-    const std::string reason = status == 404 ? "there is no " + request.path + "; there are GET /, GET /health and POST /predict"
-                                             : std::string("this request is not understood");
-    set_json(response, {{"error", reason}}, status);
-    return httplib::Server::HandlerResponse::Handled;
-  };
-  server.set_error_handler(explain_error);
-  // Bound to this machine only, the door must not open for pages of other hosts whose names are made to point here.
-  server.set_pre_routing_handler([local = is_loopback(o.host)](const httplib::Request& request, httplib::Response& response) {
-    if (!local || is_loopback(host_of(request.get_header_value("Host")))) return httplib::Server::HandlerResponse::Unhandled;
-    set_json(response, {{"error", "only requests to this machine's own name are answered"}}, 403);
-    return httplib::Server::HandlerResponse::Handled;
-  });
-  // An upload that will be refused anyway is refused before it is sent, if the sender asks (curl does).
-  server.set_expect_100_continue_handler([&o](const httplib::Request& request, httplib::Response& response) {
-    if (request.get_header_value<std::uint64_t>("Content-Length") <= static_cast<std::uint64_t>(o.max_request) * megabyte)
-      return 100;
-    set_json(response, {{"error", minicnn::text_of("the request is larger than ", o.max_request, " MB (--max-request)")}}, 413);
-    return 413;
-  });
-}
-
-void set_limits(httplib::Server& server, const serve_options& o) {
-  // A connection serves one request, so that what is left of a refused one is never taken for the next.
-  server.set_keep_alive_max_count(1);
-  server.set_keep_alive_timeout(2);
-  server.set_read_timeout(std::chrono::seconds((std::min)(5, o.upload_time)));
-  server.set_write_timeout(std::chrono::seconds(10));
-  server.set_default_headers({{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}});
-  const auto connections = static_cast<std::size_t>(o.connections);
-  server.new_task_queue = [connections] { return new httplib::ThreadPool(connections); };
+  server.set_default_headers(
+      {{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}, {"Referrer-Policy", "no-referrer"}});
   // The library's default would let a second server share the port.
   server.set_socket_options([](socket_t socket) {
     const int yes = 1;
@@ -247,32 +177,43 @@ void set_limits(httplib::Server& server, const serve_options& o) {
   });
 }
 
-int serve_command(const serve_options& o) {
-  catch_interrupts();
-  prediction_service service(o.inference);
-  httplib::Server server;
-  set_limits(server, o);
-  add_routes(server, service, o);
+connection_limits limits_of(const serve_options& o) {
+  connection_limits limits;
+  limits.connections = static_cast<std::size_t>(o.connections);
+  limits.upload_time = std::chrono::seconds(o.upload_time);
+  limits.max_request = static_cast<std::uint64_t>(o.max_request * megabyte);
+  limits.max_held = 2 * limits.max_request;
+  return limits;
+}
+
+int listen_on(router& server, const serve_options& o) {
   const int port = o.port == 0 ? server.bind_to_any_port(o.host) : server.bind_to_port(o.host, o.port) ? o.port : -1;
   if (port < 0)
     minicnn::fail("cannot listen on ", o.host, " port ", o.port, ": in use, not allowed, or no address of this machine");
-  if (!is_loopback(o.host)) warn(o.host + " can be reached from other machines: whoever reaches it can use it");
-  std::printf("http://%s:%d/\n", o.host.find(':') == o.host.npos ? o.host.c_str() : ("[" + o.host + "]").c_str(), port);
+  listen(server.listener(), SOMAXCONN);  // httplib lets five wait
+  return port;
+}
+
+int serve_command(const serve_options& o) {
+  catch_interrupts();
+  const bool local = is_this_machine(o.host);
+  const std::string token = o.token.empty() && !local ? new_token() : o.token;
+  prediction_service service(o.inference, o.pictures.max_pixels * megapixel);
+  router server;
+  add_routes(server, service, o);
+  const int port = listen_on(server, o);
+  const request_guard guard(local, token);
+  front door(
+      server.listener(), limits_of(o), [&](const request_head& head) { guard.check(head); },
+      [&](received_request& request) { return server.respond(request); }, minicnn::resolve_threads(o.inference.threads));
+  if (!local) warn(o.host + " can be reached from other machines: whoever has the token can use it, and reads it on the way");
+  // A token that was given is not repeated: whoever gave it knows it, and output ends in logs.
+  const std::string address = o.host.find(':') == o.host.npos || o.host.starts_with('[') ? o.host : "[" + o.host + "]";
+  const std::string query = token.empty() || !o.token.empty() ? "" : "?token=" + token;
+  std::printf("http://%s:%d/%s\n", address.c_str(), port, query.c_str());
   std::fflush(stdout);
   say("serving " + o.inference.weights + "; Ctrl-C stops");
-
-  // The main thread waits for the signal: a handler may not do what stopping takes.
-  bool listened = false;
-  std::atomic<bool> ended{false};
-  std::thread listener([&] {
-    listened = server.listen_after_bind();
-    ended = true;
-  });
-  while (!interrupted() && !ended) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const bool asked = interrupted();
-  server.stop();
-  listener.join();
-  if (!asked && !listened) minicnn::fail("the server on ", o.host, ":", port, " failed");
+  door.run(interrupted);
   say("stopped");
   return exit_done;
 }
@@ -291,17 +232,34 @@ void add_serve(CLI::App& app, action& chosen) {
   command->add_option("--host", o->host, "address to listen on; only 127.0.0.1 and the like are closed to other machines")
       ->capture_default_str();
   command->add_option("--port", o->port, "0: any that is free")->check(CLI::Range(0, 65535))->capture_default_str();
-  command->add_option("--max-size", o->max_size, "MB that a picture may have")->check(CLI::Range(1, 256))->capture_default_str();
-  command->add_option("--max-files", o->max_files, "pictures that a request may have")
+  command
+      ->add_option(
+          "--token", o->token,
+          "secret that requests must bring, as ?token=... or Authorization: Bearer ...; where other machines can reach the "
+          "server, one is made up and printed with the address")
+      ->envname("MINICNN_TOKEN")
+      ->check([](const std::string& text) { return is_plain_token(text) ? "" : "wanted 1 to 256 letters, digits and -._~"; });
+  command->add_option("--max-size", o->pictures.max_size, "MB that a picture may have")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  command->add_option("--max-files", o->pictures.max_files, "pictures that a request may have")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--max-request", o->max_request, "MB that a request may have")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  command->add_option("--upload-time", o->upload_time, "seconds that a request may take to arrive")
+  command->add_option("--max-pixels", o->pictures.max_pixels, "millions of pixels that a picture may have")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command
+      ->add_option("--max-request-pixels", o->pictures.max_request_pixels,
+                   "millions of pixels that all pictures of a request may have")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command->add_option("--upload-time", o->upload_time, "seconds from the first byte of a request to its last")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
-  command->add_option("--connections", o->connections, "requests received at the same time; more wait")
+  command->add_option("--connections", o->connections, "open at the same time; beyond, those go that only hold a place")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->callback([o, &chosen] { chosen = [o] { return serve_command(*o); }; });

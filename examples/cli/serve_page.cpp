@@ -36,7 +36,7 @@ const char* const body = R"(<label id="drop"><input id="files" type="file" accep
 <button id="clear" type="button">Clear</button><span id="count" role="status"></span></div>
 <div id="results" aria-live="polite"></div><noscript><p>This page needs JavaScript. From a shell: curl --data-binary @photo.jpg ADDRESS/predict</p></noscript>
 </main><script>
-const $=id=>document.getElementById(id),results=$('results'),queue=[];let busy=0,done=0,all=0;
+const $=id=>document.getElementById(id),token=new URLSearchParams(location.search).get('token'),results=$('results'),queue=[];let busy=0,done=0,all=0;
 function element(tag,name,text){const e=document.createElement(tag);if(name)e.className=name;if(text!==undefined)e.textContent=text;return e}
 function percent(p){return (100*p).toFixed(p>.9995||p<.0005?2:1)+' %'}
 function count(){$('count').textContent=all?done+' of '+all:''}
@@ -45,7 +45,8 @@ function show(card,pictures,answer){
  if(answer.error){card.append(element('div','error',answer.error));return}
  if(answer.overlay)pictures.append(figure(answer.overlay,'where it looks'));
  card.append(element('div','answer',answer.class+', '+percent(answer.probability)));
- for(const [name,p] of Object.entries(answer.probabilities).slice(0,5)){
+ // Sorted here: of an object's keys, JavaScript puts those that look like numbers first.
+ for(const [name,p] of Object.entries(answer.probabilities).sort((a,b)=>b[1]-a[1]).slice(0,5)){
   const row=element('div','row'),track=element('div','track'),fill=element('i');fill.style.width=100*p+'%';track.append(fill);
   const label=element('span','',name);label.title=name;row.append(label,track,element('span','',percent(p)));card.append(row)}
 }
@@ -55,7 +56,7 @@ async function send({file,card,pictures}){
   if(file.size>LIMIT)answer={error:'is larger than '+Math.floor(LIMIT/1048576)+' MB'};
   else{
    const form=new FormData();form.append('file',file,file.name||'pasted');
-   const r=await fetch('predict?top=5'+($('cam').checked?'&explain=1':''),{method:'POST',body:form});
+   const r=await fetch('predict?top=5'+($('cam').checked?'&explain=1':''),{method:'POST',body:form,headers:token?{Authorization:'Bearer '+token}:{}});
    const text=await r.json();answer=text.predictions?text.predictions[0]:{error:text.error||r.statusText};
   }
  }catch(e){answer={error:'no answer: '+e.message}}

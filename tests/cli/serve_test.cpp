@@ -8,6 +8,8 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <fstream>
+#include <minicnn/files/crc32.hpp>
 #include <thread>
 
 #include "program.hpp"
@@ -43,8 +45,9 @@ class server {
     while (read(ends[0], &c, 1) == 1 && c != '\n') address_ += c;
     close(ends[0]);
     INFO(address_);
-    REQUIRE(address_.starts_with("http://127.0.0.1:"));
-    port_ = std::atoi(address_.c_str() + std::string("http://127.0.0.1:").size());
+    const std::size_t colon = address_.rfind(':');
+    REQUIRE(address_.starts_with("http://"));
+    port_ = std::atoi(address_.c_str() + colon + 1);
   }
   ~server() {
     if (process_ > 0) stop();
@@ -53,6 +56,15 @@ class server {
   server& operator=(const server&) = delete;
 
   int port() const { return port_; }
+  /// The line that it prints.
+  const std::string& address() const { return address_; }
+  /// Most memory that it has held so far, in MB.
+  int peak_memory() const {
+    std::ifstream file("/proc/" + std::to_string(process_) + "/status");
+    for (std::string line; std::getline(file, line);)
+      if (line.starts_with("VmHWM:")) return std::atoi(line.c_str() + 6) / 1024;
+    return -1;
+  }
   /// Ctrl-C; returns the exit code.
   int stop() {
     kill(process_, SIGINT);
@@ -89,13 +101,15 @@ class connection {
       done += static_cast<std::size_t>(n);
     }
   }
-  /// Everything until the server closes.
-  std::string receive() {
+  /// Everything until the server closes, or so many bytes.
+  std::string receive(std::size_t most = std::string::npos) {
     std::string all;
     std::array<char, 65536> part;
-    for (ssize_t n; (n = recv(socket_, part.data(), part.size(), 0)) > 0;) all.append(part.data(), static_cast<std::size_t>(n));
+    for (ssize_t n; all.size() < most && (n = recv(socket_, part.data(), (std::min)(part.size(), most - all.size()), 0)) > 0;)
+      all.append(part.data(), static_cast<std::size_t>(n));
     return all;
   }
+  void end_sending() { shutdown(socket_, SHUT_WR); }
 
  private:
   int socket_;
@@ -130,6 +144,13 @@ answer get(int port, const std::string& path, const std::string& host = "127.0.0
   return parse(c.receive());
 }
 
+/// Any bytes; what comes back until the server closes.
+answer send(int port, const std::string& bytes) {
+  connection c(port);
+  c.send(bytes);
+  return parse(c.receive());
+}
+
 answer post(int port, const std::string& path, const std::string& body, const std::string& type = "image/png") {
   connection c(port);
   c.send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + type +
@@ -145,6 +166,38 @@ std::string form(const std::vector<std::pair<std::string, std::string>>& files) 
     body += "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + name +
             "\"\r\nContent-Type: application/octet-stream\r\n\r\n" + bytes + "\r\n";
   return body + "--edge--\r\n";
+}
+
+/// A PNG of one colour and one bit a pixel: a bomb, as 10,000 x 10,000 pixels take 12 kB.
+std::string flat_png(std::uint32_t side) {
+  std::string out = "\x89PNG\r\n\x1A\n";
+  const auto big_endian = [](std::uint32_t v) {
+    return std::string{static_cast<char>(v >> 24), static_cast<char>(v >> 16), static_cast<char>(v >> 8), static_cast<char>(v)};
+  };
+  const auto chunk = [&](const std::string& type, const std::string& content) {
+    out += big_endian(static_cast<std::uint32_t>(content.size())) + type + content + big_endian(minicnn::crc32(type + content));
+  };
+  chunk("IHDR", big_endian(side) + big_endian(side) + std::string("\1\0\0\0\0", 5));
+  // One deflate block with fixed codes: a zero, then matches of length 258 and distance 1. 8 bits, then 8 + 5 bits each.
+  const std::uint64_t bytes = std::uint64_t{side} * ((side + 7) / 8 + 1), matches = (bytes - 1) / 258, rest = (bytes - 1) % 258;
+  std::string zipped = "\x78\x9C";
+  std::uint64_t held = 0;
+  int count = 0;
+  const auto bits = [&](unsigned value, int n) {
+    held |= std::uint64_t{value} << count;
+    for (count += n; count >= 8; count -= 8, held >>= 8) zipped += static_cast<char>(held & 255);
+  };
+  bits(3, 3);                                                             // the last block, fixed codes
+  bits(0x0C, 8);                                                          // literal 0: 00110000 from its first bit on
+  for (std::uint64_t i = 0; i < matches; ++i) bits(0xA3, 8), bits(0, 5);  // length 258: 11000101; distance 1: 00000
+  for (std::uint64_t i = 0; i < rest; ++i) bits(0x0C, 8);
+  bits(0, 7);
+  bits(0, 7);  // up to a whole byte
+  std::uint32_t high = static_cast<std::uint32_t>(bytes % 65521);
+  zipped += big_endian(high << 16 | 1);  // Adler-32 of zeros
+  chunk("IDAT", zipped);
+  chunk("IEND", "");
+  return out;
 }
 
 bool built_without() {
@@ -284,6 +337,172 @@ TEST_CASE("slow clients are waited for so long and no longer, and do not hold up
   }
   CHECK(post(s.port(), "/predict", text_of(red_png(1))).status == 200);
   CHECK(s.stop() == 0);
+}
+
+TEST_CASE("G01 G22 A04 requests that name another machine, or come from a page of another, are refused") {
+  if (built_without()) return;
+  server s(weights().path());
+  CHECK(get(s.port(), "/health", "127.attacker.example").status == 403);
+  CHECK(get(s.port(), "/health", "127.0.0.1.nip.io:" + std::to_string(s.port())).status == 403);
+  CHECK(get(s.port(), "/health", "LOCALHOST").status == 200);
+  CHECK(get(s.port(), "/health", "[::1]:" + std::to_string(s.port())).status == 200);
+  const std::string picture = text_of(red_png(250));
+  const auto from = [&](const std::string& headers) {
+    return send(s.port(), "POST /predict HTTP/1.1\r\nHost: localhost:8\r\nContent-Length: " + std::to_string(picture.size()) +
+                              "\r\n" + headers + "\r\n" + picture);
+  };
+  CHECK(from("").status == 200);
+  CHECK(from("Origin: http://localhost:8\r\nSec-Fetch-Site: same-origin\r\n").status == 200);
+  CHECK(from("Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n").status == 403);
+  CHECK(from("Origin: null\r\n").status == 403);
+  CHECK(from("Origin: http://localhost:9\r\n").status == 403);
+}
+
+TEST_CASE("G19 PUT and its like are a 405 with Allow; HEAD has no body") {
+  if (built_without()) return;
+  server s(weights().path());
+  for (const std::string method : {"PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "GET"}) {
+    CAPTURE(method);
+    const answer a = send(s.port(), method + " /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc");
+    CHECK(a.status == 405);
+    CHECK(contains(a.head, "\r\nAllow: POST"));
+    CHECK(contains(a.error(), "/predict takes POST, not " + method));
+  }
+  const answer page = send(s.port(), "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+  CHECK(page.status == 405);
+  CHECK(contains(page.head, "\r\nAllow: GET, HEAD"));
+  const answer head = send(s.port(), "HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(head.status == 200);
+  CHECK(head.body.empty());
+  const answer none = send(s.port(), "HEAD /predict HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(none.status == 405);
+  CHECK(none.body.empty());
+}
+
+TEST_CASE("G08 A02 bombs are refused by their headers; others are decoded one at a time") {
+  if (built_without()) return;
+  server s(weights().path());
+  const std::string bomb = flat_png(10000), large = flat_png(7000);
+  CHECK(bomb.size() < 100000);
+  std::vector<std::pair<std::string, std::string>> bombs, many;
+  for (int i = 0; i < 16; ++i) bombs.push_back({"bomb.png", bomb}), many.push_back({"large.png", large});
+  const answer one = post(s.port(), "/predict", form(bombs), form_type);
+  CHECK(one.status == 413);
+  CHECK(contains(one.error(), "bomb.png: has 100000000 pixels, more than 50 million (--max-pixels)"));
+  const answer together = post(s.port(), "/predict", form(many), form_type);
+  CHECK(together.status == 413);
+  CHECK(contains(together.error(), "the pictures have 784000000 pixels together, more than 200 million (--max-request-pixels)"));
+  many.resize(4);
+  std::vector<std::thread> callers;
+  std::atomic<int> good{0};
+  for (int t = 0; t < 3; ++t)
+    callers.emplace_back([&] {
+      const answer a = post(s.port(), "/predict", form(many), form_type);
+      good += a.status == 200 && a.text()["predictions"].size() == 4 && a.text()["predictions"][3].contains("class");
+    });
+  for (std::thread& t : callers) t.join();
+  CHECK(good == 3);
+  // One of them takes 49 MB as decoded, 147 MB in colour and 147 MB as a copy.
+  CHECK(s.peak_memory() < 500);
+}
+
+TEST_CASE("A03 connections that only hold a place go first, and one Ctrl-C ends it") {
+  if (built_without()) return;
+  server s(weights().path(), {"--connections", "8", "--upload-time", "60"});
+  const std::string picture = text_of(red_png(250));
+  std::vector<std::unique_ptr<connection>> idle;
+  const std::vector<std::string> beginnings{
+      "",
+      "G",
+      "POST /predict HTTP/1.1\r\nHost: localhost\r\nX-",
+      "GET / HTTP/1.1\r\n",
+      "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc",
+      "POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na"};
+  for (std::size_t i = 0; i < 40; ++i) {
+    idle.push_back(std::make_unique<connection>(s.port()));
+    REQUIRE(idle.back()->connected());
+    idle.back()->send(beginnings[i % beginnings.size()]);
+  }
+  for (int i = 0; i < 20; ++i) {
+    CHECK(get(s.port(), "/health").status == 200);
+    CHECK(post(s.port(), "/predict", picture).status == 200);
+  }
+  for (std::size_t i = 0; i < 8; ++i) idle.push_back(std::make_unique<connection>(s.port()));
+  CHECK(s.stop() == 0);
+}
+
+TEST_CASE("A13 forms with bare and extended file names, chunked bodies and pipelined requests are answered") {
+  if (built_without()) return;
+  server s(weights().path());
+  const std::string picture = text_of(red_png(250));
+  const std::string body = "--edge\r\nContent-Disposition: form-data; filename=1.png; name=file\r\n\r\n" + picture +
+                           "\r\n--edge\r\nContent-Disposition: form-data; name=file; filename*=UTF-8''caf%C3%A9.png\r\n\r\n" +
+                           picture +
+                           "\r\n--edge\r\nContent-Disposition: form-data; name=file; filename=empty.png\r\n\r\n\r\n--edge--\r\n";
+  const answer a = post(s.port(), "/predict", body, form_type);
+  REQUIRE(a.status == 200);
+  const json list = a.text()["predictions"];
+  REQUIRE(list.size() == 3);
+  CHECK(list[0]["name"] == "1.png");
+  CHECK(list[1]["name"] == "caf\xC3\xA9.png");
+  CHECK(list[1]["class"] == "dog");
+  CHECK(list[2]["error"] == "is empty");
+  std::ostringstream chunk;
+  chunk << std::hex << picture.size() << "\r\n" << picture << "\r\n0\r\n\r\n";
+  const std::string chunked = "POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk.str();
+  CHECK(send(s.port(), chunked).text()["predictions"][0]["class"] == "dog");
+  CHECK(send(s.port(), chunked + "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200);
+  connection polite(s.port());
+  polite.send("POST /predict HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: " +
+              std::to_string(picture.size()) + "\r\n\r\n");
+  CHECK(polite.receive(25) == "HTTP/1.1 100 Continue\r\n\r\n");
+  polite.send(picture);
+  CHECK(parse(polite.receive()).status == 200);
+  connection half(s.port());  // says that it will send no more, and still wants the answer
+  half.send(chunked);
+  half.end_sending();
+  CHECK(parse(half.receive()).status == 200);
+}
+
+TEST_CASE("A14 malformed requests are answered at once, not after a wait for more") {
+  if (built_without()) return;
+  server s(weights().path(), {"--upload-time", "600"});  // whatever waited would outlast the test
+  const std::string start = "POST /predict HTTP/1.1\r\nHost: localhost\r\n";
+  CHECK(send(s.port(), start + "\r\n").status == 411);
+  CHECK(send(s.port(), start + "Content-Length: abc\r\n\r\n").status == 400);
+  CHECK(send(s.port(), start + "Content-Length: 3\r\nContent-Length: 3\r\n\r\n").status == 400);
+  CHECK(send(s.port(), start + "Host: localhost\r\nContent-Length: 3\r\n\r\n").status == 400);
+  CHECK(send(s.port(), start + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n").status == 400);
+  CHECK(send(s.port(), start + "Transfer-Encoding: chunked\r\n\r\nno number\r\n").status == 400);
+  CHECK(send(s.port(), "nonsense\r\n\r\n").status == 400);
+  CHECK(send(s.port(), start + "X: " + std::string(1 << 20, 'x')).status == 431);
+  CHECK(send(s.port(), "GET /" + std::string(1 << 20, 'x')).status == 431);
+  connection cut(s.port());
+  cut.send(start + "Content-Length: 100\r\n\r\nabc");
+  cut.end_sending();
+  CHECK(parse(cut.receive()).status == 400);
+}
+
+TEST_CASE("beyond this machine a token is wanted; one that is made up is printed, one that was given is not") {
+  if (built_without()) return;
+  server open(weights().path(), {"--host", "0.0.0.0"});
+  const std::size_t at = open.address().find("/?token=");
+  REQUIRE(at != std::string::npos);
+  const std::string query = open.address().substr(at + 1), token = query.substr(7);
+  CHECK(token.size() == 32);
+  const std::string picture = text_of(red_png(250));
+  CHECK(get(open.port(), "/", "anything.example").status == 401);
+  CHECK(get(open.port(), "/health").status == 401);
+  CHECK(post(open.port(), "/predict", picture).status == 401);
+  CHECK(get(open.port(), "/" + query, "anything.example").status == 200);
+  CHECK(post(open.port(), "/predict" + query, picture).status == 200);
+  CHECK(send(open.port(), "GET /health HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n").status == 200);
+  server given(weights().path(), {"--token", "open-sesame"});
+  CHECK_FALSE(contains(given.address(), "open-sesame"));
+  CHECK(get(given.port(), "/health").status == 401);
+  CHECK(get(given.port(), "/health?token=open-sesame").status == 200);
+  CHECK(program::run("serve" + weights().option() + "--token ''").code == 2);
+  CHECK(program::run("serve" + weights().option() + "--token 'a b'").code == 2);
 }
 
 TEST_CASE("a port in use and weights that are none end with 1 and a sentence") {
