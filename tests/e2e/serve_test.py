@@ -75,6 +75,27 @@ target.dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dat
 """
 
 
+ORDER = """
+const card = document.createElement('div');
+show(card, document.createElement('div'), {class: '7', probability: .6, probabilities: JSON.parse('{"7":0.6,"3":0.3,"1":0.1}')});
+return [...card.querySelectorAll('.row>span:first-child')].map(e => e.textContent);
+"""
+
+
+def check_token(browser, program, weights, photo):
+    """The page of a server that wants a token asks with the one of its address."""
+    from selenium.webdriver.common.by import By
+    server = subprocess.Popen([program, "serve", "--weights", weights, "--port", "0", "--token", "open-sesame"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        browser.get(server.stdout.readline().strip() + "?token=open-sesame")
+        browser.find_element(By.ID, "files").send_keys(photo)
+        wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "article.card .answer"), "an answer with a token")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+
+
 def check_serve(browser, address, drawings, folder, scratch):
     from selenium.webdriver.common.by import By
     tools.requests_since_last(browser)
@@ -82,6 +103,10 @@ def check_serve(browser, address, drawings, folder, scratch):
 
     def cards():
         return browser.find_elements(By.CSS_SELECTOR, "article.card:not([aria-busy])")
+
+    # A18: JavaScript puts keys of an object that look like numbers first.
+    order = browser.execute_script(ORDER)
+    check(order == ["7", "3", "1"], f"classes by probability: {order}")
 
     photos = [os.path.join(drawings, name) for name in sorted(os.listdir(drawings))[:3]]
     browser.find_element(By.ID, "files").send_keys("\n".join(photos))
@@ -150,6 +175,8 @@ def main():
                 server.send_signal(signal.SIGINT)
                 code = server.wait(20)
             check(code == 0, f"serve ended with {code}")
+            check_token(browser, program, os.path.join(runs[0], "best.safetensors"),
+                        os.path.join(drawings, sorted(os.listdir(drawings))[0]))
     finally:
         tools.close_browser(browser)
     print("passed")
