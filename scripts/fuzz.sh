@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-300}
 shift || true
 mkdir -p build/fuzz
-[[ -x build/fuzz/fuzzer && -z $(find include tests/fuzz tests/data -newer build/fuzz/fuzzer -type f -print -quit) ]] ||
+[[ -x build/fuzz/fuzzer && -z $(find include examples/cli/serve tests/fuzz tests/data -newer build/fuzz/fuzzer -type f -print -quit) ]] ||
   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I include -I tests \
     tests/fuzz/fuzzer.cpp include/minicnn/data/image_unit.cpp -o build/fuzz/fuzzer || exit 1
 if [[ $# -gt 0 ]]; then

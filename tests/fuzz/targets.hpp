@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "../../examples/cli/serve/request_body.hpp"
+#include "../../examples/cli/serve/upload_form.hpp"
 #include "data/picture_files.hpp"
 #include "data/pictures.hpp"
 #include "minicnn/data/cifar10.hpp"
@@ -157,6 +159,45 @@ inline void transform(const bytes& b) {
   for (const float value : out) must(std::isfinite(value), "a transformed picture has numbers");
 }
 
+/// A Content-Type, a line end and the body of a form.
+inline void read_form(const bytes& b) {
+  const std::string_view all = text(b), type = all.substr(0, all.find('\n'));
+  const std::string_view body = all.substr((std::min)(type.size() + 1, all.size()));
+  const std::optional<std::string> boundary = cli::form_boundary(type);
+  if (!boundary) return;
+  std::size_t held = 0;
+  const cli::form_reader form(body, *boundary);
+  for (const cli::form_part& part : form.parts()) {
+    must(part.content.data() >= body.data() && part.content.data() + part.content.size() <= body.data() + body.size(),
+         "a part lies in its form");
+    must(part.content.find("\n--" + *boundary + "\r\n") == part.content.npos, "a part ends at its boundary");
+    held += part.content.size();
+  }
+  must(held <= body.size(), "parts do not overlap");
+}
+
+/// A whole request. What is made of it does not depend on the pieces in which it comes.
+inline void read_request(const bytes& b) {
+  constexpr std::uint64_t most = 1000;
+  const auto read = [&](std::size_t piece) -> std::string {
+    try {
+      const std::size_t end = cli::head_bytes(text(b));
+      if (end == 0) return "no head";
+      const cli::request_head head = cli::parse_head(text(b).substr(0, end));
+      must(!head.path.empty() && !head.method.empty(), "a request has a method and a path");
+      cli::request_body body(head, most, {413, "too large", ""});
+      for (std::size_t i = end; i < b.size(); i += piece) body.take(text(b).substr(i, piece));
+      must(body.size() <= most, "a body is bounded");
+      return (body.complete() ? "whole " : "cut ") + body.bytes();
+    } catch (const cli::refusal& r) {
+      must(r.status >= 400 && r.status < 600 && !r.reason.empty(), "a refusal has a status and a reason");
+      return r.reason;
+    }
+  };
+  const std::string at_once = read(b.size() + 1);
+  must(read(1) == at_once && read(7) == at_once, "pieces make no difference");
+}
+
 struct target {
   std::function<void(const bytes&)> run;
   std::vector<bytes> seeds;
@@ -229,6 +270,19 @@ inline const std::map<std::string, target>& targets() {
         {{31, 47, 0, 27, 1, 5, 2, 2, 3, 2, 64, 64, 7, 0, 85, 170},
          bytes(14, 0),
          {254, 0, 1, 224, 1, 9, 2, 1, 132, 1, 255, 255, 9, 2, 1, 255}}}},
+      {"form",
+       {read_form,
+        {from_text("multipart/form-data; boundary=edge\nfirst\r\n--edge\r\nContent-Disposition: form-data; name=\"a\"; "
+                   "filename=\"1.jpg\"\r\nContent-Type: image/jpeg\r\n\r\nbytes\r\n--edge\r\nContent-Disposition: form-data; "
+                   "filename*=UTF-8''%C3%A9; name=b\r\n\r\n\r\n--edge--\r\nlast"),
+         from_text("multipart/form-data; boundary=\"a b\"\n--a b\nContent-Type: multipart/mixed; boundary=i\n\n--i\n"
+                   "Content-Disposition: file; filename=x\n\n1\n--i--\n\n--a b--")}}},
+      {"request",
+       {read_request,
+        {from_text("POST /predict?top=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"),
+         from_text("POST http://localhost/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "5;a=b\r\nhello\r\n0A\r\n0123456789\r\n0\r\nX: y\r\n\r\n"),
+         from_text("GET / HTTP/1.0\r\nHost: [::1]:80\r\nOrigin: http://[::1]\r\n\r\n")}}},
       {"npz", {[](const bytes& b) { read_all<npz_file>(b); }, {file_bytes([](const std::string& path) {
                  write_npz<float>(path, two);
                })}}},
