@@ -12,6 +12,7 @@
 #include "minicnn/core/context.hpp"
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/core/tensor.hpp"
+#include "minicnn/kernels/simd/dispatch.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
