@@ -21,5 +21,5 @@ if ! command -v doxygen >/dev/null; then
 fi
 rm -rf "$out"
 bash "$root/scripts/docs.sh" "$out"
-mapfile -t guides < <(find "$root/docs" "$root/CONTRIBUTING.md" "$root/CHANGELOG.md" -name '*.md')
+mapfile -t guides < <(find "$root/docs" "$root/CONTRIBUTING.md" "$root/SECURITY.md" "$root/CHANGELOG.md" -name '*.md')
 "$python" "$root/tests/hygiene/check_site.py" "$out" "${guides[@]}"
