@@ -5,7 +5,7 @@ namespace drawing {
 namespace {
 
 /// What the random numbers of a scene are for.
-enum stream : std::uint64_t { layout, behind, clutter, before, light, grain };
+enum scene_stream : std::uint64_t { layout, behind, clutter, before, light, grain };
 
 }  // namespace
 

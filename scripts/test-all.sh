@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Everything: the quick test, then layout and checks, sanitizers (address, undefined behaviour, threads), clang, no OpenMP, and last the
+# optimised build with all tests, among them the program in a browser, packaging, the documentation's site and damaged files.
+# Installs missing Debian packages. Under an hour on two cores.
+# The last lines are those of ctest over the optimised build; the exit code is not 0 if any part failed, and each is named before.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash scripts/test.sh
+quick=$?
+bash scripts/install-packages.sh clang clang-format clang-tidy libomp-dev libbenchmark-dev python3-selenium chromium chromium-driver \
+  pkgconf libonnx-testdata python3-onnx doxygen doxygen-awesome-css || exit 1
+source scripts/parts.sh
+[[ $quick -eq 0 ]] || failed+=("scripts/test.sh")
+
+if [[ -z ${MINICNN_DOGS_VS_CATS:-} && -d ../shared/dogs-vs-cats ]]; then
+  MINICNN_DOGS_VS_CATS=$(cd ../shared/dogs-vs-cats && pwd)
+  export MINICNN_DOGS_VS_CATS
+fi
+
+part "Layout, and checks of what the last commits changed" bash scripts/lint.sh --since HEAD~5
+for preset in asan asan-cli tsan clang no-openmp; do
+  build $preset
+  run_tests $preset
+  slowest_tests $preset
+done
+build release
+heading "Tests: release"
+ctest --preset release -j "$jobs" --no-label-summary </dev/null 2>&1 | tee "$log.release"
+[[ ${PIPESTATUS[0]} -eq 0 ]] || failed+=("tests of release")
+slowest_tests release
+[[ ${#failed[@]} -eq 0 ]] || printf '\nFAILED: %s' "${failed[@]}"
+printf '\n\nThe tests of release once more:\n'
+sed -n '/tests passed/,$p' "$log.release"
+rm -f "$log.release"
+finish
