@@ -90,8 +90,9 @@ std::string prediction_service::overlay(const minicnn::image_u8& image, std::siz
   const std::vector<index_t> classes{static_cast<index_t>(named)};
   const minicnn::tensor<float> map = e.cam(e.input, classes);
   const index_t own = model_.info.picture.size, side = own * ((320 + own - 1) / own);
-  return jpeg_uri(minicnn::overlay(seen_part(image, model_.info.picture, side, workspace), minicnn::view<const float>(map).at(0)),
-                  85);
+  const minicnn::rgb_picture seen = seen_part(image, model_.info.picture, side, workspace);
+  const minicnn::rgb_picture explained = minicnn::overlay(seen, minicnn::view<const float>(map).at(0));
+  return jpeg_uri(explained, 85);
 }
 
 picture_answer prediction_service::answer_one(seat& mine, const uploaded_picture& picture, bool explain) {

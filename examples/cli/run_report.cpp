@@ -173,7 +173,8 @@ void run_report::draw_augmented() {
         // Larger inputs are shown smaller.
         if (size > thumbnail) {
           const minicnn::image_u8 whole{size, size, 3, {picture.begin(), picture.end()}};
-          picture = minicnn::to_bytes<float>(minicnn::resize(whole, thumbnail, thumbnail), {1, 1, 1}, {0, 0, 0});
+          const minicnn::tensor<float> small = minicnn::resize(whole, thumbnail, thumbnail);
+          picture = minicnn::to_bytes<float>(small, {1, 1, 1}, {0, 0, 0});
         }
         const minicnn::sample& s = data_.samples[static_cast<std::size_t>(index)];
         augmented_.push_back({jpeg_uri(picture, quality), "", short_path(s.path), ""});

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "held.hpp"
 #include "minicnn/analysis/calibration.hpp"
 #include "minicnn/core/random.hpp"
 
@@ -26,7 +27,7 @@ TEST_CASE("calibration error and Brier score by hand") {
   CHECK(c.bins[4].accuracy == 1.0);
   CHECK(c.expected_error == near(0.5 * 0.1875 + 0.5 * 0.0625));
   CHECK(c.brier == near(2 * (0.375 * 0.375 + 0.75 * 0.75 + 0.125 * 0.125) / 4));
-  CHECK(calibrate<double>(tensor<double>({0, 2}), labels_t{}).expected_error == 0.0);
+  CHECK(calibrate<double>(held(tensor<double>({0, 2})), labels_t{}).expected_error == 0.0);
   CHECK_THROWS_AS(calibrate<double>(p, labels_t{0, 0, 0, 2}), option_error);
   CHECK_THROWS_AS(calibrate<double>(p, labels_t{0}), shape_error);
   CHECK_THROWS_AS(calibrate<double>(p, labels_t{0, 0, 0, 1}, 0), option_error);
@@ -47,10 +48,10 @@ TEST_CASE("the temperature that makes probabilities true is found") {
 }
 
 TEST_CASE("a temperature stays in its range and undoes a known scaling") {
-  CHECK(fit_temperature<float>(tensor<float>({2, 2}, {3, 0, 0, 3}), labels_t{0, 1}) == doctest::Approx(0.1));
-  CHECK(fit_temperature<float>(tensor<float>({2, 2}, {3, 0, 0, 3}), labels_t{1, 0}) == doctest::Approx(1e4));
-  CHECK(fit_temperature<float>(tensor<float>({0, 2}), labels_t{}) == 1.0);
-  CHECK_THROWS_AS(fit_temperature<float>(tensor<float>({1, 2}), labels_t{2}), option_error);
+  CHECK(fit_temperature<float>(held(tensor<float>({2, 2}, {3, 0, 0, 3})), labels_t{0, 1}) == doctest::Approx(0.1));
+  CHECK(fit_temperature<float>(held(tensor<float>({2, 2}, {3, 0, 0, 3})), labels_t{1, 0}) == doctest::Approx(1e4));
+  CHECK(fit_temperature<float>(held(tensor<float>({0, 2})), labels_t{}) == 1.0);
+  CHECK_THROWS_AS(fit_temperature<float>(held(tensor<float>({1, 2})), labels_t{2}), option_error);
   // Labels drawn from softmax(z); logits stored as 3 z.
   random_stream random(random_key(5));
   const index_t n = 20'000;

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 using namespace minicnn;
 
@@ -41,7 +43,46 @@ TEST_CASE("a tensor is row-major, aligned and deeply copied") {
   const double* place = b.data();
   tensor<double> c = std::move(b);
   CHECK(c.data() == place);
+  CHECK(c.dims() == shape{2, 3});
   CHECK_THROWS_WITH_AS((tensor<double>({2, 2}, {1, 2, 3})), "tensor: shape 2x2 wants 4 values, got 3", shape_error);
+}
+
+TEST_CASE("what was moved from is empty, and can be copied and filled again") {
+  aligned_buffer<float> a(20);
+  aligned_buffer<float> b = std::move(a);
+  CHECK(a.size() == 0);
+  CHECK(b.size() == 20);
+  a = std::move(b);
+  CHECK(a.size() == 20);
+  CHECK(b.size() == 0);
+  CHECK(b.data() == nullptr);
+  aligned_buffer<float>& same = a;
+  a = std::move(same);
+  CHECK(a.size() == 20);
+
+  tensor<float> x({2, 3}, 1.0F);
+  const tensor<float> y = std::move(x);
+  CHECK(x.size() == 0);
+  CHECK(x.begin() == x.end());
+  const tensor<float> copy = x;
+  CHECK(copy.size() == 0);
+  tensor<float> z({4}, 2.0F);
+  z = tensor<float>({5}, 3.0F);
+  CHECK(z.dims() == shape{5});
+  x = std::move(z);
+  CHECK(x[4] == 3.0F);
+  CHECK(z.size() == 0);
+}
+
+TEST_CASE("a temporary tensor does not become a view") {
+  static_assert(std::is_convertible_v<tensor<float>&, view<float>>);
+  static_assert(std::is_convertible_v<tensor<float>&, view<const float>>);
+  static_assert(std::is_convertible_v<const tensor<float>&, view<const float>>);
+  static_assert(!std::is_convertible_v<const tensor<float>&, view<float>>);
+  static_assert(!std::is_constructible_v<view<float>, tensor<float>>);
+  static_assert(!std::is_constructible_v<view<const float>, tensor<float>>);
+  static_assert(!std::is_constructible_v<view<const float>, const tensor<float>>);
+  static_assert(!std::is_convertible_v<tensor<float>, view<const float>>);
 }
 
 TEST_CASE("a default tensor is empty and can be copied") {

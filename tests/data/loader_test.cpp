@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <type_traits>
 
 #include "minicnn/data/image_folder.hpp"
 #include "minicnn/data/split.hpp"
@@ -62,6 +63,12 @@ epoch_record record(loader<T>& data, index_t epoch) {
 using sizes = std::vector<index_t>;
 
 }  // namespace
+
+TEST_CASE("a loader refuses a data set that ends with the statement") {
+  static_assert(std::is_constructible_v<loader<float>, const image_dataset&, sample_indices, loader_options>);
+  static_assert(!std::is_constructible_v<loader<float>, image_dataset, sample_indices, loader_options>);
+  static_assert(!std::is_constructible_v<picture_source, image_dataset>);
+}
 
 TEST_CASE("evaluation goes through the samples in order, with their pictures and labels") {
   const image_dataset data = numbered(10);

@@ -11,7 +11,10 @@ using namespace minicnn;
 
 TEST_CASE("F54 wrong input shapes, labels, windows and sizes: text with the layer and both values") {
   auto net = small::network();
-  const auto forward = [&](const shape& dims) { return thrown([&] { net.forward(tensor<float>(dims)); }); };
+  const auto forward = [&](const shape& dims) {
+    const tensor<float> images(dims);
+    return thrown([&] { net.forward(images); });
+  };
   const auto predict = [&](const shape& dims) { return thrown([&] { net.predict(tensor<float>(dims)); }); };
   for (const auto& call :
        {std::function<std::string(const shape&)>(forward), std::function<std::string(const shape&)>(predict)}) {
@@ -50,7 +53,8 @@ TEST_CASE("F54 wrong input shapes, labels, windows and sizes: text with the laye
                  }),
                  "flatten"));
   // Labels.
-  net.forward(tensor<float>({2, 3, 16, 16}));
+  const tensor<float> images({2, 3, 16, 16});
+  net.forward(images);
   const softmax_cross_entropy<float> loss;
   const std::vector<std::int32_t> two{0, 2}, minus{-1, 0}, three{0, 1, 1};
   CHECK(thrown([&] { loss(net, two); }) == "loss: sample 1 has label 2, but there are 2 classes (labels 0 to 1)");

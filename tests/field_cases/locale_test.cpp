@@ -69,7 +69,8 @@ std::vector<std::string> everything_written() {
   save_weights(net, folder / "w", {{"rate", text_of(0.001)}});
   out.push_back(read_file(folder / "w"));
   try {
-    net.forward(tensor<float>({2000, 4, 16, 16}));
+    const tensor<float> images({2000, 4, 16, 16});
+    net.forward(images);
   } catch (const error& e) {
     out.push_back(e.what());
   }

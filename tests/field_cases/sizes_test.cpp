@@ -64,5 +64,6 @@ TEST_CASE("F62 impossible sizes are a length_error of the library, not bad point
   CHECK_THROWS_AS(training.reserve({index_t{1} << 40, 3, 63, 63}), error);
   // What was refused leaves a network that works.
   training.reserve({1, 3, 63, 63});
-  CHECK(training.forward(tensor<float>({1, 3, 63, 63})).dims() == shape{1, 2});
+  const tensor<float> image({1, 3, 63, 63});
+  CHECK(training.forward(image).dims() == shape{1, 2});
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"
@@ -127,12 +128,31 @@ TEST_CASE("a smaller last batch and another batch size give the same rows (F45)"
 
 TEST_CASE("a wrong input or size names the node and both shapes (F54)") {
   auto net = tangled<float>();
-  CHECK_THROWS_WITH_AS(net.forward(tensor<float>({1, 3, 9, 9})), doctest::Contains("conv1"), shape_error);
-  CHECK_THROWS_WITH_AS(net.forward(tensor<float>({1, 2, 12, 12})), doctest::Contains("adaptive"), shape_error);
-  CHECK_THROWS_WITH_AS(net.forward(tensor<float>({2, 9, 9})), doctest::Contains("1x2x9x9"), shape_error);
+  const tensor<float> channels({1, 3, 9, 9}), size({1, 2, 12, 12}), rank({2, 9, 9});
+  CHECK_THROWS_WITH_AS(net.forward(channels), doctest::Contains("conv1"), shape_error);
+  CHECK_THROWS_WITH_AS(net.forward(size), doctest::Contains("adaptive"), shape_error);
+  CHECK_THROWS_WITH_AS(net.forward(rank), doctest::Contains("1x2x9x9"), shape_error);
   CHECK_THROWS_WITH_AS(net.parameter("conv9.weight"), doctest::Contains("conv9.weight"), option_error);
   CHECK_THROWS_AS(net.value("conv1"), error);
   CHECK_THROWS_AS(net.freeze("nobody"), option_error);
+}
+
+TEST_CASE("a node used after its graph became a network is an error, and so is adding one") {
+  graph<float> g;
+  const node<float> x = g.input({4});
+  const node<float> y = dense(x, 2);
+  const network<float> net(std::move(g), {y});
+  CHECK_THROWS_WITH_AS(y.name(), doctest::Contains("has moved into a network"), error);
+  CHECK_THROWS_AS(x.dims(), error);
+  CHECK_THROWS_AS(dense(y, 2), error);
+  CHECK_THROWS_AS(g.input({4}), error);
+  CHECK_THROWS_AS(node<float>({&g, -1}).dims(), error);
+  CHECK_THROWS_AS(network<float>(std::move(g), {y}), error);
+}
+
+TEST_CASE("a temporary is no input of a training step, whose backward reads it again") {
+  static_assert(std::is_invocable_v<decltype(&network<float>::forward), network<float>&, tensor<float>&>);
+  static_assert(!std::is_invocable_v<decltype(&network<float>::forward), network<float>&, tensor<float>>);
 }
 
 TEST_CASE("a network without dense layers takes any image size") {
@@ -142,7 +162,8 @@ TEST_CASE("a network without dense layers takes any image size") {
   network<float> net(std::move(g), {dense(y, 2)});
   CHECK(net.predict(tensor<float>({2, 1, 20, 30}, 1.0f)).dims() == shape{2, 2});
   net.reserve({4, 1, 16, 9});
-  CHECK(net.forward(tensor<float>({3, 1, 16, 9}, 1.0f)).dims() == shape{3, 2});
+  const tensor<float> wide({3, 1, 16, 9}, 1.0f);
+  CHECK(net.forward(wide).dims() == shape{3, 2});
 }
 
 TEST_CASE("gradients accumulate on request") {
@@ -256,7 +277,8 @@ TEST_CASE("adding a layer leaves the first values of the others alone; only init
   CHECK(copy_of(a.parameter("fc1.weight")) == copy_of(b.parameter("fc1.weight")));
   CHECK(copy_of(a.parameter("last.weight")) == copy_of(b.parameter("last.weight")));
   const auto before = copy_of(a.parameter_arena());
-  a.forward(tensor<float>({2, 5}, 1.0f));
+  const tensor<float> ones({2, 5}, 1.0f);
+  a.forward(ones);
   a.reserve({9, 5});
   CHECK(copy_of(a.parameter_arena()) == before);
   a.initialize(4);

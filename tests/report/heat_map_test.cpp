@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "held.hpp"
 #include "minicnn/layers/conv2d.hpp"
 #include "minicnn/report/filters.hpp"
 
@@ -12,19 +13,19 @@ TEST_CASE("enlarging keeps constants and means, and interpolates between cell ce
   const tensor<float> wide = enlarge<float>(map, 1, 4);  // centres at 0.25 and 0.75 of the width
   const float wanted[] = {0, 1, 3, 4};
   for (index_t i = 0; i < 4; ++i) CHECK(wide[i] == doctest::Approx(wanted[i]));
-  const tensor<float> flat = enlarge<float>(tensor<float>({3, 2}, 7.0F), 5, 9);
+  const tensor<float> flat = enlarge<float>(held(tensor<float>({3, 2}, 7.0F)), 5, 9);
   for (const float v : flat) CHECK(v == doctest::Approx(7));
-  CHECK_THROWS_AS(enlarge<float>(tensor<float>({2, 2, 2}), 4, 4), shape_error);
+  CHECK_THROWS_AS(enlarge<float>(held(tensor<float>({2, 2, 2})), 4, 4), shape_error);
 }
 
 TEST_CASE("an overlay is hot where the map is, and survives maps without heat") {
   const rgb_picture grey({2, 4, 3}, 128);
-  const rgb_picture out = overlay(grey, tensor<float>({1, 2}, {-3, 5}));
+  const rgb_picture out = overlay(grey, held(tensor<float>({1, 2}, {-3, 5})));
   CHECK(out.dims() == grey.dims());
   CHECK(out(0, 0, 2) > out(0, 0, 0));  // cold: blue
   CHECK(out(0, 3, 0) > out(0, 3, 2));  // hot: red
   for (const float value : {0.0F, -1.0F, NAN}) {
-    const rgb_picture none = overlay(grey, tensor<float>({1, 1}, value));
+    const rgb_picture none = overlay(grey, held(tensor<float>({1, 1}, value)));
     CHECK(none(0, 0, 2) > none(0, 0, 0));
   }
 }
@@ -38,7 +39,7 @@ TEST_CASE("normalised planes become bytes again") {
   CHECK(bytes(0, 1, 1) == 150);
   CHECK(bytes(0, 0, 2) == 255);  // cut
   CHECK(bytes(0, 1, 2) == 0);
-  const rgb_picture grey = to_bytes<float>(tensor<float>({1, 1, 1}, 1.0F), {7, 7, 7}, {0, 0, 0});
+  const rgb_picture grey = to_bytes<float>(held(tensor<float>({1, 1, 1}, 1.0F)), {7, 7, 7}, {0, 0, 0});
   CHECK(grey(0, 0, 2) == 7);
 }
 
@@ -79,5 +80,5 @@ TEST_CASE("feature maps: those that vary come first") {
   CHECK(picture(0, 0, 2) > picture(0, 0, 0));    // map 1, its 0 is cold
   CHECK(picture(0, 63, 0) > picture(0, 63, 2));  // its 5 is hot
   CHECK(picture(0, 66, 2) > picture(0, 66, 0));  // map 2, its 2
-  CHECK_THROWS_AS(activation_picture<float>(tensor<float>({2, 3, 1, 2})), shape_error);
+  CHECK_THROWS_AS(activation_picture<float>(held(tensor<float>({2, 3, 1, 2}))), shape_error);
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "golden/golden.hpp"
+#include "held.hpp"
 #include "minicnn/train/loss.hpp"
 #include "minicnn/train/reductions.hpp"
 #include "train/toy_network.hpp"
@@ -129,7 +130,7 @@ TEST_CASE("a NaN among the logits is not hidden") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const auto& row : {tensor<float>({1, 2}, {nan, 1.f}), tensor<float>({1, 2}, {1.f, nan})})
     for (const std::int32_t y : {0, 1}) CHECK(!is_finite(softmax_cross_entropy<float>().value(row, labels_t{y})));
-  CHECK(!is_finite(binary_cross_entropy<float>().value(tensor<float>({1}, {nan}), labels_t{1})));
+  CHECK(!is_finite(binary_cross_entropy<float>().value(held(tensor<float>({1}, {nan})), labels_t{1})));
 }
 
 TEST_CASE("binary cross-entropy by hand and by differences") {
@@ -144,7 +145,7 @@ TEST_CASE("binary cross-entropy by hand and by differences") {
   CHECK(g[1] == near(0.25));
   CHECK(g[2] == near(-0.8));
   CHECK(gradient_fault(weighted, z, y) < 1e-9);
-  CHECK_THROWS_AS(weighted.value(tensor<double>({3, 2}), y), shape_error);
+  CHECK_THROWS_AS(weighted.value(held(tensor<double>({3, 2})), y), shape_error);
   CHECK_THROWS_AS(binary_cross_entropy<double>({.pos_weight = {1.0, 2.0}}).value(z, y), option_error);
   CHECK_THROWS_AS(binary_cross_entropy<double>({.pos_weight = {-1.0}}), option_error);
 }
@@ -164,8 +165,8 @@ TEST_CASE("F54 labels and shapes that do not fit are named") {
   CHECK(text_for({0, 1, -1}) == "loss: sample 2 has label -1, but there are 2 classes (labels 0 to 1)");
   CHECK(text_for({0, 1}) == "loss: logits are 3x2, labels 2");
   CHECK(gradient[0] == 7.f);  // nothing was written
-  CHECK_THROWS_AS(loss.value(tensor<float>({0, 2}), labels_t{}), shape_error);
-  CHECK_THROWS_AS(binary_cross_entropy<float>().value(tensor<float>({1}), labels_t{2}), option_error);
+  CHECK_THROWS_AS(loss.value(held(tensor<float>({0, 2})), labels_t{}), shape_error);
+  CHECK_THROWS_AS(binary_cross_entropy<float>().value(held(tensor<float>({1})), labels_t{2}), option_error);
 }
 
 TEST_CASE("the losses are PyTorch's") {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "held.hpp"
 #include "minicnn/train/metrics.hpp"
 
 using namespace minicnn;
@@ -23,18 +24,18 @@ TEST_CASE("F46 means over unequal batches weigh samples, not batches") {
   CHECK(loss.count() == 10);
   accuracy_counter accuracy;
   CHECK(accuracy.value() == 0.0);
-  accuracy.add<float>(tensor<float>({4, 2}, {0, 1, 0, 1, 0, 1, 0, 1}), labels_t{1, 1, 1, 1});
-  accuracy.add<float>(tensor<float>({1, 2}, {0, 1}), labels_t{0});
+  accuracy.add<float>(held(tensor<float>({4, 2}, {0, 1, 0, 1, 0, 1, 0, 1})), labels_t{1, 1, 1, 1});
+  accuracy.add<float>(held(tensor<float>({1, 2}, {0, 1})), labels_t{0});
   CHECK(accuracy.correct() == 4);
   CHECK(accuracy.value() == near(0.8));
 }
 
 TEST_CASE("the class that logits name") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  CHECK(arg_max<float>(tensor<float>({3}, {1, 3, 3})) == 1);
-  CHECK(arg_max<float>(tensor<float>({3}, {nan, -5, nan})) == 1);
-  CHECK(predicted_class<float>(tensor<float>({1}, {0.1f})) == 1);
-  CHECK(predicted_class<float>(tensor<float>({1}, {-0.1f})) == 0);
+  CHECK(arg_max<float>(held(tensor<float>({3}, {1, 3, 3}))) == 1);
+  CHECK(arg_max<float>(held(tensor<float>({3}, {nan, -5, nan}))) == 1);
+  CHECK(predicted_class<float>(held(tensor<float>({1}, {0.1f}))) == 1);
+  CHECK(predicted_class<float>(held(tensor<float>({1}, {-0.1f}))) == 0);
 }
 
 TEST_CASE("confusion matrix and what follows from it, by hand") {
@@ -43,7 +44,7 @@ TEST_CASE("confusion matrix and what follows from it, by hand") {
   // truth 0: 3 right, 1 taken for 1; truth 1: 2 right, 2 taken for 0; truth 2: never, but predicted once for truth 1
   for (int i = 0; i < 3; ++i) m.add(0, 0);
   m.add(0, 1);
-  m.add<float>(tensor<float>({5, 3}, {0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1}), labels_t{1, 1, 1, 1, 1});
+  m.add<float>(held(tensor<float>({5, 3}, {0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1})), labels_t{1, 1, 1, 1, 1});
   CHECK(m.total() == 9);
   CHECK(m.correct() == 5);
   CHECK(m(1, 0) == 2);
@@ -58,7 +59,7 @@ TEST_CASE("confusion matrix and what follows from it, by hand") {
   CHECK(m.balanced_accuracy() == near((0.75 + 0.4) / 2));
   CHECK_THROWS_AS(m.add(0, 3), option_error);
   CHECK_THROWS_AS(m.add(-1, 0), option_error);
-  CHECK_THROWS_AS(m.add<float>(tensor<float>({2, 3}), labels_t{0}), shape_error);
+  CHECK_THROWS_AS(m.add<float>(held(tensor<float>({2, 3})), labels_t{0}), shape_error);
 }
 
 TEST_CASE("F37 log loss is clipped in double") {

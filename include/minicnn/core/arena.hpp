@@ -19,7 +19,7 @@ namespace minicnn::inline MINICNN_ABI {
 /// Alignment of every block: one cache line, one AVX-512 vector.
 inline constexpr index_t alignment = 64;
 
-/// `count` elements of `T`, not initialised, aligned to 64 bytes. Movable, not copyable.
+/// `count` elements of `T`, not initialised, aligned to 64 bytes. Movable, not copyable; empty after being moved from.
 template <class T>
 class aligned_buffer {
  public:
@@ -36,6 +36,15 @@ class aligned_buffer {
     data_.reset(static_cast<T*>(block));
     ask_for_huge_pages(block, bytes);
   }
+
+  aligned_buffer(aligned_buffer&& other) noexcept : data_(std::move(other.data_)), count_(std::exchange(other.count_, 0)) {}
+  aligned_buffer& operator=(aligned_buffer&& other) noexcept {
+    aligned_buffer taken(std::move(other));
+    std::swap(data_, taken.data_);
+    std::swap(count_, taken.count_);
+    return *this;
+  }
+  ~aligned_buffer() = default;
 
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }

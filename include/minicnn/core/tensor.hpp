@@ -56,7 +56,8 @@ class view {
   shape dims_;
 };
 
-/// Owns its elements, aligned to 64 bytes. Copies are deep.
+/// Owns its elements, aligned to 64 bytes. Copies are deep; a tensor that was moved from is empty.
+/// A temporary does not convert to a view, which would outlive it: name the tensor first.
 template <class T = float>
 class tensor {
  public:
@@ -77,12 +78,16 @@ class tensor {
   }
 
   tensor(const tensor& other) : tensor(static_cast<view<const T>>(other)) {}
-  tensor(tensor&&) noexcept = default;
+  tensor(tensor&& other) noexcept : storage_(std::move(other.storage_)), dims_(std::exchange(other.dims_, shape{0})) {}
   tensor& operator=(const tensor& other) {
     if (this != &other) *this = tensor(other);
     return *this;
   }
-  tensor& operator=(tensor&&) noexcept = default;
+  tensor& operator=(tensor&& other) noexcept {
+    storage_ = std::move(other.storage_);
+    dims_ = std::exchange(other.dims_, shape{0});
+    return *this;
+  }
   ~tensor() = default;
 
   T* data() { return storage_.data(); }
@@ -107,8 +112,10 @@ class tensor {
     return view<const T>(*this)(indices...);
   }
 
-  operator view<T>() { return view<T>(data(), dims_); }
-  operator view<const T>() const { return view<const T>(data(), dims_); }
+  operator view<T>() & { return view<T>(data(), dims_); }
+  operator view<const T>() const& { return view<const T>(data(), dims_); }
+  operator view<T>() && = delete;
+  operator view<const T>() const&& = delete;
 
  private:
   aligned_buffer<T> storage_;

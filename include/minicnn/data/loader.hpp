@@ -78,6 +78,7 @@ class loader {
     reserve();
     start_workers();
   }
+  loader(const image_dataset&&, sample_indices, loader_options) = delete;  // would not outlive the statement
   ~loader() { stop_workers(); }
   loader(const loader&) = delete;
   loader& operator=(const loader&) = delete;

@@ -54,6 +54,8 @@ class picture_source {
     }
   }
 
+  explicit picture_source(const image_dataset&&, std::int64_t = 0) = delete;  // would not outlive the statement
+
   /// Picture `index`; valid until the next call with this workspace. Throws file_error.
   const image_u8& get(index_t index, image_workspace& workspace) {
     const auto i = static_cast<std::size_t>(index);

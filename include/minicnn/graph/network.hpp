@@ -208,10 +208,11 @@ class network {
     change([&](network_topology<T>& t) { t.kept[static_cast<std::size_t>(node_id(name))] = 1; });
   }
 
-  /// Fixes the parameters of every node whose name begins with `prefix` and puts it in evaluation mode (batch norm uses its
-  /// running statistics, dropout is off). Backward stops where nothing trainable lies further back.
-  void freeze(std::string_view prefix) { set_frozen(prefix, true); }
-  void unfreeze(std::string_view prefix) { set_frozen(prefix, false); }
+  /// Fixes the parameters of the node called `name`, or of all nodes in the scope called so ("" is all; see `selects`), and puts
+  /// them in evaluation mode (batch norm uses its running statistics, dropout is off). Backward stops where nothing trainable
+  /// lies further back. Throws option_error if there is no such node.
+  void freeze(std::string_view name) { set_frozen(name, true); }
+  void unfreeze(std::string_view name) { set_frozen(name, false); }
 
   /// Which nodes are kept and frozen now, to come back to later: `const auto before = net.marks(); ... net.restore(before);`.
   std::shared_ptr<const network_topology<T>> marks() const { return topology_; }
@@ -267,11 +268,16 @@ class network {
     return space.run_->value(output_id(0));
   }
 
+  view<const T> predict(const tensor<T>& input, workspace<T>& space) const {
+    return predict(static_cast<view<const T>>(input), space);
+  }
+
   /// The same with memory of its own: convenient, allocates on every call.
   tensor<T> predict(const view<const T>& input) const {
     workspace<T> space;
     return tensor<T>(predict(input, space));
   }
+  tensor<T> predict(const tensor<T>& input) const { return predict(static_cast<view<const T>>(input)); }
 
   /// Plans of all ops for this input in training mode (summary, estimates).
   MINICNN_COLD std::vector<op_plan> plans(const shape& input) const {
@@ -342,13 +348,13 @@ class network {
     run_.reset();
   }
 
-  MINICNN_COLD void set_frozen(std::string_view prefix, bool frozen) {
+  MINICNN_COLD void set_frozen(std::string_view name, bool frozen) {
     bool found = false;
     change([&](network_topology<T>& t) {
       for (std::size_t i = 0; i < t.nodes.size(); ++i)
-        if (std::string_view(t.nodes[i].name).starts_with(prefix)) t.frozen[i] = frozen, found = true;
+        if (selects(name, t.nodes[i].name)) t.frozen[i] = frozen, found = true;
     });
-    if (!found) fail<option_error>("network: no node's name begins with ", prefix);
+    if (!found) fail<option_error>("network: no node or scope is called ", name);
     for (parameter_info& p : state_.parameters) p.trainable = !topology_->frozen[static_cast<std::size_t>(p.node)];
   }
 

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "minicnn/graph/op.hpp"
 
@@ -12,7 +15,8 @@ namespace minicnn::inline MINICNN_ABI {
 template <class T>
 class graph;
 
-/// A handle to one value of a graph: what layer functions take and return.
+/// A handle to one value of a graph: what layer functions take and return. Valid until the graph's nodes move into a network,
+/// which is asked by name from then on.
 template <class T>
 struct node {
   graph<T>* owner = nullptr;
@@ -22,6 +26,16 @@ struct node {
   const shape& dims() const { return owner->at(id).dims; }
   const std::string& name() const { return owner->at(id).name; }
 };
+
+/// Whether `name` is called `selector` or lies below it: "conv1" selects "conv1" and "conv1.weight" but not "conv10", "block1"
+/// all of "block1.conv1", "block1.bn1", ... Scopes end with "." or "/"; one at the end of `selector` changes nothing. The empty
+/// selector selects everything.
+inline bool selects(std::string_view selector, std::string_view name) {
+  const auto separates = [](char c) { return c == '.' || c == '/'; };
+  while (!selector.empty() && separates(selector.back())) selector.remove_suffix(1);
+  if (!name.starts_with(selector)) return false;
+  return selector.empty() || name.size() == selector.size() || separates(name[selector.size()]);
+}
 
 /// One operation of a graph and the value it makes. `operation` is null for inputs.
 template <class T>
@@ -77,7 +91,11 @@ class graph {
   };
   scope_guard scope(std::string_view name) { return scope_guard(*this, name); }
 
-  const graph_node<T>& at(int id) const { return nodes_[static_cast<std::size_t>(id)]; }
+  /// Throws error once the nodes have moved into a network.
+  const graph_node<T>& at(int id) const {
+    if (id < 0 || id >= size()) fail_used(id);
+    return nodes_[static_cast<std::size_t>(id)];
+  }
   int size() const { return static_cast<int>(nodes_.size()); }
 
   /// Index of the node called `name`, or -1.
@@ -87,8 +105,11 @@ class graph {
     return -1;
   }
 
-  /// Gives up the nodes (to a network).
-  std::vector<graph_node<T>> release() { return std::move(nodes_); }
+  /// Gives up the nodes (to a network). The graph takes no others after that.
+  std::vector<graph_node<T>> release() {
+    released_ = true;
+    return std::exchange(nodes_, {});
+  }
 
   /// `operation.plan(request)`, with `name` before the text of what it throws.
   MINICNN_COLD static op_plan plan_named(const std::string& name, const op<T>& operation, const plan_request& request) {
@@ -103,8 +124,14 @@ class graph {
 
  private:
   node<T> insert(graph_node<T> made) {
+    if (released_) fail(made.name, ": the graph has moved into a network and takes no more nodes");
     nodes_.push_back(std::move(made));
     return {this, size() - 1};
+  }
+
+  [[noreturn]] MINICNN_COLD void fail_used(int id) const {
+    if (released_) fail("graph: node ", id, " has moved into a network; ask the network for it by name");
+    fail("graph: node ", id, " of ", size());
   }
 
   MINICNN_COLD std::string unique_name(std::string name) const {
@@ -121,6 +148,7 @@ class graph {
 
   std::vector<graph_node<T>> nodes_;
   std::string scope_;
+  bool released_ = false;
 };
 
 MINICNN_COMPILED_CLASS(graph);

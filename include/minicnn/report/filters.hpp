@@ -45,7 +45,8 @@ rgb_picture filter_picture(const network<T>& net, index_t magnify = 0, index_t m
     double top = 0;
     for (const double v : planes) top = (std::max)(top, std::abs(v));
     const double scale = top > 0 ? 127 / top : 0;
-    tiles.push_back(magnified(to_bytes<double>(planes, {scale, scale, scale}, {127.5, 127.5, 127.5}), magnify));
+    const rgb_picture tile = to_bytes<double>(planes, {scale, scale, scale}, {127.5, 127.5, 127.5});
+    tiles.push_back(magnified(tile, magnify));
   }
   return side_by_side(tiles, detail::grid_columns(static_cast<index_t>(tiles.size())), 2);
 }
