@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"
@@ -39,7 +41,41 @@ network<double> example() {
   return net;
 }
 
+/// A user's operation under the name of one of ours: twice its input.
+class twice_op : public op<double> {
+ public:
+  explicit twice_op(std::string kind) : kind_(std::move(kind)) {}
+  std::string_view kind() const override { return kind_; }
+  attribute_list describe() const override { return {}; }
+  op_plan plan(const plan_request& r) const override {
+    op_plan out;
+    out.output = r.inputs[0];
+    return out;
+  }
+  void forward(const frame<double>& f) const override {
+    for (index_t i = 0; i < f.output.size(); ++i) f.output[i] = 2 * f.input()[i];
+  }
+  void backward(const frame<double>&) const override {}
+
+ private:
+  std::string kind_;
+};
+
 }  // namespace
+
+TEST_CASE("an operation that calls itself conv2d or batch_norm is not taken for one") {
+  graph<double> g;
+  auto x = g.input({2, 4, 4});
+  x = batch_norm(g.add(std::make_shared<twice_op>("conv2d"), {x}, "mine", {}));
+  x = g.add(std::make_shared<twice_op>("batch_norm"), {conv2d(x, {.filters = 3, .kernel = 3})}, "also_mine", {});
+  const network<double> net(std::move(g), {x});
+  const network<double> folded = fold_batch_norm(net);
+  CHECK(folded.nodes().size() == net.nodes().size());
+  tensor<double> images({2, 2, 4, 4});
+  fill<double>(images, 3, -1.0, 1.0);
+  const tensor<double> want = net.predict(images), got = folded.predict(images);
+  for (index_t i = 0; i < want.size(); ++i) CHECK(got[i] == doctest::Approx(want[i]));
+}
 
 TEST_CASE("a folded network computes what the network computes in evaluation mode") {
   const network<double> net = example();

@@ -14,6 +14,12 @@ namespace minicnn::inline MINICNN_ABI {
 
 namespace detail {
 
+/// The node's operation if it is an `Op`, whatever it calls itself; else null.
+template <class Op, class T>
+const Op* operation_as(const graph_node<T>& n) {
+  return dynamic_cast<const Op*>(n.operation.get());
+}
+
 /// Per node: whether it is a batch normalisation of a convolution that nobody else reads.
 template <class T>
 std::vector<bool> foldable_nodes(const network<T>& net) {
@@ -24,9 +30,9 @@ std::vector<bool> foldable_nodes(const network<T>& net) {
   for (const int output : net.topology().outputs) readers[static_cast<std::size_t>(output)] += 1;
   std::vector<bool> out(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (!nodes[i].operation || nodes[i].operation->kind() != "batch_norm") continue;
+    if (operation_as<batch_norm_op<T>>(nodes[i]) == nullptr) continue;
     const auto before = static_cast<std::size_t>(nodes[i].inputs[0]);
-    out[i] = readers[before] == 1 && nodes[before].operation && nodes[before].operation->kind() == "conv2d";
+    out[i] = readers[before] == 1 && operation_as<conv2d_op<T>>(nodes[before]) != nullptr;
   }
   return out;
 }
@@ -73,7 +79,7 @@ MINICNN_COLD network<T> fold_batch_norm(const network<T>& net) {
       for (const int input : n.inputs) inputs.push_back(made[static_cast<std::size_t>(input)]);
       std::shared_ptr<const op<T>> operation = n.operation;
       if (folded_by[i] >= 0) {
-        conv2d_options o = static_cast<const conv2d_op<T>&>(*n.operation).options();
+        conv2d_options o = detail::operation_as<conv2d_op<T>>(n)->options();
         o.bias = true;
         operation = std::make_shared<conv2d_op<T>>(std::move(o));
       }
@@ -95,8 +101,8 @@ MINICNN_COLD network<T> fold_batch_norm(const network<T>& net) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (!needed[i] || folded_by[i] < 0) continue;
     const graph_node<T>& normalised = nodes[static_cast<std::size_t>(folded_by[i])];
-    const auto& norm = static_cast<const batch_norm_op<T>&>(*normalised.operation).options();
-    const bool biased = static_cast<const conv2d_op<T>&>(*nodes[i].operation).options().bias;
+    const auto& norm = detail::operation_as<batch_norm_op<T>>(normalised)->options();
+    const bool biased = detail::operation_as<conv2d_op<T>>(nodes[i])->options().bias;
     const view<const T> w = net.parameter(nodes[i].name + ".weight");
     const view<const T> mean = net.buffer(normalised.name + ".running_mean"),
                         variance = net.buffer(normalised.name + ".running_var");
