@@ -46,7 +46,7 @@ int run(const std::string& path, const std::string& folder) {
   for (const double rate : {0.2, 0.5}) {
     auto net = article ? alexnet<float>({.dropout = rate}) : alexnet_bn<float>({.image_size = 128, .dropout = rate});
     load_weights(net, weights);
-    if (!article) net.freeze("bn");
+    for (int i = 1; !article && i <= 5; ++i) net.freeze(text_of("bn", i));
     workspace<float> space(net.threads());
     const evaluation off = evaluate(net, data, space), on = with_dropout(net, data);
     std::printf("%7.1f  %12.4f  %11.4f  %11.2f%%  %10.2f%%\n", rate, off.loss, on.loss, 100 * off.accuracy, 100 * on.accuracy);

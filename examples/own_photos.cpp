@@ -14,7 +14,7 @@ int main(int argc, char** argv) try {
   if (argc < 3) return std::fprintf(stderr, "usage: own_photos FOLDER WEIGHTS [PHOTO...]\n"), 2;
   folder_data data(argv[1]);
   auto net = alexnet_small<float>({.classes = data.classes(), .image_size = 128, .dropout = 0.2});
-  transfer_weights(net, argv[2], {.skip = head_prefixes(net)});  // all but the last layer, whose classes are others
+  transfer_weights(net, argv[2], {.skip = head_names(net)});  // all but the last layer, whose classes are others
   for (const epoch_record& e : fit(net, data, {.epochs = 8, .learning_rate = 0.005}))
     std::printf("epoch %d: loss %.3f, validation accuracy %.1f %%\n", int(e.epoch), e.train_loss, 100 * e.val_accuracy);
   save_weights(net, "photos.safetensors");

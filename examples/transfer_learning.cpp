@@ -76,19 +76,19 @@ int run(const char* folder, index_t few, index_t epochs) {
 
   // Everything but the last layer comes from the file. First the new layer alone is trained, the rest is frozen.
   auto net = lenet5<float>({.classes = 5});
-  const std::vector<std::string> head = head_prefixes(net);
+  const std::vector<std::string> head = head_names(net);
   const transfer_result got = transfer_weights(net, weights, {.skip = head});
   std::printf("%d tensors loaded; new:", static_cast<int>(got.loaded.size()));
   for (const std::string& name : got.skipped) std::printf(" %s", name.c_str());
   net.freeze("");
-  net.unfreeze(head.front().substr(0, head.front().size() - 1));
+  net.unfreeze(head.front());
   train(net, data, chosen, epochs / 2, how);
   std::printf("\nthe last layer alone: %.2f %%\n", accuracy(net, test));
 
   // Then all layers, those from the file at a third of the rate.
   net.unfreeze("");
   sgd_options gently = how;
-  gently.rules = {{.prefix = "", .learning_rate_scale = 1.0 / 3}, {.prefix = head.front(), .learning_rate_scale = 1.0}};
+  gently.rules = {{.name = "", .learning_rate_scale = 1.0 / 3}, {.name = head.front(), .learning_rate_scale = 1.0}};
   train(net, data, chosen, epochs - epochs / 2, gently);
   std::printf("fine-tuned: %.2f %%\n", accuracy(net, test));
   return 0;

@@ -59,9 +59,19 @@ int channels_of_weights(const std::string& path) {
   });
 }
 
-bool belongs(std::string_view name, const std::string& prefix, bool head) {
-  return prefix == "head" ? head : prefix == "body" ? !head : name.starts_with(prefix);
-}
+/// What NAME of --freeze and --rate means: the layer or scope called so, or else whatever begins so.
+class name_choice {
+ public:
+  name_choice(const minicnn::network<float>& net, const std::string& text) : text_(text) {
+    for (const auto& n : net.nodes()) exact_ = exact_ || minicnn::selects(text, n.name);
+    for (const minicnn::parameter_info& p : net.parameters()) exact_ = exact_ || p.name == text;
+  }
+  bool operator()(std::string_view name) const { return exact_ ? minicnn::selects(text_, name) : name.starts_with(text_); }
+
+ private:
+  std::string text_;
+  bool exact_ = false;
+};
 
 /// Layers that have parameters, in order.
 std::vector<std::string> layer_names(const minicnn::network<float>& net) {
@@ -70,6 +80,12 @@ std::vector<std::string> layer_names(const minicnn::network<float>& net) {
     const std::string& name = net.nodes()[static_cast<std::size_t>(p.node)].name;
     if (names.empty() || names.back() != name) names.push_back(name);
   }
+  return names;
+}
+
+std::vector<std::string> node_names(const minicnn::network<float>& net) {
+  std::vector<std::string> names;
+  for (const auto& n : net.nodes()) names.push_back(n.name);
   return names;
 }
 
@@ -143,9 +159,10 @@ std::string freeze_layers(minicnn::network<float>& net, const recipe& r) {
       minicnn::freeze_body(net);
       continue;
     }
-    const auto begins = [&](const std::string& name) { return name.starts_with(prefix); };
-    if (prefix.empty() || std::none_of(names.begin(), names.end(), begins)) no_such_layer("--freeze", prefix, net);
-    net.freeze(prefix);
+    const name_choice chosen(net, prefix);
+    if (prefix.empty() || std::none_of(names.begin(), names.end(), chosen)) no_such_layer("--freeze", prefix, net);
+    for (const std::string& name : node_names(net))
+      if (chosen(name)) net.freeze(name);
   }
   index_t learning = 0;
   for (const minicnn::parameter_info& p : net.parameters())
@@ -170,10 +187,11 @@ void set_group_rates(minicnn::optimizer<float>& optimizer, const minicnn::networ
   const std::vector<int> heads = minicnn::head_nodes(net);
   for (const std::string& text : r.rates) {
     const group_rate group = parse_group_rate(text);
+    const name_choice chosen(net, group.prefix);
     bool found = false, learns = false;
     optimizer.configure([&](const minicnn::parameter_info& p, std::string_view, minicnn::parameter_settings& settings) {
       const bool head = std::find(heads.begin(), heads.end(), p.node) != heads.end();
-      if (!belongs(p.name, group.prefix, head)) return;
+      if (group.prefix == "head" ? !head : group.prefix == "body" ? head : !chosen(p.name)) return;
       settings.learning_rate_scale = group.factor;
       found = true;
       learns = learns || p.trainable;

@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "minicnn/graph/network.hpp"
 #include "minicnn/layers/activation.hpp"
@@ -37,13 +39,51 @@ tensor<float> first_gradient(network<float>& net) {
 TEST_CASE("gradients pass through frozen convolutions, pools and dense layers unchanged") {
   network<float> net = small_network();
   const tensor<float> wanted = first_gradient(net);
-  for (const char* frozen : {"conv2", "pool", "fc", "relu"}) {
+  for (const char* frozen : {"conv2", "pool1", "fc1", "relu1"}) {
     CAPTURE(frozen);
     network<float> other = small_network();
     other.freeze(frozen);
     const tensor<float> got = first_gradient(other);
     CHECK(std::equal(got.begin(), got.end(), wanted.begin()));
   }
+}
+
+TEST_CASE("a name freezes that node or scope, not nodes whose names go on") {
+  graph<float> g;
+  node<float> x = g.input({4});
+  for (int i = 0; i < 10; ++i) x = dense(x, 4);  // fc1 to fc10
+  {
+    const auto scope = g.scope("block1");
+    x = dense(dense(x, 4), 4);
+  }
+  {
+    const auto scope = g.scope("block10");
+    x = dense(x, 4, {.name = "a/b"});
+  }
+  network<float> net(std::move(g), {x}, {.threads = 1});
+  const auto frozen = [&] {
+    std::string names;
+    for (const parameter_info& p : net.parameters())
+      if (!p.trainable && p.name.ends_with(".weight")) names += p.name.substr(0, p.name.size() - 6);
+    return names;
+  };
+  net.freeze("fc1");
+  CHECK(frozen() == "fc1.");
+  net.freeze("block1");
+  CHECK(frozen() == "fc1.block1.fc1.block1.fc2.");
+  net.unfreeze("block1.fc2.");
+  CHECK(frozen() == "fc1.block1.fc1.");
+  net.unfreeze("");
+  CHECK(frozen().empty());
+  net.freeze("block10/");
+  CHECK(frozen() == "block10.a/b.");
+  net.freeze("");
+  net.unfreeze("block10.a");
+  CHECK(frozen().find("block10") == std::string::npos);
+  CHECK_THROWS_WITH_AS(net.freeze("fc"), doctest::Contains("no node or scope is called fc"), option_error);
+  CHECK_THROWS_AS(net.freeze("block1.f"), option_error);
+  CHECK_FALSE(selects("conv1", "conv10.weight"));
+  CHECK(selects("conv1", "conv1.weight"));
 }
 
 TEST_CASE("a frozen parameter's gradient is left alone") {

@@ -11,6 +11,7 @@
 #include "minicnn/layers/batch_norm.hpp"
 #include "minicnn/layers/dense.hpp"
 #include "minicnn/layers/pooling.hpp"
+#include "minicnn/train/sgd.hpp"
 
 using namespace minicnn;
 
@@ -129,13 +130,33 @@ TEST_CASE("auxiliary heads come from the file if it has them, else they begin an
   CHECK(values(without, "head.weight") == values(from, "head.weight"));
 }
 
+TEST_CASE("the names of heads are what freezing, rules and skipping take") {
+  const temporary_folder folder;
+  auto net = with_head(3, 1);
+  save_weights(net, folder / "w.safetensors");
+  const names head = head_names(net);
+  CHECK(transfer_weights(net, folder / "w.safetensors", {.skip = head}).skipped == names{"head.weight", "head.bias"});
+  net.freeze("");
+  net.unfreeze(head.front());
+  for (const parameter_info& p : net.parameters()) CHECK(p.trainable == selects(head.front(), p.name));
+  sgd<float> opt(net, {.learning_rate = 1, .rules = {{.name = head.front(), .learning_rate_scale = 2}}});
+  for (std::size_t i = 0; i < net.parameters().size(); ++i)
+    CHECK((opt.settings()[i].learning_rate_scale > 1) == net.parameters()[i].trainable);
+  // "body1" is not the beginning of "body10" here either.
+  graph<float> g;
+  auto x = dense(dense(g.input({4}), 4, {.name = "a1"}), 4, {.name = "a10"});
+  network<float> two(std::move(g), {x});
+  save_weights(two, folder / "two.safetensors");
+  CHECK(transfer_weights(two, folder / "two.safetensors", {.skip = {"a1"}}).skipped == names{"a1.weight", "a1.bias"});
+}
+
 TEST_CASE("the head is the last layer with parameters; a frozen body leaves only it to train") {
   auto net = with_head(3, 1);
-  CHECK(head_prefixes(net) == names{"head."});
-  CHECK(head_prefixes(with_two_heads(2, 1)) == names{"head.", "aux.fc2."});
+  CHECK(head_names(net) == names{"head"});
+  CHECK(head_names(with_two_heads(2, 1)) == names{"head", "aux.fc2"});
   graph<float> g;
   auto x = relu(dense(relu(dense(g.input({4}), 3, {.name = "a"})), 2, {.name = "b"}));
-  CHECK(head_prefixes(network<float>(std::move(g), {x})) == names{"b."});  // logits that are rectified, as SqueezeNet's
+  CHECK(head_names(network<float>(std::move(g), {x})) == names{"b"});  // logits that are rectified, as SqueezeNet's
   freeze_body(net);
   for (const parameter_info& p : net.parameters()) CHECK(p.trainable == p.name.starts_with("head"));
 }

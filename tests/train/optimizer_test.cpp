@@ -35,8 +35,8 @@ TEST_CASE("learning-rate scales and both weight decays go where rules say") {
   auto net = toy::mixed<float>();
   adam<float> opt(net, {.decoupled_weight_decay = 0.5,
                         .rules = {{.kind = "dense", .weight_decay = 2.0},
-                                  {.prefix = "conv", .learning_rate_scale = 0.1},
-                                  {.prefix = "bn1", .decoupled_weight_decay = 0.25, .all = true}}});
+                                  {.name = "conv1", .learning_rate_scale = 0.1},
+                                  {.name = "bn1", .decoupled_weight_decay = 0.25, .all = true}}});
   const auto& s = opt.settings();  // conv1.weight, conv1.bias, bn1.bias, fc1.weight, fc1.bias
   REQUIRE(s.size() == 5);
   CHECK(s[0].decoupled_weight_decay == 0.5);
@@ -58,7 +58,7 @@ TEST_CASE("learning-rate scales and both weight decays go where rules say") {
   CHECK(opt.regularization_loss() == near(want));
   net.freeze("fc1");
   CHECK(opt.regularization_loss() == 0.0);
-  CHECK_THROWS_AS(adam<float>(net, {.rules = {{.prefix = "cnov"}}}), option_error);
+  CHECK_THROWS_AS(adam<float>(net, {.rules = {{.name = "conv"}}}), option_error);  // a name, not its beginning
 }
 
 TEST_CASE("a rule's rate and decay act") {
@@ -66,7 +66,7 @@ TEST_CASE("a rule's rate and decay act") {
   for (double& w : net.parameter("conv1.weight")) w = 1.0;
   for (double& w : net.parameter("fc1.weight")) w = 1.0;
   for (double& w : net.parameter("fc1.bias")) w = 1.0;
-  sgd<double> opt(net, {.learning_rate = 0.1, .weight_decay = 0.5, .rules = {{.prefix = "conv", .learning_rate_scale = 0.1}}});
+  sgd<double> opt(net, {.learning_rate = 0.1, .weight_decay = 0.5, .rules = {{.name = "conv1", .learning_rate_scale = 0.1}}});
   for (double& g : net.parameter_gradient("fc1.bias")) g = 2.0;
   opt.step(0.5, 0.25);  // rate 0.05, gradients a quarter
   CHECK(net.parameter("conv1.weight")[14] == near(1 - 0.005 * 0.5));

@@ -15,22 +15,24 @@
 namespace minicnn::inline MINICNN_ABI {
 
 struct transfer_options {
-  /// Tensors whose names begin with one of these keep the network's values, and are passed over in the file: "logits_eval.".
+  /// The tensors of these layers or scopes (see `selects`) keep the network's values and are passed over in the file:
+  /// "logits_eval".
   std::vector<std::string> skip = {};
 };
 
 /// Names of parameters and buffers, in the network's order.
 struct transfer_result {
   std::vector<std::string> loaded;
-  std::vector<std::string> skipped;  ///< of the network: they have their first values still
+  std::vector<std::string> skipped;  ///< of the network: they keep their initial values
 };
 
-/// Prefixes of the parameters that make logits, for every output: {"logits_eval."}, with auxiliary heads theirs too.
+/// Names of the layers that make logits, for every output: {"logits_eval"}, with auxiliary heads theirs too. `freeze`,
+/// `unfreeze`, `parameter_rule::name` and `transfer_options::skip` take them.
 template <class T>
-std::vector<std::string> head_prefixes(const network<T>& net) {
+std::vector<std::string> head_names(const network<T>& net) {
   std::vector<std::string> out;
   for (const int head : head_nodes(net))
-    if (head >= 0) out.push_back(net.nodes()[static_cast<std::size_t>(head)].name + ".");
+    if (head >= 0) out.push_back(net.nodes()[static_cast<std::size_t>(head)].name);
   return out;
 }
 
@@ -49,7 +51,7 @@ void freeze_body(network<T>& net) {
 template <class T>
 transfer_result transfer_weights(network<T>& net, const safetensors_file& file, const transfer_options& o = {}) {
   const auto skipped = [&](std::string_view name) {
-    return std::any_of(o.skip.begin(), o.skip.end(), [&](const std::string& prefix) { return name.starts_with(prefix); });
+    return std::any_of(o.skip.begin(), o.skip.end(), [&](const std::string& layer) { return selects(layer, name); });
   };
   transfer_result result;
   std::vector<view<T>> places;

@@ -27,8 +27,8 @@ struct parameter_settings {
 
 /// Changes the settings of the parameters that it matches. Rules apply in order, so later ones win.
 struct parameter_rule {
-  std::string prefix = {};  ///< of the parameter's name: "conv", "fc2.weight"; empty matches all
-  std::string kind = {};    ///< of the layer: "dense", "conv2d"; empty matches all
+  std::string name = {};  ///< of a parameter, layer or scope: "fc2.weight", "conv1", "block1" (see `selects`); empty matches all
+  std::string kind = {};  ///< of the layer: "dense", "conv2d"; empty matches all
   std::optional<double> learning_rate_scale = std::nullopt;
   std::optional<double> weight_decay = std::nullopt;
   std::optional<double> decoupled_weight_decay = std::nullopt;
@@ -182,14 +182,13 @@ class optimizer {
   MINICNN_COLD void apply(const parameter_rule& rule) {
     bool found = false;
     configure([&](const parameter_info& p, std::string_view layer, parameter_settings& s) {
-      if (!std::string_view(p.name).starts_with(rule.prefix) || (!rule.kind.empty() && layer != rule.kind)) return;
+      if (!selects(rule.name, p.name) || (!rule.kind.empty() && layer != rule.kind)) return;
       found = true;
       if (rule.learning_rate_scale) s.learning_rate_scale = *rule.learning_rate_scale;
       if (rule.decoupled_weight_decay && (p.decay || rule.all)) s.decoupled_weight_decay = *rule.decoupled_weight_decay;
       if (rule.weight_decay && (p.decay || rule.all)) s.weight_decay = *rule.weight_decay;
     });
-    if (!found)
-      fail<option_error>("optimizer: a rule matches no parameter (prefix \"", rule.prefix, "\", kind \"", rule.kind, "\")");
+    if (!found) fail<option_error>("optimizer: a rule matches no parameter (name \"", rule.name, "\", kind \"", rule.kind, "\")");
   }
 
   network<T>* network_;
