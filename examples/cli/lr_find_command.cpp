@@ -14,6 +14,7 @@
 #include "fine_tuning.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
+#include "out_guard.hpp"
 #include "recipe_options.hpp"
 #include "small_pictures.hpp"
 #include "train_setup.hpp"
@@ -148,6 +149,7 @@ void add_lr_find(CLI::App& app, action& chosen) {
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read");
   command->add_flag("--json", o->json, "one JSON object with the suggestion and the whole curve");
   command->callback([o, &chosen] {
+    refuse_inside_data(o->out, o->data);
     adopt_model(o->overrides);
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);

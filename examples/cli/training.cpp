@@ -58,7 +58,10 @@ void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const s
 training::~training() = default;
 
 training::training(const train_options& o, recipe r)
-    : o_(o), recipe_(std::move(r)), data_(open_data(o.data)), loss_({.label_smoothing = recipe_.label_smoothing}) {
+    : o_(o),
+      recipe_(std::move(r)),
+      data_(open_data(o.data, minicnn::data_part::train, o.quiet)),
+      loss_({.label_smoothing = recipe_.label_smoothing}) {
   if (data_.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());
   for (const std::string& name : data_.classes)
     if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o.data, ": the class name \"", name, "\" is not UTF-8");
