@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "recipe.hpp"
+#include "run_data.hpp"
 #include "run_report.hpp"
 #include "weights.hpp"
 
@@ -46,6 +47,9 @@ class training {
   using loop = minicnn::fitter<float, minicnn::softmax_cross_entropy<float>, data_loader, data_loader>;
 
   void take_initial_weights();
+  void take_recorded_picture();
+  void note_bad();
+  int end_without_data(const std::string& reason, bool picture);
   weights_info info() const;
   void look_ahead(minicnn::fit_options& f, minicnn::index_t batches, bool plan);
   minicnn::loader_options loader_options(bool training);
@@ -69,6 +73,7 @@ class training {
   recipe recipe_;
   minicnn::image_dataset data_;
   minicnn::data_split split_;
+  run_data pictures_used_;
   minicnn::image_transform picture_;
   std::unique_ptr<network> net_;
   std::unique_ptr<minicnn::optimizer<float>> optimizer_;
@@ -76,6 +81,9 @@ class training {
   minicnn::softmax_cross_entropy<float> loss_;
   std::unique_ptr<run_report> pictures_;  ///< of the report
   run_folder* folder_ = nullptr;
+  data_loader* train_ = nullptr;
+  data_loader* validation_ = nullptr;               ///< null: none
+  std::size_t bad_train_ = 0, bad_validation_ = 0;  ///< pictures left out that have been named
   minicnn::fit_position* position_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;

@@ -171,12 +171,17 @@ class fitter {
     if (position.step > 0) rate_ = options_.rate.at(position.step - 1, position.total_steps) * optimizer_.learning_rate();
     start_ = clock::now();
     seconds_before_ = position.seconds;
-    while (position.step < position.total_steps && !out_of_patience()) {
+    data_failed_ = false;
+    // An epoch whose steps are done may still lack its validation.
+    while ((position.step < position.total_steps || position.batch > 0) && !out_of_patience()) {
       if (!run_epoch()) return false;
       finish_epoch();
     }
     return true;
   }
+
+  /// Whether `run` ended because the data threw. The position is then that of the last step, and can be saved.
+  bool data_failed() const { return data_failed_; }
 
  private:
   using clock = std::chrono::steady_clock;
@@ -204,14 +209,43 @@ class fitter {
     if constexpr (resizable) train_.set_size(position.image_size);
   }
 
+  /// What is counted of the epoch under way, as of the last step.
+  struct mark {
+    index_t batch, right, seen;
+    double loss_sum;
+  };
+  mark here() const { return {position.batch, position.right, position.seen, position.loss_sum}; }
+
+  const auto* next_batch(const mark& last_step) {
+    try {
+      return train_.next();
+    } catch (...) {
+      position.batch = last_step.batch, position.right = last_step.right, position.seen = last_step.seen;
+      position.loss_sum = last_step.loss_sum;
+      data_failed_ = true;
+      throw;
+    }
+  }
+
+  evaluation validate_now() {
+    try {
+      return evaluate(net_, *validation_, space_);
+    } catch (...) {
+      data_failed_ = true;
+      throw;
+    }
+  }
+
   bool run_epoch() {
+    if (position.step >= position.total_steps) return true;
     choose_size();
     train_.start_epoch(position.epoch, position.batch);
     const double began = seconds(), before = position.epoch_seconds;
     double before_batch = began;
     index_t pending = 0;
+    mark last_step = here();
     for (;;) {
-      const auto* b = train_.next();
+      const auto* b = next_batch(last_step);
       if (b == nullptr) return true;
       const index_t window = (std::min)(options_.accumulate, train_.batches() - (position.batch - pending));
       net_.forward(b->images);
@@ -223,6 +257,7 @@ class fitter {
       if (pending == window) {
         step(b->images, b->labels);
         pending = 0;
+        last_step = here();
       }
       const double now = seconds();
       measured_seconds_ += now - before_batch;
@@ -347,7 +382,7 @@ class fitter {
       std::optional<typename ema<T>::usage> averaged;
       if (average != nullptr) averaged.emplace(*average);
       if (validate) {
-        e = evaluate(net_, *validation_, space_);
+        e = validate_now();
         row.val_loss = e.loss, row.val_accuracy = e.accuracy;
         improved = e.loss < position.best_loss;
         observe(e.loss);
@@ -379,6 +414,7 @@ class fitter {
   double rate_ = 0;
   index_t skipped_in_a_row_ = 0;
   bool told_stuck_ = false;
+  bool data_failed_ = false;
   index_t measured_steps_ = 0, counted_step_ = 0;  // for the time limit
   double measured_seconds_ = 0;
 };
