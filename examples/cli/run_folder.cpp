@@ -262,8 +262,8 @@ double usable_seconds(double seconds) { return std::isfinite(seconds) && seconds
 void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
                            minicnn::fit_position& p, const json& recipe_text, const json& data_text) const {
   const auto from = minicnn::safetensors_file::open(file("last.safetensors"));
+  check_same(from, "data", data_text);  // parts of the recipe may follow the data
   check_same(from, "recipe", recipe_text);
-  check_same(from, "data", data_text);
   const json position = metadata_json(from, "position");
   minicnn::load_weights(net, from);
   for (auto& s : optimizer.state()) from.read(std::string(minicnn::training_prefix) + s.name, s.data);

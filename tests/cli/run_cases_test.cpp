@@ -145,6 +145,7 @@ TEST_CASE("A10 other pictures under the same names are refused") {
     fs::copy_file(s.picture("dog." + std::to_string(i) + ".png"), s.picture("cat." + std::to_string(i) + ".png"),
                   fs::copy_options::overwrite_existing);
   const auto refused = run(s.command("--resume"));
+  INFO(refused.err);
   CHECK(refused.code == 1);
   CHECK(contains(refused.err, "their names are the same, their sizes in bytes are not"));
   CHECK(s.file("last.safetensors") == before);

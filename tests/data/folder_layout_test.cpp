@@ -135,6 +135,9 @@ TEST_CASE("G06 folders that hold a run are left out of data") {
     });
   };
   CHECK(left("run"));
+  CHECK(data.ignored.folders == 2);
+  CHECK(data.ignored.other == 7);  // those in cat
+  CHECK(data.ignored.hidden == 0);
   CHECK(left("dog/a"));
   CHECK(left("cat/curves.png"));
   // A picture of that name alone is a picture.

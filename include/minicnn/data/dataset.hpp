@@ -41,6 +41,17 @@ struct ignored_files {
   static constexpr std::size_t most_names = 1000;
   std::vector<entry> names = {};
 
+  /// How much there is; `back_to` forgets what was added since.
+  struct mark {
+    index_t hidden, other, folders, unlabelled, pictures;
+    std::size_t names;
+  };
+  mark here() const { return {hidden, other, folders, unlabelled, pictures, names.size()}; }
+  void back_to(const mark& m) {
+    hidden = m.hidden, other = m.other, folders = m.folders, unlabelled = m.unlabelled, pictures = m.pictures;
+    names.resize(m.names);
+  }
+
   index_t total() const { return hidden + other + folders + unlabelled; }
   /// Counts one, and keeps its name.
   void add(index_t ignored_files::*kind, std::string path, std::string reason) {

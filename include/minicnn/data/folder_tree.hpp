@@ -87,6 +87,8 @@ class tree_reader {
     out.name = name;
     std::vector<std::pair<std::string, bool>> inner;  // folders, and whether each is a symbolic link
     int run_files = 0;
+    const ignored_files::mark before = ignored_->here();
+    const index_t unread_before = unread_;
     std::error_code failed;
     std::filesystem::directory_iterator entry(folder, failed);
     for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
@@ -107,22 +109,23 @@ class tree_reader {
     if (failed) fail<file_error>(folder.string(), ": cannot be listed: ", failed.message());
     std::sort(out.pictures.begin(), out.pictures.end(), natural_less);
     std::sort(inner.begin(), inner.end());
-    out.left_out = run_files >= 2 && holds_run(out, folder);
+    out.left_out = run_files >= 2 && is_run(out);
+    if (out.left_out) {  // one thing, whatever is in it
+      ignored_->back_to(before);
+      unread_ = unread_before;
+      out.pictures.clear();
+      leave(&ignored_files::folders, folder, "holds a run of minicnn train");
+    } else if (run_files >= 2 && std::erase(out.pictures, "curves.png") > 0) {
+      leave(&ignored_files::other, folder / "curves.png", "of a run of minicnn train");
+    }
     if (!out.left_out) descend(out, inner);
     return out;
   }
 
-  /// A training's own pictures are no data: the folder is left out if it holds no others.
-  bool holds_run(folder_tree& folder, const std::filesystem::path& path) {
-    const auto curves = std::find(folder.pictures.begin(), folder.pictures.end(), "curves.png");
-    const bool any = curves != folder.pictures.end();
-    if (any) folder.pictures.erase(curves);
-    const bool whole = !folder.name.empty() && folder.pictures.empty();
-    if (whole)
-      leave(&ignored_files::folders, path, "holds a run of minicnn train");
-    else if (any)
-      leave(&ignored_files::other, path / "curves.png", "of a run of minicnn train");
-    return whole;
+  /// A training's own pictures are no data: a folder below is left out if it holds no others.
+  static bool is_run(const folder_tree& folder) {
+    return !folder.name.empty() && std::all_of(folder.pictures.begin(), folder.pictures.end(),
+                                               [](const std::string& name) { return name == "curves.png"; });
   }
 
   void descend(folder_tree& out, const std::vector<std::pair<std::string, bool>>& inner) {
