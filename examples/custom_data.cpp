@@ -70,7 +70,7 @@ int main() {
   auto net = alexnet<float>(
       {.classes = 2, .channels = 1, .image_size = stripes::pixels, .filters = {16, 32, 32, 32, 32}, .dense_units = 64});
   sgd<float> optimizer(net, {.learning_rate = 0.01, .momentum = 0.9});
-  const softmax_cross_entropy<float> loss;
-  for (const epoch_record& e : fit(net, optimizer, loss, train, validation, {.epochs = 4}))
+  const classification<float> task;
+  for (const epoch_record& e : fit(net, optimizer, task, train, validation, {.epochs = 4}))
     std::printf("epoch %d: loss %.3f, validation accuracy %.1f %%\n", int(e.epoch), e.train_loss, 100 * e.val_accuracy);
 }

@@ -39,7 +39,6 @@ int run(const char* folder, index_t epochs) {
 
   // Five verbs a step: next batch, forward, loss, backward, step.
   const index_t total = epochs * train.batches();
-  workspace<float> space(net.threads());
   index_t step = 0;
   double best = INFINITY;
   for (index_t epoch = 1; epoch <= epochs; ++epoch) {
@@ -51,7 +50,7 @@ int run(const char* folder, index_t epochs) {
       net.backward();
       optimizer.step(rate.at(step++, total));
     }
-    const evaluation e = evaluate(net, validation, space);
+    const evaluation e = evaluate(net, validation, classification<float>());
     std::printf("epoch %d: loss %.3f, validation loss %.3f, accuracy %.1f %%\n", static_cast<int>(epoch),
                 sum / static_cast<double>(train.batches()), e.loss, 100 * e.accuracy);
     if (e.loss < best) save_weights(net, "dogs-vs-cats.safetensors");

@@ -21,6 +21,7 @@ namespace {
 evaluation with_dropout(network<float>& net, loader<float>& data) {
   const softmax_cross_entropy<float> loss;
   evaluation e;
+  e.loss = e.accuracy = 0;
   data.start_epoch(0);
   while (const batch<float>* b = data.next()) {
     const view<const float> logits = net.forward(b->images);
@@ -47,8 +48,7 @@ int run(const std::string& path, const std::string& folder) {
     auto net = article ? alexnet<float>({.dropout = rate}) : alexnet_bn<float>({.image_size = 128, .dropout = rate});
     load_weights(net, weights);
     for (int i = 1; !article && i <= 5; ++i) net.freeze(text_of("bn", i));
-    workspace<float> space(net.threads());
-    const evaluation off = evaluate(net, data, space), on = with_dropout(net, data);
+    const evaluation off = evaluate(net, data, classification<float>()), on = with_dropout(net, data);
     std::printf("%7.1f  %12.4f  %11.4f  %11.2f%%  %10.2f%%\n", rate, off.loss, on.loss, 100 * off.accuracy, 100 * on.accuracy);
   }
   return 0;

@@ -8,7 +8,7 @@
 #include <minicnn/data/statistics.hpp>
 #include <minicnn/io/checkpoint.hpp>
 #include <minicnn/lenet5.hpp>
-#include <minicnn/train/fit.hpp>
+#include <minicnn/train/callbacks.hpp>
 #include <minicnn/train/sgd.hpp>
 
 #include <cstdio>
@@ -35,20 +35,17 @@ int run(const char* folder, index_t epochs) {
   loader<float> train(pictures, all_samples(pictures), {.batch_size = 64, .transform = look, .training = true});
 
   auto net = lenet5<float>({.classes = static_cast<int>(pictures.classes.size()), .channels = pictures.channels});
-  const softmax_cross_entropy<float> loss;
+  const classification<float> task;
   sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4});
-  fitter<float, softmax_cross_entropy<float>, loader<float>, loader<float>> training(
-      net, optimizer, loss, train, nullptr,
-      {.epochs = epochs, .rate = one_cycle_schedule{}, .on_epoch = [](const epoch_record& e, const evaluation&, bool) {
-         std::printf("epoch %d: loss %.3f, accuracy %.2f %%, %.0f s\n", static_cast<int>(e.epoch), e.train_loss,
-                     100 * e.train_accuracy, e.seconds);
-         std::fflush(stdout);
-       }});
-  training.run();
+  lambda_callback rows({.on_epoch = [](const epoch_record& e, const evaluation&) {
+    std::printf("epoch %d: loss %.3f, accuracy %.2f %%, %.0f s\n", static_cast<int>(e.epoch), e.train_loss,
+                100 * e.train_accuracy, e.seconds);
+    std::fflush(stdout);
+  }});
+  fit(net, optimizer, task, train, {.epochs = epochs, .lr_schedule = one_cycle_schedule{}, .callbacks = {&rows}});
 
   // The test pictures are looked at once, at the end.
-  workspace<float> space(net.threads());
-  const evaluation e = evaluate(net, test, space);
+  const evaluation e = evaluate(net, test, task);
   std::printf("test accuracy %.2f %%\n", 100 * e.accuracy);
   for (std::size_t c = 0; c < e.confusion.size(); ++c)
     std::printf("  %s: %.1f %%\n", pictures.classes[c].c_str(),

@@ -20,8 +20,8 @@ int main(int argc, char** argv) {
 
   auto net = alexnet_bn<float>({.classes = static_cast<int>(pictures.classes.size()), .image_size = 96});
   sgd<float> optimizer(net, {.learning_rate = 0.02, .momentum = 0.9, .nesterov = true});
-  const softmax_cross_entropy<float> loss;
-  for (const epoch_record& e : fit(net, optimizer, loss, train, validation, {.epochs = 5, .rate = one_cycle_schedule{}}))
+  const classification<float> task;
+  for (const epoch_record& e : fit(net, optimizer, task, train, validation, {.epochs = 5, .lr_schedule = one_cycle_schedule{}}))
     std::printf("epoch %d: loss %.3f, validation accuracy %.1f %%\n", int(e.epoch), e.train_loss, 100 * e.val_accuracy);
   save_weights(net, "weights.safetensors");
 }

@@ -27,7 +27,7 @@ class report_page final : public training_callback {
   void on_best(const epoch_record& row, const evaluation& e) override {
     page_.best_epoch = row.epoch;
     page_.confusion = e.confusion;  // with logits and labels: confusion matrix, classes, ROC, calibration
-    page_.logits = e.logits;
+    page_.logits.assign(e.outputs.begin(), e.outputs.end());
     page_.labels = e.labels;
   }
   void on_epoch(const epoch_record& row, const evaluation&) override {

@@ -41,17 +41,13 @@ const image_transform look{.padding = 2, .size = 32, .normalize = {.mean = {73, 
 
 void train(network<float>& net, const image_dataset& data, const sample_indices& chosen, index_t epochs, const sgd_options& how) {
   loader<float> pictures(data, chosen, {.batch_size = 20, .transform = look, .training = true});
-  const softmax_cross_entropy<float> loss;
   sgd<float> optimizer(net, how);
-  fitter<float, softmax_cross_entropy<float>, loader<float>, loader<float>> training(
-      net, optimizer, loss, pictures, nullptr, {.epochs = epochs, .rate = one_cycle_schedule{}});
-  training.run();
+  fit(net, optimizer, classification<float>(), pictures, {.epochs = epochs, .lr_schedule = one_cycle_schedule{}});
 }
 
 double accuracy(const network<float>& net, const image_dataset& data) {
   loader<float> pictures(data, all_samples(data), {.batch_size = 100, .transform = look});
-  workspace<float> space(net.threads());
-  return 100 * evaluate(net, pictures, space).accuracy;
+  return 100 * evaluate(net, pictures, classification<float>()).accuracy;
 }
 
 int run(const char* folder, index_t few, index_t epochs) {

@@ -1,7 +1,7 @@
 // minicnn evaluate
 
 #include <cstdio>
-#include <minicnn/train/fit.hpp>
+#include <minicnn/train/classification.hpp>
 
 #include "commands.hpp"
 #include "figures.hpp"
@@ -49,12 +49,13 @@ figures evaluate_once(const loaded_model& model, const minicnn::image_dataset& d
   minicnn::loader_options options = evaluation_loader(model.info.picture, o.inference.batch_size, o.workers);
   options.skip_bad = o.skip_bad;
   minicnn::loader<float> pictures(data, part, options);
+  bad = pictures.bad_files();
   watched_loader watched(pictures, "evaluating");
   minicnn::workspace<float> space(model.net.threads());
-  const minicnn::evaluation e = minicnn::evaluate(model.net, watched, space);
-  bad = pictures.bad_files();
+  const minicnn::evaluation e = minicnn::evaluate(model.net, watched, minicnn::classification<float>(), space);
   const auto classes = static_cast<index_t>(model.info.classes.size());
-  figures f = measure(log_softmax(e.logits, classes, model.info.temperature), e.labels, model.info.classes);
+  const std::vector<float> logits(e.outputs.begin(), e.outputs.end());
+  figures f = measure(log_softmax(logits, classes, model.info.temperature), e.labels, model.info.classes);
   if (!(model.info.temperature < 1 || model.info.temperature > 1)) f.log_loss = e.loss;
   return f;
 }

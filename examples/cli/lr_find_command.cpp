@@ -6,6 +6,7 @@
 #include <minicnn/data/loader.hpp>
 #include <minicnn/files/file.hpp>
 #include <minicnn/report/rate_chart.hpp>
+#include <minicnn/train/classification.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -14,9 +15,7 @@
 #include "fine_tuning.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
-#include "out_guard.hpp"
 #include "recipe_options.hpp"
-#include "run_data.hpp"
 #include "small_pictures.hpp"
 #include "train_setup.hpp"
 
@@ -54,7 +53,6 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   choose_channels(data, o.overrides);
   if (const std::string text = adapt_to_small_pictures(r, o.overrides, data); !text.empty()) say(text);
   const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed);
-  for (const std::string& text : class_warnings(data, split)) warn(data.root + ": " + text);
   r.model.classes = static_cast<int>(data.classes.size());
   r.model.channels = data.channels;
   minicnn::network<float> net = make_model(r.model, r.seed, o.threads);
@@ -79,8 +77,8 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
     progress.update("trying rates", step, o.test.steps, " rate " + short_number(rate) + "  loss " + short_number(loss));
   };
   test.stop = [] { return interrupted(); };
-  const minicnn::softmax_cross_entropy<float> loss({.label_smoothing = r.label_smoothing});
-  return find_learning_rate(net, *optimizer, loss, train, test);
+  const minicnn::classification<float> what({.label_smoothing = r.label_smoothing});
+  return find_learning_rate(net, *optimizer, what, train, test);
 }
 
 /// The outcome in words, the first line the one that counts.
@@ -151,7 +149,6 @@ void add_lr_find(CLI::App& app, action& chosen) {
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read");
   command->add_flag("--json", o->json, "one JSON object with the suggestion and the whole curve");
   command->callback([o, &chosen] {
-    refuse_inside_data(o->out, o->data);
     adopt_model(o->overrides);
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);

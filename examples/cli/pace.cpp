@@ -41,22 +41,43 @@ minicnn::tensor<float> random_images(const minicnn::network<float>& net, index_t
   return x;
 }
 
+/// A batch of random images with labels and targets of 0: something for every task.
+class random_batch {
+ public:
+  random_batch(const minicnn::network<float>& net, index_t count, index_t size)
+      : images_(random_images(net, count, size)),
+        targets_({count, net.output_dims().size_from(1)}),
+        labels_(static_cast<std::size_t>(count), 0) {
+    batch_.images = images_;
+    batch_.labels = labels_;
+    batch_.targets = targets_;
+  }
+  random_batch(const random_batch&) = delete;
+  random_batch& operator=(const random_batch&) = delete;
+  const minicnn::batch<float>& get() const { return batch_; }
+
+ private:
+  minicnn::tensor<float> images_, targets_;
+  std::vector<std::int32_t> labels_;
+  minicnn::batch<float> batch_;
+};
+
 }  // namespace
 
-trial_steps::trial_steps(const recipe& r, int threads, const minicnn::softmax_cross_entropy<float>& loss)
-    : recipe_(r), loss_(loss), net_(make_named_model(r.model, threads, r.seed)) {
+trial_steps::trial_steps(const recipe& r, int threads, const minicnn::task<float>& what)
+    : recipe_(r), task_(what), net_(make_named_model(r.model, threads, r.seed)) {
   net_.bf16(r.precision == "bf16");
   freeze_layers(net_, r);
   optimizer_ = make_optimizer(r, net_);
 }
 
 double trial_steps::step(index_t size) {
-  const minicnn::tensor<float> x = random_images(net_, recipe_.batch_size, size);
-  const std::vector<std::int32_t> labels(static_cast<std::size_t>(recipe_.batch_size), 0);
+  const random_batch pictures(net_, recipe_.batch_size, size);
+  minicnn::output_table<float> outputs;
   return least_seconds(
       [&] {
-        net_.forward(x);
-        (void)loss_(net_, labels);
+        net_.forward(pictures.get().images);
+        task_.losses(outputs.of(net_), pictures.get(), 1.0);
         net_.backward();
         optimizer_->step();
       },
@@ -65,17 +86,17 @@ double trial_steps::step(index_t size) {
 
 double trial_steps::prediction(index_t count, index_t size) { return seconds_a_prediction(net_, count, size, INFINITY); }
 
-double seconds_a_step(minicnn::network<float>& net, const minicnn::optimizer<float>& optimizer,
-                      const minicnn::softmax_cross_entropy<float>& loss, index_t batch_size, index_t size, double enough) {
-  const minicnn::tensor<float> x = random_images(net, batch_size, size);
-  const std::vector<std::int32_t> labels(static_cast<std::size_t>(batch_size), 0);
+double seconds_a_step(minicnn::network<float>& net, const minicnn::optimizer<float>& optimizer, const minicnn::task<float>& what,
+                      index_t batch_size, index_t size, double enough) {
+  const random_batch pictures(net, batch_size, size);
+  minicnn::output_table<float> outputs;
   const minicnn::view<float> buffers = net.buffer_arena();
   const std::vector<float> before(buffers.begin(), buffers.end());
   const std::uint64_t step = net.step();
   const double seconds = least_seconds(
       [&] {
-        net.forward(x);
-        (void)loss(net, labels);
+        net.forward(pictures.get().images);
+        what.losses(outputs.of(net), pictures.get(), 1.0);
         net.backward();
       },
       enough);

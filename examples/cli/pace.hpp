@@ -5,8 +5,8 @@
 #include <memory>
 #include <minicnn/data/dataset.hpp>
 #include <minicnn/data/transform.hpp>
-#include <minicnn/train/loss.hpp>
 #include <minicnn/train/optimizer.hpp>
+#include <minicnn/train/task.hpp>
 
 #include "recipe.hpp"
 
@@ -16,7 +16,7 @@ namespace cli {
 /// be without them.
 class trial_steps {
  public:
-  trial_steps(const recipe& r, int threads, const minicnn::softmax_cross_entropy<float>& loss);
+  trial_steps(const recipe& r, int threads, const minicnn::task<float>& what);
 
   /// Seconds of a training step on pictures of `size` pixels a side: the least of three after one that plans memory.
   double step(minicnn::index_t size);
@@ -26,7 +26,7 @@ class trial_steps {
 
  private:
   const recipe& recipe_;
-  const minicnn::softmax_cross_entropy<float>& loss_;
+  const minicnn::task<float>& task_;
   minicnn::network<float> net_;
   std::unique_ptr<minicnn::optimizer<float>> optimizer_;
 };
@@ -34,9 +34,8 @@ class trial_steps {
 /// Seconds of a training step of `net` itself on random images, but for the update of its weights, which is judged by a pass over
 /// the gradients: memory as in training, and weights, running statistics and step counter end as they were. A step in which
 /// memory is planned counts only if `enough` seconds have gone by then.
-double seconds_a_step(minicnn::network<float>& net, const minicnn::optimizer<float>& optimizer,
-                      const minicnn::softmax_cross_entropy<float>& loss, minicnn::index_t batch_size, minicnn::index_t size,
-                      double enough);
+double seconds_a_step(minicnn::network<float>& net, const minicnn::optimizer<float>& optimizer, const minicnn::task<float>& what,
+                      minicnn::index_t batch_size, minicnn::index_t size, double enough);
 
 /// Seconds that `net` takes for a prediction of `count` random images.
 double seconds_a_prediction(const minicnn::network<float>& net, minicnn::index_t count, minicnn::index_t size, double enough);

@@ -2,8 +2,9 @@
 // A run's folder: config.json, results.csv, report.html, curves.svg, curves.png, best.safetensors, last.safetensors.
 
 #include <minicnn/report/html.hpp>
-#include <minicnn/train/fit.hpp>
+#include <minicnn/train/ema.hpp>
 #include <minicnn/train/optimizer.hpp>
+#include <minicnn/train/training_state.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -41,26 +42,25 @@ class run_folder {
   void write_history(const std::vector<minicnn::epoch_record>& history) const;
   void write_report(const minicnn::training_report& report) const;
 
+  nlohmann::ordered_json read_config() const;
+
   /// Weights alone, with everything that evaluate and predict need.
   void save_best(const minicnn::network<float>& net, const weights_info& info) const;
 
   /// Weights, optimizer state, averages (null: none) and position. `recipe_text` and `data_text` say what the run was made with
   /// and from.
   void save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
-                 const weights_info& info, const minicnn::fit_position& position, const nlohmann::ordered_json& recipe_text,
+                 const weights_info& info, const minicnn::training_state& position, const nlohmann::ordered_json& recipe_text,
                  const nlohmann::ordered_json& data_text) const;
 
-  /// Puts network, optimizer, averages and position where `save_last` left them. Times come from results.csv and config.json;
-  /// where those are missing or damaged a warning says so. Throws file_error if the recipe or the data differ, naming what
-  /// differs.
+  /// Puts network, optimizer, averages and position where `save_last` left them; history and seconds come from results.csv and
+  /// the clock in config.json. Throws file_error if the recipe or the data differ, naming what differs.
   void load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
-                 minicnn::fit_position& position, const nlohmann::ordered_json& recipe_text,
+                 minicnn::training_state& position, const nlohmann::ordered_json& recipe_text,
                  const nlohmann::ordered_json& data_text) const;
 
  private:
   void lock();
-  bool holds_run() const;
-  void load_times(minicnn::fit_position& position) const;
   void restore_old_run() const;
   void remove_stale_files() const;
 

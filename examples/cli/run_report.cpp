@@ -83,11 +83,11 @@ void run_report::remember(index_t epoch, const minicnn::evaluation& e) {
   logits_.clear();
   labels_.clear();
   const std::size_t classes = data_.classes.size();
-  const std::size_t every = e.logits.size() / 1000000 + 1;
+  const std::size_t every = e.outputs.size() / 1000000 + 1;
   for (std::size_t i = 0; i < e.labels.size(); i += every) {
     labels_.push_back(e.labels[i]);
-    logits_.insert(logits_.end(), e.logits.begin() + static_cast<std::ptrdiff_t>(i * classes),
-                   e.logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * classes));
+    logits_.insert(logits_.end(), e.outputs.begin() + static_cast<std::ptrdiff_t>(i * classes),
+                   e.outputs.begin() + static_cast<std::ptrdiff_t>((i + 1) * classes));
   }
 }
 
@@ -97,17 +97,17 @@ void run_report::choose_mistakes(const minicnn::evaluation& e) {
   const std::size_t classes = data_.classes.size();
   std::vector<std::pair<double, choice>> wrong, right;  // what sorts first is shown first
   for (std::size_t i = 0; i < e.labels.size() && i < validation_.size(); ++i) {
-    const float* row = e.logits.data() + i * classes;
+    const double* row = e.outputs.data() + i * classes;
     const auto named = static_cast<std::size_t>(std::max_element(row, row + classes) - row);
     double sum = 0;
-    for (std::size_t k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(row[k]) - static_cast<double>(row[named]));
+    for (std::size_t k = 0; k < classes; ++k) sum += std::exp(row[k] - row[named]);
     const auto truth = static_cast<std::size_t>(e.labels[i]);
     if (!std::isfinite(sum)) continue;
     const choice c{validation_[i], static_cast<index_t>(truth), static_cast<index_t>(named), 1 / sum};
     if (named == truth)
       right.emplace_back(c.probability, c);
     else
-      wrong.emplace_back(static_cast<double>(row[truth]) - static_cast<double>(row[named]), c);
+      wrong.emplace_back(row[truth] - row[named], c);
   }
   any_wrong_ = !wrong.empty();
   auto& shown = any_wrong_ ? wrong : right;

@@ -12,14 +12,15 @@
 #include <minicnn/files/utf8.hpp>
 #include <minicnn/graph/summary.hpp>
 #include <minicnn/io/checkpoint.hpp>
-#include <new>
+#include <minicnn/train/callbacks.hpp>
+#include <minicnn/train/check_divergence.hpp>
+#include <minicnn/train/size_schedule.hpp>
 
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
 #include "inference.hpp"
 #include "interrupt.hpp"
-#include "messages.hpp"
 #include "named_model.hpp"
 #include "run_folder.hpp"
 #include "small_pictures.hpp"
@@ -39,13 +40,10 @@ double peak_mebibytes() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-/// Names what a loader has left out since there were `told`.
-void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_start) {
-  const std::vector<minicnn::bad_file>& bad = data.bad_files();
-  for (std::size_t i = told; i < bad.size(); ++i)
-    std::fprintf(stderr, "skipped: %s: %s\n", bad[i].path.c_str(), bad[i].reason.c_str());
-  if (at_start && !bad.empty())
-    std::fprintf(stderr, "skipped %zu pictures that cannot be read; %" PRId64 " remain\n", bad.size(), data.size());
+void report_bad(const minicnn::loader<float>& data) {
+  for (const minicnn::bad_file& b : data.bad_files()) std::fprintf(stderr, "skipped: %s: %s\n", b.path.c_str(), b.reason.c_str());
+  if (!data.bad_files().empty())
+    std::fprintf(stderr, "skipped %zu pictures that cannot be read; %" PRId64 " remain\n", data.bad_files().size(), data.size());
 }
 
 /// Nested members as "model.name".
@@ -63,11 +61,7 @@ void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const s
 training::~training() = default;
 
 training::training(const train_options& o, recipe r)
-    : o_(o),
-      recipe_(std::move(r)),
-      data_(open_data(o.data, minicnn::data_part::train, o.quiet)),
-      loss_({.label_smoothing = recipe_.label_smoothing}) {
-  if (o.resume) restore_left_out(data_, o.out);
+    : o_(o), recipe_(std::move(r)), data_(open_data(o.data)), task_({.label_smoothing = recipe_.label_smoothing}) {
   if (data_.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());
   for (const std::string& name : data_.classes)
     if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o.data, ": the class name \"", name, "\" is not UTF-8");
@@ -75,8 +69,6 @@ training::training(const train_options& o, recipe r)
   choose_channels(data_, o.overrides);
   if (const std::string text = adapt_to_small_pictures(recipe_, o.overrides, data_); !text.empty()) note("%s\n", text.c_str());
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed);
-  for (const std::string& text : class_warnings(data_, split_)) warn(o.data + ": " + text);
-  pictures_used_ = run_data(data_, split_, o.resume ? o.out : "");
   recipe_.model.classes = static_cast<int>(data_.classes.size());
   recipe_.model.channels = data_.channels;
   progress_.quiet(o.quiet);
@@ -97,16 +89,7 @@ training::training(const train_options& o, recipe r)
        2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
        static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
        static_cast<double>(net_->training_memory_bytes()) / 1048576);
-  picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad || o.resume);
-  if (o.resume) take_recorded_picture();
-}
-
-/// Means of colours are those of the pictures that were there when the run began.
-void training::take_recorded_picture() {
-  std::error_code problem;
-  const std::string path = o_.out + "/last.safetensors";
-  if (!std::filesystem::exists(path, problem)) return;
-  picture_.normalize = info_from_metadata(minicnn::safetensors_file::open(path)).picture.normalize;
+  picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad);
 }
 
 /// A run that is resumed has its weights already; the file then only says that the call is the same as before.
@@ -152,52 +135,40 @@ int training::run() {
   run_folder folder(o_.out, o_.resume ? existing_run::resume : o_.overwrite ? existing_run::overwrite : existing_run::refuse);
   folder_ = &folder;
   data_loader train(data_, split_.train, loader_options(true));
-  train_ = &train;
+  progress_.clear();
+  report_bad(train);
   std::unique_ptr<data_loader> validation;
   if (!split_.validation.empty()) {
     validation = std::make_unique<data_loader>(data_, split_.validation, loader_options(false));
-    validation_ = validation.get();
+    progress_.clear();
+    report_bad(*validation);
   }
-  progress_.clear();
   minicnn::sample_indices shown = split_.validation;
-  if (validation != nullptr) shown = without_bad(std::move(shown), validation->bad_files());
-  if (!train.bad_files().empty() || shown.size() != split_.validation.size())
-    for (const std::string& text : class_warnings(data_, {without_bad(split_.train, train.bad_files()), shown}))
-      warn(o_.data + ": of what can be read: " + text);
+  if (validation != nullptr)
+    for (const minicnn::bad_file& b : validation->bad_files()) std::erase(shown, b.index);
   pictures_ =
       std::make_unique<run_report>(data_, split_.train, std::move(shown), picture_, train.options().transform, recipe_.seed);
 
-  note_bad();
-
-  minicnn::fit_position begin;
+  minicnn::training_state begin;
   if (o_.resume) {
-    folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), pictures_used_.text());
+    folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), describe_data(data_, split_));
     note("resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
   }
   minicnn::fit_options how = fit_options(train);
-  look_ahead(how, train.batches(), o_.time_limit > 0 && !begin.time_planned);
+  std::vector<minicnn::size_step> steps_in_size = sizes();
+  minicnn::time_limit_options limit{.seconds = o_.time_limit * 60, .extend_to_time_limit = !o_.overrides.epochs};
+  look_ahead(steps_in_size, limit, train.batches(), o_.time_limit > 0 && !begin.time_planned);
   // Reading the folder and filling the cache are part of the time.
   begin.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
-  loop steps(*net_, *optimizer_, loss_, train, validation.get(), std::move(how));
-  steps.position = std::move(begin);
-  steps.average = average_.get();
-  position_ = &steps.position;
+  add_callbacks(how, std::move(steps_in_size), limit);
+  minicnn::trainer<float> steps(*net_, *optimizer_, task_, minicnn::source_of<float>(train),
+                                validation ? minicnn::source_of<float>(*validation) : nullptr, std::move(how));
+  steps.state = std::move(begin);
+  state_ = &steps.state;
+  if (!o_.overwrite) save_config();
   catch_interrupts();
-  bool finished = false;
-  try {
-    finished = steps.run();
-  } catch (const std::bad_alloc&) {
-    if (!steps.data_failed() || steps.position.step == 0) throw;
-    return end_without_data("not enough memory", false);
-  } catch (const minicnn::file_error& e) {
-    if (!steps.data_failed() || steps.position.step == 0) throw;
-    return end_without_data(e.what(), !o_.skip_bad);
-  } catch (const minicnn::error& e) {
-    if (!steps.data_failed() || steps.position.step == 0) throw;
-    return end_without_data(e.what(), false);
-  }
+  const bool finished = steps.run();
   progress_.clear();
-  if (!finished) pictures_used_.note_gone();
   begin_to_replace();
   save_position();
   if (!finished) {
@@ -208,71 +179,48 @@ int training::run() {
   return exit_done;
 }
 
-/// Names pictures that have gone since the last time, and takes them out of the report.
-void training::note_bad() {
-  const std::size_t before = bad_train_ + bad_validation_;
-  if (train_->bad_files().size() + (validation_ == nullptr ? 0 : validation_->bad_files().size()) == before) return;
-  progress_.clear();
-  for (const data_loader* loader : {train_, validation_}) {
-    if (loader == nullptr) continue;
-    std::size_t& told = loader == train_ ? bad_train_ : bad_validation_;
-    if (o_.skip_bad) report_bad(*loader, told, position_ == nullptr);
-    told = loader->bad_files().size();
-    for (const minicnn::bad_file& b : loader->bad_files()) pictures_used_.leave_out(b);
-  }
-  if (validation_ != nullptr) pictures_->validation(without_bad(split_.validation, validation_->bad_files()));
-}
-
-/// A picture has gone, or there is no memory to read it: what was learned is kept.
-int training::end_without_data(const std::string& reason, bool picture) {
-  progress_.clear();
-  note_bad();
-  pictures_used_.note_gone();
-  say(reason);
-  begin_to_replace();
-  save_position();
-  std::fprintf(stderr, "the run is saved in %s, after epoch %" PRId64 " and %" PRId64 " batches. Go on with: %s%s%s\n",
-               o_.out.c_str(), position_->epoch, position_->batch, o_.command.c_str(), o_.resume ? "" : " --resume",
-               picture ? ", and with --skip-bad if the picture is gone for good" : "");
-  return exit_failed;
-}
-
 weights_info training::info() const {
   return {recipe_.model, data_.classes, picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, recipe_.tta, 1.0, 0.0};
 }
 
-minicnn::fit_options training::fit_options(const data_loader& train) {
+minicnn::fit_options training::fit_options(const data_loader& train) const {
   minicnn::fit_options f;
   f.epochs = recipe_.epochs;
   const index_t steps = (train.batches() + recipe_.accumulate - 1) / recipe_.accumulate;
-  f.rate =
+  f.lr_schedule =
       minicnn::parse_schedule(recipe_.schedule, steps, static_cast<index_t>(recipe_.warmup * static_cast<double>(steps) + 0.5));
   f.accumulate = recipe_.accumulate;
   f.clip_norm = recipe_.clip_norm;
-  f.time_limit = o_.time_limit * 60;
-  f.may_lengthen = !o_.overrides.epochs;
-  f.sizes = sizes();
   f.validate_every = recipe_.val_every;
-  f.patience = recipe_.patience;
-  f.on_step = [this](const minicnn::step_report& s) {
-    note_bad();
-    show(s);
-  };
-  f.on_epoch = [this](const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved) {
-    epoch_done(e, v, improved);
-  };
-  f.on_best = [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) {
-    begin_to_replace();
-    note_bad();
-    folder_->save_best(*net_, info());
-    pictures_->best(e, v, *net_);
-  };
-  f.on_stuck = [this](const std::string& text) {
+  return f;
+}
+
+void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_step> sizes,
+                             const minicnn::time_limit_options& limit) {
+  if (average_) f.callbacks.push_back(average_.get());
+  callbacks_.push_back(std::make_unique<minicnn::size_schedule>(std::move(sizes)));
+  if (limit.seconds > 0) callbacks_.push_back(std::make_unique<minicnn::time_limit>(limit));
+  callbacks_.push_back(std::make_unique<minicnn::lambda_callback>(minicnn::callback_functions{
+      .on_step = [this](const minicnn::step_report& s) { show(s); },
+      .on_best =
+          [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) {
+            begin_to_replace();
+            folder_->save_best(*net_, info());
+            pictures_->best(e, v, *net_);
+          },
+      .on_epoch = [this](const minicnn::epoch_record& e, const minicnn::evaluation&) { epoch_done(e); },
+      .finished = [this] { return out_of_patience(); },
+      .stop = [] { return interrupted(); }}));
+  callbacks_.push_back(std::make_unique<minicnn::check_divergence>([this](const std::string& text) {
     progress_.clear();
     std::fprintf(stderr, "%s", text.c_str());
-  };
-  f.stop = [] { return interrupted(); };
-  return f;
+  }));
+  for (const auto& c : callbacks_) f.callbacks.push_back(c.get());
+}
+
+/// A resumed run knows its best epoch, so this needs no memory of its own.
+bool training::out_of_patience() const {
+  return recipe_.patience > 0 && !split_.validation.empty() && state_->epoch - state_->best_epoch >= recipe_.patience;
 }
 
 /// A single size other than that of evaluation is a list of one.
@@ -293,14 +241,14 @@ void training::show(const minicnn::step_report& s) {
        "ETA " + minicnn::clock_text(s.seconds_left), fixed(peak_mebibytes(), 0) + " MiB"});
 }
 
-void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation&, bool improved) {
+void training::epoch_done(const minicnn::epoch_record& e) {
   progress_.clear();
   const minicnn::epoch_table table(progress_.abilities());
   if (!header_shown_) note("%s\n", table.header().c_str());
   header_shown_ = true;
-  note("%s\n", table.row(e, improved).c_str());
+  note("%s\n", table.row(e, e.epoch == state_->best_epoch).c_str());
   begin_to_replace();
-  note_bad();
+  folder_->write_history(state_->history);
   save_position();
   folder_->write_report(report(false));
 }
@@ -308,10 +256,10 @@ void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluat
 minicnn::training_report training::report(bool finished) const {
   minicnn::training_report r;
   r.title = recipe_.model.name + " on " + o_.data;
-  r.history = position_->history;
+  r.history = state_->history;
   r.classes = data_.classes;
-  r.confusion = position_->best_confusion;
-  r.best_epoch = position_->best_epoch;
+  r.confusion = state_->best_confusion;
+  r.best_epoch = state_->best_epoch;
   r.finished = finished;
   flatten_into(r.settings, "", to_json(recipe_));
   r.settings.emplace_back("parameters", minicnn::grouped(net_->parameter_count()));
@@ -324,15 +272,12 @@ minicnn::training_report training::report(bool finished) const {
 
 /// At the end: the gallery shows the best epoch, whose weights the network may take now.
 void training::complete_gallery() {
-  if (split_.validation.empty() || position_->best_epoch == 0 || pictures_->shows(position_->best_epoch)) return;
+  if (split_.validation.empty() || state_->best_epoch == 0 || pictures_->shows(state_->best_epoch)) return;
   minicnn::load_weights(*net_, folder_->file("best.safetensors"));
   minicnn::loader_options options = loader_options(false);
   options.cache_bytes = 0;
   data_loader validation(data_, split_.validation, options);
-  minicnn::workspace<float> space(net_->threads());
-  const minicnn::evaluation e = minicnn::evaluate(*net_, validation, space);
-  pictures_->validation(without_bad(split_.validation, validation.bad_files()));
-  pictures_->make_gallery(position_->best_epoch, e, *net_);
+  pictures_->make_gallery(state_->best_epoch, minicnn::evaluate(*net_, validation, task_), *net_);
 }
 
 /// With --overwrite: the old run is kept until weights, place and configuration of this one are on disk.
@@ -344,7 +289,6 @@ void training::begin_to_replace() {
 
 void training::save_position() {
   save_last();
-  if (!position_->history.empty()) folder_->write_history(position_->history);
   save_config();
   if (replacing_) folder_->drop_old_run();
   replacing_ = false;
@@ -352,7 +296,7 @@ void training::save_position() {
 }
 
 void training::save_last() {
-  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *position_, to_json(recipe_), pictures_used_.text());
+  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *state_, to_json(recipe_), describe_data(data_, split_));
 }
 
 /// Everything about the run that must stay out of the weights files.
@@ -369,12 +313,12 @@ void training::save_config() const {
                          {"host", host},
                          {"version", minicnn::version_string},
                          {"time_limit_minutes", o_.time_limit},
-                         {"epochs_done", position_->epoch},
-                         {"steps", position_->step},
-                         {"total_steps", position_->total_steps},
-                         {"steps_skipped", position_->skipped},
-                         {"seconds", position_->seconds},
-                         {"epoch_seconds", position_->epoch_seconds},
+                         {"epochs_done", state_->epoch},
+                         {"steps", state_->step},
+                         {"total_steps", state_->total_steps},
+                         {"steps_skipped", state_->skipped},
+                         {"seconds", state_->seconds},
+                         {"epoch_seconds", state_->epoch_seconds},
                          {"peak_rss_mib", peak_mebibytes()}});
 }
 
@@ -396,8 +340,8 @@ void training::calibrate() {
     options.transform = view;
     data_loader pictures(data_, split_.validation, options);
     progress_.clear();
-    minicnn::evaluation e = minicnn::evaluate(*net_, pictures, space);
-    logits.push_back(std::move(e.logits));
+    minicnn::evaluation e = minicnn::evaluate(*net_, pictures, task_, space);
+    logits.emplace_back(e.outputs.begin(), e.outputs.end());
     labels = std::move(e.labels);
   }
   const auto classes = static_cast<index_t>(data_.classes.size());
@@ -422,16 +366,16 @@ void training::calibrate() {
 void training::finish() {
   complete_gallery();
   folder_->write_report(report(true));
-  if (position_->best_epoch == 0)
+  if (state_->best_epoch == 0)
     minicnn::fail(o_.out, ": no epoch had a finite validation loss; only last.safetensors was written");
   calibrate();
-  const auto& history = position_->history;
+  const auto& history = state_->history;
   for (const minicnn::epoch_record& e : history)
-    if (e.epoch == position_->best_epoch && !split_.validation.empty())
+    if (e.epoch == state_->best_epoch && !split_.validation.empty())
       note("best: epoch %" PRId64 ", validation accuracy %s %%, log loss %s\n", e.epoch, fixed(100 * e.val_accuracy, 2).c_str(),
            fixed(e.val_loss, 4).c_str());
-  if (position_->skipped > 0)
-    std::fprintf(stderr, "%" PRId64 " steps were left out because a gradient was not finite\n", position_->skipped);
+  if (state_->skipped > 0)
+    std::fprintf(stderr, "%" PRId64 " steps were left out because a gradient was not finite\n", state_->skipped);
   std::printf("%s\n%s\n", folder_->file("best.safetensors").c_str(), folder_->file("report.html").c_str());
 }
 

@@ -7,12 +7,14 @@
 #include <minicnn/data/split.hpp>
 #include <minicnn/report/epoch_table.hpp>
 #include <minicnn/report/html.hpp>
-#include <minicnn/train/fit.hpp>
+#include <minicnn/train/classification.hpp>
+#include <minicnn/train/ema.hpp>
+#include <minicnn/train/time_limit.hpp>
+#include <minicnn/train/trainer.hpp>
 #include <string>
 #include <vector>
 
 #include "recipe.hpp"
-#include "run_data.hpp"
 #include "run_report.hpp"
 #include "weights.hpp"
 
@@ -44,22 +46,21 @@ class training {
  private:
   using network = minicnn::network<float>;
   using data_loader = minicnn::loader<float>;
-  using loop = minicnn::fitter<float, minicnn::softmax_cross_entropy<float>, data_loader, data_loader>;
 
   void take_initial_weights();
-  void take_recorded_picture();
-  void note_bad();
-  int end_without_data(const std::string& reason, bool picture);
   weights_info info() const;
-  void look_ahead(minicnn::fit_options& f, minicnn::index_t batches, bool plan);
+  void look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, minicnn::index_t batches,
+                  bool plan);
   minicnn::loader_options loader_options(bool training);
-  minicnn::fit_options fit_options(const data_loader& train);
+  minicnn::fit_options fit_options(const data_loader& train) const;
+  void add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_step> sizes, const minicnn::time_limit_options& limit);
   std::vector<minicnn::size_step> sizes() const;
   int estimate(data_loader& train);
   void show(const minicnn::step_report& s);
   /// Tells people what goes on, unless they asked for quiet.
   [[gnu::format(printf, 2, 3)]] void note(const char* format, ...) const;
-  void epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v, bool improved);
+  void epoch_done(const minicnn::epoch_record& e);
+  bool out_of_patience() const;
   minicnn::training_report report(bool finished) const;
   void complete_gallery();
   void begin_to_replace();
@@ -73,18 +74,15 @@ class training {
   recipe recipe_;
   minicnn::image_dataset data_;
   minicnn::data_split split_;
-  run_data pictures_used_;
   minicnn::image_transform picture_;
   std::unique_ptr<network> net_;
   std::unique_ptr<minicnn::optimizer<float>> optimizer_;
   std::unique_ptr<minicnn::ema<float>> average_;  ///< null: none
-  minicnn::softmax_cross_entropy<float> loss_;
+  minicnn::classification<float> task_;
+  std::vector<std::unique_ptr<minicnn::training_callback>> callbacks_;
   std::unique_ptr<run_report> pictures_;  ///< of the report
   run_folder* folder_ = nullptr;
-  data_loader* train_ = nullptr;
-  data_loader* validation_ = nullptr;               ///< null: none
-  std::size_t bad_train_ = 0, bad_validation_ = 0;  ///< pictures left out that have been named
-  minicnn::fit_position* position_ = nullptr;
+  minicnn::training_state* state_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
   bool replacing_ = false;  // the old run is set aside

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <minicnn/train/callbacks.hpp>
+#include <minicnn/train/size_schedule.hpp>
 
 #include "commands.hpp"
 #include "data_source.hpp"
@@ -15,26 +17,27 @@ using minicnn::index_t;
 
 /// Tells how long an epoch will take. For the `plan` of a time limit also: what a step costs at each size, and what validation
 /// costs, over a step at the first size.
-void training::look_ahead(minicnn::fit_options& f, index_t batches, bool plan) {
+void training::look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, index_t batches,
+                          bool plan) {
   if (o_.quiet && !plan) return;
-  const index_t first_size = f.sizes.empty() ? picture_.size : size_in_epoch(f.sizes.front(), 0);
+  const index_t first_size = sizes.empty() ? picture_.size : size_in_epoch(sizes.front(), 0);
   double first = 0, validation = 0;  // seconds of a step, of a prediction for one image
   if (plan) {
-    trial_steps trial(recipe_, o_.threads, loss_);
+    trial_steps trial(recipe_, o_.threads, task_);
     first = trial.step(first_size);
     validation = trial.prediction(evaluation_batch_size, picture_.size) / evaluation_batch_size;
-    for (minicnn::size_step& s : f.sizes) {
+    for (minicnn::size_step& s : sizes) {
       const auto turns = static_cast<index_t>(s.turns.size() + 1);
       s.cost = 0;
       for (index_t turn = 0; turn < turns; ++turn)
         s.cost +=
-            (turn == 0 && &s == &f.sizes.front() ? 1.0 : trial.step(size_in_epoch(s, turn)) / first) / static_cast<double>(turns);
+            (turn == 0 && &s == &sizes.front() ? 1.0 : trial.step(size_in_epoch(s, turn)) / first) / static_cast<double>(turns);
     }
-    f.validation_cost = validation / (first / recipe_.batch_size);
+    limit.validation_cost = validation / (first / recipe_.batch_size);
   } else {
     constexpr double enough = 0.5;
     const int count = (std::min)(evaluation_batch_size, recipe_.batch_size);
-    first = seconds_a_step(*net_, *optimizer_, loss_, recipe_.batch_size, first_size, enough);
+    first = seconds_a_step(*net_, *optimizer_, task_, recipe_.batch_size, first_size, enough);
     validation = seconds_a_prediction(*net_, count, picture_.size, enough) / count;
   }
   if (o_.quiet) return;
@@ -46,7 +49,7 @@ void training::look_ahead(minicnn::fit_options& f, index_t batches, bool plan) {
       epoch_seconds({first * static_cast<double>(batches), reading * training_pictures}, threads, o_.workers, processors) +
       epoch_seconds({validation * validated, reading * validated}, threads, o_.workers, processors);
   note("estimate: %s an epoch%s; a step of %d images takes %s s, reading a picture %s ms\n", minicnn::clock_text(seconds).c_str(),
-       f.sizes.size() > 1 || (!f.sizes.empty() && !f.sizes.front().turns.empty())
+       sizes.size() > 1 || (!sizes.empty() && !sizes.front().turns.empty())
            ? minicnn::text_of(" at ", first_size, " pixels").c_str()
            : "",
        recipe_.batch_size, minicnn::short_number(first).c_str(), minicnn::short_number(1000 * reading).c_str());
@@ -54,14 +57,17 @@ void training::look_ahead(minicnn::fit_options& f, index_t batches, bool plan) {
 
 int training::estimate(data_loader& train) {
   minicnn::fit_options f = fit_options(train);
-  f.on_epoch = nullptr;  // writes nothing
   const index_t batches = (std::min)(train.batches(), index_t{6});
+  const minicnn::training_state* state = nullptr;
   double first = 0, seconds = 0;
-  f.on_step = [&](const minicnn::step_report& s) { (s.batch == 1 ? first : seconds) = position_->seconds; };
-  f.stop = [&] { return position_->batch >= batches; };
-  loop steps(*net_, *optimizer_, loss_, train, nullptr, std::move(f));
-  position_ = &steps.position;
-  steps.run();  // at the first size
+  minicnn::size_schedule sizes_of_run(sizes());
+  minicnn::lambda_callback watch(
+      {.on_step = [&](const minicnn::step_report& s) { (s.batch == 1 ? first : seconds) = state->seconds; },
+       .stop = [&] { return state->batch >= batches; }});
+  f.callbacks = {&sizes_of_run, &watch};
+  minicnn::trainer<float> steps(*net_, *optimizer_, task_, train, std::move(f));
+  state = &steps.state;
+  steps.run();  // at the first size; writes nothing
   const double a_step = batches > 1 ? (seconds - first) / static_cast<double>(batches - 1) : first;
   std::fprintf(stderr, "plan: %d epochs of %" PRId64 " batches, about %.1f minutes an epoch without validation (%.0f images/s)\n",
                recipe_.epochs, train.batches(), a_step * static_cast<double>(train.batches()) / 60,

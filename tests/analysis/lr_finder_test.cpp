@@ -9,6 +9,7 @@
 #include "minicnn/layers/dense.hpp"
 #include "minicnn/layers/dropout.hpp"
 #include "minicnn/train/adam.hpp"
+#include "minicnn/train/classification.hpp"
 #include "minicnn/train/sgd.hpp"
 
 using namespace minicnn;
@@ -63,6 +64,7 @@ std::vector<float> everything(network<float>& net, optimizer<float>& opt) {
 }
 
 const softmax_cross_entropy<float> loss;
+const classification what;
 
 }  // namespace
 
@@ -70,7 +72,7 @@ TEST_CASE("each step trains with the next rate, over as many epochs as needed") 
   three_batches data, same;
   auto net = classifier(), other = classifier();
   sgd<float> opt(net, {.learning_rate = 0.5, .momentum = 0.9}), by_hand(other, {.learning_rate = 0.5, .momentum = 0.9});
-  const rate_test test = find_learning_rate(net, opt, loss, data, {.lowest = 1e-3, .highest = 1e-1, .steps = 5});
+  const rate_test test = find_learning_rate(net, opt, what, data, {.lowest = 1e-3, .highest = 1e-1, .steps = 5});
   REQUIRE(test.rates.size() == 5);
   const double expected[] = {1e-3, 3.1622776601683795e-3, 1e-2, 3.1622776601683795e-2, 1e-1};
   for (std::size_t i = 0; i < 5; ++i) CHECK(test.rates[i] == doctest::Approx(expected[i]).epsilon(1e-12));
@@ -98,13 +100,13 @@ TEST_CASE("network and optimizer are left as they were, also after an error") {
   net.backward();
   opt.step();
   const std::vector<float> before = everything(net, opt);
-  find_learning_rate(net, opt, loss, data, {.steps = 20});
+  find_learning_rate(net, opt, what, data, {.steps = 20});
   CHECK(everything(net, opt) == before);
 
   const auto failing = [](index_t step, double, double) {
     if (step == 4) fail("enough");
   };
-  CHECK_THROWS_WITH(find_learning_rate(net, opt, loss, data, {.steps = 20, .on_step = failing}), "enough");
+  CHECK_THROWS_WITH(find_learning_rate(net, opt, what, data, {.steps = 20, .on_step = failing}), "enough");
   CHECK(everything(net, opt) == before);
 }
 
@@ -112,7 +114,7 @@ TEST_CASE("ends when the loss breaks away, or when told to") {
   three_batches data;
   auto net = classifier();
   sgd<float> opt(net, {.learning_rate = 0.1, .momentum = 0.9});
-  const rate_test wild = find_learning_rate(net, opt, loss, data, {.lowest = 1e-2, .highest = 1e6, .steps = 200});
+  const rate_test wild = find_learning_rate(net, opt, what, data, {.lowest = 1e-2, .highest = 1e6, .steps = 200});
   CHECK(wild.diverged);
   CHECK(wild.rates.size() < 200);
   CHECK(wild.losses.size() == wild.rates.size());
@@ -122,7 +124,7 @@ TEST_CASE("ends when the loss breaks away, or when told to") {
   CHECK(wild.suggestion() >= wild.rates.front() / 10);
 
   int steps = 0;
-  const rate_test cut = find_learning_rate(net, opt, loss, data, {.steps = 50, .stop = [&] { return ++steps == 7; }});
+  const rate_test cut = find_learning_rate(net, opt, what, data, {.steps = 50, .stop = [&] { return ++steps == 7; }});
   CHECK(cut.stopped);
   CHECK(cut.rates.size() == 7);
 }
@@ -192,5 +194,5 @@ TEST_CASE("options outside their range are refused") {
   for (const rate_test_options& o :
        {rate_test_options{.lowest = 0}, rate_test_options{.lowest = 1, .highest = 1}, rate_test_options{.steps = 2},
         rate_test_options{.divergence = 1}, rate_test_options{.smoothing = 1}})
-    CHECK_THROWS_AS(find_learning_rate(net, opt, loss, data, o), option_error);
+    CHECK_THROWS_AS(find_learning_rate(net, opt, what, data, o), option_error);
 }

@@ -289,59 +289,6 @@ TEST_CASE("F32 skip_bad leaves bad pictures out, remembers why, and batches are 
   CHECK_THROWS_AS(loader<float>(data, all_samples(data), o), file_error);
 }
 
-TEST_CASE("G11 a picture that goes: another takes its place in training, a gap is closed in evaluation, and it is named once") {
-  const pictures::folder folder("goes");
-  for (int i = 0; i < 9; ++i)
-    folder.write((i < 5 ? "cat." : "dog.") + std::to_string(i) + ".png",
-                 pictures::png(pictures::plain(8, 8, static_cast<unsigned char>(i), 0, 0)));
-  const image_dataset data = read_image_folder(folder.path());
-  for (const int workers : {0, 2})
-    for (const bool training : {true, false}) {
-      CAPTURE(workers);
-      CAPTURE(training);
-      loader_options o = options(4, workers, training);
-      o.skip_bad = true;
-      o.transform.augment = {};
-      loader<float> l(data, all_samples(data), o);
-      CHECK(l.bad_files().empty());
-      for (const char* name : {"cat.2.png", "dog.8.png"})
-        std::filesystem::rename(folder.path(name), folder.path(std::string(name) + "x"));
-      for (int epoch = 0; epoch < 3; ++epoch) {
-        l.start_epoch(epoch);
-        index_t images = 0, batches = 0;
-        while (const batch<float>* b = l.next()) {
-          images += b->images.dim(0);
-          ++batches;
-          for (std::size_t n = 0; n < b->indices.size(); ++n) {
-            CHECK(b->indices[n] != 2);
-            CHECK(b->indices[n] != 8);
-            CHECK(b->labels[n] == (b->indices[n] < 5 ? 0 : 1));
-            CHECK(b->images.at(static_cast<index_t>(n))[0] == static_cast<float>(b->indices[n]));
-          }
-        }
-        CHECK(images == (training ? 9 : 7));
-        CHECK(batches == (training ? 3 : 2));  // the third has one picture, which has gone
-      }
-      CHECK(l.bad_files().size() == 2);
-      for (const bad_file& b : l.bad_files()) CHECK(b.reason == "no such file");
-      for (const char* name : {"cat.2.png", "dog.8.png"})
-        std::filesystem::rename(folder.path(std::string(name) + "x"), folder.path(name));
-    }
-  // Nothing is left: an error, not an epoch without end.
-  loader_options o = options(4, 1, true);
-  o.skip_bad = true;
-  loader<float> l(data, all_samples(data), o);
-  for (const sample& s : data.samples) std::filesystem::remove(s.path);
-  l.start_epoch(0);
-  CHECK_THROWS_AS(l.next(), file_error);
-  // Without skip_bad the picture at fault is known.
-  loader<float> strict(data, all_samples(data), options(4, 1));
-  strict.start_epoch(0);
-  CHECK_THROWS_AS(strict.next(), file_error);
-  REQUIRE(strict.bad_files().size() == 1);
-  CHECK(strict.bad_files()[0].index == 0);
-}
-
 TEST_CASE("cached pictures are decoded once and never outgrow the limit") {
   const pictures::folder folder("cache");
   for (int i = 0; i < 4; ++i)

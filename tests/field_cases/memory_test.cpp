@@ -8,7 +8,7 @@
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/dense.hpp"
 #include "minicnn/train/adam.hpp"
-#include "minicnn/train/fit.hpp"
+#include "minicnn/train/callbacks.hpp"
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -88,11 +88,11 @@ TEST_CASE("F60 fit: 50,000 epochs with validation keep one record each and nothi
   four_points train, validation;
   constexpr int epochs = 50000 / fewer;
   double before = 0;
-  fit_options o{.epochs = epochs};
-  o.on_epoch = [&](const epoch_record& e, const evaluation&, bool) {
+  lambda_callback measure({.on_epoch = [&](const epoch_record& e, const evaluation&) {
     if (e.epoch == 1000) before = resident_bytes();
-  };
-  const auto history = fit(net, optimizer, softmax_cross_entropy<float>(), train, validation, o);
+  }});
+  const auto history =
+      fit(net, optimizer, classification<float>(), train, validation, {.epochs = epochs, .callbacks = {&measure}});
   CHECK(history.size() == epochs);
   // The list of records doubles when it is full and returns a copy: up to three times its size at the end.
   if (measured) CHECK(resident_bytes() - before < mebibyte + 3.0 * epochs * sizeof(epoch_record));

@@ -5,7 +5,7 @@
 #include "io/temporary_folder.hpp"
 #include "minicnn/io/checkpoint.hpp"
 #include "minicnn/train/adam.hpp"
-#include "minicnn/train/fit.hpp"
+#include "minicnn/train/callbacks.hpp"
 
 using namespace minicnn;
 
@@ -33,12 +33,10 @@ TEST_CASE("F19 predict is the same ten times: fresh, inside a callback, after fi
 
   small::images train(40, 8), validation(10, 10);
   adam<float> optimizer(net);
-  const softmax_cross_entropy<float> loss;
   int epochs = 0, steps = 0;
-  fit_options o{.epochs = 2};
-  o.on_epoch = [&](const epoch_record&, const evaluation&, bool) { ten_times(net, x), ++epochs; };
-  o.on_step = [&](const step_report&) { ten_times(net, x), ++steps; };
-  fit(net, optimizer, loss, train, validation, o);
+  lambda_callback predict({.on_step = [&](const step_report&) { ten_times(net, x), ++steps; },
+                           .on_epoch = [&](const epoch_record&, const evaluation&) { ten_times(net, x), ++epochs; }});
+  fit(net, optimizer, classification<float>(), train, validation, {.epochs = 2, .callbacks = {&predict}});
   CHECK(epochs == 2);
   CHECK(steps == 10);
   const std::vector<float> fitted = ten_times(net, x);
@@ -57,10 +55,11 @@ TEST_CASE("F19 predictions between two steps leave training as it would have bee
     auto net = small::network({.seed = 4, .threads = 1});
     small::images train(24, 8), validation(8, 8);
     adam<float> optimizer(net);
-    fit_options o{.epochs = 2};
     const tensor<float> x = small::noise({3, 3, 16, 16}, 9);
-    if (predicting) o.on_step = [&](const step_report&) { net.predict(x); };
-    fit(net, optimizer, softmax_cross_entropy<float>(), train, validation, o);
+    callback_functions f;
+    if (predicting) f.on_step = [&](const step_report&) { net.predict(x); };
+    lambda_callback watch(std::move(f));
+    fit(net, optimizer, classification<float>(), train, validation, {.epochs = 2, .callbacks = {&watch}});
     return small::state_of(net);
   };
   CHECK(small::same_bits(trained(true), trained(false)));

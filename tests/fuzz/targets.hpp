@@ -16,7 +16,6 @@
 #include "../../examples/cli/serve/upload_form.hpp"
 #include "data/picture_files.hpp"
 #include "data/pictures.hpp"
-#include "fuzz/folder_tree.hpp"
 #include "minicnn/data/cifar10.hpp"
 #include "minicnn/data/csv.hpp"
 #include "minicnn/data/exif.hpp"
@@ -205,7 +204,6 @@ struct target {
 };
 
 inline const std::map<std::string, target>& targets() {
-  static const std::string tree_folder = scratch_file() + "_tree";
   using namespace minicnn;
   static const auto numbers = [] {
     tensor<float> t({2, 3});
@@ -233,11 +231,6 @@ inline const std::map<std::string, target>& targets() {
                "a picture has the pixels of its size");
         },
         images}},
-      {"folder",
-       {[](const bytes& b) { folder_tree(tree_folder, b); },
-        {{1, 0, 0, 1, 0, 1, 2, 0, 0, 2, 13, 1, 0, 0, 10},                        // a folder a class
-         {0, 0, 2, 0, 0, 3, 0, 0, 4, 0, 0, 19, 0, 0, 6, 8, 0, 0},                // labels in names
-         {0, 0, 0, 0, 0, 1, 0, 0, 5, 0, 0, 6, 0, 0, 18, 10, 0, 12, 1, 0, 8}}}},  // numbers
       {"exif",
        {[](const bytes& b) {
           const int orientation = exif_orientation(b);

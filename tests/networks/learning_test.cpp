@@ -36,9 +36,8 @@ double accuracy_after(const std::string& folder, index_t epochs, std::uint64_t s
 
   auto net = alexnet_small<float>({.image_size = 128, .dropout = 0.2, .network = {.seed = seed}});
   sgd<float> optimizer(net, {.learning_rate = 0.03, .momentum = 0.9, .nesterov = true});
-  const softmax_cross_entropy<float> loss;
-  const auto history = fit(net, optimizer, loss, train, others,
-                           {.epochs = epochs, .rate = one_cycle_schedule{}, .clip_norm = 5, .validate_every = epochs});
+  const auto history = fit(net, optimizer, classification<float>(), train, others,
+                           {.epochs = epochs, .lr_schedule = one_cycle_schedule{}, .clip_norm = 5, .validate_every = epochs});
   return history.back().val_accuracy;
 }
 

@@ -5,6 +5,7 @@
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/batch_norm.hpp"
 #include "minicnn/layers/dense.hpp"
+#include "minicnn/train/sgd.hpp"
 
 using namespace minicnn;
 
@@ -87,23 +88,51 @@ TEST_CASE("the short form is the long form with its defaults") {
   auto net = classifier(), other = classifier();
   fit(net, data, {.epochs = 3, .learning_rate = 0.1});
   sgd<float> optimizer(other, {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4});
-  fit(other, optimizer, softmax_cross_entropy<float>(), same.train, same.validation,
-      {.epochs = 3, .rate = one_cycle_schedule{}, .clip_norm = 5});
+  fit(other, optimizer, classification<float>(), same.train, same.validation,
+      {.epochs = 3, .lr_schedule = one_cycle_schedule{}, .clip_norm = 5});
   CHECK(values(net) == values(other));
 }
 
-TEST_CASE("functions that the options have already are told first and still decide") {
+TEST_CASE("callbacks are told in their order, and any of them may break the run off") {
   both data;
   auto net = classifier();
   sgd<float> optimizer(net, {.learning_rate = 0.1});
   recorder r;
-  fit_options o;
   int steps = 0;
-  o.on_step = [&](const step_report&) { r.events.push_back("own"); };
-  o.stop = [&] { return ++steps == 3; };
-  fit(net, optimizer, softmax_cross_entropy<float>(), data.train, data.validation, with_callbacks(o, {&r}));
+  lambda_callback own(
+      {.on_step = [&](const step_report&) { r.events.push_back("own"), ++steps; }, .stop = [&] { return steps == 3; }});
+  const classification what;
+  trainer loop(net, optimizer, what, data.train, data.validation, {.callbacks = {&own, &r}});
+  CHECK_FALSE(loop.run());
   CHECK(r.events == std::vector<std::string>{"own", "step 1.1", "own", "step 1.2", "own", "step 1.3"});
-  CHECK_THROWS_AS(with_callbacks({}, {nullptr}), option_error);
+  CHECK_THROWS_AS(fit(net, optimizer, what, data.train, {.callbacks = {nullptr}}), option_error);
+}
+
+TEST_CASE("a run that a callback declares finished ends before the next step, with the weights that were validated") {
+  both data;
+  auto net = classifier();
+  std::vector<float> at_the_end;
+  index_t epochs = 0;
+  lambda_callback two({.on_epoch = [&](const epoch_record&, const evaluation&) { at_the_end = values(net), ++epochs; },
+                       .finished = [&] { return epochs == 2; }});
+  recorder r;
+  CHECK(fit(net, data, {.epochs = 9, .callbacks = {&two, &r}}).size() == 2);
+  CHECK(values(net) == at_the_end);
+  CHECK(r.events.back() == "epoch 2 20");
+  CHECK(net.epochs() == 2);
+}
+
+TEST_CASE("fit without validation: data by itself, or a struct of training data alone") {
+  struct one {
+    points train{40, 10, 1};
+  };
+  points train(40, 10, 1);
+  one data;
+  auto net = classifier(), other = classifier();
+  const auto history = fit(net, train, {.epochs = 2});
+  CHECK(std::isnan(history[1].val_loss));
+  fit(other, data, {.epochs = 2});
+  CHECK(values(net) == values(other));
 }
 
 TEST_CASE("early stopping waits for so many epochs without a gain") {
@@ -111,9 +140,9 @@ TEST_CASE("early stopping waits for so many epochs without a gain") {
     epoch_record row;
     row.epoch = number, row.val_loss = loss;
     evaluation e;
-    e.images = images;
+    e.images = images, e.score = loss;
     s.on_epoch(row, e);
-    return s.stop();
+    return s.finished();
   };
   early_stopping s({.patience = 2, .least_change = 0.1});
   CHECK_FALSE(epoch(s, 1, 1.0));
@@ -129,8 +158,10 @@ TEST_CASE("early stopping waits for so many epochs without a gain") {
   both data;
   auto net = classifier();
   early_stopping flat({.patience = 2, .metric = [](const epoch_record&, const evaluation&) { return 1.0; }});
-  const auto history = fit(net, data, {.epochs = 9, .callbacks = {&flat}});
-  CHECK(history.size() == 3);
+  CHECK(fit(net, data, {.epochs = 9, .callbacks = {&flat}}).size() == 3);
+  // And in the next: it begins anew.
+  CHECK(fit(net, data, {.epochs = 9, .callbacks = {&flat}}).size() == 3);
+  CHECK(flat.best_epoch() == 4);
 }
 
 TEST_CASE("the best weights come back; checkpoints see them or every n-th epoch") {

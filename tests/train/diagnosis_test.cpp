@@ -7,7 +7,7 @@
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/batch_norm.hpp"
 #include "minicnn/layers/dense.hpp"
-#include "minicnn/train/loss.hpp"
+#include "minicnn/train/classification.hpp"
 
 using namespace minicnn;
 
@@ -27,7 +27,10 @@ tensor<float> images() {
 }
 
 const std::vector<std::int32_t> labels = {0, 1, 0, 1, 1, 0};
-const softmax_cross_entropy<float> loss;
+
+batch<float> of(const tensor<float>& x, const std::vector<std::int32_t>& y = labels) { return {x, y}; }
+
+const classification what;
 constexpr float infinite = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
@@ -36,19 +39,19 @@ constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 TEST_CASE("the first value that is not finite is named where it arises") {
   auto net = classifier();
   tensor<float> x = images();
-  CHECK(first_non_finite<float>(net, x, labels, loss).empty());
+  CHECK(first_non_finite(net, of(x), what).empty());
 
   x[5] = not_a_number;
-  CHECK(first_non_finite<float>(net, x, labels, loss) == "input: NaN at 1 of 24 places, first at 5");
+  CHECK(first_non_finite(net, of(x), what) == "input: NaN at 1 of 24 places, first at 5");
   x = images();
 
   net.parameter("last.bias")[1] = infinite;
-  CHECK(first_non_finite<float>(net, x, labels, loss) == "parameter last.bias: infinity at 1 of 2 places, first at 1");
+  CHECK(first_non_finite(net, of(x), what) == "parameter last.bias: infinity at 1 of 2 places, first at 1");
   net.parameter("last.bias")[1] = 0;
 
   // Finite weights whose products overflow: not the node that shows it at the end, but the one that made it.
   for (float& w : net.parameter("first.weight")) w = 3e38F;
-  CHECK(first_non_finite<float>(net, x, labels, loss).starts_with("node first (dense): "));
+  CHECK(first_non_finite(net, of(x), what).starts_with("node first (dense): "));
 }
 
 TEST_CASE("looking for it leaves running statistics and step counter alone") {
@@ -56,18 +59,18 @@ TEST_CASE("looking for it leaves running statistics and step counter alone") {
   const tensor<float> x = images();
   net.forward(x);
   const std::vector<float> before(net.buffer_arena().begin(), net.buffer_arena().end());
-  CHECK(first_non_finite<float>(net, x, labels, loss).empty());
+  CHECK(first_non_finite(net, of(x), what).empty());
   CHECK(std::vector<float>(net.buffer_arena().begin(), net.buffer_arena().end()) == before);
   CHECK(net.step() == 1);
 }
 
 TEST_CASE("a stuck loss: what is conspicuous is said") {
   auto net = classifier();
-  const auto diagnosis = [&](const tensor<float>& x, const std::vector<std::int32_t>& of) {
+  const auto diagnosis = [&](const tensor<float>& x, const std::vector<std::int32_t>& y) {
     net.forward(x);
-    loss(net, of);
+    softmax_cross_entropy<float>()(net, y);
     net.backward();
-    return diagnose_stuck<float>(net, x, of);
+    return diagnose_stuck(net, of(x, y));
   };
   const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
   const std::string sane = diagnosis(images(), labels);
@@ -82,6 +85,11 @@ TEST_CASE("a stuck loss: what is conspicuous is said") {
   net.unfreeze("first");
 
   CHECK(has(diagnosis(images(), {1, 1, 1, 1, 1, 1}), "all labels of the batch are equal"));
+  // A network for targets has no classes to count.
+  batch<float> numbers;
+  const tensor<float> x = images();
+  numbers.images = x;
+  CHECK_FALSE(has(diagnose_stuck(net, numbers), "labels of a batch"));
   tensor<float> large = images();
   for (float& v : large) v = 127 + 60 * v;
   CHECK(has(diagnosis(large, labels), "not normalised"));

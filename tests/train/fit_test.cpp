@@ -7,7 +7,10 @@
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/dense.hpp"
 #include "minicnn/layers/dropout.hpp"
-#include "minicnn/train/sgd.hpp"
+#include "minicnn/train/callbacks.hpp"
+#include "minicnn/train/check_divergence.hpp"
+#include "minicnn/train/ema.hpp"
+#include "minicnn/train/size_schedule.hpp"
 
 using namespace minicnn;
 
@@ -66,7 +69,18 @@ std::vector<float> weights(const network<float>& net) {
   return {w.begin(), w.end()};
 }
 
-const softmax_cross_entropy<float> loss;
+const classification what;
+
+/// Breaks a run off after so many optimizer steps.
+class stop_after_steps final : public training_callback {
+ public:
+  explicit stop_after_steps(index_t steps) : left_(steps) {}
+  void on_step(const step_report& s) override { left_ -= s.updated; }
+  bool stop() const override { return left_ <= 0; }
+
+ private:
+  index_t left_;
+};
 
 }  // namespace
 
@@ -74,7 +88,7 @@ TEST_CASE("training lowers the loss and raises the accuracy") {
   points train(400, 16), validation(200, 50, 2);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9});
-  const auto history = fit(net, optimizer, loss, train, validation, {.epochs = 25, .rate = cosine_schedule{}});
+  const auto history = fit(net, optimizer, what, train, validation, {.epochs = 25, .lr_schedule = cosine_schedule{}});
   CHECK(history.size() == 25);
   CHECK(history.front().epoch == 1);
   CHECK(history.back().train_loss < 0.5 * history.front().train_loss);
@@ -86,16 +100,32 @@ TEST_CASE("a second fit goes on where the first ended (F26)") {
   points train(200, 10), validation(50, 50, 2);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.01, .momentum = 0.9});
-  const auto first = fit(net, optimizer, loss, train, validation, {.epochs = 5});
-  const auto second = fit(net, optimizer, loss, train, validation, {.epochs = 1});
+  const auto first = fit(net, optimizer, what, train, validation, {.epochs = 5});
+  const auto second = fit(net, optimizer, what, train, validation, {.epochs = 1});
   CHECK(second.front().train_loss <= 1.2 * first.back().train_loss);
+  CHECK(second.front().epoch == 6);
+}
+
+TEST_CASE("two fits are one of as many epochs, bit for bit: order, augmentation and dropout go on") {
+  points train(60, 8), validation(20, 20, 2);
+  auto once = classifier(0.3), twice = classifier(0.3);
+  sgd<float> of_once(once, {.learning_rate = 0.05, .momentum = 0.9}), of_twice(twice, {.learning_rate = 0.05, .momentum = 0.9});
+  const auto whole = fit(once, of_once, what, train, validation, {.epochs = 5});
+  fit(twice, of_twice, what, train, validation, {.epochs = 2});
+  const auto rest = fit(twice, of_twice, what, train, validation, {.epochs = 3});
+  CHECK(weights(once) == weights(twice));
+  CHECK(rest.back().epoch == 5);
+  CHECK(rest.back().val_loss == whole.back().val_loss);
+  CHECK(twice.epochs() == 5);
+  twice.initialize(5);
+  CHECK(twice.epochs() == 0);
 }
 
 TEST_CASE("the epoch's loss is the mean over images, whatever the last batch's size (F46)") {
   points train(10, 4), validation(10, 10);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.0});
-  const auto history = fit(net, optimizer, loss, train, validation, {.epochs = 1});
+  const auto history = fit(net, optimizer, what, train, validation, {.epochs = 1});
   // Nothing moves at rate 0, so training in batches of 4, 4 and 2 must report what one batch of 10 reports.
   CHECK(history[0].train_loss == doctest::Approx(history[0].val_loss).epsilon(1e-6));
   CHECK(history[0].train_accuracy == history[0].val_accuracy);
@@ -107,56 +137,54 @@ TEST_CASE("batches larger than the data and batches of one train too (F45)") {
     auto net = classifier(0.0);
     sgd<float> optimizer(net, {.learning_rate = 0.01});
     const auto before = weights(net);
-    CHECK(fit(net, optimizer, loss, train, validation, {.epochs = 1}).size() == 1);
+    CHECK(fit(net, optimizer, what, train, validation, {.epochs = 1}).size() == 1);
     CHECK(weights(net) != before);
   }
   points none(0, 4), validation(3, 3);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.01});
-  CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, none, validation, {.epochs = 1}), "fit: there are no training images",
+  CHECK_THROWS_WITH_AS(fit(net, optimizer, what, none, validation, {.epochs = 1}), "fit: there are no training images",
                        option_error);
   points some(3, 3);
-  CHECK_THROWS_AS(fit(net, optimizer, loss, some, validation, {.epochs = 0}), option_error);
+  CHECK_THROWS_AS(fit(net, optimizer, what, some, validation, {.epochs = 0}), option_error);
 }
 
 TEST_CASE("a run that was stopped anywhere goes on to the same bits") {
-  using loop = fitter<float, softmax_cross_entropy<float>, points, points>;
   points train(60, 8), validation(20, 20, 2);
   const auto unbroken = [&] {
     auto net = classifier(0.3);
     sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9});
-    loop whole(net, optimizer, loss, train, &validation, {.epochs = 3, .rate = one_cycle_schedule{}});
+    trainer whole(net, optimizer, what, train, validation, {.epochs = 3, .lr_schedule = one_cycle_schedule{}});
     CHECK(whole.run());
-    return std::pair(weights(net), whole.position.history);
+    return std::pair(weights(net), whole.state.history);
   }();
   for (const index_t stop_after : {1, 7, 8, 13, 23}) {
     auto net = classifier(0.3);
     sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9});
-    fit_position position;
+    training_state state;
     {
-      fit_options o{.epochs = 3, .rate = one_cycle_schedule{}};
-      index_t steps = 0;
-      o.stop = [&] { return ++steps == stop_after; };
-      loop first(net, optimizer, loss, train, &validation, o);
+      stop_after_steps interrupt(stop_after);
+      const fit_options o{.epochs = 3, .lr_schedule = one_cycle_schedule{}, .callbacks = {&interrupt}};
+      trainer first(net, optimizer, what, train, validation, o);
       CHECK_FALSE(first.run());
-      position = first.position;
+      state = first.state;
     }
     // What a checkpoint holds: weights, optimizer state, counters, position.
     auto resumed = classifier(0.3);
-    sgd<float> state(resumed, {.learning_rate = 0.05, .momentum = 0.9});
+    sgd<float> resumed_optimizer(resumed, {.learning_rate = 0.05, .momentum = 0.9});
     std::copy(net.parameter_arena().begin(), net.parameter_arena().end(), resumed.parameter_arena().begin());
-    auto from = optimizer.state(), to = state.state();
+    auto from = optimizer.state(), to = resumed_optimizer.state();
     for (std::size_t i = 0; i < from.size(); ++i) std::copy(from[i].data.begin(), from[i].data.end(), to[i].data.begin());
-    state.steps(optimizer.steps());
+    resumed_optimizer.steps(optimizer.steps());
     resumed.step(net.step());
-    loop second(resumed, state, loss, train, &validation, {.epochs = 3, .rate = one_cycle_schedule{}});
-    second.position = position;
+    trainer second(resumed, resumed_optimizer, what, train, validation, {.epochs = 3, .lr_schedule = one_cycle_schedule{}});
+    second.state = state;
     CHECK(second.run());
     CHECK(weights(resumed) == unbroken.first);
-    REQUIRE(second.position.history.size() == 3);
+    REQUIRE(second.state.history.size() == 3);
     for (std::size_t e = 0; e < 3; ++e) {
-      CHECK(second.position.history[e].train_loss == unbroken.second[e].train_loss);
-      CHECK(second.position.history[e].val_loss == unbroken.second[e].val_loss);
+      CHECK(second.state.history[e].train_loss == unbroken.second[e].train_loss);
+      CHECK(second.state.history[e].val_loss == unbroken.second[e].val_loss);
     }
   }
 }
@@ -165,11 +193,25 @@ TEST_CASE("accumulating two batches of four is a batch of eight, the rest at the
   points small(44, 4), large(44, 8), validation(4, 4);
   auto a = classifier(0.0), b = classifier(0.0);
   sgd<float> of_a(a, {.learning_rate = 0.05}), of_b(b, {.learning_rate = 0.05});
-  fit(a, of_a, loss, small, validation, {.epochs = 2, .accumulate = 2});
-  fit(b, of_b, loss, large, validation, {.epochs = 2});
+  fit(a, of_a, what, small, validation, {.epochs = 2, .accumulate = 2});
+  fit(b, of_b, what, large, validation, {.epochs = 2});
   CHECK(of_a.steps() == of_b.steps());
   const auto wa = weights(a), wb = weights(b);
   for (std::size_t i = 0; i < wa.size(); ++i) CHECK(wa[i] == doctest::Approx(wb[i]).epsilon(1e-4));
+}
+
+TEST_CASE("a ragged accumulated batch counts every image alike") {
+  // 10 images in batches of 4, 4 and 2, summed to one step: the step of one batch of 10, clipped or not.
+  for (const double clip : {0.0, 0.05}) {
+    points small(10, 4), large(10, 10), validation(4, 4);
+    auto a = classifier(0.0), b = classifier(0.0);
+    sgd<float> of_a(a, {.learning_rate = 0.5}), of_b(b, {.learning_rate = 0.5});
+    fit(a, of_a, what, small, validation, {.epochs = 1, .accumulate = 3, .clip_norm = clip});
+    fit(b, of_b, what, large, validation, {.epochs = 1, .clip_norm = clip});
+    CHECK(of_a.steps() == 1);
+    const auto wa = weights(a), wb = weights(b);
+    for (std::size_t i = 0; i < wa.size(); ++i) CHECK(wa[i] == doctest::Approx(wb[i]).epsilon(1e-5));
+  }
 }
 
 TEST_CASE("a step whose gradient is not finite is left out and counted (F29)") {
@@ -177,10 +219,9 @@ TEST_CASE("a step whose gradient is not finite is left out and counted (F29)") {
   train.values()(17, 2) = std::numeric_limits<float>::quiet_NaN();
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05});
-  fitter<float, softmax_cross_entropy<float>, points, points> loop(net, optimizer, loss, train, &validation,
-                                                                   {.epochs = 1, .tolerated_skips = 1});
+  trainer loop(net, optimizer, what, train, validation, {.epochs = 1, .max_skipped_steps = 1});
   loop.run();
-  CHECK(loop.position.skipped == 1);
+  CHECK(loop.state.skipped == 1);
   CHECK(optimizer.steps() == 4);
   for (const float w : weights(net)) CHECK(std::isfinite(w));
 }
@@ -190,12 +231,11 @@ TEST_CASE("without validation every epoch is the best so far, and its figures ar
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05});
   int best = 0;
-  fit_options o{.epochs = 2};
-  o.on_epoch = [&](const epoch_record&, const evaluation&, bool improved) { best += improved; };
-  fitter<float, softmax_cross_entropy<float>, points, points> loop(net, optimizer, loss, train, nullptr, o);
+  lambda_callback count({.on_best = [&](const epoch_record&, const evaluation&) { ++best; }});
+  trainer loop(net, optimizer, what, train, {.epochs = 2, .callbacks = {&count}});
   loop.run();
   CHECK(best == 2);
-  CHECK(std::isnan(loop.position.history[1].val_loss));
+  CHECK(std::isnan(loop.state.history[1].val_loss));
 }
 
 namespace {
@@ -217,15 +257,17 @@ class sized_points : public points {
 }  // namespace
 
 TEST_CASE("sizes change between epochs, and a run with averages that is stopped anywhere goes on to the same bits") {
-  using loop = fitter<float, softmax_cross_entropy<float>, sized_points, points>;
   points validation(20, 20, 2);
-  const auto options = [] { return fit_options{.epochs = 4, .rate = cosine_schedule{}, .sizes = parse_sizes("100:0,150:0.5")}; };
+  size_schedule sizes(parse_sizes("100:0,150:0.5"));
+  const auto options = [&](std::vector<training_callback*> others) {
+    others.insert(others.begin(), &sizes);
+    return fit_options{.epochs = 4, .lr_schedule = cosine_schedule{}, .callbacks = others};
+  };
   sized_points train(60, 8);  // 8 steps an epoch
   auto net = classifier(0.3);
   sgd<float> optimizer(net, {.learning_rate = 0.05, .momentum = 0.9});
   ema<float> average(net, 0.9);
-  loop whole(net, optimizer, loss, train, &validation, options());
-  whole.average = &average;
+  trainer whole(net, optimizer, what, train, validation, options({&average}));
   CHECK(whole.run());
   CHECK(train.chosen == std::vector<index_t>{100, 100, 150, 150});
   for (const index_t stop_after : {3, 15, 16, 17, 26}) {
@@ -233,11 +275,8 @@ TEST_CASE("sizes change between epochs, and a run with averages that is stopped 
     auto broken = classifier(0.3), resumed = classifier(0.3);
     sgd<float> before(broken, {.learning_rate = 0.05, .momentum = 0.9}), after(resumed, {.learning_rate = 0.05, .momentum = 0.9});
     ema<float> averages_before(broken, 0.9), averages_after(resumed, 0.9);
-    fit_options o = options();
-    index_t steps = 0;
-    o.stop = [&] { return ++steps == stop_after; };
-    loop first(broken, before, loss, first_data, &validation, o);
-    first.average = &averages_before;
+    stop_after_steps interrupt(stop_after);
+    trainer first(broken, before, what, first_data, validation, options({&averages_before, &interrupt}));
     CHECK_FALSE(first.run());
     std::copy(broken.parameter_arena().begin(), broken.parameter_arena().end(), resumed.parameter_arena().begin());
     auto from = before.state(), to = after.state();
@@ -247,33 +286,32 @@ TEST_CASE("sizes change between epochs, and a run with averages that is stopped 
     averages_after.updates(averages_before.updates());
     after.steps(before.steps());
     resumed.step(broken.step());
-    loop second(resumed, after, loss, second_data, &validation, options());
-    second.average = &averages_after;
-    second.position = first.position;
+    trainer second(resumed, after, what, second_data, validation, options({&averages_after}));
+    second.state = first.state;
     CHECK(second.run());
     CHECK(weights(resumed) == weights(net));
     const view<float> a = averages_after.parameter_averages(), b = average.parameter_averages();
     CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
     for (std::size_t e = 0; e < 4; ++e) {
-      CHECK(second.position.history[e].val_loss == whole.position.history[e].val_loss);
-      CHECK(second.position.history[e].images_per_second > 0);
+      CHECK(second.state.history[e].val_loss == whole.state.history[e].val_loss);
+      CHECK(second.state.history[e].images_per_second > 0);
     }
   }
 }
 
 TEST_CASE("sizes in turn change with every epoch, wherever the run is resumed") {
-  using loop = fitter<float, softmax_cross_entropy<float>, sized_points, points>;
   sized_points train(60, 8);  // 8 steps an epoch
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05});
-  fit_options o{.epochs = 4, .sizes = parse_sizes("100/150")};
-  index_t steps = 0;
-  o.stop = [&] { return ++steps == 11; };
-  loop first(net, optimizer, loss, train, static_cast<points*>(nullptr), o);
+  size_schedule sizes(parse_sizes("100/150"));
+  stop_after_steps interrupt(11);
+  fit_options o{.epochs = 4, .callbacks = {&sizes, &interrupt}};
+  trainer first(net, optimizer, what, train, o);
   CHECK_FALSE(first.run());
   sized_points rest(60, 8);
-  loop second(net, optimizer, loss, rest, static_cast<points*>(nullptr), o);
-  second.position = first.position;
+  o.callbacks = {&sizes};
+  trainer second(net, optimizer, what, rest, o);
+  second.state = first.state;
   CHECK(second.run());
   CHECK(train.chosen == std::vector<index_t>{100, 150});
   CHECK(rest.chosen == std::vector<index_t>{150, 100, 150});
@@ -283,10 +321,11 @@ TEST_CASE("several sizes want data that has them") {
   points train(8, 4), validation(4, 4);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05});
-  CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, train, validation, {.epochs = 1, .sizes = parse_sizes("8:0,9:0.5")}),
-                       doctest::Contains("set_size"), option_error);
-  CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, train, validation, {.epochs = 1, .sizes = parse_sizes("8/9")}),
-                       doctest::Contains("set_size"), option_error);
+  for (const char* text : {"8:0,9:0.5", "8/9"}) {
+    size_schedule sizes(parse_sizes(text));
+    CHECK_THROWS_WITH_AS(fit(net, optimizer, what, train, validation, {.epochs = 1, .callbacks = {&sizes}}),
+                         doctest::Contains("set_size"), option_error);
+  }
 }
 
 TEST_CASE("NaN ends the run with the place where it arose, and the weights are those before") {
@@ -294,7 +333,7 @@ TEST_CASE("NaN ends the run with the place where it arose, and the weights are t
   train.values()(17, 2) = std::numeric_limits<float>::quiet_NaN();
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05});
-  CHECK_THROWS_WITH_AS(fit(net, optimizer, loss, train, validation, {.epochs = 1}), doctest::Contains("First seen in input: NaN"),
+  CHECK_THROWS_WITH_AS(fit(net, optimizer, what, train, validation, {.epochs = 1}), doctest::Contains("First seen in input: NaN"),
                        error);
   CHECK(optimizer.steps() > 0);
   for (const float w : weights(net)) CHECK(std::isfinite(w));
@@ -304,7 +343,7 @@ TEST_CASE("validation every third epoch, and always after the last") {
   points train(16, 8), validation(8, 8, 2);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05});
-  const auto history = fit(net, optimizer, loss, train, validation, {.epochs = 5, .validate_every = 3});
+  const auto history = fit(net, optimizer, what, train, validation, {.epochs = 5, .validate_every = 3});
   for (const epoch_record& row : history) CHECK(std::isnan(row.val_loss) == (row.epoch != 3 && row.epoch != 5));
 }
 
@@ -312,22 +351,19 @@ TEST_CASE("patience ends a run that no longer gets better") {
   points train(16, 8), validation(8, 8, 2);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.0});  // nothing moves: the first epoch stays the best
-  CHECK(fit(net, optimizer, loss, train, validation, {.epochs = 50, .patience = 4}).size() == 5);
+  early_stopping enough({.patience = 4});
+  CHECK(fit(net, optimizer, what, train, validation, {.epochs = 50, .callbacks = {&enough}}).size() == 5);
 }
 
 TEST_CASE("the best epoch's averages are in the network when they are to be saved, the trained values afterwards") {
-  using loop = fitter<float, softmax_cross_entropy<float>, points, points>;
   points train(32, 8), validation(8, 8, 2);
   auto net = classifier(0.0);
   sgd<float> optimizer(net, {.learning_rate = 0.05});
   ema<float> average(net, 0.9);
   std::vector<float> saved, trained;
-  fit_options o{.epochs = 1};
-  o.on_best = [&](const epoch_record&, const evaluation&) { saved = weights(net); };
-  o.on_epoch = [&](const epoch_record&, const evaluation&, bool) { trained = weights(net); };
-  loop steps(net, optimizer, loss, train, &validation, o);
-  steps.average = &average;
-  steps.run();
+  lambda_callback copies({.on_best = [&](const epoch_record&, const evaluation&) { saved = weights(net); },
+                          .on_epoch = [&](const epoch_record&, const evaluation&) { trained = weights(net); }});
+  fit(net, optimizer, what, train, validation, {.epochs = 1, .callbacks = {&average, &copies}});
   const view<float> averages = average.parameter_averages();
   CHECK(saved == std::vector<float>(averages.begin(), averages.end()));
   CHECK(trained == weights(net));
@@ -343,11 +379,9 @@ TEST_CASE("a loss that stays at that of guessing is told once, and not in the fi
     std::vector<std::string> told;
     int epochs = 0;
     std::vector<int> when;
-    fit_options o;
-    o.epochs = 12, o.stuck_after = 20;
-    o.on_epoch = [&](const epoch_record&, const evaluation&, bool) { ++epochs; };
-    o.on_stuck = [&](const std::string& text) { told.push_back(text), when.push_back(epochs); };
-    fit(net, optimizer, loss, train, validation, std::move(o));
+    lambda_callback count({.on_epoch = [&](const epoch_record&, const evaluation&) { ++epochs; }});
+    check_divergence check([&](const std::string& text) { told.push_back(text), when.push_back(epochs); }, 20);
+    fit(net, optimizer, what, train, validation, {.epochs = 12, .callbacks = {&count, &check}});
     if (rate > 0) {
       CHECK(told.empty());
       continue;

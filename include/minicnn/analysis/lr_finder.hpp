@@ -2,7 +2,7 @@
 /// The learning-rate range test (Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3): train
 /// for a few steps while the rate grows exponentially, and look where the loss falls and where it breaks away.
 ///
-///     const rate_test found = find_learning_rate(net, optimizer, loss, train, {.steps = 200});
+///     const rate_test found = find_learning_rate(net, optimizer, task, train, {.steps = 200});
 ///     optimizer.learning_rate(found.suggestion());
 
 #include <algorithm>
@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "minicnn/train/clip.hpp"
-#include "minicnn/train/loss.hpp"
 #include "minicnn/train/optimizer.hpp"
 #include "minicnn/train/reductions.hpp"
+#include "minicnn/train/task.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -118,8 +118,8 @@ inline void judge(rate_test& test, index_t planned_steps, double cap) {
 /// Runs the test. `train` is data as `fit` takes it; it is passed over as often as needed. Afterwards parameters, buffers, step
 /// counter, optimizer state and its learning rate are what they were before, also if something throws; only the loader has moved
 /// on. Throws option_error for options outside their range.
-template <class T, class Loss, class Train>
-rate_test find_learning_rate(network<T>& net, optimizer<T>& opt, const Loss& loss, Train& train,
+template <class T, class Train>
+rate_test find_learning_rate(network<T>& net, optimizer<T>& opt, const task<T>& what, Train& train,
                              const rate_test_options& o = {}) {
   if (!(o.lowest > 0 && o.lowest < o.highest && is_finite(o.highest)))
     fail<option_error>("learning-rate test: from ", o.lowest, " to ", o.highest, ", wanted 0 < lowest < highest");
@@ -161,20 +161,22 @@ rate_test find_learning_rate(network<T>& net, optimizer<T>& opt, const Loss& los
   const snapshot before(net, opt);
 
   rate_test out;
+  output_table<T> outputs;
   const double factor = std::pow(o.highest / o.lowest, 1.0 / static_cast<double>(o.steps - 1));
   double running = 0, weight = 0, lowest = INFINITY;
   index_t epoch = 0;
   train.start_epoch(epoch, 0);
   for (index_t step = 0; step < o.steps; ++step) {
-    const auto* b = train.next();
-    if (b == nullptr) {
+    const auto* next = train.next();
+    if (next == nullptr) {
       train.start_epoch(++epoch, 0);
-      b = train.next();
+      next = train.next();
     }
-    if (b == nullptr) fail<option_error>("learning-rate test: there are no training images");
+    if (next == nullptr) fail<option_error>("learning-rate test: there are no training images");
     const double rate = o.lowest * std::pow(factor, static_cast<double>(step));
-    net.forward(b->images);
-    const double l = loss(net, b->labels, 0, 1.0, 1.0);
+    const batch<T> b = as_batch<T>(*next);
+    net.forward(b.images);
+    const double l = what.losses(outputs.of(net), b, 1.0);
     if (!is_finite(l)) {
       out.diverged = true;
       break;

@@ -31,7 +31,6 @@ struct ignored_files {
   index_t other = 0;       ///< files whose ending is none of a picture's: Thumbs.db, notes.txt
   index_t folders = 0;     ///< folders that hold no class, and links back to a folder above
   index_t unlabelled = 0;  ///< pictures without a label among pictures that have one
-  index_t pictures = 0;    ///< how many pictures all of these are or hold, hidden ones not counted
 
   /// The first of them by name, at most `most_names`, with why each was left alone.
   struct entry {
@@ -40,17 +39,6 @@ struct ignored_files {
   };
   static constexpr std::size_t most_names = 1000;
   std::vector<entry> names = {};
-
-  /// How much there is; `back_to` forgets what was added since.
-  struct mark {
-    index_t hidden, other, folders, unlabelled, pictures;
-    std::size_t names;
-  };
-  mark here() const { return {hidden, other, folders, unlabelled, pictures, names.size()}; }
-  void back_to(const mark& m) {
-    hidden = m.hidden, other = m.other, folders = m.folders, unlabelled = m.unlabelled, pictures = m.pictures;
-    names.resize(m.names);
-  }
 
   index_t total() const { return hidden + other + folders + unlabelled; }
   /// Counts one, and keeps its name.
@@ -71,7 +59,6 @@ struct image_dataset {
   std::vector<image_u8> pictures;
   int channels = 3;  ///< of every picture as it is handed out; where this is 1, files in colour are turned grey
   ignored_files ignored;
-  std::string layout;  ///< how the set lies there, in words: "a folder a class"
   std::vector<std::string> warnings;
 
   index_t size() const { return static_cast<index_t>(samples.size()); }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "minicnn/core/arena.hpp"
+#include "minicnn/core/batch.hpp"
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/data/picture_source.hpp"
@@ -29,24 +30,14 @@ struct loader_options {
   image_transform transform = {};
   bool training = false;  ///< shuffles every epoch anew and applies the transform's augmentation
   std::uint64_t seed = 0;
-  int workers = 1;         ///< threads that prepare batches; 0: the caller's own thread does, in `next`
-  index_t prefetch = 2;    ///< batches prepared ahead of the one in use
-  bool drop_last = false;  ///< leaves out a last batch that is smaller than the others
-  /// Decodes every picture once beforehand and leaves out those that cannot be decoded. One that goes later is left out too: in
-  /// training another of the epoch takes its place, so that batches and steps are as many as before.
-  bool skip_bad = false;
+  int workers = 1;               ///< threads that prepare batches; 0: the caller's own thread does, in `next`
+  index_t prefetch = 2;          ///< batches prepared ahead of the one in use
+  bool drop_last = false;        ///< leaves out a last batch that is smaller than the others
+  bool skip_bad = false;         ///< decodes every picture once beforehand and leaves out those that cannot be decoded
   std::int64_t cache_bytes = 0;  ///< decoded pictures kept in memory, at most so many bytes of them
   bool preload = false;          ///< fills that memory beforehand, with all processors
   /// Told now and then, by one thread, how many pictures have been decoded beforehand (`skip_bad`, `preload`).
   std::function<void(index_t done, index_t total)> on_read = {};
-};
-
-/// Valid until the loader is asked for the next one.
-template <class T>
-struct batch {
-  view<const T> images;                  ///< (n, channels, size, size)
-  std::span<const std::int32_t> labels;  ///< n; -1 where there is none
-  std::span<const index_t> indices;      ///< n places in the data set
 };
 
 /// What a batch holds depends on the seed, the epoch and the samples alone, never on the number of workers. After the first
@@ -92,8 +83,7 @@ class loader {
   }
   const loader_options& options() const { return options_; }
 
-  /// What `skip_bad` left out: in the order of the samples, then what went during the epochs so far. Without `skip_bad` the
-  /// picture that made `next` throw.
+  /// What `skip_bad` left out, in the order of the samples.
   const std::vector<bad_file>& bad_files() const { return bad_; }
 
   /// Changes take effect with the next epoch; the running one ends.
@@ -142,34 +132,29 @@ class loader {
   /// ends the epoch (file_error names the file), and error if no epoch runs.
   const batch<T>* next() {
     if (!running_) fail("loader: next() without start_epoch()");
-    for (;;) {
-      slot& s = slots_[static_cast<std::size_t>(delivered_) % slots_.size()];
-      {
-        std::unique_lock lock(mutex_);
-        if (released_ < delivered_) {
-          prepare(released_++ + static_cast<index_t>(slots_.size()));
-          work_.notify_all();
-        }
-        if (delivered_ == batches()) return nullptr;
-        if (options_.workers > 0) done_.wait(lock, [&] { return s.missing == 0; });
+    slot& s = slots_[static_cast<std::size_t>(delivered_) % slots_.size()];
+    {
+      std::unique_lock lock(mutex_);
+      if (released_ < delivered_) {
+        prepare(released_++ + static_cast<index_t>(slots_.size()));
+        work_.notify_all();
       }
-      if (options_.workers == 0)
-        while (s.missing > 0 && !s.failure) run_ticket(next_ticket_++, workspaces_.front());
-      for (const bad_file& b : s.bad) remember(b);
-      if (s.failure) {
-        const std::exception_ptr failure = std::exchange(s.failure, nullptr);
-        cancel();
-        std::rethrow_exception(failure);
-      }
-      ++delivered_;
-      close_gaps(s);
-      if (s.count == 0) continue;  // an evaluation's batch of which nothing is left
-      const auto count = static_cast<index_t>(s.count);
-      const index_t side = options_.transform.size;
-      batch_ = {view<const T>(s.images.data(), {count, data_->channels, side, side}),
-                std::span<const std::int32_t>(s.labels).first(s.count), std::span<const index_t>(s.indices).first(s.count)};
-      return &batch_;
+      if (delivered_ == batches()) return nullptr;
+      if (options_.workers > 0) done_.wait(lock, [&] { return s.missing == 0; });
     }
+    if (options_.workers == 0)
+      while (s.missing > 0 && !s.failure) run_ticket(next_ticket_++, workspaces_.front());
+    if (s.failure) {
+      const std::exception_ptr failure = std::exchange(s.failure, nullptr);
+      cancel();
+      std::rethrow_exception(failure);
+    }
+    ++delivered_;
+    const auto count = static_cast<index_t>(s.count);
+    const index_t side = options_.transform.size;
+    batch_ = {view<const T>(s.images.data(), {count, data_->channels, side, side}),
+              std::span<const std::int32_t>(s.labels).first(s.count), std::span<const index_t>(s.indices).first(s.count)};
+    return &batch_;
   }
 
  private:
@@ -184,29 +169,7 @@ class loader {
     index_t missing = 0;
     std::exception_ptr failure;
     index_t failed_ticket = 0;
-    std::vector<bad_file> bad;  ///< pictures that went, and are left out
   };
-
-  static constexpr index_t nothing = -1;  ///< in `slot::indices`: no picture at this place
-
-  void remember(const bad_file& bad) {
-    const bool known = std::any_of(bad_.begin(), bad_.end(), [&](const bad_file& b) { return b.index == bad.index; });
-    if (!known) bad_.push_back(bad);
-  }
-
-  /// Pictures that are there move together over places without one.
-  void close_gaps(slot& s) const {
-    if (s.bad.empty()) return;
-    std::size_t kept = 0;
-    const auto size = static_cast<std::size_t>(image_elements());
-    for (std::size_t i = 0; i < s.count; ++i) {
-      if (s.indices[i] == nothing) continue;
-      if (kept != i) std::copy_n(s.images.data() + i * size, size, s.images.data() + kept * size);
-      s.labels[kept] = s.labels[i];
-      s.indices[kept++] = s.indices[i];
-    }
-    s.count = kept;
-  }
 
   void change(const image_transform& transform) {
     cancel();
@@ -247,11 +210,14 @@ class loader {
     s.count = static_cast<std::size_t>(count);
     s.missing = count;
     s.failure = nullptr;
-    s.bad.clear();
   }
 
-  /// Puts sample `index` at a place of its batch. False if it cannot be read and is left out; `bad` then has why.
-  bool fill(slot& s, index_t place, index_t index, image_workspace& workspace, std::vector<bad_file>& bad) {
+  /// Loads the sample at place `ticket` of the epoch into its place in its batch.
+  void run_ticket(index_t ticket, image_workspace& workspace) {
+    slot& s = slots_[static_cast<std::size_t>(ticket / options_.batch_size) % slots_.size()];
+    const index_t place = ticket % options_.batch_size;
+    const index_t index = order_[static_cast<std::size_t>(ticket)];
+    std::exception_ptr failure;
     try {
       const image_u8& image = source_.get(index, workspace);
       if (image.channels != data_->channels)
@@ -261,40 +227,10 @@ class loader {
       apply(image, options_.transform, key, options_.training, s.images.data() + place * image_elements(), workspace);
       s.labels[static_cast<std::size_t>(place)] = data_->samples[static_cast<std::size_t>(index)].label;
       s.indices[static_cast<std::size_t>(place)] = index;
-      return true;
-    } catch (const file_error& e) {
-      bad.push_back(as_bad_file(*data_, index, e.what()));
-      if (!options_.skip_bad) throw;
-      return false;
-    }
-  }
-
-  /// What stands at `ticket` of the epoch's order; in training, where that has gone, the next one that can be read.
-  void fill_some(slot& s, index_t place, index_t ticket, image_workspace& workspace, std::vector<bad_file>& bad) {
-    const std::size_t all = order_.size(), tries = options_.training ? all : 1;
-    for (std::size_t i = 0; i < tries; ++i)
-      if (fill(s, place, order_[(static_cast<std::size_t>(ticket) + i) % all], workspace, bad)) return;
-    s.indices[static_cast<std::size_t>(place)] = nothing;
-    if (options_.training)
-      fail<file_error>(bad.front().path, ": ", bad.front().reason, "; none of ", all, " pictures can be read any more");
-  }
-
-  /// Loads the sample at place `ticket` of the epoch into its place in its batch.
-  void run_ticket(index_t ticket, image_workspace& workspace) {
-    slot& s = slots_[static_cast<std::size_t>(ticket / options_.batch_size) % slots_.size()];
-    const index_t place = ticket % options_.batch_size;
-    std::exception_ptr failure;
-    std::vector<bad_file> bad;
-    try {
-      fill_some(s, place, ticket, workspace, bad);
     } catch (...) {
       failure = std::current_exception();
     }
     const std::lock_guard lock(mutex_);
-    if (options_.skip_bad || (failure && (!s.failure || ticket < s.failed_ticket))) {
-      if (!options_.skip_bad) s.bad.clear();
-      s.bad.insert(s.bad.end(), bad.begin(), bad.end());
-    }
     if (failure && (!s.failure || ticket < s.failed_ticket)) {
       s.failure = failure;
       s.failed_ticket = ticket;

@@ -189,11 +189,14 @@ class network {
   void winograd(bool allowed) { ctx_.winograd = allowed, run_.reset(); }
 
   std::uint64_t seed() const { return seed_; }
-  /// Draws all parameters anew and resets buffers and the step counter. Nothing else ever does.
-  void initialize(std::uint64_t seed) { seed_ = seed, step_ = 0, edits_.count(), state_.initialize(seed); }
+  /// Draws all parameters anew and resets buffers and the counters of steps and epochs. Nothing else ever does.
+  void initialize(std::uint64_t seed) { seed_ = seed, step_ = 0, epochs_ = 0, edits_.count(), state_.initialize(seed); }
   /// Training steps so far: dropout's streams depend on it, so a resumed run sets it.
   std::uint64_t step() const { return step_; }
   void step(std::uint64_t value) { step_ = value; }
+  /// Epochs trained so far, by which `fit` chooses order and augmentation of the data: a second one goes on where the first ended.
+  index_t epochs() const { return epochs_; }
+  void epochs(index_t count) { epochs_ = count; }
 
   /// What the loss of each output counts with in training: 1 for the first and 0 for the others unless set. `fit` reads these.
   const std::vector<double>& loss_weights() const { return loss_weights_; }
@@ -364,6 +367,7 @@ class network {
   context ctx_;
   std::uint64_t seed_ = 0;
   std::uint64_t step_ = 0;
+  index_t epochs_ = 0;
   detail::edit_counter edits_;  // whenever parameters or buffers were handed out to be written, or may have been trained
   int input_ = 0;
   int inputs_ = 0;

@@ -1,11 +1,13 @@
 #pragma once
-/// What may happen around the steps of `fit`: observers as objects, and a training run in a few lines.
+/// The usual callbacks, and a training run in a few lines.
 ///
 ///     folder_data data("pictures", {.image_size = 96});
 ///     keep_best<float> best(net);
 ///     early_stopping enough({.patience = 3});
 ///     fit(net, data, {.epochs = 20, .callbacks = {&best, &enough}});
 ///     best.restore();
+///
+/// Others: `ema` (averaged weights), `size_schedule`, `time_limit`, `check_divergence`.
 
 #include <algorithm>
 #include <functional>
@@ -15,89 +17,83 @@
 #include <vector>
 
 #include "minicnn/train/fit.hpp"
-#include "minicnn/train/sgd.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// Is told what happens and may end the run. Override what is of interest.
-class training_callback {
- public:
-  virtual ~training_callback() = default;
-
-  /// After every batch.
-  virtual void on_step(const step_report&) {}
-  /// When the validation loss is the smallest so far (without validation: after every epoch), while the network holds the
-  /// values that gave it.
-  virtual void on_best(const epoch_record&, const evaluation&) {}
-  /// After every epoch, after `on_best`. An epoch without validation has an evaluation of 0 images.
-  virtual void on_epoch(const epoch_record&, const evaluation&) {}
-  /// Asked after every step; true ends the run before the next one.
-  virtual bool stop() const { return false; }
+/// Functions for `lambda_callback`; those that are empty are not called. See `training_callback`.
+struct callback_functions {
+  std::function<void(const step_report&)> on_step = {};
+  std::function<void(const epoch_record&, const evaluation&)> on_best = {};
+  std::function<void(const epoch_record&, const evaluation&)> on_epoch = {};
+  std::function<bool()> finished = {};
+  std::function<bool()> stop = {};
 };
 
-/// `o` with callbacks that are told after what `o` already has, in their order. They must outlive the run.
-inline fit_options with_callbacks(fit_options o, std::vector<training_callback*> callbacks) {
-  if (callbacks.empty()) return o;
-  for (const training_callback* c : callbacks)
-    if (c == nullptr) fail<option_error>("callbacks: one of them is null");
-  o.on_step = [before = std::move(o.on_step), callbacks](const step_report& s) {
-    if (before) before(s);
-    for (training_callback* c : callbacks) c->on_step(s);
-  };
-  o.on_best = [before = std::move(o.on_best), callbacks](const epoch_record& row, const evaluation& e) {
-    if (before) before(row, e);
-    for (training_callback* c : callbacks) c->on_best(row, e);
-  };
-  o.on_epoch = [before = std::move(o.on_epoch), callbacks](const epoch_record& row, const evaluation& e, bool improved) {
-    if (before) before(row, e, improved);
-    for (training_callback* c : callbacks) c->on_epoch(row, e);
-  };
-  o.stop = [before = std::move(o.stop), callbacks = std::move(callbacks)] {
-    if (before && before()) return true;
-    for (const training_callback* c : callbacks)
-      if (c->stop()) return true;
-    return false;
-  };
-  return o;
-}
+/// A callback made of functions:
+///
+///     lambda_callback rows({.on_epoch = [](const epoch_record& e, const evaluation&) { print(e); }});
+class lambda_callback final : public training_callback {
+ public:
+  explicit lambda_callback(callback_functions functions) : f_(std::move(functions)) {}
+  void on_step(const step_report& s) override {
+    if (f_.on_step) f_.on_step(s);
+  }
+  void on_best(const epoch_record& row, const evaluation& e) override {
+    if (f_.on_best) f_.on_best(row, e);
+  }
+  void on_epoch(const epoch_record& row, const evaluation& e) override {
+    if (f_.on_epoch) f_.on_epoch(row, e);
+  }
+  bool finished() const override { return f_.finished && f_.finished(); }
+  bool stop() const override { return f_.stop && f_.stop(); }
+
+ private:
+  callback_functions f_;
+};
 
 struct early_stopping_options {
   index_t patience = 3;     ///< validated epochs without improvement after which training ends
   double least_change = 0;  ///< smaller gains do not count
-  /// What is watched, lower is better; empty: the validation loss.
+  /// What is watched, lower is better; empty: the task's score (the validation loss unless `task::best_by` says otherwise).
   std::function<double(const epoch_record&, const evaluation&)> metric = {};
 };
 
-/// Ends training when a metric no longer improves. (`fit_options::patience` does the same for the validation loss alone.) The run
-/// ends after the first step that follows the epoch.
+/// Ends training after the epoch in which a metric has no longer improved for long enough.
 class early_stopping final : public training_callback {
  public:
   explicit early_stopping(early_stopping_options o = {}) : options_(std::move(o)) {
     if (options_.patience < 1) fail<option_error>("early stopping: patience ", options_.patience, ", wanted at least 1");
   }
+  /// A run that is resumed goes on from its best epoch (where `metric` is given, from that with the best score).
+  void on_begin(training_run& run) override {
+    best_ = run.state.best_score, best_epoch_ = run.state.best_epoch, waited_ = 0;
+    for (const epoch_record& row : run.state.history) waited_ += row.epoch > best_epoch_ && !is_nan(row.val_loss);
+  }
   void on_epoch(const epoch_record& row, const evaluation& e) override {
     if (e.images == 0) return;
-    const double value = options_.metric ? options_.metric(row, e) : row.val_loss;
+    const double value = options_.metric ? options_.metric(row, e) : e.score;
     if (is_finite(value) && value < best_ - options_.least_change)
       best_ = value, best_epoch_ = row.epoch, waited_ = 0;
     else
       waited_ += 1;
   }
-  bool stop() const override { return waited_ >= options_.patience; }
+  bool finished() const override { return waited_ >= options_.patience; }
+  /// 0: none.
   index_t best_epoch() const { return best_epoch_; }
 
  private:
   early_stopping_options options_;
-  double best_ = (std::numeric_limits<double>::max)();
+  double best_ = std::numeric_limits<double>::infinity();
   index_t best_epoch_ = 0, waited_ = 0;
 };
 
-/// Keeps a copy of the best epoch's weights and buffers in memory.
+/// Keeps a copy of the best epoch's weights and buffers in memory, of the latest run that it was given to.
 template <class T>
 class keep_best final : public training_callback {
  public:
   /// `net` must outlive it.
   explicit keep_best(network<T>& net) : net_(net) {}
+  void on_begin(training_run&) override { epoch_ = 0; }
   void on_best(const epoch_record& row, const evaluation&) override {
     epoch_ = row.epoch;
     const auto copy = [](const view<T>& from, std::vector<T>& to) { to.assign(from.begin(), from.end()); };
@@ -137,31 +133,5 @@ class checkpoint final : public training_callback {
   saver save_;
   index_t every_;
 };
-
-/// A training run with the usual choices: SGD with Nesterov momentum, one cycle, softmax cross-entropy.
-struct training_options {
-  index_t epochs = 10;
-  double learning_rate = 0.02;  ///< peak of the cycle
-  double momentum = 0.9;
-  double weight_decay = 5e-4;  ///< of weights, as PyTorch's SGD has it
-  double label_smoothing = 0;
-  double clip_norm = 5;  ///< 0: not clipped
-  schedule rate = one_cycle_schedule{};
-  std::vector<training_callback*> callbacks = {};
-};
-
-/// Trains `net` on `data.train`, validates on `data.validation` (`folder_data`, or any struct of two loaders) and returns the
-/// epochs' figures. The longer form of `fit` takes any optimizer and loss.
-template <class T, class Data>
-std::vector<epoch_record> fit(network<T>& net, Data& data, training_options o = {}) {
-  sgd<T> optimizer(
-      net, {.learning_rate = o.learning_rate, .momentum = o.momentum, .nesterov = o.momentum > 0, .weight_decay = o.weight_decay});
-  const softmax_cross_entropy<T> loss({.label_smoothing = o.label_smoothing});
-  fit_options loop;
-  loop.epochs = o.epochs;
-  loop.rate = std::move(o.rate);
-  loop.clip_norm = o.clip_norm;
-  return fit(net, optimizer, loss, data.train, data.validation, with_callbacks(std::move(loop), std::move(o.callbacks)));
-}
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "minicnn/graph/network.hpp"
 #include "minicnn/train/reductions.hpp"
+#include "minicnn/train/task.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -32,25 +32,40 @@ MINICNN_COLD inline std::string short_text(double x) {
   return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, x, std::chars_format::general, 4).ptr);
 }
 
+/// Adds how often each class occurs in a batch.
+MINICNN_COLD inline void describe_labels(std::span<const std::int32_t> labels, index_t outputs, std::string& text,
+                                         std::string& hints) {
+  std::vector<index_t> histogram(static_cast<std::size_t>(outputs));
+  for (const std::int32_t l : labels)
+    if (l >= 0 && static_cast<std::size_t>(l) < histogram.size()) histogram[static_cast<std::size_t>(l)] += 1;
+  text += "labels of a batch:";
+  index_t classes = 0;
+  for (std::size_t c = 0; c < histogram.size(); ++c) {
+    if (c < 20) text += text_of(c == 0 ? " " : ", ", c, ": ", histogram[c]);
+    classes += histogram[c] > 0;
+  }
+  text += "\n";
+  if (classes < 2) hints += "- all labels of the batch are equal: are the pictures shuffled, do names give the labels?\n";
+}
+
 }  // namespace detail
 
 /// Runs the batch again in training mode and says where the first value is NaN or infinite: a parameter, the input, a node in
 /// the order of computing, or in backward the gradient of a node or parameter. Empty if all is finite. Running statistics and
 /// step counter end as they were; all nodes of `net` are kept afterwards (more memory), so this is for runs that end here.
-template <class T, class Loss>
-MINICNN_COLD std::string first_non_finite(network<T>& net, const view<const T>& images, std::span<const std::int32_t> labels,
-                                          const Loss& loss) {
-  const auto found = [](const std::string& what, const view<const T>& values, std::string& text) {
+template <class T>
+MINICNN_COLD std::string first_non_finite(network<T>& net, const batch<T>& b, const task<T>& what) {
+  const auto found = [](const std::string& thing, const view<const T>& values, std::string& text) {
     const std::string problem = detail::describe_non_finite(values);
-    if (!problem.empty()) text = what + ": " + problem;
+    if (!problem.empty()) text = thing + ": " + problem;
     return !problem.empty();
   };
   std::string text;
   for (const parameter_info& p : net.parameters())
     if (found("parameter " + p.name, static_cast<const network<T>&>(net).parameter(p.name), text)) return text;
-  for (const buffer_info& b : net.buffers())
-    if (found("running statistics " + b.name, static_cast<const network<T>&>(net).buffer(b.name), text)) return text;
-  if (found("input", images, text)) return text;
+  for (const buffer_info& s : net.buffers())
+    if (found("running statistics " + s.name, static_cast<const network<T>&>(net).buffer(s.name), text)) return text;
+  if (found("input", b.images, text)) return text;
 
   const view<T> buffers = net.buffer_arena();
   const std::vector<T> before(buffers.begin(), buffers.end());
@@ -60,11 +75,12 @@ MINICNN_COLD std::string first_non_finite(network<T>& net, const view<const T>& 
     if (n.operation) names.push_back(n.name);
   for (const std::string& name : names) net.keep(name);
   net.step(step > 0 ? step - 1 : 0);  // dropout as in the step that failed
-  net.forward(images);
+  net.forward(b.images);
   const auto search = [&] {
     for (const auto& n : net.nodes())
       if (n.operation && found(text_of("node ", n.name, " (", n.operation->kind(), ")"), net.value(n.name), text)) return;
-    loss(net, labels);
+    output_table<T> outputs;
+    what.losses(outputs.of(net), b, 1.0);
     net.backward();
     for (auto n = net.nodes().rbegin(); n != net.nodes().rend(); ++n)
       if (n->operation && found("gradient of node " + n->name, net.gradient(n->name), text)) return;
@@ -81,28 +97,18 @@ MINICNN_COLD std::string first_non_finite(network<T>& net, const view<const T>& 
 /// latest gradients layer by layer, units of ReLU layers that are 0 for every image of the batch, and what is conspicuous in
 /// these. Changes nothing; `net` must have run backward.
 template <class T>
-MINICNN_COLD std::string diagnose_stuck(network<T>& net, const view<const T>& images, std::span<const std::int32_t> labels) {
+MINICNN_COLD std::string diagnose_stuck(network<T>& net, const batch<T>& b) {
   using detail::short_text;
   std::string text, hints;
 
-  std::vector<index_t> histogram(static_cast<std::size_t>(net.output_dims().size_from(1)));
-  for (const std::int32_t l : labels)
-    if (l >= 0 && static_cast<std::size_t>(l) < histogram.size()) histogram[static_cast<std::size_t>(l)] += 1;
-  text += "labels of a batch:";
-  index_t classes = 0;
-  for (std::size_t c = 0; c < histogram.size(); ++c) {
-    if (c < 20) text += text_of(c == 0 ? " " : ", ", c, ": ", histogram[c]);
-    classes += histogram[c] > 0;
-  }
-  text += "\n";
-  if (classes < 2) hints += "- all labels of the batch are equal: are the pictures shuffled, do names give the labels?\n";
+  if (!b.labels.empty()) detail::describe_labels(b.labels, net.output_dims().size_from(1), text, hints);
 
   double sum = 0, squares = 0, low = INFINITY, high = -INFINITY;
-  for (const T value : images) {
+  for (const T value : b.images) {
     const double x = static_cast<double>(value);
     sum += x, squares += x * x, low = (std::min)(low, x), high = (std::max)(high, x);
   }
-  const double count = static_cast<double>(images.size()), mean = sum / count;
+  const double count = static_cast<double>(b.images.size()), mean = sum / count;
   const double deviation = std::sqrt((std::max)(0.0, squares / count - mean * mean));
   text += "input: mean " + short_text(mean) + ", deviation " + short_text(deviation) + ", from " + short_text(low) + " to " +
           short_text(high) + "\n";
@@ -126,7 +132,7 @@ MINICNN_COLD std::string diagnose_stuck(network<T>& net, const view<const T>& im
     if (n.operation && n.operation->kind() == "relu") names.push_back(n.name);
   if (!names.empty()) {
     workspace<T> space(net.threads(), names);
-    net.predict(images, space);
+    net.predict(b.images, space);
     text += "units that are 0 for every picture of the batch:";
     for (std::size_t i = 0; i < names.size(); ++i) {
       const view<const T> y = space.value(names[i]);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "minicnn/graph/network.hpp"
+#include "minicnn/train/training_callback.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -31,8 +32,12 @@ struct average_kernel {
 ///     ema<float> average(net, 0.999);
 ///     ... optimizer.step(); average.update();
 ///     { auto scope = average.use(); evaluate(net); }   // averaged values inside, trained ones again after
+///
+/// or as a callback of `fit`, where validation and `on_best` see the averages:
+///
+///     fit(net, optimizer, task, train, validation, {.callbacks = {&average}});
 template <class T = float>
-class ema {
+class ema final : public training_callback {
  public:
   /// The averages of the first steps are corrected for their short history as Adam's are: after t updates a value seen s
   /// updates ago weighs decay^s * (1 - decay) / (1 - decay^t), so nothing is left of the first random values.
@@ -72,6 +77,19 @@ class ema {
     ema& owner_;
   };
   usage use() { return usage(*this); }
+
+  /// A new run forgets the averages of one before; one that is resumed goes on with them.
+  void on_begin(training_run& run) override {
+    if (run.state.step > 0 || updates_ == 0) return;
+    updates_ = 0;
+    std::copy_n(network_->parameter_arena().begin(), parameters_.size(), parameters_.data());
+    std::copy_n(network_->buffer_arena().begin(), buffers_.size(), buffers_.data());
+  }
+  void on_step(const step_report& s) override {
+    if (s.updated) update();
+  }
+  void on_validation_begin() override { swap(); }
+  void on_validation_end() override { swap(); }
 
   double decay() const { return decay_; }
   /// Flat, with the offsets of the network's arenas; with `updates()` all that a resumed run needs.

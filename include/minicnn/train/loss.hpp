@@ -116,6 +116,12 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
 
   const cross_entropy_options& options() const { return options_; }
 
+  /// What the mean over samples with these labels divides by: their number, or with class weights the sum of those.
+  double total_weight(std::span<const std::int32_t> labels) const {
+    if (options_.class_weights.empty()) return static_cast<double>(labels.size());
+    return total_weight(labels, static_cast<index_t>(options_.class_weights.size()));
+  }
+
   /// Mean loss of `logits` (n, classes). `gradient`, if present, gets the derivative of the mean times `gradient_scale`.
   /// Throws option_error for a label outside the classes, shape_error for counts that do not fit, before writing anything.
   double value(const view<const T>& logits, std::span<const std::int32_t> labels, const view<T>& gradient = {},
@@ -123,6 +129,7 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
     detail::check_batch(logits.dims(), static_cast<index_t>(labels.size()), 1, gradient.dims(), gradient.present());
     const index_t n = logits.dim(0), classes = logits.dims().size_from(1);
     const double total = total_weight(labels, classes);
+    if (total <= 0.0) fail<option_error>("loss: the classes in this batch all have weight 0");
     double sum = 0.0;
     for (index_t i = 0; i < n; ++i) {
       const T* z = logits.data() + i * classes;
@@ -146,7 +153,6 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
       if (labels[i] < 0 || labels[i] >= classes) detail::fail_label(static_cast<index_t>(i), labels[i], classes);
       total += weight(labels[i]);
     }
-    if (total <= 0.0) fail<option_error>("loss: the classes in this batch all have weight 0");
     return total;
   }
 
@@ -197,18 +203,29 @@ class binary_cross_entropy : public detail::network_loss<binary_cross_entropy<T>
   /// `softmax_cross_entropy::value`.
   double value(const view<const T>& logits, std::span<const std::int32_t> labels, const view<T>& gradient = {},
                double gradient_scale = 1.0) const {
+    return mean(logits, labels, gradient, gradient_scale);
+  }
+
+  /// The same with labels of 0 and 1 as numbers of the network's type.
+  double value(const view<const T>& logits, const view<const T>& labels, const view<T>& gradient = {},
+               double gradient_scale = 1.0) const {
+    return mean(logits, std::span<const T>(labels.data(), static_cast<std::size_t>(labels.size())), gradient, gradient_scale);
+  }
+
+ private:
+  template <class Label>
+  double mean(const view<const T>& logits, std::span<const Label> labels, const view<T>& gradient, double gradient_scale) const {
     const index_t columns = logits.dims().rank() < 1 ? 0 : logits.dims().size_from(1);
     detail::check_batch(logits.dims(), static_cast<index_t>(labels.size()), columns, gradient.dims(), gradient.present());
     const index_t weights = static_cast<index_t>(options_.pos_weight.size());
     if (weights > 1 && weights != columns)
       fail<option_error>("loss: ", weights, " values of pos_weight for ", columns, " columns");
-    for (std::size_t i = 0; i < labels.size(); ++i)
-      if (labels[i] != 0 && labels[i] != 1) detail::fail_label(static_cast<index_t>(i) / columns, labels[i], 2);
+    for (std::size_t i = 0; i < labels.size(); ++i) check_label(static_cast<index_t>(i) / columns, labels[i]);
     const double count = static_cast<double>(labels.size());
     double sum = 0.0;
     for (index_t i = 0; i < logits.size(); ++i) {
       // By symmetry label 0 with logit z costs what label 1 with logit -z costs: log(1 + exp(-z)).
-      const bool positive = labels[static_cast<std::size_t>(i)] == 1;
+      const bool positive = labels[static_cast<std::size_t>(i)] > Label(0);
       const double factor = positive ? weight(i % columns) : 1.0, sign = positive ? 1.0 : -1.0;
       const double z = sign * static_cast<double>(logits[i]);
       sum += factor * ((std::max)(-z, 0.0) + std::log1p(std::exp(-std::abs(z))));
@@ -217,7 +234,14 @@ class binary_cross_entropy : public detail::network_loss<binary_cross_entropy<T>
     return sum / count;
   }
 
- private:
+  static void check_label(index_t sample, std::int32_t label) {
+    if (label != 0 && label != 1) detail::fail_label(sample, label, 2);
+  }
+  static void check_label(index_t sample, T label) {
+    if (!(label >= T(0) && label <= T(0)) && !(label >= T(1) && label <= T(1)))
+      fail<option_error>("loss: sample ", sample, " has label ", label, ", wanted 0 or 1");
+  }
+
   double weight(index_t column) const {
     const auto& w = options_.pos_weight;
     return w.empty() ? 1.0 : w[w.size() == 1 ? 0 : static_cast<std::size_t>(column)];
