@@ -1,0 +1,145 @@
+// Which layout a folder has: decided by all of it, never by one stray file; parts of a set told by structure.
+#include <doctest/doctest.h>
+
+#include "minicnn/data/read_dataset.hpp"
+#include "picture_files.hpp"
+#include "pictures.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+/// Empty files of these names in a folder of its own.
+struct tree {
+  pictures::folder folder{"layout"};
+  tree(std::initializer_list<const char*> names) {
+    for (const char* name : names) folder.write(name, "x");
+  }
+  image_dataset read() const { return read_image_folder(folder.path()); }
+  std::string refusal() const {
+    try {
+      read();
+      return "";
+    } catch (const file_error& e) {
+      return std::string(e.what()).substr(folder.path().size());
+    }
+  }
+};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+using list = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("G04 one stray name does not decide the layout of all") {
+  const tree edited{"1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg", "2.edited.jpg"};
+  const image_dataset numbered = edited.read();
+  CHECK(numbered.size() == 6);
+  CHECK(numbered.classes.empty());
+  CHECK(numbered.layout == "pictures without labels");
+  REQUIRE(numbered.warnings.size() == 1);
+  CHECK(contains(numbered.warnings[0], "2.edited.jpg"));
+  CHECK_FALSE(number_of("2.edited.jpg").has_value());
+
+  const image_dataset labelled = tree{"cat.1.jpg", "cat.2.jpg", "dog.1.JPG", "montage.png"}.read();
+  CHECK(labelled.classes == list{"cat", "dog"});
+  CHECK(labelled.size() == 3);
+  CHECK(labelled.ignored.pictures == 1);
+  CHECK(contains(labelled.warnings.at(0), "montage.png"));
+
+  // A folder of thumbnails beside numbered pictures, and stray pictures beside class folders.
+  const image_dataset beside = tree{"1.jpg", "2.jpg", "3.jpg", "thumbs/1.jpg", "thumbs/2.jpg"}.read();
+  CHECK(beside.size() == 3);
+  CHECK(beside.classes.empty());
+  CHECK(beside.ignored.pictures == 2);
+  CHECK(contains(beside.warnings.at(0), "thumbs"));
+  const image_dataset classes = tree{"cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "cat.9.jpg"}.read();
+  CHECK(classes.classes == list{"cat", "dog"});
+  CHECK(classes.ignored.pictures == 1);
+
+  const std::string both = tree{"cat.1.jpg", "dog.1.jpg", "cat.2.jpg", "old/3.jpg", "older/4.jpg"}.refusal();
+  CHECK(contains(both, "holds 3 pictures with labels in their names (cat.1.jpg) and 2 in folders (old, older)"));
+}
+
+TEST_CASE("G04 one file of many pictures does not make another data set of a folder of pictures") {
+  const pictures::folder folder("stray");
+  for (int i = 0; i < 6; ++i) folder.write((i % 2 == 0 ? "cat." : "dog.") + std::to_string(i) + ".jpg", "x");
+  folder.write("test_batch.bin", picture_files::cifar10_records({1, 2}));
+  CHECK(read_dataset(folder.path()).classes == list{"cat", "dog"});
+  CHECK_FALSE(holds_picture_files(folder.path()));
+  // And a few pictures beside such a file do not make a folder of pictures of it.
+  for (int i = 2; i < 6; ++i) std::filesystem::remove(folder.path((i % 2 == 0 ? "cat." : "dog.") + std::to_string(i) + ".jpg"));
+  CHECK(read_dataset(folder.path()).classes == cifar10_classes());
+  CHECK(holds_picture_files(folder.path()));
+}
+
+TEST_CASE("G05 parts of a set are told by what they hold, whatever they are called") {
+  const std::initializer_list<std::initializer_list<const char*>> sets = {
+      {"training_set/cats/1.jpg", "training_set/dogs/2.jpg", "test_set/cats/3.jpg", "test_set/dogs/4.jpg"},
+      {"entrenamiento/gato/1.jpg", "entrenamiento/perro/2.jpg", "prueba/gato/3.jpg", "prueba/perro/4.jpg"},
+      {"1/a/1.jpg", "1/b/1.jpg", "2/a/1.jpg", "2/b/1.jpg", "3/A/1.jpg", "3/B/1.jpg"},
+      {"TRAIN/cat/1.jpg", "TRAIN/dog/1.jpg", "TRAIN/stray.jpg", "Other/cat/1.jpg", "Other/dog/1.jpg", "readme.txt"},
+      {"a/cat/1.jpg", "a/dog/1.jpg", "a/fox/1.jpg", "b/cat/1.jpg", "b/dog/1.jpg"},  // one has a class less
+      {"x/cat/1.jpg", "x/dog/1.jpg", "y/cat/Thumbs.db", "y/dog/1.jpg"},             // or an empty one
+      {"x/cat/1.jpg", "x/dog/1.jpg", "y/cat/1.jpg", "y/dog/1.jpg", "z/1.jpg"},      // one without labels
+      {"training_set/training_set/c/1.jpg", "training_set/training_set/d/1.jpg", "q/q/c/1.jpg", "q/q/d/1.jpg"},
+      {"uno/cat.1.jpg", "uno/dog.1.jpg", "dos/cat.2.jpg", "dos/dog.2.jpg"},
+      {"uno/cat.1.jpg", "uno/dog.1.jpg", "dos/1.jpg", "dos/2.jpg"},
+      {"train/cat/1.jpg", "train/dog/1.jpg", "muestra/1.jpg"},
+      {"train2017/1.jpg", "val2017/2.jpg"},
+      {"PetImages/Cat/1.jpg", "PetImages/Dog/1.jpg", "readme[1].txt", "__MACOSX/PetImages/Cat/1.jpg"},  // a folder in between
+  };
+  for (const auto& names : sets) {
+    CAPTURE(*names.begin());
+    const std::string text = tree(names).refusal();
+    CAPTURE(text);
+    CHECK(contains(text, "not classes"));
+    CHECK(contains(text, "; name one of these folders: "));
+  }
+  CHECK(contains(tree{"training_set/cats/1.jpg", "training_set/dogs/2.jpg", "training_set/dogs/3.jpg", "test_set/cats/3.jpg",
+                      "test_set/dogs/4.jpg"}
+                     .refusal(),
+                 "/training_set"));
+}
+
+TEST_CASE("G05 classes stay classes") {
+  const std::initializer_list<std::pair<std::initializer_list<const char*>, list>> sets = {
+      {{"cat/1.jpg", "cat/a/2.jpg", "dog/1.jpg", "dog/b/2.jpg"}, {"cat", "dog"}},
+      {{"n01/images/1.jpg", "n02/images/1.jpg", "n03/images/1.jpg"}, {"n01", "n02", "n03"}},  // Tiny ImageNet
+      {{"cats/cat.1.jpg", "cats/cat.2.jpg", "dogs/dog.1.jpg", "dogs/dog.2.jpg"}, {"cats", "dogs"}},
+      {{"c/cat.1.jpg", "c/cat.2.jpg", "c/cat.3.jpg", "c/cat.4.jpg", "c/dog.5.jpg", "d/dog.1.jpg"}, {"c", "d"}},  // a mistake
+      {{"c/at 10.11.12.png", "c/at 11.11.12.png", "d/at 10.12.13.png", "d/at 11.12.13.png"}, {"c", "d"}},
+      {{"train/1.jpg", "tram/1.jpg", "bus/1.jpg"}, {"bus", "train", "tram"}},
+      {{"cat/in/1.jpg", "cat/out/1.jpg", "dog/1.jpg", "fox/1.jpg"}, {"cat", "dog", "fox"}},
+  };
+  for (const auto& set : sets) {
+    CAPTURE(*set.first.begin());
+    CHECK(tree(set.first).read().classes == set.second);
+  }
+}
+
+TEST_CASE("G06 folders that hold a run are left out of data") {
+  const std::initializer_list<const char*> run_files = {"config.json", "results.csv",      "report.html",     "curves.svg",
+                                                        "curves.png",  "best.safetensors", "last.safetensors"};
+  tree set{"cat/1.jpg", "dog/1.jpg", "run/explained/1.grad-cam.png", "run/.lock"};
+  for (const char* name : run_files) set.folder.write(std::string("run/") + name, "x");
+  for (const char* name : run_files) set.folder.write(std::string("cat/") + name, "x");    // among pictures: they stay
+  for (const char* name : run_files) set.folder.write(std::string("dog/a/") + name, "x");  // further down
+  const image_dataset data = set.read();
+  CHECK(data.classes == list{"cat", "dog"});
+  CHECK(data.size() == 2);
+  for (const std::string& text : data.warnings) CHECK_FALSE(contains(text, "run"));
+  const auto left = [&](const std::string& path) {
+    return std::any_of(data.ignored.names.begin(), data.ignored.names.end(), [&](const auto& e) {
+      return e.path == set.folder.path(path) && contains(e.reason, "a run of minicnn train");
+    });
+  };
+  CHECK(left("run"));
+  CHECK(data.ignored.folders == 2);
+  CHECK(data.ignored.other == 7);  // those in cat
+  CHECK(data.ignored.hidden == 0);
+  CHECK(left("dog/a"));
+  CHECK(left("cat/curves.png"));
+  // A picture of that name alone is a picture.
+  CHECK(tree{"cat/curves.png", "dog/1.jpg"}.read().size() == 2);
+}
