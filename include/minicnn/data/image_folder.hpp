@@ -36,12 +36,7 @@ class folder_reader {
   explicit folder_reader(const std::string& root) : root_(root) { data_.root = root; }
 
   image_dataset run() {
-    std::error_code failed;
-    const std::filesystem::file_status status = std::filesystem::status(root_, failed);
-    if (status.type() == std::filesystem::file_type::not_found) fail<file_error>(data_.root, ": no such folder");
-    if (failed) fail<file_error>(data_.root, ": cannot be read: ", failed.message());
-    if (!std::filesystem::is_directory(status)) fail<file_error>(data_.root, ": is not a folder");
-
+    check_folder();
     const listing top = list(root_);
     std::vector<std::string> labelled;
     for (const std::string& file : top.pictures)
@@ -61,7 +56,25 @@ class folder_reader {
     return std::move(data_);
   }
 
+  /// All pictures of the folder and those below it, whatever they are called.
+  image_dataset run_unlabelled() {
+    check_folder();
+    std::vector<std::string> files;
+    collect("", files);
+    if (files.empty()) fail<file_error>(data_.root, ": holds no pictures (JPEG, PNG or BMP)");
+    for (const std::string& file : files) add(file, "");
+    return std::move(data_);
+  }
+
  private:
+  void check_folder() const {
+    std::error_code failed;
+    const std::filesystem::file_status status = std::filesystem::status(root_, failed);
+    if (status.type() == std::filesystem::file_type::not_found) fail<file_error>(data_.root, ": no such folder");
+    if (failed) fail<file_error>(data_.root, ": cannot be read: ", failed.message());
+    if (!std::filesystem::is_directory(status)) fail<file_error>(data_.root, ": is not a folder");
+  }
+
   struct listing {
     std::vector<std::string> pictures;                  ///< names of files that are called pictures
     std::vector<std::pair<std::string, bool>> folders;  ///< names, and whether each is a symbolic link
@@ -173,12 +186,12 @@ class folder_reader {
   /// Pictures in a folder and the folders below it; links to folders are not followed, so that no circle is walked.
   void collect(const std::string& folder, std::vector<std::string>& files) {
     const listing found = list(root_ / folder);
-    for (const std::string& name : found.pictures) files.push_back(folder + "/" + name);
+    for (const std::string& name : found.pictures) files.push_back(folder.empty() ? name : folder + "/" + name);
     for (const auto& [name, is_link] : found.folders)
       if (is_link)
         leave(&ignored_files::folders, root_ / folder / name, "a link to a folder inside a class");
       else
-        collect(folder + "/" + name, files);
+        collect(folder.empty() ? name : folder + "/" + name, files);
   }
 
   /// Whether a link leads to the data set's own folder or one above it.
@@ -221,5 +234,9 @@ class folder_reader {
 /// Hidden files and folders and files of other kinds are counted and left alone. Files are not opened. Throws file_error,
 /// with the folder's name, if it cannot be read or holds no pictures.
 inline image_dataset read_image_folder(const std::string& root) { return detail::folder_reader(root).run(); }
+
+/// All pictures in folder `root` and the folders below it, whatever they and the folders are called, without labels: for labels
+/// from a table (label_table.hpp). In natural order, a folder's own before those below it. Throws file_error as above.
+inline image_dataset read_pictures(const std::string& root) { return detail::folder_reader(root).run_unlabelled(); }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -30,8 +30,11 @@ struct loader_options {
   image_transform transform = {};
   bool training = false;  ///< shuffles every epoch anew and applies the transform's augmentation
   std::uint64_t seed = 0;
-  int workers = 1;               ///< threads that prepare batches; 0: the caller's own thread does, in `next`
-  index_t prefetch = 2;          ///< batches prepared ahead of the one in use
+  int workers = 1;       ///< threads that prepare batches; 0: the caller's own thread does, in `next`
+  index_t prefetch = 2;  ///< batches prepared ahead of the one in use
+  /// In training: every class as often as the others. An epoch has as many pictures as there are, those of small classes several
+  /// times, each time augmented anew, of large ones a part, which changes from epoch to epoch.
+  bool balance = false;
   bool drop_last = false;        ///< leaves out a last batch that is smaller than the others
   bool skip_bad = false;         ///< decodes every picture once beforehand and leaves out those that cannot be decoded
   std::int64_t cache_bytes = 0;  ///< decoded pictures kept in memory, at most so many bytes of them
@@ -118,7 +121,10 @@ class loader {
     cancel();
     order_ = samples_;
     epoch_key_ = random_key(options_.seed).of(static_cast<std::uint64_t>(epoch));
-    if (options_.training) random_stream(epoch_key_.of(shuffling)).shuffle(order_);
+    if (options_.balance && options_.training)
+      draw_balanced();
+    else if (options_.training)
+      random_stream(epoch_key_.of(shuffling)).shuffle(order_);
     const std::lock_guard lock(mutex_);
     running_ = true;
     delivered_ = released_ = first_batch;
@@ -154,6 +160,7 @@ class loader {
     const index_t side = options_.transform.size;
     batch_ = {view<const T>(s.images.data(), {count, data_->channels, side, side}),
               std::span<const std::int32_t>(s.labels).first(s.count), std::span<const index_t>(s.indices).first(s.count)};
+    if (target_columns() > 0) batch_.targets = view<const T>(s.targets.data(), {count, target_columns()});
     return &batch_;
   }
 
@@ -162,7 +169,7 @@ class loader {
 
   /// Room for one batch. Workers write to places of their own in it; `missing` and `failure` are guarded by the mutex.
   struct slot {
-    aligned_buffer<T> images;
+    aligned_buffer<T> images, targets;
     std::vector<std::int32_t> labels;
     std::vector<index_t> indices;
     std::size_t count = 0;
@@ -179,11 +186,36 @@ class loader {
 
   index_t image_elements() const { return data_->channels * options_.transform.size * options_.transform.size; }
 
+  index_t target_columns() const { return static_cast<index_t>(data_->target_names.size()); }
+
+  /// Rounds of one picture of each class, the classes of a round in random order, the pictures of a class in an order that is
+  /// drawn anew whenever all have had their turn.
+  void draw_balanced() {
+    random_stream random(epoch_key_.of(shuffling));
+    by_class_.resize(data_->classes.size());
+    for (sample_indices& members : by_class_) members.clear();
+    for (const index_t i : samples_)
+      if (const int label = data_->samples[static_cast<std::size_t>(i)].label; label >= 0)
+        by_class_[static_cast<std::size_t>(label)].push_back(i);
+    round_.clear();
+    for (std::size_t c = 0; c < by_class_.size(); ++c)
+      if (!by_class_[c].empty()) round_.push_back(c);
+    if (round_.empty()) fail<option_error>("loader: pictures without classes cannot be balanced");
+    turns_.assign(by_class_.size(), 0);
+    for (std::size_t place = 0; place < order_.size(); ++place) {
+      if (place % round_.size() == 0) random.shuffle(round_);
+      const std::size_t c = round_[place % round_.size()], count = by_class_[c].size();
+      if (turns_[c] % count == 0) random.shuffle(by_class_[c]);
+      order_[place] = by_class_[c][turns_[c]++ % count];
+    }
+  }
+
   void reserve() {
     const index_t count = (std::min)(options_.batch_size, size());
     const index_t elements = shape{count, image_elements()}.size();
     for (slot& s : slots_) {
       if (s.images.size() < elements) s.images = aligned_buffer<T>(elements);
+      if (s.targets.size() < count * target_columns()) s.targets = aligned_buffer<T>(count * target_columns());
       s.labels.resize(static_cast<std::size_t>(count));
       s.indices.resize(static_cast<std::size_t>(count));
     }
@@ -223,10 +255,12 @@ class loader {
       if (image.channels != data_->channels)
         fail<shape_error>(data_->samples[static_cast<std::size_t>(index)].path, ": ", image.channels,
                           " channels, the data set has ", data_->channels);
-      const random_key key = epoch_key_.of(augmenting).of(static_cast<std::uint64_t>(index));
+      random_key key = epoch_key_.of(augmenting).of(static_cast<std::uint64_t>(index));
+      if (options_.balance) key = key.of(static_cast<std::uint64_t>(ticket));  // a picture may come several times
       apply(image, options_.transform, key, options_.training, s.images.data() + place * image_elements(), workspace);
       s.labels[static_cast<std::size_t>(place)] = data_->samples[static_cast<std::size_t>(index)].label;
       s.indices[static_cast<std::size_t>(place)] = index;
+      if (target_columns() > 0) copy_targets(index, s.targets.data() + place * target_columns());
     } catch (...) {
       failure = std::current_exception();
     }
@@ -236,6 +270,12 @@ class loader {
       s.failed_ticket = ticket;
     }
     if (--s.missing == 0) done_.notify_all();
+  }
+
+  void copy_targets(index_t index, T* to) const {
+    const std::span<const double> from = data_->targets_of(index);
+    if (from.empty()) fail<shape_error>(data_->samples[static_cast<std::size_t>(index)].path, ": has no targets");
+    std::transform(from.begin(), from.end(), to, [](double value) { return static_cast<T>(value); });
   }
 
   /// The next ticket may be taken once the slot of its batch is free.
@@ -289,6 +329,8 @@ class loader {
   loader_options options_;
   image_transform given_;  ///< which sizes are proportions of
   sample_indices samples_, order_;
+  std::vector<sample_indices> by_class_;  // of `balance`
+  std::vector<std::size_t> round_, turns_;
   picture_source source_;
   std::vector<bad_file> bad_;
   std::vector<image_workspace> workspaces_;
