@@ -12,6 +12,7 @@
 #include "finished_run.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
+#include "out_guard.hpp"
 
 namespace cli {
 
@@ -136,6 +137,7 @@ int compare_command(const compare_options& o) {
   std::vector<finished_run> runs;
   for (const std::string& folder : o.runs) runs.push_back(read_run(folder));
   name_runs(runs);
+  for (const finished_run& r : runs) refuse_inside_data(o.out, o.data.empty() ? r.data : o.data);
 
   minicnn::run_comparison page;
   for (const finished_run& r : runs) page.runs.push_back(r.page);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <minicnn/data/read_dataset.hpp>
 #include <minicnn/report/progress.hpp>
+#include <nlohmann/json.hpp>
 
 #include "interrupt.hpp"
 #include "messages.hpp"
@@ -12,7 +13,31 @@ namespace cli {
 using minicnn::fail;
 using minicnn::index_t;
 
-minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part) {
+std::string describe_layout(const minicnn::image_dataset& data) {
+  const minicnn::ignored_files& left = data.ignored;
+  std::string text = data.layout;
+  if (!data.classes.empty()) text += ": " + list_of(data.classes);
+  text += minicnn::text_of("; ", data.size(), data.size() == 1 ? " picture" : " pictures");
+  if (left.total() == 0) return text;
+  std::string counts;
+  const auto count = [&](index_t n, const char* of) {
+    if (n > 0) counts += minicnn::text_of(counts.empty() ? "" : ", ", n, of);
+  };
+  count(left.hidden, " hidden");
+  count(left.other, " of other kinds");
+  count(left.folders, left.folders == 1 ? " folder" : " folders");
+  count(left.unlabelled, " without a label");
+  std::string names;
+  constexpr std::size_t most = 3;
+  for (std::size_t i = 0; i < left.names.size() && i < most; ++i) {
+    const std::string& path = left.names[i].path;
+    names += (i == 0 ? "" : ", ") + (path.starts_with(data.root + "/") ? path.substr(data.root.size() + 1) : path);
+  }
+  if (left.total() > static_cast<index_t>(most)) names += ", ...";
+  return text + "; left out: " + counts + (names.empty() ? "" : " (" + names + ")");
+}
+
+minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part, bool quiet) {
   minicnn::progress_line progress(stderr);
   const auto show = [&](const std::string& file, index_t done, index_t total) {
     stop_if_interrupted();
@@ -20,6 +45,7 @@ minicnn::image_dataset open_data(const std::string& path, minicnn::data_part par
   };
   minicnn::image_dataset data = minicnn::read_dataset(path, {.part = part, .progress = show});
   progress.clear();
+  if (!quiet) say(data.root + ": " + describe_layout(data));
   for (const std::string& text : data.warnings) warn(data.root + ": " + text);
   return data;
 }
@@ -44,12 +70,28 @@ void match_classes(minicnn::image_dataset& data, const std::vector<std::string>&
   for (const std::string& name : data.classes) {
     const auto found = std::find(classes.begin(), classes.end(), name);
     if (found == classes.end())
-      fail(data.root, ": has the classes ", list_of(data.classes), "; the weights tell apart ", list_of(classes));
+      fail(data.root, ": has the classes ", list_of(data.classes), "; the weights tell apart ", list_of(classes),
+           in_code_points(data.classes, classes));
     numbers.push_back(static_cast<int>(found - classes.begin()));
   }
   for (minicnn::sample& s : data.samples)
     if (s.label >= 0) s.label = numbers[static_cast<std::size_t>(s.label)];
   data.classes = classes;
+}
+
+std::string in_code_points(const std::vector<std::string>& some, const std::vector<std::string>& others) {
+  const auto missing = [](const std::vector<std::string>& from, const std::vector<std::string>& in) {
+    std::vector<std::string> escaped;
+    for (const std::string& name : from)
+      if (std::find(in.begin(), in.end(), name) == in.end())
+        escaped.push_back(nlohmann::json(name).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+    return escaped;
+  };
+  const std::vector<std::string> here = missing(some, others), there = missing(others, some);
+  const auto has_escape = [](const std::string& text) { return text.find('\\') != text.npos; };
+  if (here.empty() || there.empty() || std::none_of(here.begin(), here.end(), has_escape)) return "";
+  return " (the same letters may be written in several ways: as code points, " + list_of(here) + " is not " + list_of(there) +
+         ")";
 }
 
 std::string list_of(const std::vector<std::string>& names) {

@@ -18,8 +18,13 @@ inline constexpr int evaluation_batch_size = 64;
 inline constexpr const char* data_help =
     "cat.12.jpg, dog.7.jpg in one folder; a folder a class; MNIST's or CIFAR-10's binary files; train/ with trainLabels.csv";
 
-/// Reads the data set at `path`, whatever its layout, and prints its warnings to standard error. Throws file_error.
-minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part = minicnn::data_part::train);
+/// Reads the data set at `path`, whatever its layout; says on standard error, in one line, which it is and what is left out, and
+/// prints its warnings. `quiet`: the warnings only. Throws file_error.
+minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part = minicnn::data_part::train,
+                                 bool quiet = false);
+
+/// "a folder a class: cat, dog; 20 pictures; left out: 1 hidden, 2 of other kinds (notes.txt, Thumbs.db)".
+std::string describe_layout(const minicnn::image_dataset& data);
 
 /// The split of a run: first `limit` images (0: all), then `val_fraction` of them for validation (0: none), both stratified and
 /// from `seed`. Equal arguments give equal parts.
@@ -31,6 +36,10 @@ minicnn::loader_options evaluation_loader(const minicnn::image_transform& transf
 /// Numbers the labels of `data` as `classes` (of a weights file) does. Throws minicnn::error naming both lists unless every
 /// class of `data` is one of them, and if the pictures have no labels.
 void match_classes(minicnn::image_dataset& data, const std::vector<std::string>& classes);
+
+/// What is different between two lists of classes that may look the same (an e with an accent is one code point or two): a text
+/// in brackets with both as escaped code points, or nothing where all is plain ASCII.
+std::string in_code_points(const std::vector<std::string>& some, const std::vector<std::string>& others);
 
 /// "a, b, c"; long lists are cut.
 std::string list_of(const std::vector<std::string>& names);

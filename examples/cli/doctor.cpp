@@ -163,7 +163,7 @@ bool labels_differ(const minicnn::image_dataset& data, const std::vector<index_t
 json to_json(const minicnn::image_dataset& data, const diagnosis& d) {
   const auto path = [&](index_t i) { return data.samples[static_cast<std::size_t>(i)].path; };
   const auto numbers = [](const spread& s) { return json{{"min", s.smallest}, {"median", s.median}, {"max", s.largest}}; };
-  json out{{"images", data.size()}, {"readable", d.readable}, {"classes", json::object()}};
+  json out{{"layout", data.layout}, {"images", data.size()}, {"readable", d.readable}, {"classes", json::object()}};
   const std::vector<index_t> counts = data.class_counts();
   index_t labelled = 0;
   for (std::size_t c = 0; c < counts.size(); ++c) out["classes"][data.classes[c]] = counts[c], labelled += counts[c];

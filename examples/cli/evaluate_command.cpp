@@ -49,10 +49,10 @@ figures evaluate_once(const loaded_model& model, const minicnn::image_dataset& d
   minicnn::loader_options options = evaluation_loader(model.info.picture, o.inference.batch_size, o.workers);
   options.skip_bad = o.skip_bad;
   minicnn::loader<float> pictures(data, part, options);
-  bad = pictures.bad_files();
   watched_loader watched(pictures, "evaluating");
   minicnn::workspace<float> space(model.net.threads());
   const minicnn::evaluation e = minicnn::evaluate(model.net, watched, minicnn::classification<float>(), space);
+  bad = pictures.bad_files();
   const auto classes = static_cast<index_t>(model.info.classes.size());
   const std::vector<float> logits(e.outputs.begin(), e.outputs.end());
   figures f = measure(log_softmax(logits, classes, model.info.temperature), e.labels, model.info.classes);

@@ -17,6 +17,7 @@
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
+#include "out_guard.hpp"
 #include "picture_encoding.hpp"
 #include "picture_list.hpp"
 
@@ -237,6 +238,12 @@ void add_explain(CLI::App& app, action& chosen) {
   command->callback([o, &chosen] {
     const bool filters_alone = o->methods == std::vector<std::string>{"filters"};
     if (o->paths.empty() && !filters_alone) throw usage_error("explain: wanted PATH, a picture or a folder of them");
+    std::error_code failed;
+    for (const std::string& path : o->paths)
+      if (std::filesystem::is_directory(path, failed))
+        refuse_inside_data(o->out, path);
+      else if (std::filesystem::equivalent(o->out, std::filesystem::absolute(path, failed).parent_path(), failed))
+        throw usage_error("--out " + o->out + ": is the folder of " + path + ", where overlays would be taken for pictures");
     chosen = [o] { return explain_command(*o); };
   });
 }

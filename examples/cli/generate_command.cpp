@@ -1,6 +1,8 @@
 // minicnn generate
 
 #include <cstdio>
+#include <filesystem>
+#include <minicnn/data/folder_tree.hpp>
 #include <minicnn/report/progress.hpp>
 
 #include "commands.hpp"
@@ -20,8 +22,20 @@ struct generate_options {
   std::uint64_t seed = 0;
 };
 
+/// Drawings would become part of a data set that is there already.
+void refuse_data_set(const std::string& folder) {
+  std::error_code failed;
+  if (!std::filesystem::is_directory(folder, failed)) return;
+  minicnn::ignored_files ignored;
+  const minicnn::index_t held = minicnn::detail::tree_reader(folder, ignored).read().total();
+  if (held > 0)
+    throw usage_error(minicnn::text_of("--out ", folder, ": already holds pictures (", held,
+                                       " in it and below); give a new folder, or remove them first"));
+}
+
 int generate_command(const generate_options& o) {
   catch_interrupts();
+  refuse_data_set(o.out);
   minicnn::progress_line progress(stderr);
   const index_t written = drawing::generate_images(o.out, o.images, o.seed, [&](index_t done, index_t images) {
     progress.update("drawing", done, images, "");

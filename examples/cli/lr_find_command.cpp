@@ -15,7 +15,9 @@
 #include "fine_tuning.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
+#include "out_guard.hpp"
 #include "recipe_options.hpp"
+#include "run_data.hpp"
 #include "small_pictures.hpp"
 #include "train_setup.hpp"
 
@@ -53,6 +55,7 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   choose_channels(data, o.overrides);
   if (const std::string text = adapt_to_small_pictures(r, o.overrides, data); !text.empty()) say(text);
   const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed);
+  for (const std::string& text : class_warnings(data, split)) warn(data.root + ": " + text);
   r.model.classes = static_cast<int>(data.classes.size());
   r.model.channels = data.channels;
   minicnn::network<float> net = make_model(r.model, r.seed, o.threads);
@@ -149,6 +152,7 @@ void add_lr_find(CLI::App& app, action& chosen) {
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read");
   command->add_flag("--json", o->json, "one JSON object with the suggestion and the whole curve");
   command->callback([o, &chosen] {
+    refuse_inside_data(o->out, o->data);
     adopt_model(o->overrides);
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);

@@ -75,7 +75,7 @@ int run(int argc, const char* const* argv) {
   } catch (const minicnn::option_error& e) {
     return complain(e.what(), started ? cli::exit_failed : cli::exit_usage);
   } catch (const std::bad_alloc&) {
-    return complain("out of memory", cli::exit_failed);
+    return complain("not enough memory", cli::exit_failed);
   } catch (const std::exception& e) {
     return complain(e.what(), cli::exit_failed);
   }

@@ -1,12 +1,11 @@
 #include "picture_list.hpp"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
-#include <minicnn/data/natural_order.hpp>
-#include <string_view>
+#include <minicnn/data/folder_tree.hpp>
 
 #include "data_source.hpp"
+#include "messages.hpp"
 
 namespace cli {
 
@@ -14,29 +13,26 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool named_as_picture(const fs::path& path) {
-  std::string ending = path.extension().string();
-  for (char& c : ending)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  constexpr std::array<std::string_view, 6> known{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp"};
-  return std::find(known.begin(), known.end(), ending) != known.end();
+void add_below(const minicnn::detail::folder_tree& tree, const fs::path& root, std::vector<std::string>& out) {
+  for (const std::string& name : tree.pictures) out.push_back((root / tree.name / name).string());
+  for (const auto& inner : tree.folders) add_below(inner, root, out);
 }
 
-/// Pictures in and below `folder`.
+/// Pictures in and below `folder`. Says what a person may have taken for one.
 std::vector<std::string> pictures_below(const std::string& folder, std::vector<std::string>& problems) {
+  minicnn::image_dataset data;
+  data.root = folder;
   std::vector<std::string> found;
-  std::error_code failed;
-  fs::recursive_directory_iterator entry(folder, failed);
-  for (; !failed && entry != fs::recursive_directory_iterator(); entry.increment(failed)) {
-    std::error_code ignored;
-    const fs::path& path = entry->path();
-    if (path.filename().string().front() == '.')
-      entry.disable_recursion_pending();
-    else if (named_as_picture(path) && !entry->is_directory(ignored))
-      found.push_back(path.string());
+  try {
+    add_below(minicnn::detail::tree_reader(folder, data.ignored, false).read(), folder, found);
+  } catch (const minicnn::file_error& e) {
+    problems.push_back(e.what());
+    return {};
   }
-  if (failed) problems.push_back(folder + ": cannot be listed: " + failed.message());
-  if (!failed && found.empty()) problems.push_back(folder + ": holds no pictures (JPEG, PNG or BMP)");
+  if (found.empty()) problems.push_back(folder + ": holds no pictures (JPEG, PNG or BMP)");
+  data.layout = "pictures in it and below";
+  data.samples.resize(found.size());
+  if (data.ignored.other + data.ignored.folders > 0) say(folder + ": " + describe_layout(data));
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return minicnn::natural_less(a, b); });
   return found;
 }

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "curves_png.hpp"
+#include "messages.hpp"
 
 namespace cli {
 
@@ -47,18 +48,30 @@ bool stale_temporary(std::string_view name) {
 
 run_folder::run_folder(std::string path, existing_run existing) : path_(std::move(path)) {
   std::error_code problem;
-  bool holds_run = false;
-  for (const char* name : run_files) holds_run = holds_run || fs::exists(file(name), problem);
-  if (holds_run && existing == existing_run::refuse)
+  if (existing == existing_run::refuse && holds_run())
     fail<option_error>(path_, ": holds a run already; --resume goes on with it, --overwrite begins anew");
   if (existing == existing_run::resume && !fs::exists(file("last.safetensors"), problem) &&
       !fs::exists(file(replaced) + "/last.safetensors", problem))
-    fail<option_error>(path_, ": nothing to resume: no last.safetensors");
+    fail<option_error>(path_, ": nothing to resume: no last.safetensors; without --resume a run begins here");
   fs::create_directories(path_, problem);
   if (problem) fail<file_error>(path_, ": cannot be made: ", problem.message());
   lock();
   restore_old_run();
   remove_stale_files();
+}
+
+/// Whether anything would be lost. config.json by itself is what is left of a run that ended before its first weights.
+bool run_folder::holds_run() const {
+  std::error_code problem;
+  for (const char* name : run_files)
+    if (std::string_view(name) != "config.json" && fs::exists(file(name), problem)) return true;
+  if (!fs::exists(file("config.json"), problem)) return fs::exists(file(replaced), problem);
+  try {
+    const json config = json::parse(minicnn::read_file(file("config.json")));
+    return !(config.is_object() && config.contains("recipe") && config.contains("command"));
+  } catch (const std::exception&) {
+    return true;  // not ours
+  }
 }
 
 void run_folder::keep_old_run() const {
@@ -135,14 +148,6 @@ void run_folder::write_report(const minicnn::training_report& report) const {
   minicnn::write_file(file("curves.png"), {reinterpret_cast<const char*>(png.data()), png.size()});
 }
 
-json run_folder::read_config() const {
-  try {
-    return json::parse(minicnn::read_file(file("config.json")));
-  } catch (const json::exception& e) {
-    fail<file_error>(file("config.json"), ": ", e.what());
-  }
-}
-
 void run_folder::save_best(const minicnn::network<float>& net, const weights_info& info) const {
   minicnn::save_weights(net, file("best.safetensors"), to_metadata(info));
 }
@@ -159,6 +164,9 @@ std::vector<minicnn::optimizer<float>::state_view> averages(const minicnn::netwo
   return all;
 }
 
+/// JSON has no NaN.
+json number(double value) { return std::isfinite(value) ? json(value) : json(); }
+
 }  // namespace
 
 void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
@@ -167,6 +175,10 @@ void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimize
   minicnn::safetensors_writer out;
   for (const auto& [key, value] : to_metadata(info)) out.metadata(key, value);
   // No seconds, speeds or paths: equal seeds give equal bytes.
+  json history = json::array();
+  for (const minicnn::epoch_record& e : p.history)
+    history.push_back({e.epoch, number(e.train_loss), number(e.train_accuracy), number(e.val_loss), number(e.val_accuracy),
+                       number(e.learning_rate)});
   const json position = {{"epoch", p.epoch},
                          {"batch", p.batch},
                          {"step", p.step},
@@ -181,6 +193,7 @@ void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimize
                          {"best_epoch", p.best_epoch},
                          {"best_confusion", p.best_confusion},
                          {"time_planned", p.time_planned},
+                         {"history", history},
                          {"network_step", net.step()},
                          {"optimizer_steps", optimizer.steps()},
                          {"averaged_steps", average != nullptr ? average->updates() : 0}};
@@ -207,30 +220,51 @@ json metadata_json(const minicnn::safetensors_file& from, const char* key) {
   }
 }
 
-void check_same(const minicnn::safetensors_file& from, const char* key, const json& now) {
+/// Without what may differ: pictures that the run does without, and what older runs do not say.
+void check_same(const minicnn::safetensors_file& from, const char* key, json now) {
   json before = metadata_json(from, key);
+  if (!before.is_object()) fail<file_error>(from.path(), ": metadata \"", key, "\": wanted an object");
   if (before.contains("gradient_decay")) {  // what files of early versions call weight_decay
     before["decoupled_weight_decay"] = before.value("weight_decay", json(0.0));
     before["weight_decay"] = before["gradient_decay"];
     before.erase("gradient_decay");
   }
-  for (const auto& [name, value] : now.items())
-    if (!before.contains(name) || before.at(name) != value)
-      fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ",
-                         before.contains(name) ? before.at(name).dump() : "nothing", ", this call says ", value.dump());
+  before.erase("left_out");
+  now.erase("left_out");
+  if (!before.contains("sizes")) now.erase("sizes");
+  const auto text = [](const json& value) { return value.dump(-1, ' ', true, json::error_handler_t::replace); };
+  for (const auto& [name, value] : now.items()) {
+    if (before.contains(name) && before.at(name) == value) continue;
+    if (name == "sizes")
+      fail<option_error>(from.path(),
+                         ": the run was made with other pictures: their names are the same, their sizes in bytes are not");
+    fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ",
+                       before.contains(name) ? text(before.at(name)) : "nothing", ", this call says ", text(value));
+  }
   for (const auto& [name, value] : before.items())
     if (!now.contains(name))
-      fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ", value.dump(),
-                         ", this call says nothing");
+      fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ", text(value), ", this call says nothing");
 }
+
+/// The epochs that last.safetensors records, without their times; none in older runs.
+std::vector<minicnn::epoch_record> recorded_history(const json& position) {
+  const auto value = [](const json& v) { return v.is_null() ? std::nan("") : v.get<double>(); };
+  std::vector<minicnn::epoch_record> out;
+  for (const json& row : position.value("history", json::array()))
+    out.push_back({row.at(0).get<minicnn::index_t>(), value(row.at(1)), value(row.at(2)), value(row.at(3)), value(row.at(4)),
+                   value(row.at(5)), 0, 0});
+  return out;
+}
+
+double usable_seconds(double seconds) { return std::isfinite(seconds) && seconds >= 0 ? seconds : 0; }
 
 }  // namespace
 
 void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
                            minicnn::training_state& p, const json& recipe_text, const json& data_text) const {
   const auto from = minicnn::safetensors_file::open(file("last.safetensors"));
+  check_same(from, "data", data_text);  // parts of the recipe may follow the data
   check_same(from, "recipe", recipe_text);
-  check_same(from, "data", data_text);
   const json position = metadata_json(from, "position");
   minicnn::load_weights(net, from);
   for (auto& s : optimizer.state()) from.read(std::string(minicnn::training_prefix) + s.name, s.data);
@@ -253,17 +287,48 @@ void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<floa
     net.step(position.at("network_step").get<std::uint64_t>());
     optimizer.steps(position.at("optimizer_steps").get<minicnn::index_t>());
     if (average != nullptr) average->updates(position.at("averaged_steps").get<minicnn::index_t>());
-    const json config = read_config();
-    p.seconds = config.value("seconds", 0.0);
-    p.epoch_seconds = config.value("epoch_seconds", 0.0);
+    p.history = recorded_history(position);
   } catch (const json::exception& e) {
     fail<file_error>(from.path(), ": metadata \"position\": ", e.what());
   }
+  load_times(p);
   std::error_code problem;
-  if (p.epoch > 0 && fs::exists(file("results.csv"), problem))
-    p.history = minicnn::parse_history_csv(minicnn::read_file(file("results.csv")), file("results.csv"));
+  if (p.best_epoch > 0 && !fs::exists(file("best.safetensors"), problem)) {
+    warn(file("best.safetensors") + ": is missing; the next epoch that is validated counts as the best so far");
+    p.best_epoch = 0;
+    p.best_score = INFINITY;
+  }
+}
+
+/// Times and speeds are in the files beside, which the run can do without.
+void run_folder::load_times(minicnn::training_state& p) const {
+  if (p.epoch > 0) {
+    try {
+      const auto rows = minicnn::parse_history_csv(minicnn::read_file(file("results.csv")), file("results.csv"));
+      if (p.history.empty()) p.history = rows;  // of an older version
+      for (minicnn::epoch_record& e : p.history)
+        for (const minicnn::epoch_record& row : rows)
+          if (row.epoch == e.epoch)
+            e.images_per_second = usable_seconds(row.images_per_second), e.seconds = usable_seconds(row.seconds);
+      if (static_cast<minicnn::index_t>(rows.size()) < p.epoch)
+        warn(minicnn::text_of(file("results.csv"), ": has ", rows.size(), " epochs of ", p.epoch,
+                              "; times of the others are lost, it is written anew"));
+    } catch (const file_error& e) {
+      warn(std::string(e.what()) + "; the times of the epochs so far are lost, results.csv is written anew");
+    }
+  }
   // A kill between the two files may leave one row too many.
   while (!p.history.empty() && p.history.back().epoch > p.epoch) p.history.pop_back();
+  if (!p.history.empty()) p.seconds = p.history.back().seconds;
+  try {
+    const json config = json::parse(minicnn::read_file(file("config.json")));
+    p.seconds = usable_seconds(config.value("seconds", p.seconds));
+    p.epoch_seconds = usable_seconds(config.value("epoch_seconds", 0.0));
+  } catch (const json::exception&) {
+    warn(file("config.json") + ": is no configuration of a run; it is written anew");
+  } catch (const minicnn::error& e) {
+    warn(std::string(e.what()) + "; config.json is written anew");
+  }
 }
 
 }  // namespace cli

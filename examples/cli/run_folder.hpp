@@ -42,8 +42,6 @@ class run_folder {
   void write_history(const std::vector<minicnn::epoch_record>& history) const;
   void write_report(const minicnn::training_report& report) const;
 
-  nlohmann::ordered_json read_config() const;
-
   /// Weights alone, with everything that evaluate and predict need.
   void save_best(const minicnn::network<float>& net, const weights_info& info) const;
 
@@ -53,14 +51,17 @@ class run_folder {
                  const weights_info& info, const minicnn::training_state& position, const nlohmann::ordered_json& recipe_text,
                  const nlohmann::ordered_json& data_text) const;
 
-  /// Puts network, optimizer, averages and position where `save_last` left them; history and seconds come from results.csv and
-  /// the clock in config.json. Throws file_error if the recipe or the data differ, naming what differs.
+  /// Puts network, optimizer, averages and position where `save_last` left them. Times come from results.csv and config.json;
+  /// where those are missing or damaged a warning says so. Throws file_error if the recipe or the data differ, naming what
+  /// differs.
   void load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
                  minicnn::training_state& position, const nlohmann::ordered_json& recipe_text,
                  const nlohmann::ordered_json& data_text) const;
 
  private:
   void lock();
+  bool holds_run() const;
+  void load_times(minicnn::training_state& state) const;
   void restore_old_run() const;
   void remove_stale_files() const;
 

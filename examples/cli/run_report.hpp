@@ -16,6 +16,9 @@ class run_report {
              const minicnn::image_transform& evaluation_picture, const minicnn::image_transform& training_picture,
              std::uint64_t seed);
 
+  /// Other validation pictures than before: some have gone.
+  void validation(minicnn::sample_indices pictures) { validation_ = std::move(pictures); }
+
   /// A new best epoch, of whose values `net` is full. The first one's gallery is made at once, a later one's if all galleries
   /// so far, this one included, stay within a thirtieth of the run's time; training goes on as if nothing had been.
   void best(const minicnn::epoch_record& row, const minicnn::evaluation& e, minicnn::network<float>& net);

@@ -13,6 +13,7 @@
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
+#include "out_guard.hpp"
 
 namespace cli {
 
@@ -43,6 +44,26 @@ struct row {
   std::uint64_t id;
   index_t sample;
 };
+
+/// A row that is missing is a wrong submission: whatever is left out but could be one of its pictures is an error.
+void refuse_left_out(const minicnn::image_dataset& data, const std::vector<row>& rows) {
+  const auto present = [&](std::uint64_t id) {
+    const auto at = std::lower_bound(rows.begin(), rows.end(), id, [](const row& r, std::uint64_t i) { return r.id < i; });
+    return at != rows.end() && at->id == id;
+  };
+  std::vector<std::string> out;
+  for (const minicnn::ignored_files::entry& e : data.ignored.names) {
+    const std::string name = e.path.substr(e.path.find_last_of('/') + 1);
+    const auto id = minicnn::number_of(name.substr(0, name.find('.')));
+    if (id && !present(*id)) out.push_back(name + ": " + e.reason);
+  }
+  if (data.ignored.pictures == 0 && out.empty()) return;
+  if (out.empty())
+    for (const minicnn::ignored_files::entry& e : data.ignored.names) out.push_back(e.path + ": " + e.reason);
+  const auto count = (std::max)(data.ignored.pictures, static_cast<index_t>(out.size()));
+  fail<minicnn::file_error>(data.root, ": ", count, count == 1 ? " picture" : " pictures",
+                            " would have no row in the submission (", list_of(out), "); nothing is written");
+}
 
 /// Ids of all pictures, in numeric order. Throws file_error for one without a number and for two with the same.
 std::vector<row> numbered(const minicnn::image_dataset& data) {
@@ -80,6 +101,7 @@ int submit_command(const submit_options& o) {
   minicnn::image_dataset data = open_submission(o.data);
   convert_channels(data, model.info.model.channels);
   const std::vector<row> rows = numbered(data);
+  refuse_left_out(data, rows);
   predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size);
   minicnn::atomic_file file(o.out);  // now, so that a folder that cannot be written to is not found out after the work
 
@@ -132,6 +154,7 @@ void add_submit(CLI::App& app, action& chosen) {
                       "class whose probability is written (default: of two classes dog, or the second; of more none)");
   command->add_option("--clip", o->clip, "keeps probabilities in [X, 1 - X]; 0 <= X < 0.5 (default: what the weights file says)");
   command->callback([o, &chosen] {
+    if (o->out != "-") refuse_inside_data(o->out, o->data);
     if (o->clip && !(*o->clip >= 0 && *o->clip < 0.5))
       throw usage_error(minicnn::text_of("--clip ", *o->clip, ": wanted 0 to below 0.5"));
     chosen = [o] { return submit_command(*o); };

@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
+#include "out_guard.hpp"
 #include "recipe_options.hpp"
 #include "training.hpp"
 #include "whole_number.hpp"
@@ -147,6 +148,7 @@ void add_train(CLI::App& app, action& chosen) {
   command->add_flag("--no-color", o->no_color, "no colours on a terminal (so does the environment's NO_COLOR)");
   command->add_flag("--dry-run", o->dry_run, "plan, memory and time per epoch only; writes nothing");
   command->callback([o, command, &chosen] {
+    refuse_inside_data(o->out, o->data);
     adopt_model(o->overrides, o->resume ? o->out : "");
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);

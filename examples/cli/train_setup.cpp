@@ -13,7 +13,6 @@
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::index_t;
 
 minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::image_dataset& data,
@@ -84,16 +83,6 @@ std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minic
                                                                              .rules = std::move(rules)});
   set_group_rates(*made, net, r);
   return made;
-}
-
-json describe_data(const minicnn::image_dataset& data, const minicnn::data_split& split) {
-  std::uint64_t hash = 0;
-  for (const minicnn::sample& s : data.samples) hash = hash * 1099511628211ULL + s.id;
-  return {{"images", data.size()},
-          {"classes", data.classes},
-          {"training", split.train.size()},
-          {"validation", split.validation.size()},
-          {"names", hash}};
 }
 
 std::vector<std::pair<std::string, std::string>> count_rows(const minicnn::image_dataset& data,

@@ -6,7 +6,6 @@
 #include <minicnn/data/split.hpp>
 #include <minicnn/data/transform.hpp>
 #include <minicnn/train/optimizer.hpp>
-#include <nlohmann/json.hpp>
 
 #include "recipe.hpp"
 
@@ -21,9 +20,6 @@ minicnn::image_transform training_transform(const recipe& r, minicnn::image_tran
                                             const minicnn::data_split& split, int threads);
 
 std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minicnn::network<float>& net);
-
-/// What the data set is, without its place: a resumed run must see the same.
-nlohmann::ordered_json describe_data(const minicnn::image_dataset& data, const minicnn::data_split& split);
 
 /// Images per class of the two parts, as rows for a report.
 std::vector<std::pair<std::string, std::string>> count_rows(const minicnn::image_dataset& data, const minicnn::data_split& split);

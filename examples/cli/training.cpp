@@ -15,12 +15,14 @@
 #include <minicnn/train/callbacks.hpp>
 #include <minicnn/train/check_divergence.hpp>
 #include <minicnn/train/size_schedule.hpp>
+#include <new>
 
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
 #include "inference.hpp"
 #include "interrupt.hpp"
+#include "messages.hpp"
 #include "named_model.hpp"
 #include "run_folder.hpp"
 #include "small_pictures.hpp"
@@ -40,10 +42,13 @@ double peak_mebibytes() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-void report_bad(const minicnn::loader<float>& data) {
-  for (const minicnn::bad_file& b : data.bad_files()) std::fprintf(stderr, "skipped: %s: %s\n", b.path.c_str(), b.reason.c_str());
-  if (!data.bad_files().empty())
-    std::fprintf(stderr, "skipped %zu pictures that cannot be read; %" PRId64 " remain\n", data.bad_files().size(), data.size());
+/// Names what a loader has left out since there were `told`.
+void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_start) {
+  const std::vector<minicnn::bad_file>& bad = data.bad_files();
+  for (std::size_t i = told; i < bad.size(); ++i)
+    std::fprintf(stderr, "skipped: %s: %s\n", bad[i].path.c_str(), bad[i].reason.c_str());
+  if (at_start && !bad.empty())
+    std::fprintf(stderr, "skipped %zu pictures that cannot be read; %" PRId64 " remain\n", bad.size(), data.size());
 }
 
 /// Nested members as "model.name".
@@ -61,7 +66,11 @@ void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const s
 training::~training() = default;
 
 training::training(const train_options& o, recipe r)
-    : o_(o), recipe_(std::move(r)), data_(open_data(o.data)), task_({.label_smoothing = recipe_.label_smoothing}) {
+    : o_(o),
+      recipe_(std::move(r)),
+      data_(open_data(o.data, minicnn::data_part::train, o.quiet)),
+      task_({.label_smoothing = recipe_.label_smoothing}) {
+  if (o.resume) restore_left_out(data_, o.out);
   if (data_.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());
   for (const std::string& name : data_.classes)
     if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o.data, ": the class name \"", name, "\" is not UTF-8");
@@ -69,6 +78,8 @@ training::training(const train_options& o, recipe r)
   choose_channels(data_, o.overrides);
   if (const std::string text = adapt_to_small_pictures(recipe_, o.overrides, data_); !text.empty()) note("%s\n", text.c_str());
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed);
+  for (const std::string& text : class_warnings(data_, split_)) warn(o.data + ": " + text);
+  pictures_used_ = run_data(data_, split_, o.resume ? o.out : "");
   recipe_.model.classes = static_cast<int>(data_.classes.size());
   recipe_.model.channels = data_.channels;
   progress_.quiet(o.quiet);
@@ -89,7 +100,16 @@ training::training(const train_options& o, recipe r)
        2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
        static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
        static_cast<double>(net_->training_memory_bytes()) / 1048576);
-  picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad);
+  picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad || o.resume);
+  if (o.resume) take_recorded_picture();
+}
+
+/// Means of colours are those of the pictures that were there when the run began.
+void training::take_recorded_picture() {
+  std::error_code problem;
+  const std::string path = o_.out + "/last.safetensors";
+  if (!std::filesystem::exists(path, problem)) return;
+  picture_.normalize = info_from_metadata(minicnn::safetensors_file::open(path)).picture.normalize;
 }
 
 /// A run that is resumed has its weights already; the file then only says that the call is the same as before.
@@ -135,23 +155,26 @@ int training::run() {
   run_folder folder(o_.out, o_.resume ? existing_run::resume : o_.overwrite ? existing_run::overwrite : existing_run::refuse);
   folder_ = &folder;
   data_loader train(data_, split_.train, loader_options(true));
-  progress_.clear();
-  report_bad(train);
+  train_ = &train;
   std::unique_ptr<data_loader> validation;
   if (!split_.validation.empty()) {
     validation = std::make_unique<data_loader>(data_, split_.validation, loader_options(false));
-    progress_.clear();
-    report_bad(*validation);
+    validation_ = validation.get();
   }
+  progress_.clear();
   minicnn::sample_indices shown = split_.validation;
-  if (validation != nullptr)
-    for (const minicnn::bad_file& b : validation->bad_files()) std::erase(shown, b.index);
+  if (validation != nullptr) shown = without_bad(std::move(shown), validation->bad_files());
+  if (!train.bad_files().empty() || shown.size() != split_.validation.size())
+    for (const std::string& text : class_warnings(data_, {without_bad(split_.train, train.bad_files()), shown}))
+      warn(o_.data + ": of what can be read: " + text);
   pictures_ =
       std::make_unique<run_report>(data_, split_.train, std::move(shown), picture_, train.options().transform, recipe_.seed);
 
+  note_bad();
+
   minicnn::training_state begin;
   if (o_.resume) {
-    folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), describe_data(data_, split_));
+    folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), pictures_used_.text());
     note("resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
   }
   minicnn::fit_options how = fit_options(train);
@@ -165,10 +188,22 @@ int training::run() {
                                 validation ? minicnn::source_of<float>(*validation) : nullptr, std::move(how));
   steps.state = std::move(begin);
   state_ = &steps.state;
-  if (!o_.overwrite) save_config();
   catch_interrupts();
-  const bool finished = steps.run();
+  bool finished = false;
+  try {
+    finished = steps.run();
+  } catch (const std::bad_alloc&) {
+    if (!steps.data_failed() || steps.state.step == 0) throw;
+    return end_without_data("not enough memory", false);
+  } catch (const minicnn::file_error& e) {
+    if (!steps.data_failed() || steps.state.step == 0) throw;
+    return end_without_data(e.what(), !o_.skip_bad);
+  } catch (const minicnn::error& e) {
+    if (!steps.data_failed() || steps.state.step == 0) throw;
+    return end_without_data(e.what(), false);
+  }
   progress_.clear();
+  if (!finished) pictures_used_.note_gone();
   begin_to_replace();
   save_position();
   if (!finished) {
@@ -177,6 +212,35 @@ int training::run() {
   }
   finish();
   return exit_done;
+}
+
+/// Names pictures that have gone since the last time, and takes them out of the report.
+void training::note_bad() {
+  const std::size_t before = bad_train_ + bad_validation_;
+  if (train_->bad_files().size() + (validation_ == nullptr ? 0 : validation_->bad_files().size()) == before) return;
+  progress_.clear();
+  for (const data_loader* loader : {train_, validation_}) {
+    if (loader == nullptr) continue;
+    std::size_t& told = loader == train_ ? bad_train_ : bad_validation_;
+    if (o_.skip_bad) report_bad(*loader, told, state_ == nullptr);
+    told = loader->bad_files().size();
+    for (const minicnn::bad_file& b : loader->bad_files()) pictures_used_.leave_out(b);
+  }
+  if (validation_ != nullptr) pictures_->validation(without_bad(split_.validation, validation_->bad_files()));
+}
+
+/// A picture has gone, or there is no memory to read it: what was learned is kept.
+int training::end_without_data(const std::string& reason, bool picture) {
+  progress_.clear();
+  note_bad();
+  pictures_used_.note_gone();
+  say(reason);
+  begin_to_replace();
+  save_position();
+  std::fprintf(stderr, "the run is saved in %s, after epoch %" PRId64 " and %" PRId64 " batches. Go on with: %s%s%s\n",
+               o_.out.c_str(), state_->epoch, state_->batch, o_.command.c_str(), o_.resume ? "" : " --resume",
+               picture ? ", and with --skip-bad if the picture is gone for good" : "");
+  return exit_failed;
 }
 
 weights_info training::info() const {
@@ -201,10 +265,15 @@ void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_
   callbacks_.push_back(std::make_unique<minicnn::size_schedule>(std::move(sizes)));
   if (limit.seconds > 0) callbacks_.push_back(std::make_unique<minicnn::time_limit>(limit));
   callbacks_.push_back(std::make_unique<minicnn::lambda_callback>(minicnn::callback_functions{
-      .on_step = [this](const minicnn::step_report& s) { show(s); },
+      .on_step =
+          [this](const minicnn::step_report& s) {
+            note_bad();
+            show(s);
+          },
       .on_best =
           [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) {
             begin_to_replace();
+            note_bad();
             folder_->save_best(*net_, info());
             pictures_->best(e, v, *net_);
           },
@@ -248,7 +317,7 @@ void training::epoch_done(const minicnn::epoch_record& e) {
   header_shown_ = true;
   note("%s\n", table.row(e, e.epoch == state_->best_epoch).c_str());
   begin_to_replace();
-  folder_->write_history(state_->history);
+  note_bad();
   save_position();
   folder_->write_report(report(false));
 }
@@ -277,7 +346,9 @@ void training::complete_gallery() {
   minicnn::loader_options options = loader_options(false);
   options.cache_bytes = 0;
   data_loader validation(data_, split_.validation, options);
-  pictures_->make_gallery(state_->best_epoch, minicnn::evaluate(*net_, validation, task_), *net_);
+  const minicnn::evaluation e = minicnn::evaluate(*net_, validation, task_);
+  pictures_->validation(without_bad(split_.validation, validation.bad_files()));
+  pictures_->make_gallery(state_->best_epoch, e, *net_);
 }
 
 /// With --overwrite: the old run is kept until weights, place and configuration of this one are on disk.
@@ -289,6 +360,7 @@ void training::begin_to_replace() {
 
 void training::save_position() {
   save_last();
+  if (!state_->history.empty()) folder_->write_history(state_->history);
   save_config();
   if (replacing_) folder_->drop_old_run();
   replacing_ = false;
@@ -296,7 +368,7 @@ void training::save_position() {
 }
 
 void training::save_last() {
-  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *state_, to_json(recipe_), describe_data(data_, split_));
+  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *state_, to_json(recipe_), pictures_used_.text());
 }
 
 /// Everything about the run that must stay out of the weights files.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "recipe.hpp"
+#include "run_data.hpp"
 #include "run_report.hpp"
 #include "weights.hpp"
 
@@ -48,6 +49,9 @@ class training {
   using data_loader = minicnn::loader<float>;
 
   void take_initial_weights();
+  void take_recorded_picture();
+  void note_bad();
+  int end_without_data(const std::string& reason, bool picture);
   weights_info info() const;
   void look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, minicnn::index_t batches,
                   bool plan);
@@ -74,6 +78,7 @@ class training {
   recipe recipe_;
   minicnn::image_dataset data_;
   minicnn::data_split split_;
+  run_data pictures_used_;
   minicnn::image_transform picture_;
   std::unique_ptr<network> net_;
   std::unique_ptr<minicnn::optimizer<float>> optimizer_;
@@ -82,6 +87,9 @@ class training {
   std::vector<std::unique_ptr<minicnn::training_callback>> callbacks_;
   std::unique_ptr<run_report> pictures_;  ///< of the report
   run_folder* folder_ = nullptr;
+  data_loader* train_ = nullptr;
+  data_loader* validation_ = nullptr;               ///< null: none
+  std::size_t bad_train_ = 0, bad_validation_ = 0;  ///< pictures left out that have been named
   minicnn::training_state* state_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;

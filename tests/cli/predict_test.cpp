@@ -32,9 +32,7 @@ TEST_CASE("JSON: an object a line, in natural order, with the network's probabil
   const some_pictures s;
   const auto r = run("predict --json" + weights().option() + s.quoted());
   CHECK(r.code == 0);
-  CHECK(r.err == "minicnn: " + s.folder.path() +
-                     ": pictures in it and below; 3 pictures; left out: 1 hidden, 1 of other kinds (notes.txt, .hidden.png)\n" ||
-        contains(r.err, "(.hidden.png, notes.txt)"));
+  CHECK(contains(r.err, ": pictures in it and below; 3 pictures; left out: 1 hidden, 1 of other kinds"));
   REQUIRE(r.lines().size() == s.reds.size());
   for (std::size_t i = 0; i < s.reds.size(); ++i) {
     const auto line = nlohmann::ordered_json::parse(r.lines()[i]);

@@ -100,12 +100,12 @@ TEST_CASE("what is left out is counted and said") {
   CHECK(data.ignored.unlabelled == 1);
   CHECK(data.ignored.folders == 1);
   CHECK(data.ignored.other == 2);
-  CHECK(data.warnings == list{"1 pictures have no label in their name and are left out",
-                              "the folder old beside labelled pictures is left out",
+  CHECK(data.warnings == list{"1 pictures in folders beside labelled pictures are left out (old)",
+                              "1 pictures have no label in their name and are left out (5.jpg)",
                               "2 pictures of other formats (GIF, WebP, TIFF, HEIC, AVIF) are left out"});
   const pictures::folder classes("beside");
   for (const char* name : {"cat/1.jpg", "dog/1.jpg", "montage.jpg"}) classes.write(name, "x");
-  CHECK(read_image_folder(classes.path()).warnings == list{"1 pictures beside the class folders are left out"});
+  CHECK(read_image_folder(classes.path()).warnings == list{"1 pictures beside the class folders are left out (montage.jpg)"});
 }
 
 TEST_CASE("folders that are no data set are errors with their name") {
@@ -123,7 +123,8 @@ TEST_CASE("folders that are no data set are errors with their name") {
   CHECK(message(folder.write("notes.txt", "x")) == folder.path("notes.txt") + ": is not a folder");
   folder.write("train/cat.1.jpg", "x");
   folder.write("test1/1.jpg", "x");
-  CHECK(message(folder.path()) == folder.path() + ": test1, train: parts of a data set, not classes; name one of these folders");
+  CHECK(message(folder.path()) ==
+        folder.path() + ": test1, train: parts of a data set, not classes; name one of these folders: " + folder.path("test1"));
 
   std::filesystem::permissions(folder.path("train"), std::filesystem::perms::none);
   std::error_code failed;

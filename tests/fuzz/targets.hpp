@@ -16,12 +16,12 @@
 #include "../../examples/cli/serve/upload_form.hpp"
 #include "data/picture_files.hpp"
 #include "data/pictures.hpp"
+#include "fuzz/folder_tree.hpp"
 #include "minicnn/data/cifar10.hpp"
 #include "minicnn/data/csv.hpp"
 #include "minicnn/data/exif.hpp"
 #include "minicnn/data/idx.hpp"
 #include "minicnn/data/image.hpp"
-#include "minicnn/data/label_table.hpp"
 #include "minicnn/data/transform.hpp"
 #include "minicnn/files/crc32.hpp"
 #include "minicnn/formats/npz.hpp"
@@ -205,6 +205,7 @@ struct target {
 };
 
 inline const std::map<std::string, target>& targets() {
+  static const std::string tree_folder = scratch_file() + "_tree";
   using namespace minicnn;
   static const auto numbers = [] {
     tensor<float> t({2, 3});
@@ -232,6 +233,11 @@ inline const std::map<std::string, target>& targets() {
                "a picture has the pixels of its size");
         },
         images}},
+      {"folder",
+       {[](const bytes& b) { folder_tree(tree_folder, b); },
+        {{1, 0, 0, 1, 0, 1, 2, 0, 0, 2, 13, 1, 0, 0, 10},                        // a folder a class
+         {0, 0, 2, 0, 0, 3, 0, 0, 4, 0, 0, 19, 0, 0, 6, 8, 0, 0},                // labels in names
+         {0, 0, 0, 0, 0, 1, 0, 0, 5, 0, 0, 6, 0, 0, 18, 10, 0, 12, 1, 0, 8}}}},  // numbers
       {"exif",
        {[](const bytes& b) {
           const int orientation = exif_orientation(b);
@@ -320,18 +326,7 @@ inline const std::map<std::string, target>& targets() {
           for (const csv_row& row : table.rows)
             must(row.fields.size() == table.header.size(), "a row has a field for each column");
         },
-        {from_text("id,label\n1,cat\n2,\"a \"\"dog\"\"\"\n"), from_text("\xEF\xBB\xBFid,label\r\n1,frog\r\n")}}},
-      {"label_table",
-       {[](const bytes& b) {
-          for (const target_kind kind : {target_kind::labels, target_kind::numbers}) try {
-              const label_table table = read_label_table(parse_csv(text(b), "fuzz"), kind);
-              must(table.values.size() == table.ids.size() * table.names.size() && !table.names.empty(), "a row for each id");
-              for (const double v : table.values)
-                must(kind == target_kind::labels ? v * v <= v && v <= v * v : std::isfinite(v), "values of their kind");
-            } catch (const error&) {
-            }
-        },
-        {from_text("id,a,b\n1,0,1\n2,1,1\n"), from_text("id,tags\n1,a b;c\n2,\n"), from_text("name,age\nx,1.5e3\ny,-2\n")}}}};
+        {from_text("id,label\n1,cat\n2,\"a \"\"dog\"\"\"\n"), from_text("\xEF\xBB\xBFid,label\r\n1,frog\r\n")}}}};
   return all;
 }
 

@@ -26,7 +26,10 @@ class decoder_memory {
     decoder_memory& memory = *current_;
     if (bytes > memory.left_) return nullptr;
     auto* b = static_cast<block*>(std::calloc(1, sizeof(block) + bytes));
-    if (b == nullptr) return nullptr;
+    if (b == nullptr) {
+      memory.exhausted_ = true;
+      return nullptr;
+    }
     memory.left_ -= bytes;
     b->bytes = bytes;
     b->next = memory.first_;
@@ -34,6 +37,9 @@ class decoder_memory {
     memory.first_ = b;
     return b + 1;
   }
+
+  /// Whether the machine had no memory, which says nothing about the picture.
+  bool exhausted() const { return exhausted_; }
 
   static void* reallocate(void* old, std::size_t bytes) {
     if (old == nullptr) return allocate(bytes);
@@ -65,6 +71,7 @@ class decoder_memory {
   static inline thread_local decoder_memory* current_ = nullptr;
 
   std::size_t left_;
+  bool exhausted_ = false;
   block* first_ = nullptr;
   decoder_memory* outer_;
 };

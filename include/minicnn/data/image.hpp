@@ -28,6 +28,9 @@ inline constexpr index_t max_image_file_bytes = index_t{256} << 20;
 
 namespace detail {
 
+/// What the decoder returns.
+enum image_outcome : int { image_no_memory = -2, image_not_read = -1, image_bad = 0, image_decoded = 1 };
+
 /// One call of the decoder, seen from the caller's side of the boundary.
 struct image_call {
   image_u8& image;
@@ -54,17 +57,26 @@ struct image_call {
   void run(std::string_view name, std::span<const unsigned char> bytes) {
     const MINICNN_VERSIONED(minicnn_image_request)
         request{name.data(), name.size(), bytes.data(), bytes.size(), this, file_memory, pixel_memory, failed};
-    if (MINICNN_VERSIONED(minicnn_decode_image)(&request) == 0) throw file_error(failure);
+    switch (MINICNN_VERSIONED(minicnn_decode_image)(&request)) {
+      case image_decoded:
+        return;
+      case image_bad:
+        throw file_error(failure);
+      case image_no_memory:
+        fail<length_error>(name, ": not enough memory to read this picture");
+      default:
+        throw error(failure);
+    }
   }
 };
 
 }  // namespace detail
 
-/// Decodes a whole JPEG, PNG or BMP file held in memory into RGB, turned upright as its EXIF orientation says (JPEG).
+/// Decodes a whole JPEG, PNG or BMP file held in memory into RGB, turned upright as its EXIF orientation says (JPEG, PNG).
 /// Grey gives three equal planes, palettes are looked up, CMYK and YCCK are converted, of 16 bits the upper 8 are kept.
 /// Alpha is dropped, not blended: the stored colours count, as in Keras, TensorFlow and Pillow's convert("RGB").
 /// The pixels' memory is used again. Throws file_error ("name: reason") for files that are empty, truncated, damaged, too
-/// large or of another kind.
+/// large or of another kind, and length_error where there is not enough memory, which says nothing about the picture.
 inline void decode_image(std::span<const unsigned char> bytes, std::string_view name, image_u8& image) {
   static constexpr unsigned char nothing[1] = {};
   detail::image_call{image}.run(name, bytes.empty() ? std::span<const unsigned char>(nothing, 0) : bytes);

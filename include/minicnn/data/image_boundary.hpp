@@ -28,7 +28,8 @@ struct MINICNN_VERSIONED(minicnn_image_request) {
   void (*failed)(void* caller, const char* text, std::size_t length);                     ///< why there are no pixels
 };
 
-/// Fills the pixels and returns 1; or says why not and returns 0.
+/// Fills the pixels and returns 1. Or says why not and returns 0: it is not a picture that can be read; -1: something else is
+/// missing. -2, with nothing said: there is not enough memory.
 int MINICNN_VERSIONED(minicnn_decode_image)(const MINICNN_VERSIONED(minicnn_image_request) * request);
 
 }  // extern "C"

@@ -9,7 +9,9 @@
 #include <span>
 #include <string_view>
 
+#include "minicnn/data/bmp.hpp"
 #include "minicnn/data/jpeg_structure.hpp"
+#include "minicnn/data/png_exif.hpp"
 #include "minicnn/files/crc32.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -25,9 +27,6 @@ inline bool starts_with(std::span<const unsigned char> file, std::string_view ma
 inline std::uint32_t big_endian_u32(const unsigned char* p) {
   return std::uint32_t{p[0]} << 24 | std::uint32_t{p[1]} << 16 | std::uint32_t{p[2]} << 8 | p[3];
 }
-inline std::uint32_t little_endian_u32(const unsigned char* p) {
-  return std::uint32_t{p[3]} << 24 | std::uint32_t{p[2]} << 16 | std::uint32_t{p[1]} << 8 | p[0];
-}
 
 }  // namespace detail
 
@@ -39,11 +38,13 @@ inline image_format detect_image_format(std::span<const unsigned char> file) {
   return image_format::unknown;
 }
 
-/// Size of a PNG file. Throws file_error if a chunk that matters is damaged or the file ends before its IEND chunk.
+/// Size and orientation of a PNG file. Throws file_error if a chunk that matters is damaged or the file ends before its IEND
+/// chunk.
 inline image_header check_png(std::span<const unsigned char> file, std::string_view name) {
   constexpr std::size_t overhead = 12;  // length, type and CRC of a chunk
   image_header header;
   index_t row_bits = 0, data_bytes = 0;
+  int orientation = 0;
   std::size_t at = 8;
   for (;;) {
     if (file.size() - at < overhead) fail<file_error>(name, ": PNG without its end (truncated file)");
@@ -71,36 +72,17 @@ inline image_header check_png(std::span<const unsigned char> file, std::string_v
       data_bytes += static_cast<index_t>(length);
     } else if (type_name == "tRNS") {
       header.alpha = true;
+    } else if (orientation == 0) {  // the first that says one counts
+      orientation = detail::png_orientation(type_name, {body, length});
     }
     at += overhead + length;
     if (type_name == "IEND") break;
   }
   header.end = at;
+  if (orientation != 0) header.orientation = orientation;
   // Deflate packs at most 1032 bytes into one: a smaller file cannot hold the picture it promises.
   if (data_bytes * 1032 < header.height * (row_bits / 8))
     fail<file_error>(name, ": damaged PNG: too short for ", header.width, "x", header.height, " pixels");
-  return header;
-}
-
-/// Size of a BMP file. Throws file_error if the file ends before its last pixel.
-inline image_header check_bmp(std::span<const unsigned char> file, std::string_view name) {
-  if (file.size() < 26) fail<file_error>(name, ": BMP without its end (truncated file)");
-  const unsigned char* p = file.data();
-  const bool core = detail::little_endian_u32(p + 14) == 12;  // OS/2 header with 16-bit sizes
-  if (!core && file.size() < 54) fail<file_error>(name, ": BMP without its end (truncated file)");
-  image_header header;
-  header.width = core ? p[18] | p[19] << 8 : static_cast<std::int32_t>(detail::little_endian_u32(p + 18));
-  header.height = core ? p[20] | p[21] << 8 : static_cast<std::int32_t>(detail::little_endian_u32(p + 22));
-  if (header.height < 0) header.height = -header.height;  // rows from the top down
-  detail::check_image_size(header, name);
-  const index_t bits = core ? p[24] | p[25] << 8 : p[28] | p[29] << 8;
-  const index_t pixels_at = detail::little_endian_u32(p + 10);
-  const index_t row_bytes = (header.width * bits + 31) / 32 * 4;
-  if (static_cast<index_t>(file.size()) < pixels_at + (header.height - 1) * row_bytes + (header.width * bits + 7) / 8)
-    fail<file_error>(name, ": BMP without its end (truncated file)");
-  header.palette = bits <= 8;
-  header.bits = bits <= 8 ? static_cast<int>(bits) : 8;
-  header.end = static_cast<std::size_t>((std::min)(static_cast<index_t>(file.size()), pixels_at + header.height * row_bytes));
   return header;
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <new>
 #include <system_error>
 
 #include "minicnn/data/image.hpp"
@@ -20,15 +21,21 @@ inline void decode(std::span<const unsigned char> bytes, std::string_view name, 
   constexpr int channels = 3;
   if (static_cast<index_t>(bytes.size()) > max_image_file_bytes)
     fail<file_error>(name, ": ", bytes.size(), " bytes are more than the ", max_image_file_bytes, " that are read");
+  if (detect_image_format(bytes) == image_format::bmp) {
+    const bmp_info info = bmp_header_reader(bytes, name).run();
+    return bmp_decoder(bytes, name, info, request.pixel_memory(request.caller, info.header.height, info.header.width)).run();
+  }
   const image_header header = check_image(bytes, name);
   const auto pixels = static_cast<std::size_t>(header.height * header.width);
 
   // The most that a well-formed picture takes: 16-bit RGBA or progressive JPEG, with copies.
   decoder_memory memory((std::size_t{16} << 20) + 4 * bytes.size() + 40 * pixels);
+  stbi__g_failure_reason = nullptr;  // of an earlier picture
   int width = 0, height = 0, stored_channels = 0;
   const unsigned char* decoded =
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored_channels, channels);
   if (decoded == nullptr) {
+    if (memory.exhausted()) throw std::bad_alloc();
     const char* reason = stbi_failure_reason();
     fail<file_error>(name, ": cannot be decoded: ", reason != nullptr ? reason : "no reason given");
   }
@@ -58,7 +65,11 @@ inline std::span<const unsigned char> read_whole(const std::string& path, const 
     void operator()(std::FILE* f) const { std::fclose(f); }
   };
   const std::unique_ptr<std::FILE, close_file> file(std::fopen(path.c_str(), "rb"));
-  if (file == nullptr) fail<file_error>(path, ": cannot be opened: ", reason(errno));
+  if (file == nullptr) {
+    // Not the picture's fault: another try, when memory or open files are left, may read it.
+    if (errno == ENOMEM || errno == EMFILE || errno == ENFILE) fail(path, ": cannot be opened: ", reason(errno));
+    fail<file_error>(path, ": cannot be opened: ", reason(errno));
+  }
   const std::uintmax_t size = std::filesystem::file_size(path, status);
   if (status) fail<file_error>(path, ": cannot be read: ", status.message());
   if (size > static_cast<std::uintmax_t>(max_image_file_bytes))
@@ -78,10 +89,16 @@ extern "C" int MINICNN_VERSIONED(minicnn_decode_image)(const MINICNN_VERSIONED(m
     minicnn::detail::decode(request->bytes == nullptr ? minicnn::detail::read_whole(name, *request)
                                                       : std::span<const unsigned char>(request->bytes, request->byte_count),
                             name, *request);
-    return 1;
+    return minicnn::detail::image_decoded;
+  } catch (const minicnn::file_error& e) {
+    const std::string_view text = e.what();
+    request->failed(request->caller, text.data(), text.size());
+    return minicnn::detail::image_bad;
   } catch (const minicnn::error& e) {
     const std::string_view text = e.what();
     request->failed(request->caller, text.data(), text.size());
-    return 0;
+    return minicnn::detail::image_not_read;
+  } catch (const std::bad_alloc&) {
+    return minicnn::detail::image_no_memory;
   }
 }

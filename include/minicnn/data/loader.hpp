@@ -30,13 +30,12 @@ struct loader_options {
   image_transform transform = {};
   bool training = false;  ///< shuffles every epoch anew and applies the transform's augmentation
   std::uint64_t seed = 0;
-  int workers = 1;       ///< threads that prepare batches; 0: the caller's own thread does, in `next`
-  index_t prefetch = 2;  ///< batches prepared ahead of the one in use
-  /// In training: every class as often as the others. An epoch has as many pictures as there are, those of small classes several
-  /// times, each time augmented anew, of large ones a part, which changes from epoch to epoch.
-  bool balance = false;
-  bool drop_last = false;        ///< leaves out a last batch that is smaller than the others
-  bool skip_bad = false;         ///< decodes every picture once beforehand and leaves out those that cannot be decoded
+  int workers = 1;         ///< threads that prepare batches; 0: the caller's own thread does, in `next`
+  index_t prefetch = 2;    ///< batches prepared ahead of the one in use
+  bool drop_last = false;  ///< leaves out a last batch that is smaller than the others
+  /// Decodes every picture once beforehand and leaves out those that cannot be decoded. One that goes later is left out too: in
+  /// training another of the epoch takes its place, so that batches and steps are as many as before.
+  bool skip_bad = false;
   std::int64_t cache_bytes = 0;  ///< decoded pictures kept in memory, at most so many bytes of them
   bool preload = false;          ///< fills that memory beforehand, with all processors
   /// Told now and then, by one thread, how many pictures have been decoded beforehand (`skip_bad`, `preload`).
@@ -86,7 +85,8 @@ class loader {
   }
   const loader_options& options() const { return options_; }
 
-  /// What `skip_bad` left out, in the order of the samples.
+  /// What `skip_bad` left out: in the order of the samples, then what went during the epochs so far. Without `skip_bad` the
+  /// picture that made `next` throw.
   const std::vector<bad_file>& bad_files() const { return bad_; }
 
   /// Changes take effect with the next epoch; the running one ends.
@@ -121,10 +121,7 @@ class loader {
     cancel();
     order_ = samples_;
     epoch_key_ = random_key(options_.seed).of(static_cast<std::uint64_t>(epoch));
-    if (options_.balance && options_.training)
-      draw_balanced();
-    else if (options_.training)
-      random_stream(epoch_key_.of(shuffling)).shuffle(order_);
+    if (options_.training) random_stream(epoch_key_.of(shuffling)).shuffle(order_);
     const std::lock_guard lock(mutex_);
     running_ = true;
     delivered_ = released_ = first_batch;
@@ -138,30 +135,34 @@ class loader {
   /// ends the epoch (file_error names the file), and error if no epoch runs.
   const batch<T>* next() {
     if (!running_) fail("loader: next() without start_epoch()");
-    slot& s = slots_[static_cast<std::size_t>(delivered_) % slots_.size()];
-    {
-      std::unique_lock lock(mutex_);
-      if (released_ < delivered_) {
-        prepare(released_++ + static_cast<index_t>(slots_.size()));
-        work_.notify_all();
+    for (;;) {
+      slot& s = slots_[static_cast<std::size_t>(delivered_) % slots_.size()];
+      {
+        std::unique_lock lock(mutex_);
+        if (released_ < delivered_) {
+          prepare(released_++ + static_cast<index_t>(slots_.size()));
+          work_.notify_all();
+        }
+        if (delivered_ == batches()) return nullptr;
+        if (options_.workers > 0) done_.wait(lock, [&] { return s.missing == 0; });
       }
-      if (delivered_ == batches()) return nullptr;
-      if (options_.workers > 0) done_.wait(lock, [&] { return s.missing == 0; });
+      if (options_.workers == 0)
+        while (s.missing > 0 && !s.failure) run_ticket(next_ticket_++, workspaces_.front());
+      for (const bad_file& b : s.bad) remember(b);
+      if (s.failure) {
+        const std::exception_ptr failure = std::exchange(s.failure, nullptr);
+        cancel();
+        std::rethrow_exception(failure);
+      }
+      ++delivered_;
+      close_gaps(s);
+      if (s.count == 0) continue;  // an evaluation's batch of which nothing is left
+      const auto count = static_cast<index_t>(s.count);
+      const index_t side = options_.transform.size;
+      batch_ = {view<const T>(s.images.data(), {count, data_->channels, side, side}),
+                std::span<const std::int32_t>(s.labels).first(s.count), std::span<const index_t>(s.indices).first(s.count)};
+      return &batch_;
     }
-    if (options_.workers == 0)
-      while (s.missing > 0 && !s.failure) run_ticket(next_ticket_++, workspaces_.front());
-    if (s.failure) {
-      const std::exception_ptr failure = std::exchange(s.failure, nullptr);
-      cancel();
-      std::rethrow_exception(failure);
-    }
-    ++delivered_;
-    const auto count = static_cast<index_t>(s.count);
-    const index_t side = options_.transform.size;
-    batch_ = {view<const T>(s.images.data(), {count, data_->channels, side, side}),
-              std::span<const std::int32_t>(s.labels).first(s.count), std::span<const index_t>(s.indices).first(s.count)};
-    if (target_columns() > 0) batch_.targets = view<const T>(s.targets.data(), {count, target_columns()});
-    return &batch_;
   }
 
  private:
@@ -169,14 +170,36 @@ class loader {
 
   /// Room for one batch. Workers write to places of their own in it; `missing` and `failure` are guarded by the mutex.
   struct slot {
-    aligned_buffer<T> images, targets;
+    aligned_buffer<T> images;
     std::vector<std::int32_t> labels;
     std::vector<index_t> indices;
     std::size_t count = 0;
     index_t missing = 0;
     std::exception_ptr failure;
     index_t failed_ticket = 0;
+    std::vector<bad_file> bad;  ///< pictures that went, and are left out
   };
+
+  static constexpr index_t nothing = -1;  ///< in `slot::indices`: no picture at this place
+
+  void remember(const bad_file& bad) {
+    const bool known = std::any_of(bad_.begin(), bad_.end(), [&](const bad_file& b) { return b.index == bad.index; });
+    if (!known) bad_.push_back(bad);
+  }
+
+  /// Pictures that are there move together over places without one.
+  void close_gaps(slot& s) const {
+    if (s.bad.empty()) return;
+    std::size_t kept = 0;
+    const auto size = static_cast<std::size_t>(image_elements());
+    for (std::size_t i = 0; i < s.count; ++i) {
+      if (s.indices[i] == nothing) continue;
+      if (kept != i) std::copy_n(s.images.data() + i * size, size, s.images.data() + kept * size);
+      s.labels[kept] = s.labels[i];
+      s.indices[kept++] = s.indices[i];
+    }
+    s.count = kept;
+  }
 
   void change(const image_transform& transform) {
     cancel();
@@ -186,36 +209,11 @@ class loader {
 
   index_t image_elements() const { return data_->channels * options_.transform.size * options_.transform.size; }
 
-  index_t target_columns() const { return static_cast<index_t>(data_->target_names.size()); }
-
-  /// Rounds of one picture of each class, the classes of a round in random order, the pictures of a class in an order that is
-  /// drawn anew whenever all have had their turn.
-  void draw_balanced() {
-    random_stream random(epoch_key_.of(shuffling));
-    by_class_.resize(data_->classes.size());
-    for (sample_indices& members : by_class_) members.clear();
-    for (const index_t i : samples_)
-      if (const int label = data_->samples[static_cast<std::size_t>(i)].label; label >= 0)
-        by_class_[static_cast<std::size_t>(label)].push_back(i);
-    round_.clear();
-    for (std::size_t c = 0; c < by_class_.size(); ++c)
-      if (!by_class_[c].empty()) round_.push_back(c);
-    if (round_.empty()) fail<option_error>("loader: pictures without classes cannot be balanced");
-    turns_.assign(by_class_.size(), 0);
-    for (std::size_t place = 0; place < order_.size(); ++place) {
-      if (place % round_.size() == 0) random.shuffle(round_);
-      const std::size_t c = round_[place % round_.size()], count = by_class_[c].size();
-      if (turns_[c] % count == 0) random.shuffle(by_class_[c]);
-      order_[place] = by_class_[c][turns_[c]++ % count];
-    }
-  }
-
   void reserve() {
     const index_t count = (std::min)(options_.batch_size, size());
     const index_t elements = shape{count, image_elements()}.size();
     for (slot& s : slots_) {
       if (s.images.size() < elements) s.images = aligned_buffer<T>(elements);
-      if (s.targets.size() < count * target_columns()) s.targets = aligned_buffer<T>(count * target_columns());
       s.labels.resize(static_cast<std::size_t>(count));
       s.indices.resize(static_cast<std::size_t>(count));
     }
@@ -242,40 +240,59 @@ class loader {
     s.count = static_cast<std::size_t>(count);
     s.missing = count;
     s.failure = nullptr;
+    s.bad.clear();
+  }
+
+  /// Puts sample `index` at a place of its batch. False if it cannot be read and is left out; `bad` then has why.
+  bool fill(slot& s, index_t place, index_t index, image_workspace& workspace, std::vector<bad_file>& bad) {
+    try {
+      const image_u8& image = source_.get(index, workspace);
+      if (image.channels != data_->channels)
+        fail<shape_error>(data_->samples[static_cast<std::size_t>(index)].path, ": ", image.channels,
+                          " channels, the data set has ", data_->channels);
+      const random_key key = epoch_key_.of(augmenting).of(static_cast<std::uint64_t>(index));
+      apply(image, options_.transform, key, options_.training, s.images.data() + place * image_elements(), workspace);
+      s.labels[static_cast<std::size_t>(place)] = data_->samples[static_cast<std::size_t>(index)].label;
+      s.indices[static_cast<std::size_t>(place)] = index;
+      return true;
+    } catch (const file_error& e) {
+      bad.push_back(as_bad_file(*data_, index, e.what()));
+      if (!options_.skip_bad) throw;
+      return false;
+    }
+  }
+
+  /// What stands at `ticket` of the epoch's order; in training, where that has gone, the next one that can be read.
+  void fill_some(slot& s, index_t place, index_t ticket, image_workspace& workspace, std::vector<bad_file>& bad) {
+    const std::size_t all = order_.size(), tries = options_.training ? all : 1;
+    for (std::size_t i = 0; i < tries; ++i)
+      if (fill(s, place, order_[(static_cast<std::size_t>(ticket) + i) % all], workspace, bad)) return;
+    s.indices[static_cast<std::size_t>(place)] = nothing;
+    if (options_.training)
+      fail<file_error>(bad.front().path, ": ", bad.front().reason, "; none of ", all, " pictures can be read any more");
   }
 
   /// Loads the sample at place `ticket` of the epoch into its place in its batch.
   void run_ticket(index_t ticket, image_workspace& workspace) {
     slot& s = slots_[static_cast<std::size_t>(ticket / options_.batch_size) % slots_.size()];
     const index_t place = ticket % options_.batch_size;
-    const index_t index = order_[static_cast<std::size_t>(ticket)];
     std::exception_ptr failure;
+    std::vector<bad_file> bad;
     try {
-      const image_u8& image = source_.get(index, workspace);
-      if (image.channels != data_->channels)
-        fail<shape_error>(data_->samples[static_cast<std::size_t>(index)].path, ": ", image.channels,
-                          " channels, the data set has ", data_->channels);
-      random_key key = epoch_key_.of(augmenting).of(static_cast<std::uint64_t>(index));
-      if (options_.balance) key = key.of(static_cast<std::uint64_t>(ticket));  // a picture may come several times
-      apply(image, options_.transform, key, options_.training, s.images.data() + place * image_elements(), workspace);
-      s.labels[static_cast<std::size_t>(place)] = data_->samples[static_cast<std::size_t>(index)].label;
-      s.indices[static_cast<std::size_t>(place)] = index;
-      if (target_columns() > 0) copy_targets(index, s.targets.data() + place * target_columns());
+      fill_some(s, place, ticket, workspace, bad);
     } catch (...) {
       failure = std::current_exception();
     }
     const std::lock_guard lock(mutex_);
+    if (options_.skip_bad || (failure && (!s.failure || ticket < s.failed_ticket))) {
+      if (!options_.skip_bad) s.bad.clear();
+      s.bad.insert(s.bad.end(), bad.begin(), bad.end());
+    }
     if (failure && (!s.failure || ticket < s.failed_ticket)) {
       s.failure = failure;
       s.failed_ticket = ticket;
     }
     if (--s.missing == 0) done_.notify_all();
-  }
-
-  void copy_targets(index_t index, T* to) const {
-    const std::span<const double> from = data_->targets_of(index);
-    if (from.empty()) fail<shape_error>(data_->samples[static_cast<std::size_t>(index)].path, ": has no targets");
-    std::transform(from.begin(), from.end(), to, [](double value) { return static_cast<T>(value); });
   }
 
   /// The next ticket may be taken once the slot of its batch is free.
@@ -329,8 +346,6 @@ class loader {
   loader_options options_;
   image_transform given_;  ///< which sizes are proportions of
   sample_indices samples_, order_;
-  std::vector<sample_indices> by_class_;  // of `balance`
-  std::vector<std::size_t> round_, turns_;
   picture_source source_;
   std::vector<bad_file> bad_;
   std::vector<image_workspace> workspaces_;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "minicnn/core/parallel.hpp"
@@ -23,6 +24,13 @@ struct bad_file {
   std::string path;
   std::string reason;
 };
+
+/// What `text`, of an error that begins with the picture's path, says about sample `index`.
+inline bad_file as_bad_file(const image_dataset& data, index_t index, std::string_view text) {
+  const std::string& path = data.samples[static_cast<std::size_t>(index)].path;
+  const bool named = text.starts_with(path) && text.substr(path.size()).starts_with(": ");
+  return {index, path, std::string(named ? text.substr(path.size() + 2) : text)};
+}
 
 /// The data set for a network of `channels` (1 or 3) input channels: pictures in memory are turned grey, or grey ones get three
 /// equal channels; those in files are when they are read.
@@ -84,12 +92,8 @@ class picture_source {
       }
     });
     std::vector<bad_file> bad;
-    for (std::size_t place = 0; place < chosen.size(); ++place) {
-      if (reasons[place].empty()) continue;
-      const std::string& path = data_->samples[static_cast<std::size_t>(chosen[place])].path;
-      const bool named = reasons[place].compare(0, path.size() + 2, path + ": ") == 0;
-      bad.push_back({chosen[place], path, named ? reasons[place].substr(path.size() + 2) : reasons[place]});
-    }
+    for (std::size_t place = 0; place < chosen.size(); ++place)
+      if (!reasons[place].empty()) bad.push_back(as_bad_file(*data_, chosen[place], reasons[place]));
     return bad;
   }
 

@@ -79,25 +79,33 @@ class dataset_reader {
     std::error_code failed;
     if (std::filesystem::is_regular_file(root_, failed)) return is_picture_file(file_name(root_));
     list();
-    return has_idx() || has_cifar() || has("cifar-10-batches-bin");
+    return kind() != layout::pictures && kind() != layout::kaggle;
   }
 
   image_dataset run() {
     std::error_code failed;
     if (std::filesystem::is_regular_file(root_, failed)) return single_file();
     if (!list()) return read_image_folder(root_);  // says why
-    if (has("cifar-10-batches-bin") && !has_cifar()) return dataset_reader(root_ + "/cifar-10-batches-bin", o_).run();
     image_dataset data;
-    if (has_idx())
-      data = idx();
-    else if (has_cifar())
-      data = cifar10();
-    else if (has("trainLabels.csv"))
-      data = kaggle();
-    else if (o_.part == data_part::test)
-      no_test_part();
-    else
-      return read_image_folder(root_);
+    switch (kind()) {
+      case layout::cifar_inside:
+        return dataset_reader(root_ + "/cifar-10-batches-bin", o_).run();
+      case layout::idx:
+        data = idx();
+        data.layout = "IDX files, as MNIST's";
+        break;
+      case layout::cifar:
+        data = cifar10();
+        data.layout = "CIFAR-10's binary files";
+        break;
+      case layout::kaggle:
+        data = kaggle();
+        if (o_.part != data_part::test) data.layout = "pictures in train/ with their labels in trainLabels.csv";
+        break;
+      case layout::pictures:
+        if (o_.part == data_part::test) no_test_part();
+        return read_image_folder(root_);
+    }
     data.root = root_;
     return data;
   }
@@ -122,6 +130,24 @@ class dataset_reader {
   }
   bool has_cifar() const { return has("test_batch.bin") || std::any_of(names_.begin(), names_.end(), is_train_batch); }
 
+  enum class layout { pictures, idx, cifar, cifar_inside, kaggle };
+
+  /// A file of many pictures that strays into a folder of pictures does not make another data set of it, nor do a few pictures
+  /// beside such files.
+  layout kind() const {
+    std::error_code failed;
+    if (!has_idx() && !has_cifar()) {
+      if (has("cifar-10-batches-bin")) return layout::cifar_inside;
+      return has("trainLabels.csv") && std::filesystem::is_directory(root_ + "/train", failed) ? layout::kaggle
+                                                                                               : layout::pictures;
+    }
+    const auto files = std::count_if(names_.begin(), names_.end(),
+                                     [](const std::string& n) { return is_picture_file(n) || n.find("-ubyte") != n.npos; });
+    ignored_files ignored;
+    if (tree_reader(root_, ignored).read().total() > 4 * static_cast<index_t>(files)) return layout::pictures;
+    return has_idx() ? layout::idx : layout::cifar;
+  }
+
   [[noreturn]] void no_test_part() const {
     fail<file_error>(root_, ": has no test part (t10k-images-idx3-ubyte, test_batch.bin, or test/ beside trainLabels.csv)");
   }
@@ -141,6 +167,7 @@ class dataset_reader {
                        ": is not a folder, and not called as a file of pictures (...-images-idx3-ubyte, data_batch_1.bin)");
     }
     data.root = root_;
+    data.layout = "a file of many pictures";
     return data;
   }
 
@@ -240,6 +267,7 @@ class dataset_reader {
       fail<file_error>(table.path, ": none of its ", table.rows.size(), " ids is the name of a picture in train/");
     const std::size_t without = data.samples.size() - labelled.size();
     data.ignored.unlabelled += static_cast<index_t>(without);
+    data.ignored.pictures += static_cast<index_t>(without);
     if (without > 0)
       data.warnings.push_back(text_of(without, " pictures in train/ have no label in trainLabels.csv and are left out"));
     if (!labels.empty())

@@ -1,5 +1,5 @@
 #pragma once
-/// stb_image.h as a private part of the unit that includes this: three decoders, no files, no asserts, memory that is
+/// stb_image.h as a private part of the unit that includes this: two decoders, no files, no asserts, memory that is
 /// counted. Everything sits in an unnamed namespace, and the user's stb macros are set aside, so that the same unit may
 /// hold the user's own copy of stb, with other settings, before or after.
 
@@ -28,7 +28,6 @@
 #define STBIDEF extern "C++"  // undoes stb's extern "C", under which equal names are one function in any namespace
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
-#define STBI_ONLY_BMP
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
 #define STBI_MAX_DIMENSIONS (1 << 20)

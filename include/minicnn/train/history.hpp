@@ -66,6 +66,8 @@ inline std::vector<epoch_record> parse_history_csv(std::string_view text, std::s
       const auto [stop, reason] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
       if (reason != std::errc() || stop != cell.data() + cell.size() || (comma == std::string_view::npos) != (field == 7))
         fail<file_error>(name, ": line ", line_number, ", field ", field + 1, ": wanted 8 numbers, got \"", cell, "\"");
+      if (field == 0 && !(value >= 1 && value < 1e15))
+        fail<file_error>(name, ": line ", line_number, ": wanted the number of an epoch, got \"", cell, "\"");
       if (field == 0)
         row.epoch = static_cast<index_t>(value);
       else

@@ -50,6 +50,9 @@ class trainer final : public training_run {
   /// finite.
   bool run();
 
+  /// Whether `run` ended because the data threw. `state` is then that of the last step, and can be saved.
+  bool data_failed() const { return data_failed_; }
+
   index_t epochs() const override { return state.first_epoch + (state.total_steps + steps_per_epoch() - 1) / steps_per_epoch(); }
   index_t steps_per_epoch() const override { return (train_->batches() + options_.accumulate - 1) / options_.accumulate; }
   index_t training_images() const override { return train_->size(); }
@@ -63,8 +66,16 @@ class trainer final : public training_run {
  private:
   using clock = std::chrono::steady_clock;
 
+  /// What is counted of the epoch under way, as of the last step.
+  struct mark {
+    index_t batch, seen;
+    double loss_sum, weight_sum, correct;
+  };
+  mark here() const { return {state.batch, state.seen, state.loss_sum, state.weight_sum, state.correct}; }
+
   void begin();
   bool run_epoch();
+  const batch<T>* next_batch(const mark& last_step);
   void step(double gradient_scale);
   [[noreturn]] void give_up();
   void report(bool updated);
@@ -101,6 +112,7 @@ class trainer final : public training_run {
   double seconds_before_ = 0;
   double rate_ = 0;
   index_t skipped_in_a_row_ = 0;
+  bool data_failed_ = false;
 };
 
 template <class T>
@@ -137,7 +149,8 @@ template <class T>
 bool trainer<T>::run() {
   begin();
   bool whole = true;
-  while (whole && state.step < state.total_steps && !finished()) {
+  // An epoch whose steps are done may still lack its validation.
+  while (whole && (state.step < state.total_steps || state.batch > 0) && !finished()) {
     whole = run_epoch();
     if (!whole) break;
     finish_epoch();
@@ -147,16 +160,30 @@ bool trainer<T>::run() {
   return whole;
 }
 
+template <class T>
+const batch<T>* trainer<T>::next_batch(const mark& last_step) {
+  try {
+    return train_->next();
+  } catch (...) {
+    state.batch = last_step.batch, state.seen = last_step.seen;
+    state.loss_sum = last_step.loss_sum, state.weight_sum = last_step.weight_sum, state.correct = last_step.correct;
+    data_failed_ = true;
+    throw;
+  }
+}
+
 /// Gradients of an accumulated batch are scaled as if all of its batches weighed what the first does; the step corrects what a
 /// smaller last one leaves to be corrected.
 template <class T>
 bool trainer<T>::run_epoch() {
+  if (state.step >= state.total_steps) return true;
   for (training_callback* c : options_.callbacks) c->on_epoch_begin(*this);
   train_->start_epoch(state.epoch, state.batch);
   const double began = seconds(), before = state.epoch_seconds;
   index_t pending = 0;
   double expected = 0, pending_weight = 0;
-  while (const batch<T>* next = train_->next()) {
+  mark last_step = here();
+  while (const batch<T>* next = next_batch(last_step)) {
     batch_ = *next;
     const double weight = task_.weight(batch_);
     if (pending == 0) {
@@ -179,6 +206,7 @@ bool trainer<T>::run_epoch() {
     if (stepped) {
       step(expected / pending_weight);
       pending = 0;
+      last_step = here();
     }
     state.seconds = seconds();
     state.epoch_seconds = before + state.seconds - began;
@@ -267,7 +295,9 @@ MINICNN_COLD evaluation trainer<T>::validate(epoch_record& row) {
   evaluation e;
   bool improved = validation_ == nullptr;
   if (validation_ != nullptr && (last || (row.epoch - state.first_epoch) % options_.validate_every == 0)) {
+    data_failed_ = true;  // if it throws
     e = evaluate(net_, *validation_, task_, space_);
+    data_failed_ = false;
     row.val_loss = e.loss, row.val_accuracy = e.accuracy;
     improved = e.score < state.best_score;
     observe(e.loss);

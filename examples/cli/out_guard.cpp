@@ -1,0 +1,53 @@
+#include "out_guard.hpp"
+
+#include <filesystem>
+#include <system_error>
+
+#include "commands.hpp"
+
+namespace cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Where a file of this name would be: links are followed, the last one too if nothing is at its end yet.
+fs::path place_of(fs::path path) {
+  std::error_code failed;
+  for (int links = 0; links < 40; ++links) {
+    const bool dangling = fs::is_symlink(fs::symlink_status(path, failed)) && !fs::exists(path, failed);
+    if (!dangling) break;
+    const fs::path target = fs::read_symlink(path, failed);
+    if (failed) break;
+    path = path.parent_path() / target;
+  }
+  fs::path whole = fs::weakly_canonical(fs::absolute(path, failed), failed);
+  return failed ? path.lexically_normal() : whole;
+}
+
+bool inside(const fs::path& place, const fs::path& folder) {
+  std::error_code failed;
+  for (fs::path above = place;; above = above.parent_path()) {
+    if (above == folder || fs::equivalent(above, folder, failed)) return true;
+    if (above.empty() || above == above.parent_path()) return false;
+  }
+}
+
+}  // namespace
+
+void refuse_inside_data(const std::string& out, const std::string& data, const char* option) {
+  if (out.empty() || data.empty()) return;
+  const fs::path place = place_of(out), folder = place_of(data);
+  bool refused = inside(place, folder);
+  std::error_code failed;
+  if (!refused && fs::is_directory(folder, failed))
+    for (fs::directory_iterator entry(folder, failed), end; !failed && !refused && entry != end; entry.increment(failed)) {
+      std::error_code none;
+      refused = entry->is_symlink(none) && entry->is_directory(none) && inside(place, fs::canonical(entry->path(), none));
+    }
+  if (refused)
+    throw usage_error(std::string(option) + " " + out + ": lies in the data, " + data +
+                      ", into which nothing is written; name a place elsewhere");
+}
+
+}  // namespace cli

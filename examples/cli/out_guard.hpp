@@ -1,0 +1,12 @@
+#pragma once
+// Nothing is ever written into data: what would be read as pictures of it next time.
+
+#include <string>
+
+namespace cli {
+
+/// Throws usage_error if `out` is `data`, lies below it, or below a folder that a link in `data` leads to; links on the way to
+/// either are followed. What does not exist yet counts where it would be made. `option` names `out` in the text.
+void refuse_inside_data(const std::string& out, const std::string& data, const char* option = "--out");
+
+}  // namespace cli

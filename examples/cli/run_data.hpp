@@ -1,0 +1,47 @@
+#pragma once
+// The pictures of a run: what a resumed run must find again, and what it may do without.
+
+#include <cstdint>
+#include <minicnn/data/loader.hpp>
+#include <minicnn/data/split.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// Puts pictures that the run in folder `run` has left out, and that are gone, back into the list: the parts of the split are
+/// then those of before. Does nothing where there is no such run.
+void restore_left_out(minicnn::image_dataset& data, const std::string& run);
+
+/// The data of a run as last.safetensors records it.
+class run_data {
+ public:
+  run_data() = default;
+  /// Asks for the size of every picture's file, or goes over pictures that lie in memory. `run`: a run to be resumed, whose word
+  /// counts for pictures that are gone; or empty.
+  run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run);
+
+  /// A picture that is not there, or cannot be read.
+  void leave_out(const minicnn::bad_file& bad);
+  /// Looks for files that have gone since.
+  void note_gone();
+
+  /// Counts, classes, and hashes of names and sizes, without the data's place: a resumed run must see the same. And what is left
+  /// out, which it need not.
+  nlohmann::ordered_json text() const;
+
+ private:
+  const minicnn::image_dataset* data_ = nullptr;
+  nlohmann::ordered_json counts_;
+  std::vector<std::uint64_t> sizes_;
+  std::vector<std::size_t> left_out_;
+};
+
+/// Throws minicnn::error unless at least two classes have pictures to train on; else what is odd about their numbers, in words.
+std::vector<std::string> class_warnings(const minicnn::image_dataset& data, const minicnn::data_split& split);
+
+/// `part` without what a loader could not read.
+minicnn::sample_indices without_bad(minicnn::sample_indices part, const std::vector<minicnn::bad_file>& bad);
+
+}  // namespace cli

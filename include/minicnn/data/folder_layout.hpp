@@ -1,0 +1,156 @@
+#pragma once
+/// Which layout a folder of pictures has, decided by all that is in it: one stray file changes nothing.
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minicnn/data/folder_tree.hpp"
+
+namespace minicnn::inline MINICNN_ABI::detail {
+
+enum class folder_layout { classes, labelled, unlabelled };
+
+/// "a, b, c"; long lists are cut.
+inline std::string few_names(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 5;
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > most ? text + text_of(" and ", names.size() - most, " more") : text;
+}
+
+/// Tells sets from classes. A folder that is itself a labelled data set (class folders, or cat.1.jpg and dog.1.jpg) is no class.
+class layout_judge {
+ public:
+  layout_judge(const folder_tree& top, std::string root) : top_(top), root_(std::move(root)) {
+    for (const folder_tree& f : top.folders)
+      if (f.total() > 0) full_.push_back(&f);
+    for (const std::string& file : top.pictures)
+      if (const std::string label = label_in(file); !label.empty()) ++labels_[label], ++labelled_;
+  }
+
+  /// Throws file_error for parts of a set, and where two layouts have about as much for them.
+  folder_layout decide() const {
+    const folder_layout layout = by_majority();
+    if (layout == folder_layout::classes) refuse_parts();
+    return layout;
+  }
+
+ private:
+  folder_layout by_majority() const {
+    const auto loose = static_cast<index_t>(top_.pictures.size());
+    const bool names = labels_.size() >= 2, folders = full_.size() >= 2;
+    const folder_layout files =
+        2 * labelled_ > loose || (2 * labelled_ == loose && names) ? folder_layout::labelled : folder_layout::unlabelled;
+    if (top_.below == 0) return files;
+    if (files == folder_layout::labelled && names && folders) {
+      if (4 * (std::min)(labelled_, top_.below) > (std::max)(labelled_, top_.below))
+        fail<file_error>(root_, ": holds ", labelled_, " pictures with labels in their names (", top_.pictures.front(), ") and ",
+                         top_.below, " in folders (", few_names(names_of(full_)),
+                         "): which are meant? Move the others elsewhere");
+      return labelled_ > top_.below ? files : folder_layout::classes;
+    }
+    if (folders) return top_.below >= loose ? folder_layout::classes : files;
+    if (files == folder_layout::labelled && names) return files;
+    return top_.below > loose ? folder_layout::classes : files;
+  }
+
+  static std::vector<std::string> names_of(const std::vector<const folder_tree*>& folders) {
+    std::vector<std::string> names;
+    for (const folder_tree* f : folders) names.push_back(f->name);
+    return names;
+  }
+
+  /// What a folder would be called a data set by: the folders or labels that it tells apart, in lower case, and where they lie.
+  struct inner_set {
+    std::set<std::string> labels;
+    std::string folder;
+    bool complete() const { return labels.size() >= 2; }
+  };
+
+  static inner_set look_into(const folder_tree& f) {
+    const auto direct = static_cast<index_t>(f.pictures.size());
+    inner_set out{{}, f.name};
+    if (f.below > direct) {
+      if (f.folders.size() == 1)  // a folder around the folder, as archives make them
+        if (inner_set deeper = look_into(f.folders.front()); deeper.complete()) return deeper;
+      for (const folder_tree& inner : f.folders) out.labels.insert(lower_case(inner.name.substr(f.name.size() + 1)));
+      return out;
+    }
+    std::map<std::string, index_t> labels;  // of cat.12.jpg: other names with dots (a date, a time) are no labels
+    index_t count = 0, most = 0;
+    for (const std::string& file : f.pictures) {
+      const std::string label = label_in(file);
+      if (label.empty() || !number_of(std::string_view(file).substr(label.size() + 1))) continue;
+      most = (std::max)(most, ++labels[lower_case(label)]);
+      ++count;
+    }
+    if (2 * count > direct && 4 * most <= 3 * count)  // a few of another class among many are mistakes
+      for (const auto& [label, n] : labels) out.labels.insert(label);
+    return out;
+  }
+
+  /// train, Training_set, val2017, test1: by the first word.
+  static bool called_a_part(std::string_view name) {
+    static constexpr std::array<std::string_view, 16> parts{"train",      "training", "trainset", "trainval", "val",     "valid",
+                                                            "validation", "valset",   "test",     "testing",  "testset", "eval",
+                                                            "evaluation", "dev",      "holdout",  "heldout"};
+    const std::string text = lower_case(std::string(name));
+    const std::size_t begin = text.find_first_of("abcdefghijklmnopqrstuvwxyz");
+    if (begin == text.npos) return false;
+    const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz", begin);
+    return one_of(std::string_view(text).substr(begin, end == text.npos ? text.npos : end - begin), parts);
+  }
+
+  void refuse_parts() const {
+    std::vector<inner_set> sets;
+    std::map<std::string, int> shared;
+    for (const folder_tree* f : full_) {
+      sets.push_back(look_into(*f));
+      for (const std::string& label : sets.back().labels) ++shared[label];
+    }
+    std::erase_if(shared, [](const auto& s) { return s.second < 2; });
+    std::size_t alike = 0, complete = 0, named = 0;
+    bool named_set = false, labels_in_names = false;
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      const inner_set& s = sets[i];
+      const auto common = static_cast<std::size_t>(
+          std::count_if(s.labels.begin(), s.labels.end(), [&](const std::string& label) { return shared.count(label) > 0; }));
+      alike += shared.size() >= 2 && common > 0 && 2 * common >= s.labels.size();
+      complete += s.complete();
+      const bool part = called_a_part(full_[i]->name);
+      named += part;
+      named_set = named_set || (part && s.complete());
+      labels_in_names = labels_in_names || (s.complete() && full_[i]->below <= static_cast<index_t>(full_[i]->pictures.size()));
+    }
+    const bool only_one = full_.size() == 1 && complete == 1;
+    if ((alike >= 2 && 2 * alike >= full_.size()) || named == full_.size() || named_set || labels_in_names || only_one)
+      refuse(sets, only_one);
+  }
+
+  [[noreturn]] void refuse(const std::vector<inner_set>& sets, bool only_one) const {
+    std::size_t largest = 0;
+    for (std::size_t i = 1; i < sets.size(); ++i)
+      if (std::pair(sets[i].complete(), full_[i]->total()) > std::pair(sets[largest].complete(), full_[largest]->total()))
+        largest = i;
+    const inner_set& s = sets[largest];
+    const std::string holds =
+        s.complete() ? " (" + s.folder + " holds " + few_names(std::vector<std::string>(s.labels.begin(), s.labels.end())) + ")"
+                     : std::string();
+    fail<file_error>(root_, ": ", few_names(names_of(full_)),
+                     only_one ? ": a data set within the folder" : ": parts of a data set", ", not classes", holds,
+                     "; name one of these folders: ", root_, root_.ends_with('/') ? "" : "/", s.folder);
+  }
+
+  const folder_tree& top_;
+  std::string root_;
+  std::vector<const folder_tree*> full_;
+  std::map<std::string, index_t> labels_;
+  index_t labelled_ = 0;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI::detail

@@ -1,0 +1,177 @@
+#pragma once
+/// What lies in a folder of pictures and the folders below it, before anything is decided about it.
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "minicnn/data/dataset.hpp"
+#include "minicnn/data/natural_order.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// The number that a file is called by ("test/12.jpg" gives 12), if its name is nothing else: Kaggle's ids.
+inline std::optional<std::uint64_t> number_of(std::string_view path) {
+  const std::size_t slash = path.find_last_of('/');
+  std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
+  name = name.substr(0, name.find_last_of('.'));
+  std::uint64_t number = 0;
+  const auto result = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (name.empty() || result.ec != std::errc() || result.ptr != name.data() + name.size()) return std::nullopt;
+  return number;
+}
+
+namespace detail {
+
+inline std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+template <std::size_t n>
+bool one_of(std::string_view text, const std::array<std::string_view, n>& list) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
+
+/// The ending of a file's name in lower case, without its dot.
+inline std::string ending_of(std::string_view name) {
+  const std::size_t dot = name.find_last_of('.');
+  return dot == std::string_view::npos ? "" : lower_case(std::string(name.substr(dot + 1)));
+}
+
+inline constexpr std::array<std::string_view, 6> picture_endings{"jpg", "jpeg", "jpe", "jfif", "png", "bmp"};
+inline constexpr std::array<std::string_view, 6> unread_endings{"gif", "webp", "tif", "tiff", "heic", "avif"};
+
+/// "cat" of "cat.12.jpg"; empty for names with fewer than two dots.
+inline std::string label_in(std::string_view name) {
+  const std::size_t first = name.find('.');
+  return first == std::string_view::npos || name.find('.', first + 1) == std::string_view::npos
+             ? ""
+             : std::string(name.substr(0, first));
+}
+
+struct folder_tree {
+  std::string name;                   ///< below the data set's folder: "", "cat", "cat/a"
+  std::vector<std::string> pictures;  ///< names of files that are called pictures, in natural order
+  std::vector<folder_tree> folders;   ///< in byte order
+  index_t below = 0;                  ///< pictures in the folders
+  bool left_out = false;              ///< a run of `minicnn train`
+  index_t total() const { return static_cast<index_t>(pictures.size()) + below; }
+};
+
+/// Reads a folder's names and counts what is no picture. Files are not opened.
+class tree_reader {
+ public:
+  /// Links to folders are followed from `root` itself, if `follow`; further below never.
+  tree_reader(std::filesystem::path root, ignored_files& ignored, bool follow = true)
+      : root_(std::move(root)), ignored_(&ignored), follow_(follow) {}
+
+  folder_tree read() { return list(""); }
+  index_t unread() const { return unread_; }  ///< pictures of formats that are not read
+
+ private:
+  /// Something called x.jpg counts as a picture whatever it is, so that a folder or a broken link of that name is reported when
+  /// it is read, not passed over.
+  folder_tree list(const std::string& name) {
+    const std::filesystem::path folder = name.empty() ? root_ : root_ / name;
+    folder_tree out;
+    out.name = name;
+    std::vector<std::pair<std::string, bool>> inner;  // folders, and whether each is a symbolic link
+    int run_files = 0;
+    const ignored_files::mark before = ignored_->here();
+    const index_t unread_before = unread_;
+    std::error_code failed;
+    std::filesystem::directory_iterator entry(folder, failed);
+    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
+      const std::string file = entry->path().filename().string(), ending = ending_of(file);
+      std::error_code ignored;
+      run_files += one_of(file, files_of_a_run);
+      if (file.front() == '.')
+        leave(&ignored_files::hidden, entry->path(), "hidden");
+      else if (one_of(ending, picture_endings))
+        out.pictures.push_back(file);
+      else if (!entry->is_directory(ignored))
+        other_file(entry->path(), ending);
+      else if (file == "__MACOSX")
+        leave(&ignored_files::folders, entry->path(), "made by a packing program");
+      else
+        inner.emplace_back(file, entry->is_symlink(ignored));
+    }
+    if (failed) fail<file_error>(folder.string(), ": cannot be listed: ", failed.message());
+    std::sort(out.pictures.begin(), out.pictures.end(), natural_less);
+    std::sort(inner.begin(), inner.end());
+    out.left_out = run_files >= 2 && is_run(out);
+    if (out.left_out) {  // one thing, whatever is in it
+      ignored_->back_to(before);
+      unread_ = unread_before;
+      out.pictures.clear();
+      leave(&ignored_files::folders, folder, "holds a run of minicnn train");
+    } else if (run_files >= 2 && std::erase(out.pictures, "curves.png") > 0) {
+      leave(&ignored_files::other, folder / "curves.png", "of a run of minicnn train");
+    }
+    if (!out.left_out) descend(out, inner);
+    return out;
+  }
+
+  /// A training's own pictures are no data: a folder below is left out if it holds no others.
+  static bool is_run(const folder_tree& folder) {
+    return !folder.name.empty() && std::all_of(folder.pictures.begin(), folder.pictures.end(),
+                                               [](const std::string& name) { return name == "curves.png"; });
+  }
+
+  void descend(folder_tree& out, const std::vector<std::pair<std::string, bool>>& inner) {
+    for (const auto& [file, is_link] : inner) {
+      const std::string name = out.name.empty() ? file : out.name + "/" + file;
+      if (is_link && !(follow_ && out.name.empty()))  // not followed, so that no circle is walked
+        leave(&ignored_files::folders, root_ / name, follow_ ? "a link to a folder inside a class" : "a link to a folder");
+      else if (is_link && leads_upwards(root_ / name))
+        leave(&ignored_files::folders, root_ / name, "a link back to a folder above");
+      else
+        out.folders.push_back(list(name));
+    }
+    for (const folder_tree& f : out.folders) out.below += f.total();
+  }
+
+  void leave(index_t ignored_files::*kind, const std::filesystem::path& path, std::string reason) {
+    ignored_->add(kind, path.string(), std::move(reason));
+  }
+
+  void other_file(const std::filesystem::path& path, const std::string& ending) {
+    std::error_code failed;
+    const bool link = std::filesystem::is_symlink(path, failed) && !std::filesystem::exists(path, failed);
+    leave(&ignored_files::other, path, link ? "a link that leads nowhere" : "not called a JPEG, PNG or BMP picture");
+    if (!one_of(ending, unread_endings)) return;
+    ++unread_;
+    ++ignored_->pictures;
+  }
+
+  /// Whether a link leads to the data set's own folder or one above it.
+  bool leads_upwards(const std::filesystem::path& link) const {
+    std::error_code failed;
+    const std::filesystem::path target = std::filesystem::canonical(link, failed);
+    if (failed) return true;
+    const std::filesystem::path root = std::filesystem::canonical(root_, failed);
+    return !failed && std::mismatch(target.begin(), target.end(), root.begin(), root.end()).first == target.end();
+  }
+
+  static constexpr std::array<std::string_view, 7> files_of_a_run{
+      "config.json", "results.csv", "report.html", "curves.svg", "curves.png", "best.safetensors", "last.safetensors"};
+
+  std::filesystem::path root_;
+  ignored_files* ignored_;
+  bool follow_;
+  index_t unread_ = 0;
+};
+
+}  // namespace detail
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,168 @@
+// Data folders as people have them: which layout, what is left out, and that nothing is written into them.
+#include <filesystem>
+
+#include "program.hpp"
+
+using program::contains;
+using program::red_means_dog;
+using program::red_png;
+using program::run;
+
+namespace {
+
+const red_means_dog& weights() {
+  static const red_means_dog w;
+  return w;
+}
+
+/// Class folders cat and dog of three pictures each, below `part`.
+void write_classes(const pictures::folder& folder, const std::string& part = "") {
+  for (int i = 0; i < 3; ++i) {
+    folder.write(part + "cat/" + std::to_string(i) + ".png", red_png(10 * i));
+    folder.write(part + "dog/" + std::to_string(i) + ".png", red_png(200 + 10 * i));
+  }
+}
+
+std::string train(const std::string& data, const std::string& out, const std::string& rest = "") {
+  return "train --model lenet5 --image-size 32 --batch-size 8 --threads 1 --workers 0 --epochs 1 --data '" + data + "' --out '" +
+         out + "' " + rest;
+}
+
+std::size_t files_below(const std::string& folder) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& e : std::filesystem::recursive_directory_iterator(folder)) ++count;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("G04 submit writes every row or says why not") {
+  for (const char* stray :
+       {"2.edited.png", "6.edited.png", "6.webp", "6.png.part", "more/6.png", "more/deep/x.png", "notes/a.gif"}) {
+    CAPTURE(stray);
+    const pictures::folder folder("submit");
+    for (int i = 1; i <= 5; ++i) folder.write("test/" + std::to_string(i) + ".png", red_png(20 * i));
+    const std::string out = folder.path("s.csv"),
+                      command = "submit" + weights().option() + "--data '" + folder.path("test") + "' --out '" + out + "'";
+    folder.write("test/Thumbs.db", "x");
+    folder.write("test/.DS_Store", "x");
+    folder.write("test/1.txt", "x");
+    folder.write("test/__MACOSX/._1.png", "x");
+    const auto whole = run(command);
+    INFO(whole.err);
+    CHECK(whole.code == 0);
+    CHECK(contains(whole.out, "5 rows"));
+    CHECK(contains(whole.err, "pictures without labels; 5 pictures; left out: 1 hidden, 2 of other kinds, 1 folder"));
+    std::filesystem::remove(out);
+    folder.write(std::string("test/") + stray, red_png(1));
+    const auto refused = run(command);
+    INFO(refused.err);
+    CHECK(refused.code == 1);
+    CHECK(contains(refused.err, std::string(stray).substr(0, 4)));
+    CHECK_FALSE(std::filesystem::exists(out));
+  }
+}
+
+TEST_CASE("G05 train, check and evaluate refuse the folder above the parts of a set") {
+  const pictures::folder folder("parts");
+  write_classes(folder, "training_set/");
+  write_classes(folder, "test_set/");
+  for (const std::string& command : {train(folder.path(), "/tmp/minicnn_never"), "check --data '" + folder.path() + "'",
+                                     "evaluate" + weights().option() + "--data '" + folder.path() + "'"}) {
+    const auto r = run(command);
+    CHECK(r.code == 1);
+    CHECK(contains(r.err,
+                   "test_set, training_set: parts of a data set, not classes (test_set holds cat, dog); name one of these "
+                   "folders: " +
+                       folder.path() + "/test_set"));
+  }
+  CHECK(run("check --data '" + folder.path("training_set") + "'").code == 0);
+}
+
+TEST_CASE("G06 A05 nothing is written into data: --out at or below it ends with 2") {
+  namespace fs = std::filesystem;
+  const pictures::folder folder("out"), elsewhere("elsewhere");
+  const std::string data = folder.path("data");
+  write_classes(folder, "data/");
+  fs::create_directory_symlink(data, folder.path("link"));
+  fs::create_directory_symlink(folder.path("data/cat"), folder.path("way"));
+  fs::create_directory_symlink(elsewhere.path(), folder.path("data/fox"));
+  elsewhere.write("1.png", red_png(90));
+  const std::size_t before = files_below(data);
+  for (const std::string& out : {data, data + "/", data + "/run", data + "/cat/run", data + "/../data/a/b", folder.path("link"),
+                                 folder.path("link/run"), folder.path("way/run"), elsewhere.path("run")}) {
+    CAPTURE(out);
+    const std::string rest = " --out '" + out + "'";
+    for (const std::string& command :
+         {train(data, out), train(data, out, "--dry-run"), train(data, out, "--overwrite"), train(data, out, "--resume"),
+          "submit" + weights().option() + "--data '" + data + "'" + rest,
+          "explain" + weights().option() + "'" + data + "'" + rest, "lr-find --data '" + data + "' --out '" + out + "/a.svg'"}) {
+      const auto r = run(command);
+      INFO(command << r.err);
+      CHECK(r.code == 2);
+      CHECK(contains(r.err, "into which nothing is written"));
+    }
+  }
+  CHECK(run("explain" + weights().option() + "'" + data + "/cat/1.png' --out '" + data + "/cat'").code == 2);
+  CHECK(run("generate --images 2 --out '" + data + "'").code == 2);
+  CHECK(files_below(data) == before);
+  // Beside the data, and under a name that only begins like it, is no matter.
+  const auto beside = run(train(data, data + "-run", "--quiet"));
+  INFO(beside.err);
+  CHECK(beside.code == 0);
+  // compare: the data is named in config.json.
+  REQUIRE(run(train(data, folder.path("second"), "--quiet")).code == 0);
+  const std::string pair = "compare --no-test '" + data + "-run' '" + folder.path("second") + "' --out '";
+  CHECK(run(pair + data + "/c.html'").code == 2);
+  CHECK(run(pair + folder.path("c.html") + "'").code == 0);
+  CHECK(files_below(data) == before);
+}
+
+TEST_CASE("G06 a run that lies in data is no class") {
+  const pictures::folder folder("run_in_data");
+  write_classes(folder, "data/");
+  REQUIRE(run(train(folder.path("data"), folder.path("run"), "--quiet")).code == 0);
+  std::filesystem::rename(folder.path("run"), folder.path("data/run"));
+  const auto seen = run("check --json --data '" + folder.path("data") + "'");
+  CHECK(seen.code == 0);
+  CHECK(seen.json()["classes"] == nlohmann::ordered_json({{"cat", 3}, {"dog", 3}}));
+  const auto measured =
+      run("evaluate --json --weights '" + folder.path("data/run/best.safetensors") + "' --data '" + folder.path("data") + "'");
+  INFO(measured.err);
+  CHECK(measured.code == 0);
+  CHECK(contains(measured.err, "a folder a class: cat, dog; 6 pictures; left out: 1 folder (run)"));
+  const auto predicted = run("predict --csv" + weights().option() + "'" + folder.path("data") + "'");
+  CHECK(predicted.code == 0);
+  CHECK(predicted.lines().size() == 7);
+}
+
+TEST_CASE("every command that reads data says which layout it found") {
+  const pictures::folder folder("said");
+  write_classes(folder);
+  folder.write("notes.txt", "x");
+  const std::string said = folder.path() + ": a folder a class: cat, dog; 6 pictures; left out: 1 of other kinds (notes.txt)";
+  const pictures::folder out("said_out");
+  for (const std::string& command :
+       {train(folder.path(), out.path("run")), "check --data '" + folder.path() + "'",
+        "evaluate" + weights().option() + "--data '" + folder.path() + "'",
+        "lr-find --steps 3 --model lenet5 --image-size 32 --batch-size 2 --threads 1 --data '" + folder.path() + "'"}) {
+    const auto r = run(command);
+    CAPTURE(command);
+    CHECK(contains(r.err, said));
+  }
+}
+
+TEST_CASE("G21 class names that look the same: the message shows code points") {
+  // A weights file for the composed name, and data with the other.
+  const pictures::folder trained("trained");
+  for (const char* name : {"caf\xC3\xA9/1.png", "caf\xC3\xA9/2.png", "dog/1.png", "dog/2.png"})
+    trained.write("d/" + std::string(name), red_png(9));
+  REQUIRE(run(train(trained.path("d"), trained.path("run"), "--quiet --limit 0")).code == 0);
+  const pictures::folder other("other");
+  for (const char* name : {"cafe\xCC\x81/1.png", "dog/1.png"}) other.write(name, red_png(9));
+  const auto r = run("evaluate --weights '" + trained.path("run/best.safetensors") + "' --data '" + other.path() + "'");
+  CHECK(r.code == 1);
+  CHECK(contains(r.err, "as code points, \"cafe\\u0301\" is not \"caf\\u00e9\""));
+  const auto plain = run("evaluate" + weights().option() + "--data '" + other.path() + "'");
+  CHECK(plain.code == 1);
+}

@@ -1,0 +1,245 @@
+// Runs that are broken off, whose pictures or side files have changed, and classes without pictures.
+#include <filesystem>
+#include <fstream>
+
+#include "program.hpp"
+
+using program::contains;
+using program::red_png;
+using program::run;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Sixteen pictures each of cat and dog, whose files differ in size, and a short training on them.
+class small_set {
+ public:
+  small_set() {
+    for (int i = 0; i < 16; ++i) {
+      folder_.write("data/cat." + std::to_string(i) + ".png", red_png(5 * i, 40 + i, 40));
+      folder_.write("data/dog." + std::to_string(i) + ".png", red_png(160 + 5 * i, 40, 60 + i));
+    }
+  }
+  std::string data() const { return folder_.path("data"); }
+  std::string out(const std::string& name = "") const { return folder_.path("run") + (name.empty() ? "" : "/" + name); }
+  std::string picture(const std::string& name) const { return folder_.path("data/" + name); }
+  std::string command(const std::string& rest = "", int epochs = 2) const {
+    return "train --model lenet5 --image-size 32 --batch-size 8 --threads 1 --workers 0 --quiet --epochs " +
+           std::to_string(epochs) + " --data '" + data() + "' --out '" + out() + "' " + rest;
+  }
+  /// Begins a long training; when its first epoch is on disk, `then` in a shell that knows the process as $p. The exit code and
+  /// standard error of the training.
+  program::outcome begin_then(const std::string& rest, const std::string& then) const {
+    const std::string line = "'" MINICNN_PROGRAM "' " + command(rest, 100000) + " >/dev/null 2>'" + folder_.path("err") +
+                             "' & p=$!; while [ ! -f '" + out("report.html") +
+                             "' ] && kill -0 $p 2>/dev/null; do sleep 0.02; done; " + then + "; wait $p";
+    const int status = std::system(line.c_str());
+    const pictures::bytes err = pictures::read(folder_.path("err"));
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, "", std::string(err.begin(), err.end())};
+  }
+  /// Goes on with a long training until an epoch more is on disk, or it ends.
+  program::outcome go_on(const std::string& rest) const {
+    const std::string marker = folder_.path("marker"), err = folder_.path("err2");
+    const std::string line = "touch '" + marker + "'; sleep 0.02; '" MINICNN_PROGRAM "' " + command(rest + " --resume", 100000) +
+                             " >/dev/null 2>'" + err + "' & p=$!; sleep 0.1; while [ ! '" + out("report.html") + "' -nt '" +
+                             marker + "' ] && kill -0 $p 2>/dev/null; do sleep 0.02; done; kill -TERM $p 2>/dev/null; wait $p";
+    const int status = std::system(line.c_str());
+    const pictures::bytes text = pictures::read(err);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, "", std::string(text.begin(), text.end())};
+  }
+  std::string say_until(const std::string& text) const {
+    return "for i in $(seq 1500); do grep -q '" + text + "' '" + folder_.path("err") + "' && break; sleep 0.02; done";
+  }
+  pictures::bytes file(const char* name) const { return pictures::read(out(name)); }
+  const pictures::folder& folder() const { return folder_; }
+
+ private:
+  pictures::folder folder_{"run_cases"};
+};
+
+std::size_t rows_of(const std::string& csv) {
+  std::ifstream file(csv);
+  std::size_t n = 0;
+  for (std::string line; std::getline(file, line);) ++n;
+  return n - 1;
+}
+
+}  // namespace
+
+TEST_CASE("A09 a train that fails before its first step leaves a folder that the next one takes") {
+  const small_set s;
+  fs::resize_file(s.picture("dog.3.png"), 0);
+  const auto failed = run(s.command("--val-fraction 0"));
+  CHECK(failed.code == 1);
+  CHECK(contains(failed.err, "dog.3.png: empty file"));
+  const auto nothing = run(s.command("--val-fraction 0 --resume"));
+  CHECK(nothing.code == 1);
+  CHECK(contains(nothing.err, "nothing to resume"));
+  const auto again = run(s.command("--val-fraction 0 --skip-bad"));
+  INFO(again.err);
+  CHECK(again.code == 0);
+  CHECK(run(s.command("--val-fraction 0 --skip-bad --resume")).code == 0);
+  CHECK(contains(run(s.command("--val-fraction 0 --skip-bad")).err, "holds a run already"));
+
+  // What an earlier version left there; and a configuration of something else, which stays.
+  const small_set old;
+  fs::create_directories(old.out());
+  std::ofstream(old.out("config.json")) << R"({"command": "minicnn train", "recipe": {"epochs": 1}})";
+  CHECK(run(old.command()).code == 0);
+  const small_set other;
+  fs::create_directories(other.out());
+  std::ofstream(other.out("config.json")) << R"({"editor": true})";
+  CHECK(run(other.command()).code == 1);
+  CHECK(other.file("config.json").size() == 16);
+}
+
+TEST_CASE("G11 a picture that goes during training is named and left out with --skip-bad, and the run can be resumed") {
+  for (const char* gone : {"cat.3.png", "dog.0.png"}) {
+    const small_set s;
+    const auto first = s.begin_then("--skip-bad", "mv '" + s.picture(gone) + "' '" + s.folder().path("kept.png") + "'; " +
+                                                      s.say_until(gone) + "; kill -TERM $p");
+    INFO(first.err);
+    CHECK(first.code == 130);
+    CHECK(contains(first.err, std::string("skipped: ") + s.picture(gone) + ": no such file"));
+    CHECK(first.err.find("skipped: ") == first.err.rfind("skipped: "));  // once
+    const auto still_gone = s.go_on("--skip-bad");
+    INFO(still_gone.err);
+    CHECK(contains(still_gone.err, "interrupted; the run is saved"));
+    CHECK(contains(still_gone.err, gone));
+    fs::rename(s.folder().path("kept.png"), s.picture(gone));
+    const auto back = s.go_on("--skip-bad");
+    INFO(back.err);
+    CHECK(contains(back.err, "interrupted; the run is saved"));
+    CHECK_FALSE(contains(back.err, "skipped"));
+  }
+}
+
+TEST_CASE("G11 without --skip-bad the run ends, says what is saved, and can be resumed either way") {
+  const small_set s;
+  const auto ended = s.begin_then("--accumulate 3", "mv '" + s.picture("cat.5.png") + "' '" + s.folder().path("kept.png") + "'");
+  INFO(ended.err);
+  CHECK(ended.code == 1);
+  CHECK(contains(ended.err, "cat.5.png: no such file"));
+  CHECK(contains(ended.err, "the run is saved in " + s.out() + ", after epoch "));
+  CHECK(contains(ended.err, "--resume, and with --skip-bad if the picture is gone for good"));
+  const auto once_more = run(s.command("--accumulate 3 --resume", 100000));
+  INFO(once_more.err);
+  CHECK(once_more.code == 1);
+  CHECK(contains(once_more.err, "cat.5.png: no such file"));
+  fs::copy_file(s.picture("cat.6.png"), s.picture("cat.5.png"));  // not the same picture
+  CHECK(contains(run(s.command("--accumulate 3 --resume", 100000)).err, "their sizes in bytes are not"));
+  fs::remove(s.picture("cat.5.png"));
+  const auto without = s.go_on("--accumulate 3 --skip-bad");
+  INFO(without.err);
+  CHECK(without.code == 130);
+  CHECK(contains(without.err, "interrupted; the run is saved"));
+}
+
+TEST_CASE("A10 other pictures under the same names are refused") {
+  const small_set s;
+  REQUIRE(run(s.command()).code == 0);
+  const pictures::bytes before = s.file("last.safetensors");
+  CHECK(run(s.command("--resume")).code == 0);
+  for (int i = 0; i < 16; ++i)
+    fs::copy_file(s.picture("dog." + std::to_string(i) + ".png"), s.picture("cat." + std::to_string(i) + ".png"),
+                  fs::copy_options::overwrite_existing);
+  const auto refused = run(s.command("--resume"));
+  INFO(refused.err);
+  CHECK(refused.code == 1);
+  CHECK(contains(refused.err, "their names are the same, their sizes in bytes are not"));
+  CHECK(s.file("last.safetensors") == before);
+}
+
+TEST_CASE("A15 side files may be missing, cut or garbage: a warning, and the run goes on from last.safetensors") {
+  const small_set s;
+  REQUIRE(run(s.command("", 3)).code == 0);
+  const std::string saved = s.folder().path("saved");
+  fs::rename(s.out(), saved);
+  for (const char* name : {"results.csv", "config.json", "report.html"})
+    for (const char* how : {"missing", "empty", "cut", "garbage", "other"}) {
+      CAPTURE(name);
+      CAPTURE(how);
+      fs::remove_all(s.out());
+      fs::copy(saved, s.out(), fs::copy_options::recursive);
+      const std::string file = s.out(name), kind = how;
+      if (kind == "missing")
+        fs::remove(file);
+      else if (kind == "empty")
+        fs::resize_file(file, 0);
+      else if (kind == "cut")
+        fs::resize_file(file, fs::file_size(file) / 2);
+      else
+        std::ofstream(file) << (kind == "garbage" ? "\x01\xFF{[" : "[1, 2]\n");
+      const auto r = run(s.command("--resume", 3));
+      INFO(r.err);
+      CHECK(r.code == 0);
+      CHECK(contains(r.err, "warning") == (std::string(name) != "report.html"));
+      if (std::string(name) != "report.html") CHECK(contains(r.err, name));
+      CHECK(rows_of(s.out("results.csv")) == 3);
+      CHECK(s.file("last.safetensors") == pictures::read(saved + "/last.safetensors"));
+      const pictures::bytes config = s.file("config.json");
+      CHECK(nlohmann::json::accept(std::string(config.begin(), config.end())));
+    }
+  // Broken off in the middle, with nothing beside.
+  const small_set broken;
+  REQUIRE(broken.begin_then("", "kill -TERM $p").code == 130);
+  for (const char* name : {"results.csv", "config.json", "best.safetensors"}) fs::remove(broken.out(name));
+  const auto r = broken.go_on("");
+  INFO(r.err);
+  CHECK(r.code == 130);
+  for (const char* name : {"results.csv", "config.json", "best.safetensors"}) {
+    CHECK(contains(r.err, name));
+    CHECK(fs::exists(broken.out(name)));
+  }
+}
+
+TEST_CASE("A15 figures of epochs come from last.safetensors, exactly") {
+  const small_set s;
+  REQUIRE(run(s.command("", 3)).code == 0);
+  const auto columns = [&] {  // all but speed and time
+    std::vector<std::string> rows;
+    std::ifstream file(s.out("results.csv"));
+    for (std::string line; std::getline(file, line);) rows.push_back(line.substr(0, line.rfind(',', line.rfind(',') - 1)));
+    return rows;
+  };
+  const auto before = columns();
+  REQUIRE(before.size() == 4);
+  const pictures::bytes last = s.file("last.safetensors");
+  fs::remove(s.out("results.csv"));
+  fs::remove(s.out("config.json"));
+  const auto r = run(s.command("--resume", 3));
+  INFO(r.err);
+  CHECK(r.code == 0);
+  CHECK(columns() == before);
+  CHECK(s.file("last.safetensors") == last);
+}
+
+TEST_CASE("A19 classes without pictures after --limit and the split are refused or named") {
+  const small_set s;
+  for (const char* rest : {"--limit 1", "--limit 1 --val-fraction 0"}) {
+    const auto r = run(s.command(rest));
+    CHECK(r.code == 1);
+    CHECK(contains(r.err, "wanted at least 2 classes with pictures to train on"));
+    CHECK_FALSE(fs::exists(s.out("last.safetensors")));
+  }
+  CHECK(run("lr-find --steps 3 --model lenet5 --image-size 32 --limit 1 --threads 1 --data '" + s.data() + "'").code == 1);
+  for (int i = 1; i < 16; ++i) fs::remove(s.picture("cat." + std::to_string(i) + ".png"));
+  const auto one = run(s.command("--overwrite"));
+  INFO(one.err);
+  CHECK(one.code == 0);
+  CHECK(contains(one.err, "only one picture to train on of: cat"));
+  CHECK(contains(one.err, "no pictures to validate on of: cat"));
+  // What cannot be read does not count.
+  fs::resize_file(s.picture("cat.0.png"), 10);
+  const auto none = run(s.command("--overwrite --skip-bad"));
+  CHECK(none.code == 1);
+  CHECK(contains(none.err, "wanted at least 2 classes with pictures to train on"));
+  // One class of three may have none; it is named.
+  const small_set three;
+  three.folder().write("data/fox.1.png", red_png(9));
+  const auto named = run(three.command("--limit 8"));
+  INFO(named.err);
+  CHECK(named.code == 0);
+  CHECK(contains(named.err, "no pictures to train on of: fox"));
+}
