@@ -12,7 +12,6 @@
 #include <minicnn/train/loss.hpp>
 
 #include "commands.hpp"
-#include "interrupt.hpp"
 #include "named_model.hpp"
 
 namespace cli {
@@ -43,7 +42,6 @@ std::vector<double> measure(int steps, const F& step) {
   minicnn::progress_line progress(stderr);
   std::vector<double> times;
   for (int i = -warm_up_steps; i < steps; ++i) {
-    stop_if_interrupted();
     progress.update(i < 0 ? "warming up" : "step", (std::max)(i, 0), steps, "");
     const clock::time_point start = clock::now();
     step();
@@ -65,7 +63,6 @@ double peak_mebibytes() {
 }
 
 int bench_command(const bench_options& o) {
-  catch_interrupts();
   minicnn::network<float> net = make_named_model(o.model, o.threads);
   net.bf16(o.precision == "bf16");
   const minicnn::shape one = net.input_dims();

@@ -5,7 +5,6 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "doctor.hpp"
-#include "interrupt.hpp"
 
 namespace cli {
 
@@ -18,7 +17,6 @@ struct check_options {
 };
 
 int check_command(const check_options& o) {
-  catch_interrupts();
   const minicnn::image_dataset data = open_data(o.data, minicnn::data_part::all);
   const diagnosis found = examine(data, o.threads);
   std::printf("%s", o.json ? (to_json(data, found).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str()

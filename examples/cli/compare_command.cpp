@@ -10,9 +10,9 @@
 
 #include "commands.hpp"
 #include "finished_run.hpp"
-#include "interrupt.hpp"
 #include "messages.hpp"
 #include "out_guard.hpp"
+#include "output_path.hpp"
 
 namespace cli {
 
@@ -133,7 +133,6 @@ void print_text(const minicnn::run_comparison& c) {
 }
 
 int compare_command(const compare_options& o) {
-  catch_interrupts();
   std::vector<finished_run> runs;
   for (const std::string& folder : o.runs) runs.push_back(read_run(folder));
   name_runs(runs);
@@ -156,6 +155,7 @@ int compare_command(const compare_options& o) {
     if (page.runs.size() > 3) title += minicnn::text_of(" and ", page.runs.size() - 3, " more");
     minicnn::write_file(o.out, compare_html(page, title));
   }
+  if (is_standard_output(o.out)) return exit_done;
   if (o.json)
     std::printf("%s\n", to_json(page, runs).dump(-1, ' ', false, json::error_handler_t::replace).c_str());
   else
@@ -174,14 +174,17 @@ void add_compare(CLI::App& app, action& chosen) {
       "the same pictures a paired test with their best weights (McNemar's exact test on right answers, bootstrap interval for\n"
       "log loss). The figures are printed; --out writes a page with everything.");
   command->add_option("RUN", o->runs, "run folders that train wrote, 2 to 16")->required()->expected(2, 16);
-  command->add_option("--out", o->out, "page to write (default: none)");
+  command->add_option("--out", o->out, "page to write; - for standard output, in place of the text (default: none)");
   command->add_option("--data", o->data, "where the pictures are now (default: where each run's config.json says)");
   command->add_flag("--no-test", o->no_test, "no paired test: no pictures and no weights are read");
   command->add_option("--threads", o->threads, "0: all processors")
       ->check(CLI::Range(0, minicnn::max_threads))
       ->capture_default_str();
   command->add_flag("--json", o->json, "one JSON object");
-  command->callback([o, &chosen] { chosen = [o] { return compare_command(*o); }; });
+  command->callback([o, &chosen] {
+    o->out = output_file(o->out);
+    chosen = [o] { return compare_command(*o); };
+  });
 }
 
 }  // namespace cli

@@ -5,7 +5,6 @@
 #include <minicnn/report/progress.hpp>
 #include <nlohmann/json.hpp>
 
-#include "interrupt.hpp"
 #include "messages.hpp"
 
 namespace cli {
@@ -40,7 +39,6 @@ std::string describe_layout(const minicnn::image_dataset& data) {
 minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part, bool quiet) {
   minicnn::progress_line progress(stderr);
   const auto show = [&](const std::string& file, index_t done, index_t total) {
-    stop_if_interrupted();
     if (total > 0) progress.update("reading " + file.substr(file.find_last_of('/') + 1), done, total, "");
   };
   minicnn::image_dataset data = minicnn::read_dataset(path, {.part = part, .progress = show});

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "inference.hpp"
-#include "interrupt.hpp"
 
 namespace cli {
 
@@ -121,9 +120,8 @@ diagnosis examine(const minicnn::image_dataset& data, int threads) {
   std::vector<finding> findings(data.samples.size());
   minicnn::picture_source source(data);
   minicnn::progress_line progress(stderr);
-  constexpr index_t portion = 256;  // between two looks at the keyboard
+  constexpr index_t portion = 256;  // between two lines of progress
   for (index_t done = 0; done < data.size(); done += portion) {
-    stop_if_interrupted();
     progress.update("reading", done, data.size(), "");
     minicnn::parallel_tasks(team, (std::min)(portion, data.size() - done), [&](index_t task, int thread) {
       const index_t i = done + task;

@@ -37,7 +37,7 @@ struct diagnosis {
   minicnn::index_t readable = 0;
 };
 
-/// Reads every picture on `threads` threads (0: all). Throws `interruption` after Ctrl-C.
+/// Reads every picture on `threads` threads (0: all).
 diagnosis examine(const minicnn::image_dataset& data, int threads);
 
 /// Whether the samples, duplicates of each other, have different labels.

@@ -6,7 +6,6 @@
 #include "commands.hpp"
 #include "figures.hpp"
 #include "inference.hpp"
-#include "interrupt.hpp"
 #include "messages.hpp"
 #include "watched_loader.hpp"
 
@@ -68,7 +67,6 @@ figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& 
   std::vector<double> rows;
   std::vector<std::int32_t> labels;
   for (std::size_t done = 0; done < part.size();) {
-    stop_if_interrupted();
     progress.update("evaluating", static_cast<index_t>(done), static_cast<index_t>(part.size()), "");
     const auto count = (std::min)(part.size() - done, static_cast<std::size_t>(predict.at_once()));
     const std::span<const index_t> chosen(part.data() + done, count);
@@ -91,7 +89,6 @@ figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& 
 }
 
 int evaluate_command(const evaluate_options& o) {
-  catch_interrupts();
   const loaded_model model = load_for_inference(o.inference);
   const minicnn::image_dataset data = labelled_data(o.data, model.info, o.split == "test");
   const minicnn::sample_indices part = part_of(data, model.info, o.split);

@@ -15,9 +15,9 @@
 
 #include "commands.hpp"
 #include "inference.hpp"
-#include "interrupt.hpp"
 #include "messages.hpp"
 #include "out_guard.hpp"
+#include "output_path.hpp"
 #include "picture_encoding.hpp"
 #include "picture_list.hpp"
 
@@ -167,7 +167,6 @@ void print(const explanation& e, const std::vector<std::string>& classes, bool a
 }
 
 int explain_command(const explain_options& o) {
-  catch_interrupts();
   std::vector<std::string> problems;
   const minicnn::image_dataset pictures = list_pictures(o.paths, problems);
   for (const std::string& text : problems) say(text);
@@ -184,7 +183,6 @@ int explain_command(const explain_options& o) {
   minicnn::image_workspace workspace;
   minicnn::progress_line progress(stderr);
   for (index_t i = 0; i < pictures.size(); ++i) {
-    stop_if_interrupted();
     progress.update("explaining", i, pictures.size(), "");
     const std::string& path = pictures.samples[static_cast<std::size_t>(i)].path;
     const minicnn::image_u8* image = nullptr;
@@ -236,6 +234,7 @@ void add_explain(CLI::App& app, action& chosen) {
       ->capture_default_str();
   command->add_flag("--json", o->json, "one JSON object a line");
   command->callback([o, &chosen] {
+    check_output_folder(o->out);
     const bool filters_alone = o->methods == std::vector<std::string>{"filters"};
     if (o->paths.empty() && !filters_alone) throw usage_error("explain: wanted PATH, a picture or a folder of them");
     std::error_code failed;

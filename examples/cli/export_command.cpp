@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "messages.hpp"
+#include "output_path.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -100,7 +101,7 @@ void add_export(CLI::App& app, action& chosen) {
                    "safetensors; npz for NumPy; pth for PyTorch; onnx: the whole network, not the weights alone")
       ->required()
       ->check(CLI::IsMember({"safetensors", "npz", "pth", "onnx"}));
-  command->add_option("--out", o->out, "file to write")->required();
+  command->add_option("--out", o->out, "file to write; - for standard output")->required();
   command->add_option("--dtype", o->type, "type of the parameters; running statistics of batch normalisation stay f32")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
   command->add_option("--names", o->names, "whose names the tensors have (default: torchvision for pth, else minicnn)")
@@ -113,6 +114,7 @@ void add_export(CLI::App& app, action& chosen) {
       if (onnx && command->count(option) > 0) throw usage_error(std::string(option) + ": not with onnx, whose weights are f32");
     if (o->probabilities && !onnx) throw usage_error("--probabilities goes with --format onnx only");
     if (o->format == "npz" && o->type == "bf16") throw usage_error("--dtype bf16: NumPy has no such type; npz takes f32 or f16");
+    o->out = output_file(o->out);
     chosen = [o] { return export_command(*o); };
   });
 }

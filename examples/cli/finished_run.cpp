@@ -8,7 +8,6 @@
 
 #include "data_source.hpp"
 #include "inference.hpp"
-#include "interrupt.hpp"
 
 namespace cli {
 
@@ -81,7 +80,6 @@ validated_run validate_run(const std::string& folder, const std::string& data_pa
   predictor predict(model, model.info.tta, evaluation_batch_size);
   minicnn::progress_line progress(stderr);
   for (std::size_t done = 0; done < part.size();) {
-    stop_if_interrupted();
     progress.update("validating " + folder, static_cast<index_t>(done), static_cast<index_t>(part.size()), "");
     const auto count = (std::min)(part.size() - done, static_cast<std::size_t>(predict.at_once()));
     const auto results = predict.run(data, std::span<const index_t>(part.data() + done, count));

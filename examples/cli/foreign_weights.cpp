@@ -8,7 +8,7 @@ weights_kind kind_of_weights(const std::string& path) {
   char start[2] = {};
   {
     const minicnn::input_file file(path);
-    if (file.regular() && file.size() >= 2) file.read_at(0, start, 2);
+    if (file.size() >= 2) file.read_at(0, start, 2);
   }
   if (start[0] == '\x80') return weights_kind::pth;  // of an old PyTorch; opening it says what helps
   if (start[0] != 'P' || start[1] != 'K') return weights_kind::safetensors;

@@ -7,7 +7,7 @@
 
 #include "commands.hpp"
 #include "drawing/drawing.hpp"
-#include "interrupt.hpp"
+#include "output_path.hpp"
 #include "whole_number.hpp"
 
 namespace cli {
@@ -34,15 +34,13 @@ void refuse_data_set(const std::string& folder) {
 }
 
 int generate_command(const generate_options& o) {
-  catch_interrupts();
   refuse_data_set(o.out);
   minicnn::progress_line progress(stderr);
   const index_t written = drawing::generate_images(o.out, o.images, o.seed, [&](index_t done, index_t images) {
     progress.update("drawing", done, images, "");
-    return !interrupted();
+    return true;
   });
   progress.clear();
-  if (written < o.images) throw interruption();
   std::printf("%s pictures in %s\n", minicnn::to_text(written).c_str(), o.out.c_str());
   return exit_done;
 }
@@ -57,7 +55,10 @@ void add_generate(CLI::App& app, action& chosen) {
       ->check(CLI::Range(index_t{1}, index_t{100000000}))
       ->capture_default_str();
   command->add_option("--seed", o->seed, "of everything that is drawn at random")->check(whole_number())->capture_default_str();
-  command->callback([o, &chosen] { chosen = [o] { return generate_command(*o); }; });
+  command->callback([o, &chosen] {
+    check_output_folder(o->out);
+    chosen = [o] { return generate_command(*o); };
+  });
 }
 
 }  // namespace cli

@@ -8,6 +8,7 @@
 #include "foreign_weights.hpp"
 #include "messages.hpp"
 #include "named_model.hpp"
+#include "output_path.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -154,7 +155,7 @@ void add_import(CLI::App& app, action& chosen) {
       ->required()
       ->check(CLI::IsMember(model_names()));
   command->add_option("--from", o->from, ".pth, .npz or .safetensors file to read")->required();
-  command->add_option("--out", o->out, "weights file to write")->required();
+  command->add_option("--out", o->out, "weights file to write; - for standard output")->required();
   command->add_option("--classes", o->model.classes, "outputs (default: as many as the file has)")->check(CLI::Range(1, 1 << 20));
   command->add_option("--image-size", o->model.image_size, "pixels a side (default: the model's own)")
       ->check(CLI::Range(1, 1 << 14));
@@ -168,6 +169,7 @@ void add_import(CLI::App& app, action& chosen) {
     if (o->model.transform_input && !has_aux(o->model.name))
       throw usage_error("--transform-input goes with googlenet and inception-v3 only");
     if (o->new_head && o->model.classes == 0) throw usage_error("--new-head: wanted --classes, the number of new outputs");
+    o->out = output_file(o->out);
     chosen = [o] { return import_command(*o); };
   });
 }

@@ -1,22 +1,23 @@
 #pragma once
-// Ctrl-C as a request: long commands finish what must not be left half done.
-
-#include <exception>
+// Signals: one ends any command at once, but for those that have something to save first.
 
 namespace cli {
 
-/// From now on the first SIGINT, SIGTERM or SIGHUP (not under nohup) is noted; a second one ends the process at once.
+/// From now on SIGINT, SIGTERM or SIGHUP (not under nohup) ends the process at once with exit code 130, whatever it waits for;
+/// temporary files of outputs that are not complete go. SIGXFSZ is ignored: a file that may not grow is an error where it is
+/// written.
+void end_at_interrupts();
+
+/// From now on the first such signal is noted; a second one ends the process at once.
 void catch_interrupts();
 
-/// True after such a signal.
+/// The same for SIGPIPE: whoever read our messages has gone.
+void catch_broken_pipe();
+
+/// Back to `end_at_interrupts`, when there is nothing to save any more; what is left to do is done without readers too.
+void release_interrupts();
+
+/// True after a signal that was noted.
 bool interrupted();
-
-/// Ends a command with exit code 130.
-struct interruption : std::exception {
-  const char* what() const noexcept override { return "interrupted"; }
-};
-
-/// Throws `interruption` if interrupted.
-void stop_if_interrupted();
 
 }  // namespace cli

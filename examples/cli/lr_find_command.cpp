@@ -13,9 +13,9 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
-#include "interrupt.hpp"
 #include "messages.hpp"
 #include "out_guard.hpp"
+#include "output_path.hpp"
 #include "recipe_options.hpp"
 #include "run_data.hpp"
 #include "small_pictures.hpp"
@@ -79,9 +79,8 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   test.on_step = [&](index_t step, double rate, double loss) {
     progress.update("trying rates", step, o.test.steps, " rate " + short_number(rate) + "  loss " + short_number(loss));
   };
-  test.stop = [] { return interrupted(); };
-  const minicnn::classification<float> what({.label_smoothing = r.label_smoothing});
-  return find_learning_rate(net, *optimizer, what, train, test);
+  const minicnn::softmax_cross_entropy<float> loss({.label_smoothing = r.label_smoothing});
+  return find_learning_rate(net, *optimizer, loss, train, test);
 }
 
 /// The outcome in words, the first line the one that counts.
@@ -102,9 +101,7 @@ std::vector<std::string> in_words(const minicnn::rate_test& t, const minicnn::ra
 }
 
 int lr_find_command(const lr_find_options& o, recipe r) {
-  catch_interrupts();
   const minicnn::rate_test found = run_test(r, o);
-  stop_if_interrupted();
   std::vector<std::string> lines = in_words(found, o.test);
   if (!o.out.empty()) {
     const std::string title = r.model.name + " on " + o.data + ", " + r.optimizer;
@@ -114,7 +111,9 @@ int lr_find_command(const lr_find_options& o, recipe r) {
     const bool svg = o.out.ends_with(".svg");
     minicnn::write_file(o.out, svg ? rate_test_svg(found, title) : rate_test_html(found, title, notes));
   }
-  if (o.json)
+  if (is_standard_output(o.out))
+    for (const std::string& line : lines) say(line);
+  else if (o.json)
     std::printf("%s\n", to_json(found, r).dump().c_str());
   else if (found.suggestion() > 0)
     for (const std::string& line : lines) std::printf("%s\n", line.c_str());
@@ -133,10 +132,13 @@ void add_lr_find(CLI::App& app, action& chosen) {
       "fall clearly, a tenth of the rate at which it breaks away; and says which.\n"
       "Writes nothing but --out.");
   command->add_option("--data", o->data, "folder of pictures, as for train")->required();
-  command->add_option("--out", o->out, "plot to write: an .html page or an .svg file (default: none)")
+  command
+      ->add_option("--out", o->out,
+                   "plot to write: an .html page or an .svg file, - for the page on standard output (default: none)")
       ->check(CLI::Validator(
           [](const std::string& name) {
-            return name.ends_with(".html") || name.ends_with(".svg") ? "" : "wanted a name that ends with .html or .svg";
+            const bool known = name == "-" || name.ends_with(".html") || name.ends_with(".svg");
+            return known ? "" : "wanted a name that ends with .html or .svg";
           },
           ""));
   add_recipe_options(*command, o->overrides);
@@ -153,6 +155,7 @@ void add_lr_find(CLI::App& app, action& chosen) {
   command->add_flag("--json", o->json, "one JSON object with the suggestion and the whole curve");
   command->callback([o, &chosen] {
     refuse_inside_data(o->out, o->data);
+    o->out = output_file(o->out);
     adopt_model(o->overrides);
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);

@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "standard_descriptors.hpp"
 
 namespace {
 
@@ -68,8 +69,6 @@ int run(int argc, const char* const* argv) {
     complain(no_command ? "there is no command \"" + first + "\"" : e.what(), cli::exit_usage);
     std::fprintf(stderr, "Run with --help for what there is.\n");
     return cli::exit_usage;
-  } catch (const cli::interruption& e) {
-    return complain(e.what(), cli::exit_interrupted);
   } catch (const cli::usage_error& e) {
     return complain(e.what(), cli::exit_usage);
   } catch (const minicnn::option_error& e) {
@@ -84,6 +83,8 @@ int run(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  cli::open_standard_descriptors();
+  cli::end_at_interrupts();
   const int code = run(argc, argv);
   // Results that did not reach their file or pipe are a failure.
   if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && code == cli::exit_done)

@@ -9,7 +9,6 @@
 
 #include "commands.hpp"
 #include "inference.hpp"
-#include "interrupt.hpp"
 #include "messages.hpp"
 #include "path_patterns.hpp"
 #include "picture_list.hpp"
@@ -52,7 +51,6 @@ std::string line_of(const std::string& path, const std::vector<ranked_class>& cl
 }
 
 int predict_command(const predict_options& o) {
-  catch_interrupts();
   const loaded_model model = load_for_inference(o.inference);
   const std::vector<std::string>& classes = model.info.classes;
   predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size, o.keep_size);
@@ -69,7 +67,6 @@ int predict_command(const predict_options& o) {
   minicnn::progress_line progress(stderr);
   const minicnn::sample_indices all = all_samples(pictures);
   for (std::size_t done = 0; done < all.size();) {
-    stop_if_interrupted();
     progress.update("predicting", static_cast<index_t>(done), pictures.size(), "");
     const auto count = (std::min)(all.size() - done, static_cast<std::size_t>(predict.at_once()));
     const auto results = predict.run(pictures, std::span<const index_t>(all.data() + done, count));

@@ -11,9 +11,9 @@
 
 #include "commands.hpp"
 #include "inference.hpp"
-#include "interrupt.hpp"
 #include "messages.hpp"
 #include "out_guard.hpp"
+#include "output_path.hpp"
 
 namespace cli {
 
@@ -94,7 +94,6 @@ minicnn::image_dataset open_submission(const std::string& path) {
 }
 
 int submit_command(const submit_options& o) {
-  catch_interrupts();
   const loaded_model model = load_for_inference(o.inference);
   const double clip = o.clip.value_or(model.info.clip);
   const std::optional<std::size_t> positive = positive_class(o.positive, model.info.classes);
@@ -110,7 +109,6 @@ int submit_command(const submit_options& o) {
   minicnn::progress_line progress(stderr);
   std::vector<index_t> chosen;
   for (std::size_t done = 0; done < rows.size(); done += chosen.size()) {
-    stop_if_interrupted();
     progress.update("predicting", static_cast<index_t>(done), data.size(), "");
     chosen.clear();
     for (std::size_t i = done; i < rows.size() && static_cast<index_t>(i - done) < predict.at_once(); ++i)
@@ -137,7 +135,11 @@ int submit_command(const submit_options& o) {
   file.write(text);
   file.commit();
   const std::string label = positive ? "P(" + model.info.classes[*positive] + ")" : "the most probable class";
-  std::printf("%s rows in %s: %s\n", minicnn::to_text(rows.size()).c_str(), o.out.c_str(), label.c_str());
+  const std::string told = minicnn::text_of(rows.size(), " rows in ", o.out, ": ", label);
+  if (is_standard_output(o.out))
+    say(told);
+  else
+    std::printf("%s\n", told.c_str());
   return exit_done;
 }
 
@@ -148,7 +150,7 @@ void add_submit(CLI::App& app, action& chosen) {
   CLI::App* command = app.add_subcommand(
       "submit", "Kaggle's submission file, id,label in order of ids: of two classes P(dog), of more the class's name");
   command->add_option("--data", o->data, "folder of 1.jpg, 2.jpg, ..., or one with test/ and trainLabels.csv")->required();
-  command->add_option("--out", o->out, "CSV file to write")->required();
+  command->add_option("--out", o->out, "CSV file to write; - for standard output")->required();
   add_inference_options(*command, o->inference);
   command->add_option("--positive", o->positive,
                       "class whose probability is written (default: of two classes dog, or the second; of more none)");
@@ -157,6 +159,7 @@ void add_submit(CLI::App& app, action& chosen) {
     if (o->out != "-") refuse_inside_data(o->out, o->data);
     if (o->clip && !(*o->clip >= 0 && *o->clip < 0.5))
       throw usage_error(minicnn::text_of("--clip ", *o->clip, ": wanted 0 to below 0.5"));
+    o->out = output_file(o->out);
     chosen = [o] { return submit_command(*o); };
   });
 }

@@ -6,6 +6,7 @@
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
 #include "out_guard.hpp"
+#include "output_path.hpp"
 #include "recipe_options.hpp"
 #include "training.hpp"
 #include "whole_number.hpp"
@@ -149,6 +150,7 @@ void add_train(CLI::App& app, action& chosen) {
   command->add_flag("--dry-run", o->dry_run, "plan, memory and time per epoch only; writes nothing");
   command->callback([o, command, &chosen] {
     refuse_inside_data(o->out, o->data);
+    check_output_folder(o->out);
     adopt_model(o->overrides, o->resume ? o->out : "");
     const recipe r = make_recipe(o->overrides);
     minicnn::resolve_threads(o->threads);

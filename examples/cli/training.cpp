@@ -189,6 +189,7 @@ int training::run() {
   steps.state = std::move(begin);
   state_ = &steps.state;
   catch_interrupts();
+  catch_broken_pipe();
   bool finished = false;
   try {
     finished = steps.run();
@@ -206,7 +207,8 @@ int training::run() {
   if (!finished) pictures_used_.note_gone();
   begin_to_replace();
   save_position();
-  if (!finished) {
+  release_interrupts();
+  if (!finished || interrupted()) {
     std::fprintf(stderr, "interrupted; the run is saved. Go on with: %s%s\n", o_.command.c_str(), o_.resume ? "" : " --resume");
     return exit_interrupted;
   }
@@ -311,15 +313,16 @@ void training::show(const minicnn::step_report& s) {
 }
 
 void training::epoch_done(const minicnn::epoch_record& e) {
+  begin_to_replace();
+  note_bad();
+  save_position();
+  folder_->write_report(report(false));
+  // What is told of is on disk: whoever reads this line may end the run.
   progress_.clear();
   const minicnn::epoch_table table(progress_.abilities());
   if (!header_shown_) note("%s\n", table.header().c_str());
   header_shown_ = true;
   note("%s\n", table.row(e, e.epoch == state_->best_epoch).c_str());
-  begin_to_replace();
-  note_bad();
-  save_position();
-  folder_->write_report(report(false));
 }
 
 minicnn::training_report training::report(bool finished) const {

@@ -1,12 +1,10 @@
 #pragma once
-// A loader that shows progress on standard error and ends with `interruption` after Ctrl-C: data for minicnn::evaluate.
+// A loader that shows progress on standard error: data for minicnn::evaluate.
 
 #include <minicnn/data/loader.hpp>
 #include <minicnn/report/progress.hpp>
 #include <string>
 #include <utility>
-
-#include "interrupt.hpp"
 
 namespace cli {
 
@@ -17,7 +15,6 @@ class watched_loader {
   void start_epoch(minicnn::index_t epoch, minicnn::index_t first_batch) { data_.start_epoch(epoch, first_batch), done_ = 0; }
 
   const minicnn::batch<float>* next() {
-    stop_if_interrupted();
     progress_.update(label_, done_, data_.size(), "");
     const minicnn::batch<float>* b = data_.next();
     if (b != nullptr)

@@ -18,8 +18,10 @@
 #include "minicnn/core/tensor.hpp"
 
 #include "minicnn/files/crc32.hpp"
+#include "minicnn/files/descriptor.hpp"
 #include "minicnn/files/file.hpp"
 #include "minicnn/files/inflate.hpp"
+#include "minicnn/files/output_target.hpp"
 #include "minicnn/files/sequential_file.hpp"
 #include "minicnn/files/utf8.hpp"
 

@@ -1,6 +1,9 @@
 #include "drawing.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
@@ -64,8 +67,9 @@ void prepare_folder(const std::string& folder) {
 }
 
 void write_file(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
-  const std::filesystem::path temporary = path.string() + ".part";
-  std::FILE* out = std::fopen(temporary.string().c_str(), "wb");
+  // Named as those of minicnn::atomic_file, and not flushed: pictures that are lost with the power are drawn again.
+  const std::filesystem::path temporary = minicnn::text_of(path.string(), ".tmp-", static_cast<std::int64_t>(::getpid()), "-0");
+  std::FILE* out = std::fopen(temporary.string().c_str(), "wbxe");
   if (out == nullptr) minicnn::fail<minicnn::file_error>(temporary.string(), ": cannot be written");
   const bool written = std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0;
   const bool closed = std::fclose(out) == 0;

@@ -13,69 +13,42 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
-#include "minicnn/core/shape.hpp"
+#include "minicnn/files/output_target.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
 namespace detail {
-
-[[noreturn]] inline void fail_system(const std::string& path, const char* action, int code) {
-  fail<file_error>(path, ": cannot ", action, ": ", std::generic_category().message(code));
-}
-
-/// Owns a POSIX file descriptor.
-class descriptor {
- public:
-  descriptor() = default;
-  explicit descriptor(int number) : number_(number) {}
-  descriptor(descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  descriptor& operator=(descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~descriptor() { close(); }
-
-  int number() const { return number_; }
-  bool open() const { return number_ >= 0; }
-
-  /// False (with errno) when the system reports a late write error.
-  bool close() { return number_ < 0 || ::close(std::exchange(number_, -1)) == 0; }
-
- private:
-  int number_ = -1;
-};
 
 /// Most bytes that one system call is asked for: some systems refuse more than 2^31 - 1.
 inline constexpr index_t max_transfer = index_t{1} << 30;
 
 }  // namespace detail
 
-/// A file open for reading at any offset; `read_at` may be called from several threads at once. Movable.
+/// A regular file open for reading at any offset; `read_at` may be called from several threads at once. Movable.
 class input_file {
  public:
-  /// Throws file_error if the file is missing, unreadable or a directory.
+  /// Throws file_error if the file is missing, unreadable, or no regular file: a pipe or device, which may never end or never
+  /// begin, is refused without being waited for.
   explicit input_file(std::string path) : path_(std::move(path)) {
-    file_ = detail::descriptor(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file_.open()) detail::fail_system(path_, "open", errno);
+    // Asked before it is opened, as opening alone can set a device going, and afterwards, as the name may lead elsewhere by then.
     struct stat info {};
+    if (::stat(path_.c_str(), &info) == 0) check_regular(info);
+    file_ = detail::descriptor(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!file_.open()) detail::fail_system(path_, "open", errno);
     if (::fstat(file_.number(), &info) != 0) detail::fail_system(path_, "stat", errno);
-    if (S_ISDIR(info.st_mode)) detail::fail_system(path_, "read", EISDIR);
-    regular_ = S_ISREG(info.st_mode);
-    size_ = regular_ ? static_cast<index_t>(info.st_size) : 0;
+    check_regular(info);
+    size_ = static_cast<index_t>(info.st_size);
   }
 
   const std::string& path() const { return path_; }
 
-  /// Size in bytes when it was opened; 0 for a pipe or device.
+  /// Size in bytes when it was opened; 0 for the system's own files (/proc), which have contents all the same.
   index_t size() const { return size_; }
-  bool regular() const { return regular_; }
 
   /// Fills `out` with `count` bytes from `offset`; throws if the file ends first.
   void read_at(index_t offset, void* out, index_t count) const {
@@ -92,7 +65,7 @@ class input_file {
     }
   }
 
-  /// Up to `count` bytes from the current position (pipes too); 0 at the end.
+  /// Up to `count` bytes from the current position; 0 at the end.
   index_t read_some(void* out, index_t count) {
     for (;;) {
       const ssize_t got = ::read(file_.number(), out, static_cast<std::size_t>((std::min)(count, detail::max_transfer)));
@@ -102,14 +75,18 @@ class input_file {
   }
 
  private:
+  void check_regular(const struct stat& info) const {
+    if (S_ISDIR(info.st_mode)) detail::fail_system(path_, "read", EISDIR);
+    if (!S_ISREG(info.st_mode)) fail<file_error>(path_, ": is not a regular file");
+  }
+
   std::string path_;
   detail::descriptor file_;
   index_t size_ = 0;
-  bool regular_ = false;
 };
 
 /// The whole file as bytes. Throws file_error if it holds more than `limit` bytes (default 256 MiB); a regular file of that
-/// size is refused before anything is read, an endless pipe once the limit is passed.
+/// size is refused before anything is read, one that grows once the limit is passed.
 inline std::string read_file(const std::string& path, index_t limit = index_t{256} << 20) {
   input_file file(path);
   if (file.size() > limit) fail<file_error>(path, ": has ", file.size(), " bytes, more than the limit of ", limit);
@@ -130,23 +107,19 @@ inline std::string read_file(const std::string& path, index_t limit = index_t{25
 
 /// Writes a file that appears under its name only when it is complete: the bytes go to a temporary name in the same
 /// folder, `commit` flushes them to the disk and renames. Until then, and if anything fails, a previous file of that name
-/// stays as it was; the temporary is removed by the destructor. A symbolic link is followed, not replaced; a previous
-/// file's permissions are kept. The target must be a regular file or not exist.
+/// stays as it was; the temporary is removed by the destructor. A symbolic link is followed, not replaced, even where it leads
+/// to nothing yet; a previous file's permissions are kept. What cannot be replaced (an open descriptor under a name as
+/// /dev/stdout, a pipe, a device) is written to as the bytes come.
 class atomic_file {
  public:
-  explicit atomic_file(std::string path) : path_(std::move(path)), target_(path_) {
+  explicit atomic_file(std::string path) : path_(std::move(path)), target_(detail::find_output(path_)) {
+    if (target_.stream.open()) return;
     struct stat info {};
-    const bool exists = ::stat(path_.c_str(), &info) == 0;
-    if (exists && S_ISDIR(info.st_mode)) detail::fail_system(path_, "write", EISDIR);
-    if (exists && !S_ISREG(info.st_mode)) fail<file_error>(path_, ": cannot write: is not a regular file");
-    if (exists) {
-      const std::unique_ptr<char, void (*)(void*)> real(::realpath(path_.c_str(), nullptr), std::free);
-      if (real != nullptr) target_ = real.get();
-    }
+    const bool exists = ::stat(target_.path.c_str(), &info) == 0;
     // The process number keeps programs apart, the counter threads; O_EXCL settles what is left (a stale file of a crash).
     static std::atomic<unsigned> counter{0};
     for (int attempt = 0; attempt < 100 && !file_.open(); ++attempt) {
-      temporary_ = text_of(target_, ".tmp-", static_cast<std::int64_t>(::getpid()), '-', counter.fetch_add(1));
+      temporary_ = text_of(target_.path, ".tmp-", static_cast<std::int64_t>(::getpid()), '-', counter.fetch_add(1));
       file_ = detail::descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
       if (!file_.open() && errno != EEXIST) break;
     }
@@ -157,7 +130,7 @@ class atomic_file {
   atomic_file(const atomic_file&) = delete;
   atomic_file& operator=(const atomic_file&) = delete;
   ~atomic_file() {
-    if (committed_) return;
+    if (committed_ || temporary_.empty()) return;
     file_.close();
     ::unlink(temporary_.c_str());
   }
@@ -166,10 +139,12 @@ class atomic_file {
 
   void write(const void* data, index_t count) {
     const auto* place = static_cast<const char*>(data);
+    const int number = target_.stream.open() ? target_.stream.number() : file_.number();
     while (count > 0) {
       const auto part = static_cast<std::size_t>((std::min)(count, detail::max_transfer));
-      const ssize_t done = ::write(file_.number(), place, part);
+      const ssize_t done = ::write(number, place, part);
       if (done < 0 && errno == EINTR) continue;
+      if (done < 0 && errno == EAGAIN && detail::wait_for_room(number)) continue;
       if (done < 0) detail::fail_system(path_, "write", errno);
       place += done;
       count -= static_cast<index_t>(done);
@@ -179,9 +154,13 @@ class atomic_file {
 
   /// Makes the file visible under its name. Nothing may be written afterwards.
   void commit() {
+    if (target_.stream.open()) {
+      if (!target_.stream.close()) detail::fail_system(path_, "close", errno);
+      return;
+    }
     if (::fsync(file_.number()) != 0) detail::fail_system(path_, "flush", errno);
     if (!file_.close()) detail::fail_system(path_, "close", errno);
-    if (::rename(temporary_.c_str(), target_.c_str()) != 0) detail::fail_system(path_, "rename the temporary file", errno);
+    if (::rename(temporary_.c_str(), target_.path.c_str()) != 0) detail::fail_system(path_, "rename the temporary file", errno);
     committed_ = true;
     flush_folder();
   }
@@ -189,14 +168,14 @@ class atomic_file {
  private:
   /// Makes the rename itself last through a power cut. Some file systems cannot; the file is complete either way.
   void flush_folder() const {
-    const auto slash = target_.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : target_.substr(0, slash + 1);
+    const auto slash = target_.path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : target_.path.substr(0, slash + 1);
     const detail::descriptor handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (handle.open() && ::fsync(handle.number()) != 0) errno = 0;
   }
 
   std::string path_;
-  std::string target_;
+  detail::output_target target_;
   std::string temporary_;
   detail::descriptor file_;
   bool committed_ = false;

@@ -20,7 +20,7 @@ class sequential_file {
  public:
   explicit sequential_file(const std::string& path) : file_(std::make_unique<input_file>(path)) {
     unsigned char first[2] = {};
-    if (!file_->regular() || file_->size() < 2) return;
+    if (file_->size() < 2) return;
     file_->read_at(0, first, 2);
     if (first[0] != 0x1F || first[1] != 0x8B) return;
     unpack_ = std::make_unique<inflater<input_file>>(*file_, path);

@@ -116,7 +116,7 @@ class pth_file {
     std::string start(512, '\0');
     {
       const input_file file(path);
-      if (file.regular()) file.read_at(0, start.data(), (std::min)(file.size(), index_t{512}));
+      file.read_at(0, start.data(), (std::min)(file.size(), index_t{512}));
     }
     // The magic number that torch.save wrote before version 1.6, as a pickle; and the tar archives of the first versions.
     if (start.starts_with(std::string_view("\x80\x02\x8A\x0Al\xFC\x9C\x46\xF9 j\xA8P\x19.", 15)) ||

@@ -68,7 +68,6 @@ class zip_file {
 
  private:
   explicit zip_file(const std::string& path) : file_(path) {
-    if (!file_.regular()) fail<file_error>(path, ": is not a regular file");
     const directory d = find_directory();
     std::string bytes(static_cast<std::size_t>(d.size), '\0');
     file_.read_at(d.begin, bytes.data(), d.size);

@@ -105,7 +105,6 @@ class safetensors_file {
  private:
   MINICNN_COLD explicit safetensors_file(const std::string& path) : file_(path) {
     const index_t size = file_.size();
-    if (!file_.regular()) fail<file_error>(path, ": is not a regular file");
     if (size < 8) fail<file_error>(path, ": not a safetensors file: has ", size, " bytes, fewer than 8");
     unsigned char prefix[8];
     file_.read_at(0, prefix, 8);
