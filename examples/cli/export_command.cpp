@@ -8,6 +8,7 @@
 #include <minicnn/io/safetensors.hpp>
 
 #include "commands.hpp"
+#include "foreign_weights.hpp"
 #include "messages.hpp"
 #include "output_path.hpp"
 #include "weights.hpp"
@@ -73,7 +74,7 @@ int export_onnx(const export_options& o, const minicnn::safetensors_file& file, 
 }
 
 int export_command(const export_options& o) {
-  const auto file = minicnn::safetensors_file::open(o.weights);
+  const auto file = open_weights(o.weights);
   const loaded_model model = load_model(o.weights, 1);
   if (o.format == "onnx") return export_onnx(o, file, model);
   const bool foreign = o.names.empty() ? o.format == "pth" : o.names == "torchvision";

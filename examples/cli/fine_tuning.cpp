@@ -40,7 +40,7 @@ std::string checksum_of(const std::string& path) {
 
 /// A metadata entry of one of our files as JSON; null where there is none.
 json metadata_of(const std::string& path, const char* key) {
-  if (kind_of_weights(path) != weights_kind::safetensors) return nullptr;
+  if (kind_of_weights(path) != minicnn::file_kind::safetensors) return nullptr;
   const auto file = minicnn::safetensors_file::open(path);
   const std::string* text = file.find_metadata(key);
   if (text == nullptr) return nullptr;
@@ -52,9 +52,9 @@ json metadata_of(const std::string& path, const char* key) {
 int channels_of_weights(const std::string& path) {
   return with_weights_file(path, [](const auto& file) {
     // The first convolution is the only one whose kernels see 1 or 3 channels.
-    for (const auto& [name, entry] : minicnn::tensors_by_name(file))
-      if (entry->dims.rank() == 4 && entry->dims[2] > 1 && (entry->dims[1] == 1 || entry->dims[1] == 3))
-        return static_cast<int>(entry->dims[1]);
+    for (const auto& entry : file.entries())
+      if (entry.dims.rank() == 4 && entry.dims[2] > 1 && (entry.dims[1] == 1 || entry.dims[1] == 3))
+        return static_cast<int>(entry.dims[1]);
     return 0;
   });
 }

@@ -1,21 +1,54 @@
 #include "foreign_weights.hpp"
 
-#include <algorithm>
-
 namespace cli {
 
-weights_kind kind_of_weights(const std::string& path) {
-  char start[2] = {};
-  {
-    const minicnn::input_file file(path);
-    if (file.size() >= 2) file.read_at(0, start, 2);
+using minicnn::fail;
+using minicnn::file_error;
+using minicnn::file_kind;
+
+namespace {
+
+/// What helps where the program reads no such file.
+std::string advice(file_kind kind) {
+  switch (kind) {
+    case file_kind::torch_legacy:
+      return "; save it again with a newer PyTorch: torch.save(torch.load(\"old.pth\", map_location=\"cpu\"), \"new.pth\")";
+    case file_kind::torch_script:
+      return "; save its weights alone: torch.save(torch.jit.load(\"old.pt\", \"cpu\").state_dict(), \"new.pth\")";
+    case file_kind::npy:
+    case file_kind::pickle:
+    case file_kind::keras:
+    case file_kind::hdf5:
+      return "; save the weights by name with numpy.savez";
+    case file_kind::onnx:
+      return ", which is written but not read";
+    case file_kind::gzip:
+    case file_kind::compressed:
+    case file_kind::tar:
+      return "; unpack it first";
+    default:
+      return "; wanted a safetensors, PyTorch (.pth) or NumPy (.npz) file of weights";
   }
-  if (start[0] == '\x80') return weights_kind::pth;  // of an old PyTorch; opening it says what helps
-  if (start[0] != 'P' || start[1] != 'K') return weights_kind::safetensors;
-  const auto archive = minicnn::zip_file::open(path);
-  const bool arrays = std::any_of(archive.entries().begin(), archive.entries().end(),
-                                  [](const minicnn::zip_entry& e) { return e.name.ends_with(".npy"); });
-  return arrays ? weights_kind::npz : weights_kind::pth;
+}
+
+}  // namespace
+
+file_kind kind_of_weights(const std::string& path) {
+  const file_kind kind = minicnn::kind_of_file(path);
+  if (kind == file_kind::safetensors || kind == file_kind::torch_zip || kind == file_kind::npz) return kind;
+  fail<file_error>(path, ": is ", description(kind), advice(kind));
+}
+
+minicnn::safetensors_file open_weights(const std::string& path) {
+  const file_kind kind = kind_of_weights(path);
+  const auto foreign = [&](const char* more) {
+    fail<file_error>(path, ": is ", description(kind), more, "; `minicnn import --model MODEL --from ", path,
+                     " --out NEW.safetensors` makes a weights file of it");
+  };
+  if (kind != file_kind::safetensors) foreign("");
+  auto file = minicnn::safetensors_file::open(path);
+  if (file.find_metadata("model") == nullptr || file.find_metadata("classes") == nullptr) foreign(" without minicnn's metadata");
+  return file;
 }
 
 }  // namespace cli

@@ -1,6 +1,7 @@
 #pragma once
 // Weights files of whatever kind, and whose names their tensors have.
 
+#include <minicnn/formats/file_kind.hpp>
 #include <minicnn/formats/named_weights.hpp>
 #include <minicnn/formats/npz_reader.hpp>
 #include <minicnn/formats/pth.hpp>
@@ -10,18 +11,20 @@
 
 namespace cli {
 
-enum class weights_kind { safetensors, pth, npz };
+/// safetensors, torch_zip or npz. Throws minicnn::file_error if the file cannot be read or is of another kind, with what helps
+/// then.
+minicnn::file_kind kind_of_weights(const std::string& path);
 
-/// By its first bytes, and for a zip archive by what is in it. Throws minicnn::file_error if it cannot be read.
-weights_kind kind_of_weights(const std::string& path);
+/// A weights file of ours. Throws minicnn::file_error that says what else the file is, and how to make a weights file of it.
+minicnn::safetensors_file open_weights(const std::string& path);
 
 /// Calls `use` with the file opened as what it is. Throws minicnn::file_error.
 template <class F>
 decltype(auto) with_weights_file(const std::string& path, const F& use) {
   switch (kind_of_weights(path)) {
-    case weights_kind::pth:
+    case minicnn::file_kind::torch_zip:
       return use(minicnn::pth_file::open(path));
-    case weights_kind::npz:
+    case minicnn::file_kind::npz:
       return use(minicnn::npz_file::open(path));
     default:
       return use(minicnn::safetensors_file::open(path));

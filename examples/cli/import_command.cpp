@@ -1,8 +1,7 @@
 // minicnn import
 
-#include <fstream>
+#include <minicnn/files/text_lines.hpp>
 #include <minicnn/io/checkpoint.hpp>
-#include <set>
 
 #include "commands.hpp"
 #include "foreign_weights.hpp"
@@ -31,8 +30,8 @@ void complete_from(const File& file, model_options& model, bool classes_given) {
   model_options probe = model;
   if (probe.classes == 0) probe.classes = 2;
   const minicnn::network<float> net = make_named_model(probe, 1);
-  const auto found = minicnn::tensors_by_name(file);
   const auto names = names_in(file, model.name, net);
+  const auto found = minicnn::tensors_by_name(file, names);
   const auto& first = names.front();
   if (const auto entry = found.find(first.other); entry != found.end() && first.dims.rank() == 4)
     if (const minicnn::shape& dims = entry->second->dims; dims.rank() == 4 && dims[1] <= 1024)
@@ -53,20 +52,14 @@ void complete_from(const File& file, model_options& model, bool classes_given) {
 }
 
 std::vector<std::string> read_class_names(const std::string& path) {
-  const std::string text = minicnn::read_file(path, index_t{16} << 20);
+  std::vector<minicnn::text_line> lines = minicnn::read_lines(path);
+  while (!lines.empty() && lines.back().text.empty()) lines.pop_back();
   std::vector<std::string> names;
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t end = (std::min)(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    names.push_back(std::move(line));
-    at = end + 1;
+  for (minicnn::text_line& line : lines) {
+    if (line.text.empty()) fail<file_error>(path, ": line ", line.number, ": a class without a name");
+    names.push_back(std::move(line.text));
   }
-  std::set<std::string> known;
-  for (const std::string& name : names)
-    if (name.empty() || !known.insert(name).second)
-      fail<file_error>(path, ": a class without a name, or two of one name: \"", name, "\"");
-  return names;
+  return distinct_names(names);
 }
 
 /// As torchvision prepares pictures for its own weights: the shorter side resized to 8/7 of the window, ImageNet's statistics.
@@ -92,7 +85,8 @@ void load(const File& file, const import_options& o, minicnn::network<float>& ne
   try {
     load_named_weights(net, file, names, heads);
   } catch (const file_error& e) {
-    const auto found = minicnn::tensors_by_name(file);
+    names.insert(names.end(), heads.begin(), heads.end());
+    const auto found = minicnn::tensors_by_name(file, names);
     for (const minicnn::tensor_name& n : names)
       if (const auto entry = found.find(n.other); entry != found.end() && is_head(n) && !(entry->second->dims == n.dims))
         fail<file_error>(e.what(), " - the last layer is for other classes than the ", o.model.classes,
@@ -121,7 +115,7 @@ int import_from(const File& file, import_options o, weights_info info, bool know
 }
 
 int import_command(const import_options& o) {
-  if (kind_of_weights(o.from) != weights_kind::safetensors)
+  if (kind_of_weights(o.from) != minicnn::file_kind::safetensors)
     return with_weights_file(o.from, [&](const auto& file) { return import_from(file, o, {}, false); });
   const auto file = minicnn::safetensors_file::open(o.from);
   import_options told = o;
@@ -159,8 +153,10 @@ void add_import(CLI::App& app, action& chosen) {
   command->add_option("--classes", o->model.classes, "outputs (default: as many as the file has)")->check(CLI::Range(1, 1 << 20));
   command->add_option("--image-size", o->model.image_size, "pixels a side (default: the model's own)")
       ->check(CLI::Range(1, 1 << 14));
-  command->add_option("--class-names", o->class_names,
-                      "text file with a class's name a line, in the order of the outputs (default: their numbers)");
+  command->add_option(
+      "--class-names", o->class_names,
+      "UTF-8 text with a class's name a line, in the order of the outputs; equal names get their number behind them "
+      "(default: numbers)");
   command->add_flag("--new-head", o->new_head, "leave the last layer out and draw a new one, for other classes");
   command->add_flag(
       "--transform-input", o->model.transform_input,

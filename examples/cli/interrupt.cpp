@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 
 #include "commands.hpp"
@@ -53,7 +54,7 @@ void remove_temporaries() {
   }
 }
 
-extern "C" void handle_signal(int signal) {
+extern "C" void handle_signal(int) {
   if (catching != 0 && signalled == 0) {
     signalled = 1;
     // Whoever read our messages may have gone: the saving must not end at the first of them.

@@ -171,10 +171,12 @@ model_options completed(model_options o) {
   return o;
 }
 
-network make_model(const model_options& open, std::uint64_t seed, int threads, bool initialize) {
+network make_model(const model_options& open, std::uint64_t seed, int threads, bool initialize,
+                   minicnn::index_t parameter_limit) {
   const model_options o = completed(open);
   try {
-    return find_model(o.name).make(o, {.seed = seed, .threads = threads, .initialize = initialize});
+    return find_model(o.name).make(
+        o, {.seed = seed, .threads = threads, .parameter_limit = parameter_limit, .initialize = initialize});
   } catch (const minicnn::shape_error& e) {
     fail<minicnn::shape_error>("--model ", o.name, " at ", o.image_size, " pixels: ", e.what());
   }

@@ -40,7 +40,8 @@ model_options completed(model_options o);
 /// Builds the network with first parameter values from `seed`; without them (`initialize` false) it wants a file's. Throws
 /// option_error for an unknown name or initialiser and shape_error, which names model, size and node, for an image size that is
 /// too small.
-minicnn::network<float> make_model(const model_options& o, std::uint64_t seed, int threads, bool initialize = true);
+minicnn::network<float> make_model(const model_options& o, std::uint64_t seed, int threads, bool initialize = true,
+                                   minicnn::index_t parameter_limit = 0);
 
 /// Throws option_error for a text that names no initialiser.
 void check_init(const std::string& text);

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <minicnn/data/natural_order.hpp>
+#include <minicnn/files/text_lines.hpp>
 
 namespace cli {
 
@@ -28,10 +30,9 @@ std::vector<std::string> expand_paths(const std::vector<std::string>& paths, std
   for (const std::string& path : paths) {
     std::error_code ignored;
     if (path == "-") {
-      for (std::string line; std::getline(input, line);) {
-        if (line.ends_with('\r')) line.pop_back();
-        if (!line.empty()) out.push_back(line);
-      }
+      const std::string text{std::istreambuf_iterator<char>(input), {}};
+      for (const minicnn::text_line& line : minicnn::split_lines(text, "standard input", minicnn::text_encoding::any))
+        if (!line.text.empty()) out.push_back(line.text);
     } else if (path.find_first_of("*?[") == path.npos || std::filesystem::exists(path, ignored)) {
       out.push_back(path);
     } else {

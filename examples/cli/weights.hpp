@@ -24,10 +24,14 @@ struct weights_info {
   double clip = 0.0;         ///< submit keeps probabilities so far from 0 and 1
 };
 
+/// `names` with the number of the output behind each that occurs more than once: names are keys in what the program writes.
+std::vector<std::string> distinct_names(const std::vector<std::string>& names);
+
 /// As metadata of a safetensors file: texts, most of them JSON, in the C locale.
 std::map<std::string, std::string> to_metadata(const weights_info& info);
 
-/// Throws minicnn::file_error naming the file and the entry that is missing or wrong.
+/// Throws minicnn::file_error naming the file and the entry that is missing, wrong or outside its range. Warns of a newer
+/// version.
 weights_info info_from_metadata(const minicnn::safetensors_file& file);
 
 struct loaded_model {

@@ -23,6 +23,7 @@
 #include "minicnn/files/inflate.hpp"
 #include "minicnn/files/output_target.hpp"
 #include "minicnn/files/sequential_file.hpp"
+#include "minicnn/files/text_lines.hpp"
 #include "minicnn/files/utf8.hpp"
 
 #include "minicnn/graph/execution.hpp"

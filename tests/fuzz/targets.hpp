@@ -24,6 +24,8 @@
 #include "minicnn/data/image.hpp"
 #include "minicnn/data/transform.hpp"
 #include "minicnn/files/crc32.hpp"
+#include "minicnn/files/text_lines.hpp"
+#include "minicnn/formats/file_kind.hpp"
 #include "minicnn/formats/npz.hpp"
 #include "minicnn/formats/npz_reader.hpp"
 #include "minicnn/formats/pth.hpp"
@@ -264,8 +266,10 @@ inline const std::map<std::string, target>& targets() {
        {[](const bytes& b) {
           read_all<pth_file>(archive({{"a/data.pkl", text(b)}, {"a/data/0", storage}}));
         },
-        {pickle,
-         from_text(std::string("\x80\x04\x95\x20\0\0\0\0\0\0\0}\x94(\x8C\x0Astate_dict\x94}\x94X\1\0\0\0eK\x03u.", 39))}}},
+        {pickle, from_text(std::string("\x80\x04\x95\x20\0\0\0\0\0\0\0}\x94(\x8C\x0Astate_dict\x94}\x94X\1\0\0\0eK\x03u.", 39)),
+         from_text("}(S'args'\ncargparse\nNamespace\n)\x81}(S'lr'\nF0.1\nubS'seen'\nccollections\nCounter\n(}tRS'model'\nctorch."
+                   "nn\nNet\n)"
+                   "\x81}(S'_parameters'\n}S'_modules'\n}ubu.")}}},
       {"npy",
        {[](const bytes& b) {
           read_all<npz_file>(archive({{"w.npy", text(b)}}));
@@ -320,6 +324,22 @@ inline const std::map<std::string, target>& targets() {
           must(write_json(parse_json(once)) == once, "what is written reads as the same");
         },
         {from_text(R"({"a":[1,-2.5e3,true,null],"b":{"c":"\u00e9\ud83d\ude00 \n"}})"), from_text("[[[]],0.1,\"x\"]")}}},
+      {"lines",
+       {[](const bytes& b) {
+          index_t number = 0;
+          for (const text_line& line : split_lines(text(b), "fuzz")) {
+            must(line.number == ++number, "lines are numbered from 1");
+            must(line.text.find_first_of(std::string_view("\r\n\0", 3)) == line.text.npos, "a line holds no line end");
+            must(valid_utf8_prefix(line.text) == line.text.size(), "a line is UTF-8");
+          }
+        },
+        {from_text("\xEF\xBB\xBF"
+                   "cat\r\ndog\r\n"),
+         from_text("caf\xC3\xA9\n\nb")}}},
+      {"kind",
+       {[](const bytes& b) { must(!description(kind_of_file(as_file(b))).empty(), "a file has a kind"); },
+        {from_text("\x08\x07\x12\x01x\x3A\x02\x0A\x00"), from_text("BM\x36"), from_text("<html>"), from_text("\x80\x04}."),
+         file_bytes([](const std::string& path) { write_npz<float>(path, two); })}}},
       {"csv",
        {[](const bytes& b) {
           const csv_table table = parse_csv(text(b), "fuzz");

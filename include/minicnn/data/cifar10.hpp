@@ -13,6 +13,7 @@
 
 #include "minicnn/data/dataset.hpp"
 #include "minicnn/files/sequential_file.hpp"
+#include "minicnn/files/text_lines.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -54,14 +55,8 @@ inline void read_cifar10_file(const std::string& path, image_dataset& data,
 /// The names in a batches.meta.txt: a line each, empty lines passed over.
 inline std::vector<std::string> read_class_names(const std::string& path) {
   std::vector<std::string> names;
-  const std::string text = read_text(path, index_t{1} << 20);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = (std::min)(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty()) names.push_back(std::move(line));
-    at = end + 1;
-  }
+  for (text_line& line : read_lines(path, index_t{1} << 20))
+    if (!line.text.empty()) names.push_back(std::move(line.text));
   if (names.empty()) fail<file_error>(path, ": holds no names of classes");
   for (std::size_t i = 0; i < names.size(); ++i)
     for (std::size_t k = 0; k < i; ++k)

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "minicnn/files/sequential_file.hpp"
+#include "minicnn/files/text_lines.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -50,8 +50,7 @@ class csv_parser {
   csv_parser(std::string_view text, std::string path) : text_(text), table_{std::move(path), {}, {}} {}
 
   csv_table run() {
-    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
-    if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF")) refuse("is UTF-16 text, wanted UTF-8");
+    text_ = without_mark(text_, table_.path);
     csv_row row;
     while (next(row)) {
       if (table_.header.empty()) {

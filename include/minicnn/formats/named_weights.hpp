@@ -2,7 +2,9 @@
 /// Weights from files of other programs: tensors matched by name, with everything that does not fit named at once.
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -11,16 +13,43 @@
 #include "minicnn/files/file.hpp"
 #include "minicnn/formats/torchvision_names.hpp"
 #include "minicnn/graph/network.hpp"
+#include "minicnn/io/dtype.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
 namespace detail {
 
-/// Tensors of a file that no network has: counters of batch normalisation, and the state of a training run of ours.
-inline bool passed_over(std::string_view name) { return name.ends_with("num_batches_tracked") || name.starts_with("training."); }
+/// Tensors of a file that no network has: counters of batch normalisation and of averaging, and the state of a training run of
+/// ours.
+inline bool passed_over(std::string_view name) {
+  return name.ends_with("num_batches_tracked") || name == "n_averaged" || name.starts_with("training.");
+}
 
-/// Models that ran on several devices are saved with this before each name.
-inline constexpr std::string_view parallel_prefix = "module.";
+/// What stands before the names of most of the tensors `names`: wrappers ("module.", "_orig_mod.", "model.", and one within
+/// another) put theirs there. The shortest of those that fit equally many.
+template <class File>
+std::string common_prefix(const File& file, const std::vector<tensor_name>& names) {
+  std::set<std::string_view> wanted;
+  for (const tensor_name& n : names) wanted.insert(n.other);
+  std::map<std::string_view, index_t> fits;
+  for (const auto& e : file.entries()) {
+    const std::string_view name = e.name;
+    for (std::size_t at = 0; at < name.size(); at = (std::min)(name.find('.', at), name.size() - 1) + 1)
+      if (wanted.count(name.substr(at)) > 0) fits[name.substr(0, at)] += 1;
+  }
+  std::string_view best;
+  for (const auto& [prefix, count] : fits)
+    if (count > fits[best] || (count == fits[best] && prefix.size() < best.size())) best = prefix;
+  return std::string(best);
+}
+
+/// " (is a list)" for what a file has in the place of a tensor; else nothing.
+template <class File>
+std::string instead_of_tensor(const File& file, const std::string& name) {
+  if constexpr (requires { file.instead_of_tensor(name); })
+    if (const std::string text = file.instead_of_tensor(name); !text.empty()) return " (is " + text + ")";
+  return {};
+}
 
 /// "a, b, c and 4 more".
 inline std::string some_of(const std::vector<std::string>& texts) {
@@ -33,42 +62,51 @@ inline std::string some_of(const std::vector<std::string>& texts) {
 
 }  // namespace detail
 
-/// A file's tensors by name, without "module." where every name has it, and without what no network has.
+/// A file's tensors by name, without the prefix that most of `names` have in it, and without what no network has. A tensor
+/// without the prefix keeps its name.
 template <class File>
-auto tensors_by_name(const File& file) {
+auto tensors_by_name(const File& file, const std::vector<tensor_name>& names) {
   using entry = typename std::decay_t<decltype(file.entries())>::value_type;
-  const auto parallel = [](const entry& e) { return e.name.starts_with(detail::parallel_prefix); };
-  const bool all = std::all_of(file.entries().begin(), file.entries().end(), parallel);
+  const std::string prefix = detail::common_prefix(file, names);
   std::map<std::string, const entry*> found;
-  for (const entry& e : file.entries())
-    if (!detail::passed_over(e.name)) found[e.name.substr(all ? detail::parallel_prefix.size() : 0)] = &e;
+  for (const bool with : {true, false})
+    for (const entry& e : file.entries()) {
+      if (e.name.starts_with(prefix) != with) continue;
+      const std::string name = with ? e.name.substr(prefix.size()) : e.name;
+      if (!detail::passed_over(name) && !found.emplace(name, &e).second) found[name + " (without " + prefix + ")"] = &e;
+    }
   return found;
 }
 
 /// How many of the names are in the file.
 template <class File>
 index_t count_present(const File& file, const std::vector<tensor_name>& names) {
-  const auto found = tensors_by_name(file);
+  const auto found = tensors_by_name(file, names);
   return std::count_if(names.begin(), names.end(), [&](const tensor_name& n) { return found.count(n.other) > 0; });
 }
 
 /// Reads the tensors `names` of the network from a `pth_file` or `safetensors_file`, where they are called `names[i].other`.
 /// Tensors of the file called as one of `without` are passed over. Throws file_error with all tensors that are missing, left over
-/// or of another shape (wanted and got); the network is then as it was.
+/// or of another shape or type (wanted and got), or that hold NaN or infinity; the network is then as it was.
 template <class T, class File>
 void load_named_weights(network<T>& net, const File& file, const std::vector<tensor_name>& names,
                         const std::vector<tensor_name>& without = {}) {
-  auto found = tensors_by_name(file);
+  std::vector<tensor_name> all = names;
+  all.insert(all.end(), without.begin(), without.end());
+  auto found = tensors_by_name(file, all);
+  const std::string prefix = detail::common_prefix(file, all);
   for (const tensor_name& n : without) found.erase(n.other);
   std::vector<std::string> missing, unexpected, wrong, sources;
   for (const tensor_name& n : names) {
     const auto entry = found.find(n.other);
     if (entry == found.end()) {
-      missing.push_back(n.other);
+      missing.push_back(n.other + detail::instead_of_tensor(file, prefix + n.other));
       continue;
     }
     if (!(entry->second->dims == n.dims))
       wrong.push_back(text_of(n.other, " (wanted ", n.dims, ", got ", entry->second->dims, ")"));
+    else if (entry->second->type > dtype::bf16)
+      wrong.push_back(text_of(n.other, " (wanted floating-point numbers, got ", dtype_name(entry->second->type), ")"));
     sources.push_back(entry->second->name);
     found.erase(entry);
   }
@@ -78,7 +116,7 @@ void load_named_weights(network<T>& net, const File& file, const std::vector<ten
     if (!list.empty()) text += text_of(text.empty() ? "" : "; ", list.size(), what, detail::some_of(list));
   };
   report(" missing: ", missing);
-  report(" of another shape: ", wrong);
+  report(" of another shape or type: ", wrong);
   report(" that the network does not have: ", unexpected);
   if (!text.empty()) fail<file_error>(file.path(), ": tensors do not fit the network: ", text);
 
@@ -86,6 +124,8 @@ void load_named_weights(network<T>& net, const File& file, const std::vector<ten
   for (std::size_t i = 0; i < names.size(); ++i) {
     loaded.emplace_back(names[i].dims);
     file.read(sources[i], view<T>(loaded.back()));
+    for (const T value : loaded.back())
+      if (!std::isfinite(value)) fail<file_error>(file.path(), ": tensor \"", sources[i], "\" has values that are not finite");
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
     const view<T> place = !names[i].buffer ? net.parameter(names[i].own) : net.buffer(names[i].own);

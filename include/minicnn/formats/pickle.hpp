@@ -2,13 +2,13 @@
 /// Python's pickle, as far as PyTorch's files of tensors need it.
 ///
 /// A pickle is a program that builds objects, and with Python's own reader it can run anything. This reader runs nothing: it
-/// builds numbers, texts, tuples, lists, dictionaries and, from PyTorch's own functions for it, descriptions of tensors. A pickle
-/// that names any other function or class is refused, and so is every opcode that is not needed for these.
-/// Time and memory are proportional to the pickle's length, whatever it says.
+/// builds numbers, texts, tuples, lists, dictionaries and, from PyTorch's own functions for it, descriptions of tensors. What any
+/// other function or class would make is an object of that name, with the attributes that it is given; that it is not known
+/// matters only where a tensor is wanted. Time and memory are proportional to the pickle's length, and bounded: a million
+/// objects, eight million references to them.
 
+#include <charconv>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -78,18 +78,35 @@ class pickle_machine {
   // ---- objects
 
   int make(type kind) {
-    if (objects_.values.size() >= static_cast<std::size_t>((std::numeric_limits<int>::max)())) refuse("has too many objects");
+    if (objects_.values.size() >= max_objects) refuse("has more than ", max_objects, " objects");
     objects_.values.emplace_back().kind = kind;
     return static_cast<int>(objects_.values.size()) - 1;
   }
   pickle_value& at(int id) { return objects_.values[static_cast<std::size_t>(id)]; }
   const pickle_value& at(int id) const { return objects_.values[static_cast<std::size_t>(id)]; }
 
-  bool push(type kind) {
-    stack_.push_back(make(kind));
+  void count_references(std::size_t more) {
+    references_ += more;
+    if (references_ > max_references) refuse("has more than ", max_references, " references to objects");
+  }
+  bool push_id(int id) {
+    count_references(1);
+    stack_.push_back(id);
     return true;
   }
+  bool push(type kind) { return push_id(make(kind)); }
+
+  /// Of what cannot change there is one: a file may hold millions.
+  bool push_shared(type kind, index_t value = 0) {
+    const auto [place, added] = shared_.try_emplace({kind, value}, 0);
+    if (added) {
+      place->second = make(kind);
+      at(place->second).number = value;
+    }
+    return push_id(place->second);
+  }
   bool push_number(type kind, index_t value) {
+    if (value >= -1 && value < 256) return push_shared(kind, value);
     push(kind);
     at(stack_.back()).number = value;
     return true;
@@ -99,6 +116,7 @@ class pickle_machine {
     at(stack_.back()).text = value;
     return true;
   }
+  bool push_object(std::string_view name) { return push_text(type::object, name); }
 
   int top() const {
     if (stack_.empty()) refuse("an object is wanted where there is none, at byte ", at_);
@@ -121,39 +139,50 @@ class pickle_machine {
     return items;
   }
 
-  bool push_tuple(std::vector<int> items) {
-    push(type::tuple);
+  bool push_items(type kind, std::vector<int> items) {
+    push(kind);
     at(stack_.back()).items = std::move(items);
     return true;
   }
   bool push_tuple_of(int count) {
     std::vector<int> items(static_cast<std::size_t>(count));
     for (int i = count; i-- > 0;) items[static_cast<std::size_t>(i)] = pop();
-    return push_tuple(std::move(items));
+    return push_items(type::tuple, std::move(items));
   }
 
+  /// To objects of classes that are not known only keys and values are added: they may be dictionaries.
   bool append(const std::vector<int>& items, type wanted) {
     pickle_value& to = at(top());
-    if (to.kind != wanted) refuse("items are added to something that takes none, at byte ", at_);
     if (wanted == type::dictionary && items.size() % 2 != 0) refuse("a key without a value, at byte ", at_);
+    if (to.kind == type::object && wanted != type::dictionary) return true;
+    if (to.kind != wanted && to.kind != type::object) refuse("items are added to something that takes none, at byte ", at_);
     to.items.insert(to.items.end(), items.begin(), items.end());
     return true;
   }
 
   bool remember(std::uint64_t key) {
+    if (memo_.size() >= max_objects) refuse("remembers more than ", max_objects, " objects");
     memo_[key] = top();
     return true;
   }
   bool recall(std::uint64_t key) {
     const auto found = memo_.find(key);
     if (found == memo_.end()) refuse("object ", key, " is wanted before it was made");
-    stack_.push_back(found->second);
-    return true;
+    return push_id(found->second);
+  }
+  std::uint64_t take_key() {
+    const std::string line = take_line();
+    std::uint64_t key = 0;
+    const auto [end, problem] = std::from_chars(line.data(), line.data() + line.size(), key);
+    if (problem != std::errc() || end != line.data() + line.size()) refuse("\"", line, "\" where a number is wanted");
+    return key;
   }
 
-  /// One opcode; false if it is not one of ours. Those that torch.save writes (protocol 2), and those that the same objects
-  /// need in protocols 3 to 5.
-  bool step(unsigned char code) {
+  /// One opcode; false if it is not one of ours. Missing are those for numbers that stand for classes, and for data outside the
+  /// pickle, which a file of tensors cannot have.
+  bool step(unsigned char code) { return step_scalar(code) || step_container(code) || step_object(code); }
+
+  bool step_scalar(unsigned char code) {
     switch (code) {
       case 0x80:  // PROTO
         if (const std::uint64_t protocol = take_number(1); protocol > 5) refuse("protocol ", protocol, " is unknown");
@@ -162,7 +191,7 @@ class pickle_machine {
         take(8);
         return true;
       case 'N':
-        return push(type::none);
+        return push_shared(type::none);
       case 0x88:
       case 0x89:
         return push_number(type::boolean, code == 0x88 ? 1 : 0);
@@ -174,8 +203,17 @@ class pickle_machine {
         return push_number(type::integer, static_cast<std::int32_t>(static_cast<std::uint32_t>(take_number(4))));
       case 0x8A:
         return push_long(take(take_number(1)));
+      case 0x8B:
+        return push_long(take(take_number(4)));
+      case 'I':
+      case 'L':
+        return push_decimal(take_line());
       case 'G':
-        return push_real();
+        take(8);
+        return push_shared(type::real);
+      case 'F':
+        take_line();
+        return push_shared(type::real);
       case 'X':  // BINUNICODE
         return push_text(type::text, take(take_number(4)));
       case 0x8C:  // SHORT_BINUNICODE
@@ -184,24 +222,54 @@ class pickle_machine {
         return push_text(type::text, take(take_number(8)));
       case 'U':  // SHORT_BINSTRING, of Python 2
         return push_text(type::text, take(take_number(1)));
+      case 'T':  // BINSTRING
+        return push_text(type::text, take(take_number(4)));
+      case 'S':  // STRING, with its marks
+      case 'V':  // UNICODE
+        return push_line(take_line());
       case 'C':  // SHORT_BINBYTES
         return push_text(type::bytes, take(take_number(1)));
       case 'B':  // BINBYTES
         return push_text(type::bytes, take(take_number(4)));
+      case 0x8E:  // BINBYTES8
+      case 0x96:  // BYTEARRAY8
+        return push_text(type::bytes, take(take_number(8)));
+      default:
+        return false;
+    }
+  }
+
+  bool step_container(unsigned char code) {
+    switch (code) {
       case '(':
-        return push(type::mark);
+        return push_shared(type::mark);
       case ')':
-        return push_tuple({});
+        return push_items(type::tuple, {});
       case 0x85:
       case 0x86:
       case 0x87:
         return push_tuple_of(code - 0x84);
       case 't':
-        return push_tuple(pop_to_mark());
+        return push_items(type::tuple, pop_to_mark());
       case ']':
         return push(type::list);
+      case 'l':
+        return push_items(type::list, pop_to_mark());
       case '}':
         return push(type::dictionary);
+      case 'd': {
+        const std::vector<int> items = pop_to_mark();
+        push(type::dictionary);
+        return append(items, type::dictionary);
+      }
+      case 0x8F:  // EMPTY_SET
+        return push_object("set");
+      case 0x91:  // FROZENSET
+        pop_to_mark();
+        return push_object("frozenset");
+      case 0x90:  // ADDITEMS
+        pop_to_mark();
+        return true;
       case 'a':
         return append({pop()}, type::list);
       case 'e':
@@ -212,45 +280,98 @@ class pickle_machine {
       }
       case 'u':
         return append(pop_to_mark(), type::dictionary);
+      case '0':  // POP
+        top();
+        stack_.pop_back();
+        return true;
+      case '1':  // POP_MARK
+        pop_to_mark();
+        return true;
+      case '2':  // DUP
+        return push_id(top());
+      case 'p':
+        return remember(take_key());
       case 'q':
         return remember(take_number(1));
       case 'r':
         return remember(take_number(4));
       case 0x94:  // MEMOIZE
         return remember(memo_.size());
+      case 'g':
+        return recall(take_key());
       case 'h':
         return recall(take_number(1));
       case 'j':
         return recall(take_number(4));
-      case 'c': {
-        const std::string module = take_line();
-        return push_global(module, take_line());
-      }
-      case 0x93: {  // STACK_GLOBAL
-        const int name = pop(), module = pop();
-        if (at(name).kind != type::text || at(module).kind != type::text) refuse("a global whose name is no text");
-        return push_global(at(module).text, at(name).text);
-      }
-      case 'Q':
-        return push_storage(pop());
-      case 'R': {
-        const int arguments = pop(), callable = pop();
-        if (at(callable).kind != type::global || at(arguments).kind != type::tuple)
-          refuse("calls something that is no function, at byte ", at_);
-        return call(at(callable).text, at(arguments).items);
-      }
-      case 'b': {  // BUILD: the attributes of a state dict's OrderedDict (versions of modules), which say nothing about tensors
-        pop();
-        if (at(top()).kind != type::dictionary) refuse("sets attributes of something that has none, at byte ", at_);
-        return true;
-      }
       default:
         return false;
     }
   }
 
+  bool step_object(unsigned char code) {
+    switch (code) {
+      case 'c': {
+        const std::string module = take_line();
+        return push_text(type::global, text_of(module, ".", take_line()));
+      }
+      case 0x93: {  // STACK_GLOBAL
+        const int name = pop(), module = pop();
+        if (at(name).kind != type::text || at(module).kind != type::text) refuse("a global whose name is no text");
+        return push_text(type::global, text_of(at(module).text, ".", at(name).text));
+      }
+      case 'P':  // PERSID
+        take_line();
+        return push_object("persistent id");
+      case 'Q':
+        return push_storage(pop());
+      case 0x92:  // NEWOBJ_EX
+        pop();
+        [[fallthrough]];
+      case 0x81:   // NEWOBJ
+      case 'R': {  // REDUCE
+        const int arguments = pop(), callable = pop();
+        return call(callable, at(arguments).kind == type::tuple ? at(arguments).items : std::vector<int>());
+      }
+      case 'o': {  // OBJ
+        std::vector<int> items = pop_to_mark();
+        if (items.empty()) refuse("an object without a class, at byte ", at_);
+        const int callable = items.front();
+        items.erase(items.begin());
+        return call(callable, items);
+      }
+      case 'i': {  // INST
+        const std::string module = take_line(), name = take_line();
+        pop_to_mark();
+        return push_object(text_of(module, ".", name));
+      }
+      case 'b': {  // BUILD: attributes; those of a state dict's OrderedDict (versions of modules) say nothing about tensors
+        const int attributes = pop();
+        if (pickle_value& to = at(top()); to.kind == type::object) to.number = index_t{attributes} + 1;
+        return true;
+      }
+      case 0x98:  // READONLY_BUFFER
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool push_line(const std::string& line) {
+    const bool marks = line.size() >= 2 && (line.front() == '\'' || line.front() == '"') && line.back() == line.front();
+    return push_text(type::text, marks ? std::string_view(line).substr(1, line.size() - 2) : line);
+  }
+
+  /// "12", "12L", "01" (True).
+  bool push_decimal(const std::string& line) {
+    index_t value = 0;
+    const auto [end, problem] = std::from_chars(line.data(), line.data() + line.size(), value);
+    if (line.empty() || end == line.data()) refuse("\"", line, "\" where a number is wanted");
+    if (problem != std::errc()) return push_object("int");
+    return push_number(line == "00" || line == "01" ? type::boolean : type::integer, value);
+  }
+
   bool push_long(std::string_view digits) {
-    if (digits.size() > 8) refuse("an integer of ", digits.size(), " bytes");
+    if (digits.size() > 8) return push_object("int");
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < digits.size(); ++i) value |= std::uint64_t{static_cast<unsigned char>(digits[i])} << (8 * i);
     if (!digits.empty() && digits.size() < 8 && (static_cast<unsigned char>(digits.back()) & 0x80U) != 0)
@@ -258,28 +379,7 @@ class pickle_machine {
     return push_number(type::integer, static_cast<index_t>(value));
   }
 
-  bool push_real() {
-    const std::string_view part = take(8);  // big-endian
-    std::uint64_t bits = 0;
-    for (const char c : part) bits = (bits << 8) | static_cast<unsigned char>(c);
-    push(type::real);
-    std::memcpy(&at(stack_.back()).real, &bits, 8);
-    return true;
-  }
-
   // ---- what PyTorch's pickles may name
-
-  bool push_global(std::string_view module, std::string_view name) {
-    std::string full = text_of(module, ".", name);
-    static constexpr std::string_view functions[] = {"collections.OrderedDict", "torch._utils._rebuild_tensor_v2",
-                                                     "torch._utils._rebuild_tensor", "torch._utils._rebuild_parameter"};
-    bool known = module == "torch" && storage_type(name) != nullptr;
-    for (const std::string_view f : functions) known = known || full == f;
-    if (!known)
-      refuse("names ", full,
-             ", which no dictionary of tensors needs; save the state dict alone: torch.save(model.state_dict(), file)");
-    return push_text(type::global, full);
-  }
 
   struct storage_row {
     std::string_view name;
@@ -296,61 +396,83 @@ class pickle_machine {
     return nullptr;
   }
 
-  /// ('storage', torch.FloatStorage, '0', 'cpu', 23232).
+  /// ('storage', torch.FloatStorage, '0', 'cpu', 23232), with more behind it in old files; else something that is not known.
   bool push_storage(int id) {
-    const bool five = at(id).kind == type::tuple && at(id).items.size() == 5;
-    const std::vector<int> parts = five ? at(id).items : std::vector<int>();
+    const std::vector<int>& parts = at(id).items;
     const auto is = [&](std::size_t i, type kind) { return at(parts[i]).kind == kind; };
-    if (!five || !is(0, type::text) || at(parts[0]).text != "storage" || !is(1, type::global) || !is(2, type::text) ||
-        !is(3, type::text) || !is(4, type::integer) || at(parts[2]).text.size() > 255)
-      refuse("a persistent object that is no storage, before byte ", at_);
-    const std::string name = at(parts[1]).text;
-    const storage_row* row = storage_type(std::string_view(name).substr(name.rfind('.') + 1));
-    if (row == nullptr) refuse(name, " is no storage");
+    if (at(id).kind != type::tuple || parts.size() < 5 || !is(0, type::text) || at(parts[0]).text != "storage" ||
+        !is(1, type::global) || !(is(2, type::text) || is(2, type::integer)) || !is(4, type::integer))
+      return push_object("persistent id");
+    const std::string& name = at(parts[1]).text;
+    const storage_row* row =
+        name.starts_with("torch.") ? storage_type(std::string_view(name).substr(name.rfind('.') + 1)) : nullptr;
     const index_t count = at(parts[4]).number;
-    if (count < 0) refuse("a storage of ", count, " elements");
-    const std::string key = at(parts[2]).text;
-    push_number(type::storage, count);
-    at(stack_.back()).text = key;
-    at(stack_.back()).element = row->element;
+    const std::string key = is(2, type::text) ? at(parts[2]).text : to_text(at(parts[2]).number);
+    if (row == nullptr || count < 0 || key.size() > 255) return push_object(name);
+    push(type::storage);
+    pickle_value& made = at(stack_.back());
+    made.number = count, made.text = key, made.element = row->element;
     return true;
   }
 
-  bool call(const std::string& function, const std::vector<int>& arguments) {
-    // Nothing may be pushed before the last look at `function` and `arguments`, which lie among the objects.
-    const auto wanted = [&](bool right) {
-      if (!right) refuse("wrong arguments for ", function, ", before byte ", at_);
-    };
+  /// What a function of PyTorch's or a class of dictionaries would return, or else an object of that name. `nested`: on behalf of
+  /// a function that was called itself.
+  bool call(int callable, const std::vector<int>& arguments, bool nested = false) {
+    if (at(callable).kind != type::global) return push_object("function's result");
+    const std::string function = at(callable).text;
     const auto is = [&](std::size_t i, type kind) { return i < arguments.size() && at(arguments[i]).kind == kind; };
-    if (function == "collections.OrderedDict") {
-      wanted(arguments.empty());
-      return push(type::dictionary);
-    }
-    if (function == "torch._utils._rebuild_parameter") {
-      wanted(arguments.size() >= 2 && is(0, type::tensor));
-      stack_.push_back(arguments[0]);
-      return true;
+    static constexpr std::string_view dictionaries[] = {"collections.OrderedDict", "collections.defaultdict",
+                                                        "collections.Counter", "builtins.dict", "__builtin__.dict"};
+    for (const std::string_view name : dictionaries)
+      if (function == name) return push_dictionary(arguments);
+    const bool rebuilt = function.starts_with("torch._utils._rebuild_parameter");
+    if (rebuilt && is(0, type::tensor)) return push_id(arguments[0]);
+    // A subclass of tensors: (function, class, its arguments, attributes).
+    if (!nested && function.starts_with("torch._tensor._rebuild_from_type") && is(0, type::global) && is(2, type::tuple)) {
+      const std::vector<int> inner = at(arguments[2]).items;
+      count_references(inner.size());
+      return call(arguments[0], inner, true);
     }
     // (storage, offset, size, stride, ...): what follows concerns gradients.
-    wanted(function.starts_with("torch._utils._rebuild_tensor") && arguments.size() >= 4 && is(0, type::storage) &&
-           is(1, type::integer) && is(2, type::tuple) && is(3, type::tuple));
-    std::vector<int> parts{arguments[0], arguments[2], arguments[3]};
-    push_number(type::tensor, at(arguments[1]).number);
-    at(stack_.back()).items = std::move(parts);
+    const bool plain = function == "torch._utils._rebuild_tensor" || function == "torch._utils._rebuild_tensor_v2";
+    if (!plain || !is(0, type::storage) || !is(1, type::integer) || !is(2, type::tuple) || !is(3, type::tuple))
+      return push_object(function);
+    push(type::tensor);
+    pickle_value& made = at(stack_.back());
+    made.number = at(arguments[1]).number;
+    made.items = {arguments[0], arguments[2], arguments[3]};
     return true;
   }
+
+  /// Of nothing, of a dictionary, or of a list of pairs; a default is passed over.
+  bool push_dictionary(const std::vector<int>& arguments) {
+    std::vector<int> items;
+    for (const int id : arguments) {
+      const pickle_value& from = at(id);
+      count_references(from.items.size());
+      if (from.kind == type::dictionary) items.insert(items.end(), from.items.begin(), from.items.end());
+      if (from.kind != type::list && from.kind != type::tuple) continue;
+      for (const int pair : from.items)
+        if (at(pair).items.size() == 2 && (at(pair).kind == type::tuple || at(pair).kind == type::list))
+          items.insert(items.end(), at(pair).items.begin(), at(pair).items.end());
+    }
+    return push_items(type::dictionary, std::move(items));
+  }
+
+  static constexpr std::size_t max_objects = std::size_t{1} << 20, max_references = std::size_t{1} << 23;
 
   std::string_view bytes_;
   std::string_view source_;
-  std::size_t at_ = 0;
+  std::size_t at_ = 0, references_ = 0;
   pickle_objects objects_;
   std::vector<int> stack_;
   std::map<std::uint64_t, int> memo_;
+  std::map<std::pair<type, index_t>, int> shared_;
 };
 
 }  // namespace detail
 
-/// Reads one pickle. Throws file_error, with `source` before the text, naming the function, class or opcode that is refused.
+/// Reads one pickle. Throws file_error, with `source` before the text, naming the opcode that is refused.
 inline pickle_objects parse_pickle(std::string_view bytes, std::string_view source) {
   return detail::pickle_machine(bytes, source).run();
 }

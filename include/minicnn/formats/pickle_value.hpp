@@ -2,6 +2,7 @@
 /// What a pickle (pickle.hpp) consists of.
 
 #include <cstddef>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,7 +12,8 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// One object of a pickle.
+/// One object of a pickle. Those that compare equal may be one; what no tensor depends on (the values of real numbers) is not
+/// kept.
 struct pickle_value {
   enum class type : unsigned char {
     none,
@@ -26,20 +28,21 @@ struct pickle_value {
     global,
     storage,
     tensor,
+    object,
     mark
   };
   type kind = type::none;
-  index_t number = 0;          ///< of boolean and integer; storage: number of elements; tensor: elements before its first
-  double real = 0.0;           ///< of real
-  std::string text;            ///< of text and bytes; global: "module.name"; storage: its key in the archive
   dtype element = dtype::f32;  ///< of storage
-  std::vector<int> items;      ///< tuple, list: elements; dictionary: key, value, key, value, ...
-                               ///< tensor: its storage, the tuple of its extents, the tuple of its strides
+  index_t number = 0;  ///< of boolean and integer; storage: number of elements; tensor: elements before its first; object: the
+                       ///< place of its attributes plus 1, or 0
+  std::string text;    ///< of text and bytes; global and object: "module.name"; storage: its key in the archive
+  std::vector<int> items;  ///< tuple, list: elements; dictionary, object: key, value, key, value, ...
+                           ///< tensor: its storage, the tuple of its extents, the tuple of its strides
 };
 
 /// All objects of a pickle; they name each other by index.
 struct pickle_objects {
-  std::vector<pickle_value> values;
+  std::deque<pickle_value> values;
   int root = 0;
   const pickle_value& operator[](int id) const { return values[static_cast<std::size_t>(id)]; }
 

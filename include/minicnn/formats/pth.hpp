@@ -16,6 +16,7 @@
 
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/formats/pickle.hpp"
+#include "minicnn/formats/state_dict.hpp"
 #include "minicnn/formats/zip_reader.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -30,8 +31,9 @@ struct pth_tensor {
   std::string storage;  ///< name of the archive's entry
 };
 
-/// A .pth file open for reading: a dictionary of tensors, or a dictionary that has one under "state_dict", "model_state_dict" or
-/// "model", as training scripts save it. Other entries (epochs, optimizer settings) are passed over. Reading is thread-safe.
+/// A .pth file open for reading: a dictionary of tensors, or a checkpoint that has one under a key such as "state_dict" or
+/// "model", or a whole model, whose parameters and buffers are found by name. Whatever else a checkpoint holds (epochs, optimizer
+/// settings, objects of any class) is passed over; nothing of it is run. Reading is thread-safe.
 class pth_file {
  public:
   /// Throws file_error if the file cannot be read, is no such file, or has something else than data in it.
@@ -47,6 +49,12 @@ class pth_file {
     const auto found = std::lower_bound(entries_.begin(), entries_.end(), name,
                                         [](const pth_tensor& e, std::string_view key) { return e.name < key; });
     return found == entries_.end() || found->name != name ? nullptr : &*found;
+  }
+
+  /// What is in the place of a tensor that the dictionary has under that name, "numpy.ndarray"; empty for a tensor or nothing.
+  std::string instead_of_tensor(const std::string& name) const {
+    const auto found = others_.find(name);
+    return found == others_.end() ? "" : found->second;
   }
 
   /// Copies a tensor to `out`, whose shape must be the stored one, as float or double from every stored type. Its storage must
@@ -107,9 +115,9 @@ class pth_file {
       if (const std::string text = archive_.read(*order, 64); text != "little")
         fail<file_error>(path, ": byte order \"", text, "\"; only little-endian files are read");
     const pickle_objects objects = parse_pickle(archive_.read(*pickle, max_pickle), path);
-    std::map<std::string, int> found;
-    collect(objects, state_dict(objects), found);
-    for (const auto& [name, id] : found) entries_.push_back(read_entry(objects, name, objects[id], prefix));
+    const state_dict_entries found = find_state_dict(objects, path);
+    for (const auto& [name, id] : found.tensors) entries_.push_back(read_entry(objects, name, objects[id], prefix));
+    others_ = found.others;
   }
 
   static zip_file open_archive(const std::string& path) {
@@ -127,31 +135,6 @@ class pth_file {
           "torch.save(torch.load(\"old.pth\", map_location=\"cpu\"), \"new.pth\")");
     if (!start.starts_with("PK")) fail<file_error>(path, ": not a file of torch.save: it does not begin as a zip archive does");
     return zip_file::open(path);
-  }
-
-  /// The dictionary that has the tensors.
-  const pickle_value& state_dict(const pickle_objects& objects) const {
-    const pickle_value& root = objects[objects.root];
-    if (root.kind != type::dictionary)
-      fail<file_error>(path(), ": holds no dictionary; save the state dict alone: torch.save(model.state_dict(), file)");
-    if (has_tensor(objects, root)) return root;
-    for (const char* key : {"state_dict", "model_state_dict", "model"})
-      if (const pickle_value* inner = objects.find(root, key); inner != nullptr && inner->kind == type::dictionary) return *inner;
-    fail<file_error>(path(), ": no tensors in it, and no \"state_dict\"");
-  }
-
-  static bool has_tensor(const pickle_objects& objects, const pickle_value& dictionary) {
-    for (std::size_t i = 1; i < dictionary.items.size(); i += 2)
-      if (objects[dictionary.items[i]].kind == type::tensor) return true;
-    return false;
-  }
-
-  static void collect(const pickle_objects& objects, const pickle_value& dictionary, std::map<std::string, int>& found) {
-    for (std::size_t i = 0; i + 1 < dictionary.items.size(); i += 2) {
-      const pickle_value& key = objects[dictionary.items[i]];
-      const int value = dictionary.items[i + 1];
-      if (key.kind == type::text && objects[value].kind == type::tensor) found[key.text] = value;
-    }
   }
 
   pth_tensor read_entry(const pickle_objects& objects, const std::string& name, const pickle_value& value,
@@ -209,6 +192,7 @@ class pth_file {
 
   zip_file archive_;
   std::vector<pth_tensor> entries_;
+  std::map<std::string, std::string> others_;
 };
 
 }  // namespace minicnn::inline MINICNN_ABI

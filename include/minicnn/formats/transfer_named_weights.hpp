@@ -17,7 +17,7 @@ namespace minicnn::inline MINICNN_ABI {
 template <class T, class File>
 transfer_result transfer_named_weights(network<T>& net, const File& file, const std::vector<tensor_name>& names,
                                        bool new_head = false) {
-  const auto found = tensors_by_name(file);
+  const auto found = tensors_by_name(file, names);
   const std::vector<int> heads = head_nodes(net);
   const std::vector<char> needed = nodes_of_first_output(net);
   std::set<int> kept;  // nodes: a layer comes from the file as a whole or not at all

@@ -96,6 +96,10 @@ struct network_options {
   bool bf16 = false;
   bool winograd = true;  ///< whether convolutions may be computed by Winograd (faster; errs by about 2e-6 in float)
 
+  /// Most trainable values that the network may have, where a file says what it consists of: more is a shape_error, before memory
+  /// is asked for. 0: any number.
+  index_t parameter_limit = 0;
+
   /// False: parameters are 0 until weights are loaded, which saves seconds for large networks.
   bool initialize = true;
 };
@@ -126,6 +130,7 @@ class network {
       if (!n.operation) input_ = static_cast<int>(names.size()) - 1, inputs_ += 1;
     }
     if (inputs_ != 1) fail<option_error>("network: wanted one input, the graph has ", inputs_);
+    if (o.parameter_limit > 0) check_parameters(plans, o.parameter_limit);
     topology_ = std::move(made);
     state_.build(names, plans);
     ctx_.threads = resolve_threads(o.threads);
@@ -289,6 +294,13 @@ class network {
   }
 
  private:
+  static void check_parameters(const std::vector<op_plan>& plans, index_t limit) {
+    index_t count = 0;
+    for (const op_plan& p : plans)
+      for (const parameter_spec& one : p.parameters) count += one.dims.size();
+    if (count > limit) fail<shape_error>("network: would have ", count, " parameters, wanted at most ", limit);
+  }
+
   static bool fits(const shape& planned, const shape& input) {
     return input.rank() == planned.rank() && input.rank() > 0 && input[0] >= 1 && input[0] <= planned[0] &&
            std::equal(input.begin() + 1, input.end(), planned.begin() + 1);

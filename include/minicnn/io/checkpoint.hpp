@@ -48,6 +48,8 @@ MINICNN_COLD void load_weights(network<T>& net, const safetensors_file& file) {
     const tensor_entry& entry = file.at(name);
     if (!(entry.dims == dims))
       fail<file_error>(file.path(), ": tensor \"", name, "\": wanted shape ", dims, ", got ", entry.dims);
+    if (entry.type > dtype::bf16)
+      fail<file_error>(file.path(), ": tensor \"", name, "\": wanted floating-point numbers, got ", dtype_name(entry.type));
     belongs[static_cast<std::size_t>(&entry - file.entries().data())] = 1;
   };
   for (const parameter_info& p : net.parameters()) check(p.name, p.dims);

@@ -1,0 +1,207 @@
+// Which files the commands take as weights, and what they say of others.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "data/pictures.hpp"
+#include "minicnn/formats/npz.hpp"
+#include "minicnn/formats/pth_writer.hpp"
+#include "program.hpp"
+
+using program::contains;
+using program::red_means_dog;
+using program::red_png;
+using program::run;
+
+namespace {
+
+void put(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+/// A LeNet-5 with metadata changed as `change` does, under its file's name.
+std::string changed_weights(const pictures::folder& folder,
+                            const std::function<void(std::map<std::string, std::string>&)>& change, bool whole_numbers = false) {
+  cli::weights_info info;
+  info.model.name = "lenet5";
+  info.model.image_size = 32;
+  info.classes = {"cat", "dog"};
+  info.picture.size = 32;
+  const minicnn::network<float> net = cli::make_model(info.model, 1, 1);
+  auto metadata = cli::to_metadata(info);
+  change(metadata);
+  minicnn::safetensors_writer out;
+  for (const auto& [key, value] : metadata) out.metadata(key, value);
+  minicnn::tensor<std::int32_t> whole({static_cast<minicnn::index_t>(info.classes.size())});
+  for (const auto& p : net.parameters()) {
+    const bool last = p.name == net.parameters().back().name && whole_numbers;
+    if (last)
+      out.add(p.name, whole);
+    else
+      out.add(p.name, net.parameter(p.name));
+  }
+  out.write(folder.path("w.safetensors"));
+  return folder.path("w.safetensors");
+}
+
+std::string replaced(const std::string& text, const std::string& from, const std::string& to) {
+  const auto at = text.find(from);
+  REQUIRE(at != text.npos);
+  return text.substr(0, at) + to + text.substr(at + from.size());
+}
+
+}  // namespace
+
+TEST_CASE("A01 every weights file of ours is importable and a starting point") {
+  const pictures::folder folder("first_byte");
+  // The length of the header begins with 0x80 for some length of a class's name.
+  bool met = false;
+  for (int length = 1; length <= 40 && !met; ++length) {
+    std::string name(static_cast<std::size_t>(8 * length), 'c');
+    const std::string file = changed_weights(folder, [&](auto& m) { m["classes"] = "[\"" + name + "\",\"dog\"]"; });
+    met = pictures::read(file)[0] == 0x80;
+    if (!met) continue;
+    const auto r = run("import --model lenet5 --image-size 32 --from '" + file + "' --out '" + folder.path("x") + "'");
+    INFO(r.err);
+    CHECK(r.code == 0);
+    REQUIRE(run("generate --images 12 --out '" + folder.path("data") + "'").code == 0);
+    const auto t = run("train --dry-run --threads 1 --workers 0 --batch-size 4 --image-size 32 --data '" + folder.path("data") +
+                       "' --out '" + folder.path("run") + "' --init-from '" + file + "'");
+    INFO(t.err);
+    CHECK(t.code == 0);
+  }
+  CHECK(met);
+}
+
+TEST_CASE("G24 what is no weights file is named, with the command that makes one of it") {
+  const red_means_dog w;
+  const pictures::folder folder("kinds");
+  folder.write("1.png", red_png(200));
+  REQUIRE(run("export --format pth --out '" + folder.path("a.pth") + "'" + w.option()).code == 0);
+  REQUIRE(run("export --format npz --out '" + folder.path("a.npz") + "'" + w.option()).code == 0);
+  REQUIRE(run("export --format onnx --out '" + folder.path("a.onnx") + "'" + w.option()).code == 0);
+  const minicnn::tensor<float> one({1});
+  minicnn::safetensors_writer plain;
+  plain.add("w", one);
+  plain.write(folder.path("plain.safetensors"));
+  put(folder.path("a.txt"), "hello\n");
+  put(folder.path("a.h5"), "\x89HDF\r\n\x1A\n....");
+  put(folder.path("empty"), "");
+  const std::pair<const char*, const char*> kinds[] = {
+      {"a.pth", "is a PyTorch file; `minicnn import --model MODEL --from "},
+      {"a.npz", "is a NumPy archive (.npz); `minicnn import"},
+      {"plain.safetensors", "is a safetensors file without minicnn's metadata; `minicnn import"},
+      {"a.onnx", "is an ONNX model, which is written but not read"},
+      {"a.txt", "is a text; wanted a safetensors, PyTorch (.pth) or NumPy (.npz) file of weights"},
+      {"a.h5", "is an HDF5 file (Keras saves such)"},
+      {"empty", "is an empty file"},
+      {"1.png", "is a picture"}};
+  for (const auto& [name, said] : kinds) {
+    CAPTURE(name);
+    const std::string file = folder.path(name), picture = folder.path("1.png");
+    for (const std::string& command :
+         {"predict '" + picture + "' --weights ", "evaluate --data '" + folder.path() + "' --weights ",
+          std::string("summary --weights "), "explain '" + picture + "' --out '" + folder.path("e") + "' --weights ",
+          std::string("serve --port 0 --weights "), "export --format npz --out '" + folder.path("e.npz") + "' --weights ",
+          "submit --data '" + folder.path() + "' --out '" + folder.path("s.csv") + "' --weights "}) {
+      const auto r = run(command + "'" + file + "'", "timeout 20");
+      CHECK(r.code == 1);
+      CHECK(contains(r.err, file + ": " + said));
+    }
+    if (contains(said, "minicnn import")) continue;
+    const auto r = run("import --model lenet5 --out '" + folder.path("o") + "' --from '" + file + "'");
+    CHECK(r.code == 1);
+    CHECK(contains(r.err, file + ": is a"));
+  }
+}
+
+TEST_CASE("G03 names that occur twice are told apart by their number, G15 in files of every editor") {
+  const red_means_dog w;
+  const pictures::folder folder("names");
+  folder.write("1.png", red_png(200));
+  const auto import = [&](const std::string& names) {
+    put(folder.path("names.txt"), names);
+    return run("import --model alexnet-bn --from '" + w.path() + "' --out '" + folder.path("n.safetensors") +
+               "' --class-names '" + folder.path("names.txt") + "'");
+  };
+  const auto predicted = [&] {
+    const auto r = run("predict --json '" + folder.path("1.png") + "' --weights '" + folder.path("n.safetensors") + "'");
+    REQUIRE(r.code == 0);
+    return r.json();
+  };
+  REQUIRE(import("crane\ncrane\n").code == 0);
+  CHECK(predicted()["probabilities"].size() == 2);
+  CHECK(predicted()["class"] == "crane (1)");
+  CHECK(predicted()["probabilities"].contains("crane (0)"));
+  for (const char* text : {"\xEF\xBB\xBF"
+                           "cat\r\ndog\r\n",
+                           "cat\ndog", "cat\r\ndog",
+                           "\xEF\xBB\xBF"
+                           "cat\ndog\n\n"}) {
+    REQUIRE(import(text).code == 0);
+    CHECK(predicted()["probabilities"].contains("cat"));
+    CHECK(predicted()["class"] == "dog");
+  }
+  const std::string path = folder.path("names.txt");
+  CHECK(contains(import("cat\n\ndog\n").err, path + ": line 2: a class without a name"));
+  CHECK(contains(import("cat\ncaf\xE9\n").err, path + ": line 2: is not UTF-8"));
+  CHECK(contains(import(std::string("\xFF\xFE"
+                                    "c\0a\0t\0\n\0",
+                                    10))
+                     .err,
+                 path + ": is UTF-16 text, wanted UTF-8"));
+  CHECK(contains(import("cat\n").err, path + ": 1 names for 2 classes"));
+}
+
+TEST_CASE("G03 distinct names stay what they are, and never meet one that exists") {
+  using names = std::vector<std::string>;
+  CHECK(cli::distinct_names({"a", "b"}) == names{"a", "b"});
+  CHECK(cli::distinct_names({"a", "b", "a"}) == names{"a (0)", "b", "a (2)"});
+  CHECK(cli::distinct_names({"a", "a", "a (0)"}) == names{"a (0) (0)", "a (1)", "a (0)"});
+  // ImageNet's 1,000 names, of which crane and maillot are there twice.
+  names many;
+  for (int k = 0; k < 1000; ++k) many.push_back(minicnn::text_of("class ", k));
+  many[517] = many[134] = "crane", many[639] = many[638] = "maillot";
+  names distinct = cli::distinct_names(many);
+  CHECK(distinct[134] == "crane (134)");
+  std::sort(distinct.begin(), distinct.end());
+  CHECK(std::unique(distinct.begin(), distinct.end()) == distinct.end());
+}
+
+TEST_CASE("A22 metadata is checked before memory is asked for") {
+  const pictures::folder folder("metadata");
+  const auto said = [&](const std::function<void(std::map<std::string, std::string>&)>& change, int code, bool whole = false) {
+    const auto r = run("summary --weights '" + changed_weights(folder, change, whole) + "'", "ulimit -v 2000000;");
+    CHECK(r.code == code);
+    return r.err;
+  };
+  const auto changed = [](const char* key, const char* from, const char* to) {
+    return [=](std::map<std::string, std::string>& m) { m[key] = replaced(m[key], from, to); };
+  };
+  CHECK(said([](auto&) {}, 0) == "");
+  CHECK(contains(said([](auto&) {}, 1, true), "wanted floating-point numbers, got I32"));
+  CHECK(contains(said([](auto& m) { m["version"] = "99.0.0"; }, 0), "warning: "));
+  CHECK(contains(said([](auto& m) { m["version"] = "0.99.0"; }, 0), "was written by minicnn 0.99.0, this is "));
+  CHECK(said([](auto& m) { m["version"] = "0.0.1"; }, 0) == "");
+  CHECK(contains(said([](auto& m) { m["version"] = "new"; }, 0), "is no version"));
+  CHECK(said([](auto& m) { m["classes"] = "[\"cat\",\"cat\"]"; }, 0) == "");
+  CHECK(contains(said([](auto& m) { m["classes"] = "[\"cat\",\"\"]"; }, 1), "a class without a name"));
+  CHECK(contains(said(changed("model", "\"image_size\":32", "\"image_size\":0"), 1),
+                 "metadata \"model\": image_size: wanted 1 to 16384, got 0"));
+  CHECK(contains(said(changed("model", "\"image_size\":32", "\"image_size\":8192"), 1), "size: wanted 8192"));
+  CHECK(contains(said(
+                     [&](auto& m) {
+                       m["model"] = replaced(m["model"], "\"image_size\":32", "\"image_size\":8192");
+                       m["picture"] = replaced(m["picture"], "\"size\":32", "\"size\":8192");
+                       m["picture"] = replaced(m["picture"], "\"resize_to\":0", "\"resize_to\":8192");
+                     },
+                     1),
+                 "network: would have "));
+  CHECK(contains(said(changed("model", "\"classes\":2", "\"classes\":2000000000"), 1), "classes: wanted 1 to 1048576"));
+  CHECK(contains(said(changed("model", "\"dropout\":", "\"dropout\":5,\"old\":"), 1), "dropout: wanted 0 to below 1, got 5"));
+  CHECK(contains(said(changed("picture", "\"scale\":", "\"scale\":0,\"old\":"), 1), "scale: wanted a number above 0, got 0"));
+  CHECK(contains(said(changed("picture", "\"scale\":", "\"scale\":1e300,\"old\":"), 1), "scale: wanted a number above 0"));
+  CHECK(contains(said(changed("split", "\"limit\":0", "\"limit\":-3"), 1), "limit: wanted 0 or more, got -3"));
+  CHECK(contains(said([](auto& m) { m["temperature"] = "0"; }, 1), "wanted a number above 0"));
+}
