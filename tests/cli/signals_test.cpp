@@ -62,13 +62,13 @@ TEST_CASE("G09 a pipe or a device as weights is refused at once by every command
           std::string("serve --port 0 --weights "), "export --format npz --out '" + folder.path("e.npz") + "' --weights ",
           "import --model lenet5 --out '" + folder.path("i") + "' --from "}) {
       CAPTURE(command);
-      const auto r = run(command + "'" + file + "'", "timeout 10");
+      const auto r = run(command + "'" + file + "'", "timeout 60");
       CHECK(r.code == 1);
       CHECK(contains(r.err, file + ": is not a regular file"));
     }
   const auto named =
       run("import --model alexnet-bn --from '" + w.path() + "' --out '" + folder.path("i") + "' --class-names '" + pipe + "'",
-          "timeout 10");
+          "timeout 60");
   CHECK(named.code == 1);
   CHECK(contains(named.err, pipe + ": is not a regular file"));
 }
