@@ -419,3 +419,55 @@ TEST_CASE("Dogs vs Cats") {
   CHECK(mean > 80);
   CHECK(mean < 160);
 }
+
+TEST_CASE("targets come with their pictures, whatever the order and the number of workers") {
+  image_dataset data = numbered(10);
+  data.target_names = {"number", "half"};
+  for (index_t i = 0; i < 10; ++i) {
+    data.samples[static_cast<std::size_t>(i)].target = 9 - i;
+    data.targets.insert(data.targets.end(), {static_cast<double>(9 - i), static_cast<double>(9 - i) / 2});
+  }
+  for (const int workers : {0, 2}) {
+    loader<double> pictures(data, all_samples(data), options(4, workers, true));
+    for (index_t epoch = 0; epoch < 2; ++epoch) {
+      pictures.start_epoch(epoch);
+      while (const batch<double>* b = pictures.next()) {
+        REQUIRE(b->targets.dims() == shape{b->size(), 2});
+        for (index_t i = 0; i < b->size(); ++i) {
+          CHECK(b->targets(i, 0) == static_cast<double>(b->indices[static_cast<std::size_t>(i)]));
+          CHECK(b->targets(i, 1) == static_cast<double>(b->indices[static_cast<std::size_t>(i)]) / 2);
+        }
+      }
+    }
+  }
+  data.samples[3].target = -1;
+  loader<float> pictures(data, all_samples(data), options(4, 0));
+  pictures.start_epoch(0);
+  CHECK_THROWS_WITH_AS(pictures.next(), "3: has no targets", shape_error);
+}
+
+TEST_CASE("balanced sampling: classes come equally often, and every picture of the large one in turn") {
+  image_dataset data = numbered(12);
+  for (std::size_t i = 0; i < 12; ++i) data.samples[i].label = i < 9 ? 0 : 1;
+  loader_options o = options(4, 0, true);
+  o.balance = true;
+  o.transform.augment.brightness = 0.4;
+  loader<float> one(data, all_samples(data), o);
+  o.workers = 3;
+  loader<float> three(data, all_samples(data), o);
+  std::set<index_t> seen;
+  for (index_t epoch = 0; epoch < 6; ++epoch) {
+    const epoch_record r = record(one, epoch);
+    CHECK(r == record(three, epoch));
+    CHECK(r.labels.size() == 12);
+    CHECK(std::count(r.labels.begin(), r.labels.end(), 1) == 6);
+    // Each of the three comes twice, augmented differently.
+    std::map<index_t, std::set<float>> looks;
+    for (std::size_t i = 0; i < r.indices.size(); ++i)
+      if (r.labels[i] == 1) looks[r.indices[i]].insert(r.values[i * 48]);
+    CHECK(looks.size() == 3);
+    for (const auto& [index, values] : looks) CHECK(values.size() == 2);
+    seen.insert(r.indices.begin(), r.indices.end());
+  }
+  CHECK(seen.size() == 12);
+}

@@ -115,3 +115,26 @@ TEST_CASE("values outside their range are errors") {
   wrong.samples[2].label = 1;
   CHECK_THROWS_WITH_AS(stratified_split(wrong, all_samples(wrong), 0.1, 1), "/data/a.2: label 1 of 1 classes", option_error);
 }
+
+TEST_CASE("folds: every sample is validated once, each fold has its share of every class, whatever the order of the samples") {
+  const image_dataset data = set_of({50, 23, 7, 2});
+  std::set<std::string> validated;
+  std::size_t all = 0;
+  for (int fold = 0; fold < 5; ++fold) {
+    const data_split s = stratified_fold(data, all_samples(data), fold, 5, 3);
+    CHECK(s.train.size() + s.validation.size() == data.samples.size());
+    const counts held = per_class(data, s.validation);
+    CHECK(held[0] == 10);
+    CHECK((held[1] == 4 || held[1] == 5));
+    CHECK((held[2] == 1 || held[2] == 2));
+    CHECK(std::abs(static_cast<int>(s.validation.size()) - 16) <= 1);
+    validated.merge(paths(data, s.validation));
+    all += s.validation.size();
+    CHECK(stratified_fold(data, all_samples(data), fold, 5, 3).validation == s.validation);
+    CHECK(stratified_fold(data, all_samples(data), fold, 5, 4).validation != s.validation);
+  }
+  CHECK(validated.size() == data.samples.size());
+  CHECK(all == data.samples.size());
+  CHECK_THROWS_AS(stratified_fold(data, all_samples(data), 5, 5, 0), option_error);
+  CHECK_THROWS_AS(stratified_fold(data, all_samples(data), 0, 1, 0), option_error);
+}

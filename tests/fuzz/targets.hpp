@@ -22,6 +22,7 @@
 #include "minicnn/data/exif.hpp"
 #include "minicnn/data/idx.hpp"
 #include "minicnn/data/image.hpp"
+#include "minicnn/data/label_table.hpp"
 #include "minicnn/data/transform.hpp"
 #include "minicnn/files/crc32.hpp"
 #include "minicnn/files/text_lines.hpp"
@@ -346,7 +347,18 @@ inline const std::map<std::string, target>& targets() {
           for (const csv_row& row : table.rows)
             must(row.fields.size() == table.header.size(), "a row has a field for each column");
         },
-        {from_text("id,label\n1,cat\n2,\"a \"\"dog\"\"\"\n"), from_text("\xEF\xBB\xBFid,label\r\n1,frog\r\n")}}}};
+        {from_text("id,label\n1,cat\n2,\"a \"\"dog\"\"\"\n"), from_text("\xEF\xBB\xBFid,label\r\n1,frog\r\n")}}},
+      {"label_table",
+       {[](const bytes& b) {
+          for (const target_kind kind : {target_kind::labels, target_kind::numbers}) try {
+              const label_table table = read_label_table(parse_csv(text(b), "fuzz"), kind);
+              must(table.values.size() == table.ids.size() * table.names.size() && !table.names.empty(), "a row for each id");
+              for (const double v : table.values)
+                must(kind == target_kind::labels ? v * v <= v && v <= v * v : std::isfinite(v), "values of their kind");
+            } catch (const error&) {
+            }
+        },
+        {from_text("id,a,b\n1,0,1\n2,1,1\n"), from_text("id,tags\n1,a b;c\n2,\n"), from_text("name,age\nx,1.5e3\ny,-2\n")}}}};
   return all;
 }
 

@@ -2,6 +2,7 @@
 /// A labelled set of pictures: which files, which classes, in which order.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@ struct sample {
   std::string path;      ///< as it can be opened
   int label = -1;        ///< index into the classes; -1: not known
   std::uint64_t id = 0;  ///< of the name within the data set, so that it is the same wherever the set lies: `sample_id`
+  index_t target = -1;   ///< row of `image_dataset::targets`; -1: none
 };
 
 /// The id of a picture with this name within its data set ("cat/12.jpg"): FNV-1a, 64 bits.
@@ -69,12 +71,23 @@ struct image_dataset {
   std::vector<std::string> classes;
   std::vector<sample> samples;  ///< in natural order of their names: cat.2 before cat.10
   std::vector<image_u8> pictures;
+  /// What is to be predicted besides a class, or for want of one: labels of which a picture has any number (1 or 0), or real
+  /// numbers. `targets` has rows of as many as there are names, and samples say which row is theirs.
+  std::vector<std::string> target_names;
+  std::vector<double> targets;
   int channels = 3;  ///< of every picture as it is handed out; where this is 1, files in colour are turned grey
   ignored_files ignored;
   std::string layout;  ///< how the set lies there, in words: "a folder a class"
   std::vector<std::string> warnings;
 
   index_t size() const { return static_cast<index_t>(samples.size()); }
+
+  /// The targets of sample `i`; empty where it has none.
+  std::span<const double> targets_of(index_t i) const {
+    const index_t row = samples[static_cast<std::size_t>(i)].target;
+    if (row < 0) return {};
+    return std::span<const double>(targets).subspan(static_cast<std::size_t>(row) * target_names.size(), target_names.size());
+  }
 
   /// Pictures of each class.
   std::vector<index_t> class_counts() const {

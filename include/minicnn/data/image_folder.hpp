@@ -21,12 +21,7 @@ class folder_reader {
   explicit folder_reader(const std::string& root) : root_(root) { data_.root = root; }
 
   image_dataset run() {
-    std::error_code failed;
-    const std::filesystem::file_status status = std::filesystem::status(root_, failed);
-    if (status.type() == std::filesystem::file_type::not_found) fail<file_error>(data_.root, ": no such folder");
-    if (failed) fail<file_error>(data_.root, ": cannot be read: ", failed.message());
-    if (!std::filesystem::is_directory(status)) fail<file_error>(data_.root, ": is not a folder");
-
+    check_folder();
     tree_reader reader(root_, data_.ignored);
     const folder_tree top = reader.read();
     if (top.total() == 0)
@@ -48,7 +43,26 @@ class folder_reader {
     return std::move(data_);
   }
 
+  /// All pictures of the folder and those below it, whatever they are called.
+  image_dataset run_unlabelled() {
+    check_folder();
+    const folder_tree top = tree_reader(root_, data_.ignored).read();
+    if (top.total() == 0) fail<file_error>(data_.root, ": holds no pictures (JPEG, PNG or BMP)");
+    data_.layout = "pictures in it and below";
+    for (const std::string& file : top.pictures) add(file, "");
+    for (const folder_tree& f : top.folders) add_all(f, "");
+    return std::move(data_);
+  }
+
  private:
+  void check_folder() const {
+    std::error_code failed;
+    const std::filesystem::file_status status = std::filesystem::status(root_, failed);
+    if (status.type() == std::filesystem::file_type::not_found) fail<file_error>(data_.root, ": no such folder");
+    if (failed) fail<file_error>(data_.root, ": cannot be read: ", failed.message());
+    if (!std::filesystem::is_directory(status)) fail<file_error>(data_.root, ": is not a folder");
+  }
+
   void leave(index_t ignored_files::*kind, const std::string& name, std::string reason) {
     data_.ignored.add(kind, (root_ / name).string(), std::move(reason));
   }
@@ -153,5 +167,9 @@ class folder_reader {
 /// if it cannot be read, holds no pictures, holds about as many in one layout as in another, or if its folders are parts of a set
 /// (train and test with the same classes, whatever they are called) instead of classes.
 inline image_dataset read_image_folder(const std::string& root) { return detail::folder_reader(root).run(); }
+
+/// All pictures in folder `root` and the folders below it, whatever they and the folders are called, without labels: for labels
+/// from a table (label_table.hpp). In natural order, a folder's own before those below it. Throws file_error as above.
+inline image_dataset read_pictures(const std::string& root) { return detail::folder_reader(root).run_unlabelled(); }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -30,8 +30,11 @@ struct loader_options {
   image_transform transform = {};
   bool training = false;  ///< shuffles every epoch anew and applies the transform's augmentation
   std::uint64_t seed = 0;
-  int workers = 1;         ///< threads that prepare batches; 0: the caller's own thread does, in `next`
-  index_t prefetch = 2;    ///< batches prepared ahead of the one in use
+  int workers = 1;       ///< threads that prepare batches; 0: the caller's own thread does, in `next`
+  index_t prefetch = 2;  ///< batches prepared ahead of the one in use
+  /// In training: every class as often as the others. An epoch has as many pictures as there are, those of small classes several
+  /// times, each time augmented anew, of large ones a part, which changes from epoch to epoch.
+  bool balance = false;
   bool drop_last = false;  ///< leaves out a last batch that is smaller than the others
   /// Decodes every picture once beforehand and leaves out those that cannot be decoded. One that goes later is left out too: in
   /// training another of the epoch takes its place, so that batches and steps are as many as before.
@@ -121,7 +124,10 @@ class loader {
     cancel();
     order_ = samples_;
     epoch_key_ = random_key(options_.seed).of(static_cast<std::uint64_t>(epoch));
-    if (options_.training) random_stream(epoch_key_.of(shuffling)).shuffle(order_);
+    if (options_.balance && options_.training)
+      draw_balanced();
+    else if (options_.training)
+      random_stream(epoch_key_.of(shuffling)).shuffle(order_);
     const std::lock_guard lock(mutex_);
     running_ = true;
     delivered_ = released_ = first_batch;
@@ -161,6 +167,7 @@ class loader {
       const index_t side = options_.transform.size;
       batch_ = {view<const T>(s.images.data(), {count, data_->channels, side, side}),
                 std::span<const std::int32_t>(s.labels).first(s.count), std::span<const index_t>(s.indices).first(s.count)};
+      if (target_columns() > 0) batch_.targets = view<const T>(s.targets.data(), {count, target_columns()});
       return &batch_;
     }
   }
@@ -170,7 +177,7 @@ class loader {
 
   /// Room for one batch. Workers write to places of their own in it; `missing` and `failure` are guarded by the mutex.
   struct slot {
-    aligned_buffer<T> images;
+    aligned_buffer<T> images, targets;
     std::vector<std::int32_t> labels;
     std::vector<index_t> indices;
     std::size_t count = 0;
@@ -195,6 +202,8 @@ class loader {
     for (std::size_t i = 0; i < s.count; ++i) {
       if (s.indices[i] == nothing) continue;
       if (kept != i) std::copy_n(s.images.data() + i * size, size, s.images.data() + kept * size);
+      if (const auto columns = static_cast<std::size_t>(target_columns()); kept != i && columns > 0)
+        std::copy_n(s.targets.data() + i * columns, columns, s.targets.data() + kept * columns);
       s.labels[kept] = s.labels[i];
       s.indices[kept++] = s.indices[i];
     }
@@ -209,11 +218,36 @@ class loader {
 
   index_t image_elements() const { return data_->channels * options_.transform.size * options_.transform.size; }
 
+  index_t target_columns() const { return static_cast<index_t>(data_->target_names.size()); }
+
+  /// Rounds of one picture of each class, the classes of a round in random order, the pictures of a class in an order that is
+  /// drawn anew whenever all have had their turn.
+  void draw_balanced() {
+    random_stream random(epoch_key_.of(shuffling));
+    by_class_.resize(data_->classes.size());
+    for (sample_indices& members : by_class_) members.clear();
+    for (const index_t i : samples_)
+      if (const int label = data_->samples[static_cast<std::size_t>(i)].label; label >= 0)
+        by_class_[static_cast<std::size_t>(label)].push_back(i);
+    round_.clear();
+    for (std::size_t c = 0; c < by_class_.size(); ++c)
+      if (!by_class_[c].empty()) round_.push_back(c);
+    if (round_.empty()) fail<option_error>("loader: pictures without classes cannot be balanced");
+    turns_.assign(by_class_.size(), 0);
+    for (std::size_t place = 0; place < order_.size(); ++place) {
+      if (place % round_.size() == 0) random.shuffle(round_);
+      const std::size_t c = round_[place % round_.size()], count = by_class_[c].size();
+      if (turns_[c] % count == 0) random.shuffle(by_class_[c]);
+      order_[place] = by_class_[c][turns_[c]++ % count];
+    }
+  }
+
   void reserve() {
     const index_t count = (std::min)(options_.batch_size, size());
     const index_t elements = shape{count, image_elements()}.size();
     for (slot& s : slots_) {
       if (s.images.size() < elements) s.images = aligned_buffer<T>(elements);
+      if (s.targets.size() < count * target_columns()) s.targets = aligned_buffer<T>(count * target_columns());
       s.labels.resize(static_cast<std::size_t>(count));
       s.indices.resize(static_cast<std::size_t>(count));
     }
@@ -243,17 +277,20 @@ class loader {
     s.bad.clear();
   }
 
-  /// Puts sample `index` at a place of its batch. False if it cannot be read and is left out; `bad` then has why.
-  bool fill(slot& s, index_t place, index_t index, image_workspace& workspace, std::vector<bad_file>& bad) {
+  /// Puts sample `index` at the place of `ticket` in its batch. False if it cannot be read and is left out; `bad` then has why.
+  bool fill(slot& s, index_t ticket, index_t index, image_workspace& workspace, std::vector<bad_file>& bad) {
+    const index_t place = ticket % options_.batch_size;
     try {
       const image_u8& image = source_.get(index, workspace);
       if (image.channels != data_->channels)
         fail<shape_error>(data_->samples[static_cast<std::size_t>(index)].path, ": ", image.channels,
                           " channels, the data set has ", data_->channels);
-      const random_key key = epoch_key_.of(augmenting).of(static_cast<std::uint64_t>(index));
+      random_key key = epoch_key_.of(augmenting).of(static_cast<std::uint64_t>(index));
+      if (options_.balance) key = key.of(static_cast<std::uint64_t>(ticket));  // a picture may come several times
       apply(image, options_.transform, key, options_.training, s.images.data() + place * image_elements(), workspace);
       s.labels[static_cast<std::size_t>(place)] = data_->samples[static_cast<std::size_t>(index)].label;
       s.indices[static_cast<std::size_t>(place)] = index;
+      if (target_columns() > 0) copy_targets(index, s.targets.data() + place * target_columns());
       return true;
     } catch (const file_error& e) {
       bad.push_back(as_bad_file(*data_, index, e.what()));
@@ -263,11 +300,11 @@ class loader {
   }
 
   /// What stands at `ticket` of the epoch's order; in training, where that has gone, the next one that can be read.
-  void fill_some(slot& s, index_t place, index_t ticket, image_workspace& workspace, std::vector<bad_file>& bad) {
+  void fill_some(slot& s, index_t ticket, image_workspace& workspace, std::vector<bad_file>& bad) {
     const std::size_t all = order_.size(), tries = options_.training ? all : 1;
     for (std::size_t i = 0; i < tries; ++i)
-      if (fill(s, place, order_[(static_cast<std::size_t>(ticket) + i) % all], workspace, bad)) return;
-    s.indices[static_cast<std::size_t>(place)] = nothing;
+      if (fill(s, ticket, order_[(static_cast<std::size_t>(ticket) + i) % all], workspace, bad)) return;
+    s.indices[static_cast<std::size_t>(ticket % options_.batch_size)] = nothing;
     if (options_.training)
       fail<file_error>(bad.front().path, ": ", bad.front().reason, "; none of ", all, " pictures can be read any more");
   }
@@ -275,11 +312,10 @@ class loader {
   /// Loads the sample at place `ticket` of the epoch into its place in its batch.
   void run_ticket(index_t ticket, image_workspace& workspace) {
     slot& s = slots_[static_cast<std::size_t>(ticket / options_.batch_size) % slots_.size()];
-    const index_t place = ticket % options_.batch_size;
     std::exception_ptr failure;
     std::vector<bad_file> bad;
     try {
-      fill_some(s, place, ticket, workspace, bad);
+      fill_some(s, ticket, workspace, bad);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -293,6 +329,12 @@ class loader {
       s.failed_ticket = ticket;
     }
     if (--s.missing == 0) done_.notify_all();
+  }
+
+  void copy_targets(index_t index, T* to) const {
+    const std::span<const double> from = data_->targets_of(index);
+    if (from.empty()) fail<shape_error>(data_->samples[static_cast<std::size_t>(index)].path, ": has no targets");
+    std::transform(from.begin(), from.end(), to, [](double value) { return static_cast<T>(value); });
   }
 
   /// The next ticket may be taken once the slot of its batch is free.
@@ -346,6 +388,8 @@ class loader {
   loader_options options_;
   image_transform given_;  ///< which sizes are proportions of
   sample_indices samples_, order_;
+  std::vector<sample_indices> by_class_;  // of `balance`
+  std::vector<std::size_t> round_, turns_;
   picture_source source_;
   std::vector<bad_file> bad_;
   std::vector<image_workspace> workspaces_;

@@ -71,6 +71,24 @@ inline data_split stratified_split(const image_dataset& data, std::span<const in
   return out;
 }
 
+/// One of `folds` parts of the samples `chosen` for validation, the rest for training: every sample is validated in exactly one
+/// fold (0 to folds - 1), and each fold has its share of every class. Samples without a class are one class.
+inline data_split stratified_fold(const image_dataset& data, std::span<const index_t> chosen, int fold, int folds,
+                                  std::uint64_t seed) {
+  if (folds < 2 || fold < 0 || fold >= folds)
+    fail<option_error>("fold ", fold, " of ", folds, ": wanted 2 folds or more, numbered from 0");
+  data_split out;
+  std::size_t turn = 0;  // goes on from class to class, so that folds differ by one sample at most
+  for (const sample_indices& members : detail::ranked_classes(data, chosen, seed, 0x73706C6974ULL))
+    for (const index_t i : members) {
+      const bool held = turn++ % static_cast<std::size_t>(folds) == static_cast<std::size_t>(fold);
+      (held ? out.validation : out.train).push_back(i);
+    }
+  std::sort(out.train.begin(), out.train.end());
+  std::sort(out.validation.begin(), out.validation.end());
+  return out;
+}
+
 /// At most `limit` of the samples `chosen`, in ascending order. Each class keeps its share; what rounding leaves over goes to
 /// the classes with the largest remainders, the first of equal ones first (Hamilton's method).
 inline sample_indices stratified_limit(const image_dataset& data, std::span<const index_t> chosen, index_t limit,

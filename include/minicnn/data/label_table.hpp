@@ -1,0 +1,193 @@
+#pragma once
+/// Labels and numbers to be predicted, from a table beside the pictures.
+///
+///     id,beach,people,boat          id,tags                 id,age,weight
+///     0001,1,0,1                    0001,beach boat         0001,34,71.5
+///
+/// The first column, or the one called "id", names a picture: its path within the data set or its file name, with or without the
+/// ending.
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "minicnn/data/csv.hpp"
+#include "minicnn/data/dataset.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// What the columns beside the id hold.
+enum class target_kind {
+  labels,  ///< one column a label, of 0 and 1; or one column of names, with spaces, semicolons or commas between
+  numbers  ///< real numbers
+};
+
+/// A row of values for each id.
+struct label_table {
+  std::string path;
+  std::vector<std::string> names;  ///< of the columns of `values`
+  std::vector<std::string> ids;
+  std::vector<double> values;  ///< ids x names
+};
+
+namespace detail {
+
+class label_table_reader {
+ public:
+  label_table_reader(csv_table table, target_kind kind) : table_(std::move(table)), kind_(kind) {
+    const auto id = std::find(table_.header.begin(), table_.header.end(), "id");
+    id_ = id == table_.header.end() ? 0 : static_cast<std::size_t>(id - table_.header.begin());
+  }
+
+  label_table run() {
+    if (table_.header.size() < 2) fail<file_error>(table_.path, ": wanted an id and at least one column besides");
+    if (table_.rows.empty()) fail<file_error>(table_.path, ": wanted a row for every picture, there is only the header");
+    out_.path = table_.path;
+    read_ids();
+    if (kind_ == target_kind::labels && table_.header.size() == 2 && !zero_or_one())
+      read_names();
+    else
+      read_columns();
+    return std::move(out_);
+  }
+
+ private:
+  std::size_t other() const { return id_ == 0 ? 1 : 0; }
+
+  void read_ids() {
+    std::set<std::string_view> seen;
+    for (const csv_row& row : table_.rows) {
+      const std::string& id = row.fields[id_];
+      if (id.empty()) fail<file_error>(table_.path, ": line ", row.line, ": the id is empty");
+      if (!seen.insert(id).second) fail<file_error>(table_.path, ": line ", row.line, ": the id ", id, " is there twice");
+      out_.ids.push_back(id);
+    }
+  }
+
+  /// Whether the column beside the id is one label's.
+  bool zero_or_one() const {
+    return std::all_of(table_.rows.begin(), table_.rows.end(),
+                       [&](const csv_row& row) { return row.fields[other()] == "0" || row.fields[other()] == "1"; });
+  }
+
+  static std::vector<std::string> split(const std::string& text) {
+    std::vector<std::string> names;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = (std::min)(text.find_first_of(" ;,", at), text.size());
+      if (end > at) names.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    return names;
+  }
+
+  void read_names() {
+    std::set<std::string> all;
+    for (const csv_row& row : table_.rows)
+      for (std::string& name : split(row.fields[other()])) all.insert(std::move(name));
+    if (all.empty()) fail<file_error>(table_.path, ": no picture has a label");
+    out_.names.assign(all.begin(), all.end());
+    // So many labels are numbers in the wrong place, and a table of all of them would not fit into memory.
+    if (all.size() > 10000)
+      fail<file_error>(table_.path, ": ", static_cast<index_t>(all.size()), " different labels, wanted at most 10000");
+    out_.values.assign(out_.ids.size() * all.size(), 0.0);
+    for (std::size_t r = 0; r < table_.rows.size(); ++r)
+      for (const std::string& name : split(table_.rows[r].fields[other()])) {
+        const auto column = std::lower_bound(out_.names.begin(), out_.names.end(), name) - out_.names.begin();
+        out_.values[r * all.size() + static_cast<std::size_t>(column)] = 1;
+      }
+  }
+
+  void read_columns() {
+    std::set<std::string_view> seen;
+    for (std::size_t c = 0; c < table_.header.size(); ++c) {
+      if (c == id_) continue;
+      if (table_.header[c].empty() || !seen.insert(table_.header[c]).second)
+        fail<file_error>(table_.path, ": column ", static_cast<index_t>(c + 1), " is called \"", table_.header[c],
+                         "\": wanted names, each once");
+      out_.names.push_back(table_.header[c]);
+    }
+    for (const csv_row& row : table_.rows)
+      for (std::size_t c = 0; c < row.fields.size(); ++c)
+        if (c != id_) out_.values.push_back(number(row, c));
+  }
+
+  double number(const csv_row& row, std::size_t column) const {
+    const std::string& text = row.fields[column];
+    double value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = failure == std::errc() && end == text.data() + text.size() &&
+                       text.find_first_of("nN") == text.npos;  // neither nan nor inf
+    const bool label = whole && (value == 0 || value == 1);
+    if (kind_ == target_kind::labels ? !label : !whole)
+      fail<file_error>(table_.path, ": line ", row.line, ": ", table_.header[column], ": wanted ",
+                       kind_ == target_kind::labels ? "0 or 1" : "a number", ", got \"", text, "\"");
+    return value;
+  }
+
+  csv_table table_;
+  target_kind kind_;
+  std::size_t id_ = 0;
+  label_table out_;
+};
+
+}  // namespace detail
+
+/// The table as labels or numbers. Label names from a column of names are in byte order, others in that of the columns. Throws
+/// file_error with the line for whatever is not as it should be.
+inline label_table read_label_table(csv_table table, target_kind kind) {
+  return detail::label_table_reader(std::move(table), kind).run();
+}
+inline label_table read_label_table(const std::string& path, target_kind kind) { return read_label_table(read_csv(path), kind); }
+
+/// Gives every picture of `data` its row of the table. Pictures without one are left out, with a warning in `data.warnings`, ids
+/// without a picture are warned of. Throws file_error if an id names two pictures, or none of them a picture.
+inline void attach_targets(image_dataset& data, const label_table& table) {
+  std::map<std::string, std::size_t, std::less<>> rows;
+  for (std::size_t r = 0; r < table.ids.size(); ++r) rows.emplace(table.ids[r], r);
+  std::vector<index_t> owner(table.ids.size(), -1);
+  std::vector<sample> kept;
+  std::vector<image_u8> pictures;
+  for (std::size_t i = 0; i < data.samples.size(); ++i) {
+    sample& s = data.samples[i];
+    std::string_view name = s.path;
+    if (name.starts_with(data.root)) name.remove_prefix((std::min)(data.root.size() + 1, name.size()));
+    const std::string_view file = name.substr(name.find_last_of('/') + 1);
+    auto found = rows.end();
+    for (const std::string_view key :
+         {name, name.substr(0, name.find_last_of('.')), file, file.substr(0, file.find_last_of('.'))})
+      if (found == rows.end()) found = rows.find(key);
+    if (found == rows.end()) continue;
+    index_t& other = owner[found->second];
+    if (other >= 0)
+      fail<file_error>(table.path, ": the id ", found->first, " names two pictures, ", kept[static_cast<std::size_t>(other)].path,
+                       " and ", s.path);
+    other = static_cast<index_t>(kept.size());
+    s.target = static_cast<index_t>(found->second);
+    kept.push_back(std::move(s));
+    if (!data.pictures.empty()) pictures.push_back(std::move(data.pictures[i]));
+  }
+  if (kept.empty())
+    fail<file_error>(table.path, ": none of its ", static_cast<index_t>(table.ids.size()), " ids is the name of a picture in ",
+                     data.root);
+  const auto without = static_cast<index_t>(data.samples.size() - kept.size());
+  if (without > 0) data.warnings.push_back(text_of(without, " pictures have no row in ", table.path, " and are left out"));
+  data.ignored.unlabelled += without;
+  const auto missing = std::count(owner.begin(), owner.end(), -1);
+  if (missing > 0)
+    data.warnings.push_back(
+        text_of(static_cast<index_t>(missing), " ids of ", table.path, " name no picture, the first of them ",
+                table.ids[static_cast<std::size_t>(std::find(owner.begin(), owner.end(), -1) - owner.begin())]));
+  data.samples = std::move(kept);
+  data.pictures = std::move(pictures);
+  data.target_names = table.names;
+  data.targets = table.values;
+}
+
+}  // namespace minicnn::inline MINICNN_ABI
