@@ -7,9 +7,9 @@
 #include <chrono>
 #include <cmath>
 #include <minicnn/analysis/grad_cam.hpp>
+#include <minicnn/core/utf8.hpp>
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/files/file.hpp>
-#include <minicnn/files/utf8.hpp>
 #include <minicnn/report/filters.hpp>
 
 #include "picture_encoding.hpp"

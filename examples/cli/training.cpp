@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <minicnn/analysis/calibration.hpp>
-#include <minicnn/files/utf8.hpp>
+#include <minicnn/core/utf8.hpp>
 #include <minicnn/graph/summary.hpp>
 #include <minicnn/io/checkpoint.hpp>
 #include <minicnn/train/callbacks.hpp>

@@ -6,16 +6,20 @@
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/batch.hpp"
+#include "minicnn/core/character_widths.hpp"
 #include "minicnn/core/compiled.hpp"
 #include "minicnn/core/context.hpp"
 #include "minicnn/core/error.hpp"
 #include "minicnn/core/function_ref.hpp"
 #include "minicnn/core/half.hpp"
+#include "minicnn/core/number.hpp"
 #include "minicnn/core/parallel.hpp"
+#include "minicnn/core/printable.hpp"
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/shape.hpp"
 #include "minicnn/core/sort_indices.hpp"
 #include "minicnn/core/tensor.hpp"
+#include "minicnn/core/utf8.hpp"
 
 #include "minicnn/files/crc32.hpp"
 #include "minicnn/files/descriptor.hpp"
@@ -24,7 +28,6 @@
 #include "minicnn/files/output_target.hpp"
 #include "minicnn/files/sequential_file.hpp"
 #include "minicnn/files/text_lines.hpp"
-#include "minicnn/files/utf8.hpp"
 
 #include "minicnn/graph/execution.hpp"
 #include "minicnn/graph/initializer.hpp"

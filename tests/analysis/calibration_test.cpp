@@ -33,6 +33,26 @@ TEST_CASE("calibration error and Brier score by hand") {
   CHECK_THROWS_AS(calibrate<double>(p, labels_t{0, 0, 0, 1}, 0), option_error);
 }
 
+TEST_CASE("N03 values that are not finite have no calibration, temperature or clip") {
+  for (const double bad : {std::nan(""), static_cast<double>(INFINITY), -static_cast<double>(INFINITY)}) {
+    CAPTURE(bad);
+    const tensor<double> row({1, 2}, {bad, bad}), second({2, 2}, {0.5, 0.5, 0.5, bad});
+    CHECK_THROWS_AS(calibrate<double>(row, labels_t{0}), option_error);
+    CHECK_THROWS_WITH_AS(calibrate<double>(second, labels_t{0, 0}), "calibration: sample 1: value 1 is not finite", option_error);
+    CHECK_THROWS_AS(fit_temperature<double>(second, labels_t{0, 0}), option_error);
+    CHECK_THROWS_AS(fit_temperature<double>(tensor<double>({1, 1}, {bad}), labels_t{0}), option_error);
+    const std::vector<std::vector<float>> views{{0.F, static_cast<float>(bad)}};
+    CHECK_THROWS_AS(mean_view_log_loss(views, labels_t{0}, 2, 1.0), option_error);
+    CHECK_THROWS_AS(fit_view_temperature(views, labels_t{0}, 2), option_error);
+    CHECK_THROWS_AS(fit_clip(std::vector<double>{bad}, labels_t{0}), option_error);
+    CHECK_THROWS_AS(mean_view_log_loss(std::vector<std::vector<float>>{{0, 1}}, labels_t{0}, 2, bad), option_error);
+  }
+  const std::vector<std::vector<float>> good{{0, 1}};
+  CHECK_THROWS_AS(mean_view_log_loss(good, labels_t{0}, 2, 0.0), option_error);
+  CHECK_THROWS_AS(fit_view_temperature(good, labels_t{0}, 2, 2.0, 1.0), option_error);
+  CHECK_THROWS_AS(fit_view_temperature(good, labels_t{0}, 2, 0.0, 1.0), option_error);
+}
+
 TEST_CASE("the temperature that makes probabilities true is found") {
   // All rows have logits (0, z); a share q of them has label 1. The best scaled logit is log(q / (1 - q)).
   for (const double z : {0.5, 3.0, 40.0, 2000.0}) {

@@ -89,3 +89,24 @@ TEST_CASE("area under the ROC curve by hand, ties included") {
   CHECK_THROWS_AS(area_under_curve(std::vector{0.1, std::nan("")}, labels_t{0, 1}), option_error);
   CHECK_THROWS_AS(area_under_curve(std::vector{0.1}, labels_t{0, 1}), shape_error);
 }
+
+TEST_CASE("N03 metrics of what is not finite are errors, never numbers") {
+  const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
+  for (const double bad : {nan, inf, -inf}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(log_loss(bad), option_error);
+    CHECK_THROWS_AS(log_loss(std::vector{0.5, bad}, labels_t{0, 1}), option_error);
+    CHECK_THROWS_AS(log_loss<double>(tensor<double>({1, 2}, {bad, bad}), labels_t{1}), option_error);
+  }
+  for (const double clip : {nan, -0.1, 0.6, inf}) CHECK_THROWS_AS(log_loss(0.5, clip), option_error);
+  confusion_matrix counts(2);
+  counts.add<float>(tensor<float>({1, 2}, {static_cast<float>(nan), static_cast<float>(nan)}), labels_t{1});
+  CHECK(counts.total() == 1);
+}
+
+TEST_CASE("G18 one class has no area under the curve") {
+  const double area = area_under_curve(std::vector{0.1, 0.7}, labels_t{1, 1});
+  CHECK(std::isnan(area));
+  CHECK_FALSE(std::signbit(area));
+  CHECK(std::isnan(area_under_curve(std::vector<double>{}, labels_t{})));
+}

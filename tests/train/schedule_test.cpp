@@ -2,7 +2,9 @@
 
 #include <clocale>
 #include <cmath>
+#include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "minicnn/train/schedule.hpp"
@@ -28,7 +30,8 @@ TEST_CASE("constant, linear and cosine by hand") {
   CHECK(line.at(0, 10) == 1.0);
   CHECK(line.at(5, 10) == near(0.6));
   CHECK(line.at(9, 10) == near(0.28));
-  CHECK(line.at(500, 10) == near(0.28));
+  CHECK(line.at(10, 10) == near(0.2));  // what it ends with, from then on
+  CHECK(line.at(500, 10) == near(0.2));
   const schedule curve = parse_schedule("cosine");
   CHECK(curve.at(0, 8) == 1.0);
   CHECK(curve.at(2, 8) == near(0.5 * (1 + std::sqrt(0.5))));
@@ -50,6 +53,7 @@ TEST_CASE("one-cycle has the shape of PyTorch's OneCycleLR") {
   CHECK(own.at(0, 20) == near(0.1));
   CHECK(own.at(9, 20) == near(1.0));
   CHECK(own.at(19, 20) == near(0.001));
+  CHECK(own.at(20, 20) == near(0.001));
   for (const index_t total : {1, 2, 3, 4})
     for (index_t i = 0; i < total; ++i) {
       CHECK(s.at(i, total) > 0.0);
@@ -99,21 +103,73 @@ TEST_CASE("plateau waits, lowers, and starts to wait again") {
   CHECK(other.at(0, 4) == 1.0);
 }
 
-TEST_CASE("warm-up rises in a line and multiplies") {
+TEST_CASE("warm-up rises in a line to the full rate, and the curve follows") {
   const schedule s(constant_schedule{}, 4, 0.2);
-  CHECK(s.at(0, 100) == near(0.2 + 0.8 * 1 / 5));
-  CHECK(s.at(3, 100) == near(0.2 + 0.8 * 4 / 5));
+  CHECK(s.at(0, 100) == near(0.2 + 0.8 * 1 / 4));
+  CHECK(s.at(3, 100) == 1.0);
   CHECK(s.at(4, 100) == 1.0);
   const schedule both = parse_schedule("linear", 1, 3);
-  CHECK(both.at(1, 10) == near(0.9 * 0.5));
-  CHECK(both.at(5, 10) == near(0.5));
+  CHECK(both.at(1, 10) == near(2.0 / 3));
+  CHECK(both.at(5, 10) == near(1 - 2.0 / 7));
   CHECK_THROWS_AS(schedule(constant_schedule{}, -1), option_error);
   CHECK_THROWS_AS(schedule(constant_schedule{}, 1, 2.0), option_error);
+  // Milestones and fractions count from its end; one cycle begins where its curve does.
+  const schedule steps = parse_schedule("step:2,0.5:0.1", 1, 10);
+  CHECK(steps.at(11, 20) == 1.0);
+  CHECK(steps.at(12, 20) == near(0.1));
+  CHECK(steps.at(15, 20) == near(0.01));
+  const schedule cycle = parse_schedule("one-cycle", 1, 10);
+  CHECK(cycle.at(9, 20) == near(0.04));
+  CHECK(cycle.at(12, 20) == near(1.0));
+  // A warm-up that is longer than the run.
+  const schedule longer(cosine_schedule{}, 100);
+  CHECK(longer.at(19, 20) == near(0.2));
+  CHECK(longer.at(20, 20) == near(0.21));
+  CHECK(longer.at(500, 20) == near(0.0));
+}
+
+TEST_CASE("N01 warm-up comes before the curve and reaches the base rate") {
+  const schedule s(cosine_schedule{}, 5);
+  for (const auto& [step, rate] : std::vector<std::pair<index_t, double>>{
+           {0, 0.02}, {4, 0.1}, {5, 0.1}, {10, 0.075}, {12, 0.0552264}, {19, 0.00109262}, {20, 0}}) {
+    CAPTURE(step);
+    CHECK(0.1 * s.at(step, 20) == doctest::Approx(rate).epsilon(1e-5));
+  }
+  const schedule text = parse_schedule("cosine", 1, 5);
+  for (index_t i = 0; i < 20; ++i) CHECK(text.at(i, 20) == s.at(i, 20));
+}
+
+TEST_CASE("N02 options of schedules are checked when a schedule is made from code") {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
+  CHECK_THROWS_WITH_AS(schedule(periodic_schedule{.period = 0}), "periodic schedule: period is 0, wanted at least 1 step",
+                       option_error);
+  CHECK_THROWS_AS(schedule(periodic_schedule{.period = -1}), option_error);
+  CHECK_THROWS_AS(periodic_schedule{.period = 0}.at(1, 10), option_error);
+  for (const double bad : {nan, inf, -inf, -1.0, -1e-3}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(schedule(linear_schedule{bad}), option_error);
+    CHECK_THROWS_AS(schedule(cosine_schedule{bad}), option_error);
+    CHECK_THROWS_AS(schedule(one_cycle_schedule{.start_divisor = bad}), option_error);
+    CHECK_THROWS_AS(schedule(one_cycle_schedule{.final_divisor = bad}), option_error);
+    CHECK_THROWS_AS(schedule(one_cycle_schedule{.warm_fraction = bad}), option_error);
+    CHECK_THROWS_AS(schedule(step_schedule{.milestones = {0.5, bad}}), option_error);
+    CHECK_THROWS_AS(schedule(step_schedule{.milestones = {0.5}, .gamma = bad}), option_error);
+    CHECK_THROWS_AS(schedule(periodic_schedule{.gamma = bad}), option_error);
+    CHECK_THROWS_AS(schedule(plateau_schedule{.factor = bad}), option_error);
+    CHECK_THROWS_AS(schedule(plateau_schedule{.threshold = bad}), option_error);
+    CHECK_THROWS_AS(schedule(plateau_schedule{.minimum = bad}), option_error);
+    CHECK_THROWS_AS(schedule(constant_schedule{}, 1, bad), option_error);
+  }
+  CHECK_THROWS_AS(schedule(one_cycle_schedule{.start_divisor = 0}), option_error);
+  CHECK_THROWS_AS(schedule(one_cycle_schedule{.final_divisor = 0}), option_error);
+  CHECK_THROWS_AS(schedule(plateau_schedule{.patience = -1}), option_error);
+  CHECK_THROWS_AS(schedule(plateau_schedule{.factor = 2}), option_error);
+  CHECK_THROWS_AS(schedule(periodic_schedule{.gamma = 10}), option_error);  // grows past every number
 }
 
 TEST_CASE("texts that mean nothing are refused with the text") {
   CHECK(failure("cosin") == "schedule \"cosin\": expected constant, linear, cosine, one-cycle, step, every or plateau");
-  CHECK(failure("step:30,x") == "schedule \"step:30,x\": \"x\" is not a number from 0");
+  CHECK(failure("step:30,x") == "schedule \"step:30,x\": \"x\" is not a number from 0 to 1e15");
   for (const char* text : {"",
                            "step",
                            "step:",
@@ -121,6 +177,13 @@ TEST_CASE("texts that mean nothing are refused with the text") {
                            "step:,30",
                            "step:-1",
                            "step:nan",
+                           "step:inf",
+                           "step:0x10",
+                           "step:1e-320",
+                           "step:30 ",
+                           "plateau:2.5",
+                           "plateau:5,2",
+                           "cosine:1_0",
                            "step:1e99",
                            "every",
                            "every:0",

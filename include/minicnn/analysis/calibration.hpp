@@ -11,8 +11,20 @@
 #include <vector>
 
 #include "minicnn/core/tensor.hpp"
+#include "minicnn/train/reductions.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
+
+namespace detail {
+
+/// Throws option_error naming the first of (n, columns) values that is not finite: what follows from it means nothing.
+template <class T>
+void check_finite(const char* what, const T* values, index_t n, index_t columns) {
+  for (index_t i = 0; i < n * columns; ++i)
+    if (!is_finite(values[i])) fail<option_error>(what, ": sample ", i / columns, ": value ", i % columns, " is not finite");
+}
+
+}  // namespace detail
 
 /// Samples whose confidence (the largest probability) lies in one bin.
 struct calibration_bin {
@@ -27,7 +39,8 @@ struct calibration {
   double brier = 0.0;                 ///< mean over samples of the sum over classes of (p - target)^2 (Brier, 1950)
 };
 
-/// From probabilities (n, classes); throws shape_error or option_error where labels do not fit. All 0 for n = 0.
+/// From probabilities (n, classes); throws shape_error or option_error where labels do not fit, option_error for
+/// values that are not finite. All 0 for n = 0.
 template <class T>
 calibration calibrate(const view<const T>& probabilities, std::span<const std::int32_t> labels, int bins = 15) {
   if (probabilities.dims().rank() < 1 || probabilities.dim(0) != static_cast<index_t>(labels.size()))
@@ -36,6 +49,7 @@ calibration calibrate(const view<const T>& probabilities, std::span<const std::i
   calibration result;
   result.bins.resize(static_cast<std::size_t>(bins));
   const index_t n = probabilities.dim(0), classes = probabilities.dims().size_from(1);
+  detail::check_finite("calibration", probabilities.data(), n, classes);
   for (index_t i = 0; i < n; ++i) {
     const T* p = probabilities.data() + i * classes;
     const index_t label = labels[static_cast<std::size_t>(i)];
@@ -89,6 +103,7 @@ std::pair<double, double> scaled_log_loss(const view<const T>& logits, std::span
 /// The temperature t in [0.1, 10000] for which softmax(logits / t) has the least log loss on these samples (of a validation
 /// set): above 1 if the network is too sure of itself. The loss is convex in 1 / t, so its slope is bisected and a single
 /// wrong certainty cannot lead it astray. All answers right: 0.1. One column: sigmoid instead of softmax. 1 for n = 0.
+/// Throws option_error for logits that are not finite.
 template <class T>
 double fit_temperature(const view<const T>& logits, std::span<const std::int32_t> labels) {
   if (logits.dims().rank() < 1 || logits.dim(0) != static_cast<index_t>(labels.size()))
@@ -99,6 +114,7 @@ double fit_temperature(const view<const T>& logits, std::span<const std::int32_t
       fail<option_error>("temperature: sample ", i, " has label ", labels[static_cast<std::size_t>(i)], " of ", classes,
                          " classes");
   if (n == 0) return 1.0;
+  detail::check_finite("temperature", logits.data(), n, columns);
   if (columns == 1) {  // sigmoid(z) is the softmax of (0, z)
     tensor<T> pairs({n, 2});
     for (index_t i = 0; i < n; ++i) pairs[2 * i + 1] = logits[i];
@@ -113,9 +129,14 @@ double fit_temperature(const view<const T>& logits, std::span<const std::int32_t
 }
 
 /// Log loss of probabilities that are averaged over several views of each image: mean over images of
-/// -log(mean over views of softmax(logits / temperature)[label]). `views`: one (n, classes) array a view.
+/// -log(mean over views of softmax(logits / temperature)[label]). `views`: one (n, classes) array a view. Throws option_error for
+/// logits that are not finite and temperatures that are not above 0.
 inline double mean_view_log_loss(std::span<const std::vector<float>> views, std::span<const std::int32_t> labels, index_t classes,
                                  double temperature) {
+  if (!(temperature > 0.0 && is_finite(temperature)))
+    fail<option_error>("temperature: ", temperature, ", wanted a number above 0");
+  for (const std::vector<float>& logits : views)
+    detail::check_finite("log loss", logits.data(), static_cast<index_t>(labels.size()), classes);
   double loss = 0.0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     double top = -std::numeric_limits<double>::infinity();
@@ -132,7 +153,7 @@ inline double mean_view_log_loss(std::span<const std::vector<float>> views, std:
     for (const double l : logs) mean += std::exp(l - top) / static_cast<double>(logs.size());
     loss -= top + std::log(mean);
   }
-  return loss / static_cast<double>(labels.size());
+  return labels.empty() ? 0.0 : loss / static_cast<double>(labels.size());
 }
 
 /// The temperature in [low, high] of least `mean_view_log_loss`, by golden sections of its logarithm. With few images a wide
@@ -142,6 +163,8 @@ inline double fit_view_temperature(std::span<const std::vector<float>> views, st
   for (const std::vector<float>& logits : views)
     if (static_cast<index_t>(logits.size()) != static_cast<index_t>(labels.size()) * classes)
       fail<shape_error>("temperature: ", logits.size(), " logits for ", labels.size(), " labels and ", classes, " classes");
+  if (!(low > 0.0 && low <= high && is_finite(high)))
+    fail<option_error>("temperature: between ", low, " and ", high, ", wanted 0 < low <= high");
   if (labels.empty() || views.empty()) return 1.0;
   const auto loss = [&](double log_temperature) { return mean_view_log_loss(views, labels, classes, std::exp(log_temperature)); };
   constexpr double golden = 0.6180339887498949;
@@ -165,6 +188,7 @@ inline double fit_view_temperature(std::span<const std::vector<float>> views, st
 inline double fit_clip(std::span<const double> probabilities, std::span<const std::int32_t> labels) {
   if (probabilities.size() != labels.size())
     fail<shape_error>("clip: ", probabilities.size(), " probabilities, ", labels.size(), " labels");
+  detail::check_finite("clip", probabilities.data(), static_cast<index_t>(probabilities.size()), 1);
   const double least = (std::min)(0.05, 0.5 / static_cast<double>(labels.size() + 1));
   double best = least, best_loss = std::numeric_limits<double>::infinity();
   constexpr int steps = 60;

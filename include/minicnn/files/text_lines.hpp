@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "minicnn/files/sequential_file.hpp"
-#include "minicnn/files/utf8.hpp"
+#include "minicnn/core/utf8.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

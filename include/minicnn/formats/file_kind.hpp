@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "minicnn/files/file.hpp"
-#include "minicnn/files/utf8.hpp"
+#include "minicnn/core/utf8.hpp"
 #include "minicnn/formats/zip_reader.hpp"
 #include "minicnn/io/safetensors.hpp"
 

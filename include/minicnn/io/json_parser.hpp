@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "minicnn/core/sort_indices.hpp"
-#include "minicnn/files/utf8.hpp"
+#include "minicnn/core/utf8.hpp"
 #include "minicnn/io/json_value.hpp"
 
 namespace minicnn::inline MINICNN_ABI {

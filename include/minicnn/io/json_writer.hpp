@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "minicnn/files/utf8.hpp"
+#include "minicnn/core/utf8.hpp"
 #include "minicnn/io/json_value.hpp"
 
 namespace minicnn::inline MINICNN_ABI {

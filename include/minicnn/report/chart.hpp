@@ -11,10 +11,10 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// Text with the characters that mean something in HTML replaced.
+/// Text with the characters that mean something in HTML replaced, and those that may not be in a page (`printable`).
 inline std::string html_escape(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : printable(text)) {
     if (c == '&')
       out += "&amp;";
     else if (c == '<')

@@ -57,11 +57,6 @@ class epoch_table {
   static constexpr column columns[] = {{"epoch", 5, 0},   {"train loss", 12, 1}, {"train acc", 11, 3}, {"val loss", 10, 0},
                                        {"val acc", 9, 0}, {"rate", 12, 4},       {"img/s", 9, 2},      {"time", 9, 2}};
 
-  static std::string right_aligned(std::string_view text, int width) {
-    const int pad = (std::max)(width - static_cast<int>(text.size()), 0);
-    return std::string(static_cast<std::size_t>(pad), ' ') + std::string(text);
-  }
-
   terminal terminal_;
   int shown_ = 0;
 };

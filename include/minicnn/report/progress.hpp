@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -16,8 +17,9 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// `value` with a fixed number of decimals, in the C locale.
+/// `value` with a fixed number of decimals, in the C locale; "-" for NaN and infinity.
 inline std::string fixed(double value, int decimals) {
+  if (!std::isfinite(value)) return "-";
   char buffer[400];  // the largest double has 309 digits before the point
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed, decimals);
   return std::string(buffer, end.ptr);
@@ -53,7 +55,7 @@ inline std::string bar_text(double fraction, int width, bool utf8) {
 inline std::string progress_text(const terminal& t, std::string_view label, index_t done, index_t total,
                                  const std::vector<std::string>& figures) {
   const int room = (std::max)(t.columns - 1, 1);
-  const std::string begin(label), count = text_of(" ", done, "/", total);
+  const std::string begin = printable(label), count = text_of(" ", done, "/", total);
   const int fixed_part = text_columns(begin) + text_columns(count);
   std::size_t shown = figures.size();
   const auto width = [&] {
@@ -97,7 +99,7 @@ class progress_line {
     if (quiet_ || (terminal_.live ? since < 0.1 && !last : since < plain_seconds_)) return;
     shown_ = now;
     if (!terminal_.live) {
-      std::string line = text_of(label, " ", done, "/", total);
+      std::string line = text_of(printable(label), " ", done, "/", total);
       for (const std::string& f : figures)
         if (!f.empty()) line += "  " + f;
       std::fprintf(out_, "%s\n", line.c_str());

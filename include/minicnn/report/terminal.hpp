@@ -11,6 +11,7 @@
 #include <unistd.h>
 #endif
 
+#include "minicnn/core/printable.hpp"
 #include "minicnn/core/shape.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -58,23 +59,6 @@ inline terminal terminal_of(std::FILE* out, bool allow_color = true) {
     break;
   }
   return t;
-}
-
-/// Characters of UTF-8 text: columns that it takes, as far as no wide characters are in it.
-inline int text_columns(std::string_view text) {
-  int count = 0;
-  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return count;
-}
-
-/// The first `columns` characters of UTF-8 text.
-inline std::string_view cut_to_columns(std::string_view text, int columns) {
-  std::size_t end = 0;
-  while (end < text.size()) {
-    if ((static_cast<unsigned char>(text[end]) & 0xC0) != 0x80 && columns-- <= 0) break;
-    ++end;
-  }
-  return text.substr(0, end);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -31,7 +31,7 @@ struct gradient_clip {
 template <class T>
 gradient_clip clip_gradients(network<T>& net, double max_norm, double gradient_scale = 1.0) {
   constexpr index_t unit = alignment / static_cast<index_t>(sizeof(T));
-  if (max_norm < 0) fail<option_error>("clip: max_norm ", max_norm, " is negative");
+  if (!is_finite(max_norm) || max_norm < 0) fail<option_error>("clip: max_norm is ", max_norm, ", wanted a number from 0");
   const view<T> gradients = net.gradient_arena();
   const auto& parameters = net.parameters();
   const square_sum sum = detail::reduce_pieces(

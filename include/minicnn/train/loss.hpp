@@ -111,7 +111,7 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
     if (!(options_.label_smoothing >= 0.0 && options_.label_smoothing < 1.0))
       fail<option_error>("loss: label_smoothing is ", options_.label_smoothing, ", wanted 0 to below 1");
     for (const double w : options_.class_weights)
-      if (!(w >= 0.0)) fail<option_error>("loss: class weight ", w, " is negative");
+      if (!(w >= 0.0 && w <= 1e15)) fail<option_error>("loss: a class weight is ", w, ", wanted 0 to 1e15");
   }
 
   const cross_entropy_options& options() const { return options_; }
@@ -194,7 +194,7 @@ class binary_cross_entropy : public detail::network_loss<binary_cross_entropy<T>
  public:
   explicit binary_cross_entropy(binary_cross_entropy_options o = {}) : options_(std::move(o)) {
     for (const double w : options_.pos_weight)
-      if (!(w >= 0.0)) fail<option_error>("loss: pos_weight ", w, " is negative");
+      if (!(w >= 0.0 && w <= 1e15)) fail<option_error>("loss: a pos_weight is ", w, ", wanted 0 to 1e15");
   }
 
   const binary_cross_entropy_options& options() const { return options_; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -128,8 +129,11 @@ class accuracy_counter {
 };
 
 /// -log of the probability given to the true class, which is first clipped to [clip, 1 - clip] as Kaggle does (in double:
-/// in float 1 - 1e-15 is 1, and the loss of a wrong certainty infinite).
+/// in float 1 - 1e-15 is 1, and the loss of a wrong certainty infinite). Throws option_error for a probability that is not
+/// finite, and for a clip outside [0, 0.5].
 inline double log_loss(double probability_of_truth, double clip = 1e-15) {
+  if (!is_finite(probability_of_truth)) fail<option_error>("log loss: a probability is not finite");
+  if (!(clip >= 0.0 && clip <= 0.5)) fail<option_error>("log loss: clip is ", clip, ", wanted 0 to 0.5");
   return -std::log(std::clamp(probability_of_truth, clip, 1.0 - clip));
 }
 
@@ -140,6 +144,8 @@ inline double log_loss(std::span<const double> probabilities, std::span<const st
                       static_cast<index_t>(labels.size()), " labels");
   double sum = 0.0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!is_finite(probabilities[i]) || !(clip >= 0.0 && clip <= 0.5))
+      fail<option_error>("log loss: sample ", i, ": probability ", probabilities[i], ", clip ", clip);
     const double p = std::clamp(probabilities[i], clip, 1.0 - clip);
     sum -= labels[i] == 1 ? std::log(p) : std::log1p(-p);
   }
@@ -183,6 +189,7 @@ inline double area_under_curve(std::span<const double> scores, std::span<const s
     negatives += tied[0];
     positives += tied[1];
   }
+  if (!(positives > 0.0 && negatives > 0.0)) return std::numeric_limits<double>::quiet_NaN();
   return pairs / (positives * negatives);
 }
 

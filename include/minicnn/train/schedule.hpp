@@ -10,31 +10,44 @@
 /// (":patience,factor").
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "minicnn/core/number.hpp"
+#include "minicnn/core/printable.hpp"
 #include "minicnn/core/shape.hpp"
 #include "minicnn/train/reductions.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
+namespace detail {
+
+/// Throws option_error unless `value` is finite and from `low` to `high`; looks at the bits, for -Ofast.
+MINICNN_COLD inline void check_schedule(const char* schedule, const char* option, double value, double low, double high = 1e15) {
+  if (!is_finite(value) || value < low || value > high)
+    fail<option_error>(schedule, ": ", option, " is ", value, ", wanted ", low, " to ", high);
+}
+
+}  // namespace detail
+
 /// Always 1.
 struct constant_schedule {
+  void check() const {}
   double at(index_t, index_t) const { return 1.0; }
 };
 
 /// From 1 straight to `final` at the last step's end.
 struct linear_schedule {
   double final = 0.0;
+  void check() const { detail::check_schedule("linear schedule", "final", final, 0.0); }
   double at(index_t step, index_t total) const {
     return 1.0 + (final - 1.0) * static_cast<double>(step) / static_cast<double>(total);
   }
@@ -43,6 +56,7 @@ struct linear_schedule {
 /// Half a cosine from 1 to `final` (Loshchilov and Hutter, "SGDR", ICLR 2017, eq. 5, without restarts).
 struct cosine_schedule {
   double final = 0.0;
+  void check() const { detail::check_schedule("cosine schedule", "final", final, 0.0); }
   double at(index_t step, index_t total) const {
     const double progress = static_cast<double>(step) / static_cast<double>(total);
     return final + (1.0 - final) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
@@ -55,8 +69,14 @@ struct one_cycle_schedule {
   double start_divisor = 25.0;
   double final_divisor = 1e4;
   double warm_fraction = 0.3;  ///< of all steps, before the peak
+  void check() const {
+    detail::check_schedule("one-cycle schedule", "start_divisor", start_divisor, 1.0);
+    detail::check_schedule("one-cycle schedule", "final_divisor", final_divisor, 1.0);
+    detail::check_schedule("one-cycle schedule", "warm_fraction", warm_fraction, 0.0, 1.0);
+  }
   double at(index_t step, index_t total) const {
-    const double start = 1.0 / start_divisor, last = static_cast<double>(total - 1), now = static_cast<double>(step);
+    const double start = 1.0 / start_divisor, last = static_cast<double>(total - 1);
+    const double now = (std::min)(static_cast<double>(step), last);
     const double peak = warm_fraction * static_cast<double>(total) - 1.0;
     if (now <= peak) return between(start, 1.0, peak > 0.0 ? now / peak : 1.0);
     return between(1.0, start / final_divisor, last > peak ? (now - peak) / (last - peak) : 1.0);
@@ -72,6 +92,10 @@ struct one_cycle_schedule {
 struct step_schedule {
   std::vector<double> milestones;
   double gamma = 0.1;
+  void check() const {
+    for (const double m : milestones) detail::check_schedule("step schedule", "a milestone", m, 0.0);
+    detail::check_schedule("step schedule", "gamma", gamma, 0.0, 1.0);
+  }
   double at(index_t step, index_t total) const {
     int passed = 0;
     for (const double m : milestones) passed += (m < 1.0 ? m * static_cast<double>(total) : m) <= static_cast<double>(step);
@@ -83,7 +107,12 @@ struct step_schedule {
 struct periodic_schedule {
   index_t period = 1;
   double gamma = 0.1;
+  void check() const {
+    if (period < 1) fail<option_error>("periodic schedule: period is ", period, ", wanted at least 1 step");
+    detail::check_schedule("periodic schedule", "gamma", gamma, 0.0, 1.0);
+  }
   double at(index_t step, index_t) const {
+    check();
     const index_t passed = step / period;
     return std::pow(gamma, static_cast<double>(passed));
   }
@@ -100,6 +129,14 @@ struct plateau_schedule {
   index_t waited = 0;
   double current = 1.0;
 
+  void check() const {
+    if (patience < 0) fail<option_error>("plateau schedule: patience is ", patience, ", wanted at least 0");
+    if (is_nan(best)) fail<option_error>("plateau schedule: best is not a number");
+    detail::check_schedule("plateau schedule", "factor", factor, 0.0, 1.0);
+    detail::check_schedule("plateau schedule", "threshold", threshold, 0.0);
+    detail::check_schedule("plateau schedule", "minimum", minimum, 0.0, 1.0);
+    detail::check_schedule("plateau schedule", "current", current, 0.0);
+  }
   double at(index_t, index_t) const { return current; }
   void observe(double metric) {
     if (is_finite(metric) && metric < best - std::abs(best) * threshold) {
@@ -112,30 +149,33 @@ struct plateau_schedule {
   }
 };
 
-/// Any of the above, times a warm-up that rises linearly from `warmup_start` to 1 over the first `warmup_steps` steps.
+/// Any of the above, after a warm-up of `warmup_steps` steps that rises linearly from `warmup_start` to where the curve begins,
+/// so that its last step has the full rate (as in Transformers, and in timm with warmup_prefix). The curve then has the rest of
+/// the steps: its milestones and fractions count from the end of the warm-up.
 class schedule {
  public:
   using shape_type = std::variant<constant_schedule, linear_schedule, cosine_schedule, one_cycle_schedule, step_schedule,
                                   periodic_schedule, plateau_schedule>;
 
   schedule() = default;
-  /// From any of the curves, so that `.rate = cosine_schedule{}` works.
+  /// From any of the curves, so that `.rate = cosine_schedule{}` works. Throws option_error for options outside their range.
   template <class Curve>
   requires(std::is_constructible_v<shape_type, Curve> && !std::is_same_v<Curve, schedule>)
       schedule(Curve curve, index_t warmup = 0, double start = 0.0)
       : curve_(std::move(curve)), warmup_steps_(warmup), warmup_start_(start) {
     if (warmup < 0 || !(start >= 0.0 && start <= 1.0))
       fail<option_error>("schedule: warm-up of ", warmup, " steps from ", start, ", wanted 0 or more steps from 0 to 1");
+    std::visit([](const auto& s) { s.check(); }, curve_);
   }
 
-  /// Factor for step `step` of [0, total); steps beyond the end count as the last one. Inlined, g++ 12 takes members of curves
+  /// Factor for step `step` of [0, total); from `total` on what the curve ends with. Inlined, g++ 12 takes members of curves
   /// that are not there for uninitialized.
   MINICNN_COLD double at(index_t step, index_t total) const {
-    const index_t end = (std::max)(total, index_t{1}), now = std::clamp(step, index_t{0}, end - 1);
-    const double factor = std::visit([&](const auto& s) { return s.at(now, end); }, curve_);
-    if (now >= warmup_steps_) return factor;
-    return factor *
-           (warmup_start_ + (1.0 - warmup_start_) * static_cast<double>(now + 1) / static_cast<double>(warmup_steps_ + 1));
+    const index_t now = (std::max)(step, index_t{0}), rest = (std::max)(total - warmup_steps_, index_t{1});
+    const auto curve = [&](index_t at) { return std::visit([&](const auto& s) { return s.at(at, rest); }, curve_); };
+    if (now >= warmup_steps_) return curve((std::min)(now - warmup_steps_, rest));
+    const double risen = static_cast<double>(now + 1) / static_cast<double>(warmup_steps_);
+    return curve(0) * (warmup_start_ + (1.0 - warmup_start_) * risen);
   }
 
   /// Tells a plateau schedule about a metric (lower is better); the others ignore it.
@@ -161,14 +201,13 @@ MINICNN_COLD inline std::vector<double> parse_numbers(std::string_view list, std
   const bool unfinished = !list.empty() && list.back() == ',';
   while (!list.empty()) {
     const std::string_view item = list.substr(0, list.find(','));
-    double x = 0.0;
-    const auto [end, failure] = std::from_chars(item.data(), item.data() + item.size(), x);
-    if (failure != std::errc() || end != item.data() + item.size() || !(x >= 0.0 && x <= 1e15))
-      fail<option_error>("schedule \"", whole, "\": \"", item, "\" is not a number from 0");
-    numbers.push_back(x);
+    const std::optional<double> x = parse_number(item);
+    if (!x || *x < 0.0 || *x > 1e15)
+      fail<option_error>("schedule \"", excerpt(whole), "\": \"", excerpt(item), "\" is not a number from 0 to 1e15");
+    numbers.push_back(*x);
     list.remove_prefix((std::min)(item.size() + 1, list.size()));
   }
-  if (unfinished) fail<option_error>("schedule \"", whole, "\": a number is missing after a comma");
+  if (unfinished) fail<option_error>("schedule \"", excerpt(whole), "\": a number is missing after a comma");
   return numbers;
 }
 
@@ -182,20 +221,21 @@ MINICNN_COLD inline schedule parse_schedule(std::string_view text, index_t steps
     rest = colon == std::string_view::npos ? std::string_view{} : rest.substr(colon + 1);
     return part;
   };
-  if (text.ends_with(':')) fail<option_error>("schedule \"", text, "\": a number is missing at the end");
+  if (text.ends_with(':')) fail<option_error>("schedule \"", excerpt(text), "\": a number is missing at the end");
   std::string_view rest = text;
   const std::string_view name = cut(rest);
   const std::vector<double> first = detail::parse_numbers(cut(rest), text), second = detail::parse_numbers(cut(rest), text);
   const auto check = [&](std::size_t most, std::size_t most_second) {
     if (first.size() > most || second.size() > most_second || !rest.empty())
-      fail<option_error>("schedule \"", text, "\": too many numbers");
+      fail<option_error>("schedule \"", excerpt(text), "\": too many numbers");
   };
   const auto given = [](const std::vector<double>& numbers, std::size_t i, double otherwise) {
     return i < numbers.size() ? numbers[i] : otherwise;
   };
   const auto steps = [&](double epochs) {
     const double count = std::round(epochs * static_cast<double>(steps_per_epoch));
-    if (!(count >= 1.0 && count <= 1e15)) fail<option_error>("schedule \"", text, "\": ", epochs, " epochs is no step count");
+    if (!(count >= 1.0 && count <= 1e15))
+      fail<option_error>("schedule \"", excerpt(text), "\": ", epochs, " epochs is no step count");
     return static_cast<index_t>(count);
   };
   schedule::shape_type curve;
@@ -209,30 +249,30 @@ MINICNN_COLD inline schedule parse_schedule(std::string_view text, index_t steps
     curve = cosine_schedule{given(first, 0, 0.0)};
   } else if (name == "one-cycle") {
     check(3, 0);
-    one_cycle_schedule c;
-    c = {given(first, 0, c.start_divisor), given(first, 1, c.final_divisor), given(first, 2, c.warm_fraction)};
-    if (c.start_divisor < 1.0 || c.final_divisor < 1.0 || c.warm_fraction > 1.0)
-      fail<option_error>("schedule \"", text, "\": wanted divisors from 1 and a warm fraction up to 1");
-    curve = c;
+    const one_cycle_schedule c;
+    curve =
+        one_cycle_schedule{given(first, 0, c.start_divisor), given(first, 1, c.final_divisor), given(first, 2, c.warm_fraction)};
   } else if (name == "step") {
     check(first.size(), 1);
     step_schedule s;
     for (const double when : first) s.milestones.push_back(when < 1.0 ? when : static_cast<double>(steps(when)));
     s.gamma = given(second, 0, s.gamma);
-    if (first.empty()) fail<option_error>("schedule \"", text, "\": wanted epochs or fractions, as in \"step:30,60\"");
+    if (first.empty()) fail<option_error>("schedule \"", excerpt(text), "\": wanted epochs or fractions, as in \"step:30,60\"");
     curve = std::move(s);
   } else if (name == "every") {
     check(1, 1);
-    if (first.empty()) fail<option_error>("schedule \"", text, "\": wanted a number of epochs, as in \"every:30\"");
+    if (first.empty()) fail<option_error>("schedule \"", excerpt(text), "\": wanted a number of epochs, as in \"every:30\"");
     curve = periodic_schedule{steps(first[0]), given(second, 0, 0.1)};
   } else if (name == "plateau") {
     check(2, 0);
     plateau_schedule p;
+    if (const double patience = given(first, 0, 5.0); patience != std::floor(patience))
+      fail<option_error>("schedule \"", excerpt(text), "\": a patience of ", patience, ", wanted whole epochs");
     p.patience = static_cast<index_t>(given(first, 0, 5.0));
     p.factor = given(first, 1, p.factor);
     curve = p;
   } else {
-    fail<option_error>("schedule \"", text, "\": expected constant, linear, cosine, one-cycle, step, every or plateau");
+    fail<option_error>("schedule \"", excerpt(text), "\": expected constant, linear, cosine, one-cycle, step, every or plateau");
   }
   return schedule(std::move(curve), warmup_steps);
 }

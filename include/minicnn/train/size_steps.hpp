@@ -8,13 +8,13 @@
 ///     parse_sizes("180/224");                 // in turn, an epoch each
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "minicnn/core/error.hpp"
+#include "minicnn/core/number.hpp"
+#include "minicnn/core/printable.hpp"
 #include "minicnn/core/shape.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -57,10 +57,12 @@ MINICNN_COLD inline void check_sizes(const std::vector<size_step>& sizes) {
 /// Throws option_error.
 MINICNN_COLD inline std::vector<size_step> parse_sizes(std::string_view text) {
   std::vector<size_step> sizes;
-  const auto number = [&](std::string_view item, auto& value) {
-    const auto [end, failure] = std::from_chars(item.data(), item.data() + item.size(), value);
-    if (failure != std::errc() || end != item.data() + item.size())
-      fail<option_error>("sizes \"", text, "\": \"", item, "\" is no number; wanted SIZE:FRACTION,SIZE:FRACTION or SIZE/SIZE");
+  const auto number = [&](std::string_view item, auto& value, const auto& read) {
+    const auto got = read(item);
+    if (!got)
+      fail<option_error>("sizes \"", excerpt(text), "\": \"", excerpt(item),
+                         "\" is no number; wanted SIZE:FRACTION,SIZE:FRACTION or SIZE/SIZE");
+    value = *got;
   };
   for (std::string_view rest = text; !text.empty();) {
     const std::size_t comma = rest.find(',');
@@ -68,12 +70,12 @@ MINICNN_COLD inline std::vector<size_step> parse_sizes(std::string_view text) {
     const std::size_t colon = item.find(':');
     size_step s;
     std::string_view turns = item.substr(0, colon);
-    number(turns.substr(0, turns.find('/')), s.size);
+    number(turns.substr(0, turns.find('/')), s.size, parse_whole_number<index_t>);
     while (turns.find('/') != turns.npos) {
       turns.remove_prefix(turns.find('/') + 1);
-      number(turns.substr(0, turns.find('/')), s.turns.emplace_back());
+      number(turns.substr(0, turns.find('/')), s.turns.emplace_back(), parse_whole_number<index_t>);
     }
-    if (colon != std::string_view::npos) number(item.substr(colon + 1), s.from);
+    if (colon != std::string_view::npos) number(item.substr(colon + 1), s.from, parse_number);
     sizes.push_back(s);
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);

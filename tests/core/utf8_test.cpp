@@ -1,4 +1,4 @@
-#include "minicnn/files/utf8.hpp"
+#include "minicnn/core/utf8.hpp"
 
 #include <doctest/doctest.h>
 
