@@ -13,6 +13,7 @@
 
 #include "commands.hpp"
 #include "named_model.hpp"
+#include "option_values.hpp"
 
 namespace cli {
 
@@ -125,21 +126,23 @@ void add_bench(CLI::App& app, action& chosen) {
   o->model.name.clear();
   CLI::App* command = app.add_subcommand("bench", "speed of a step (forward, loss, backward, Adam) on random images");
   add_model_options(*command, o->model)->required();
-  command->add_option("--batch-size", o->batch_size, "images a step")->required()->check(CLI::Range(1, 65536));
+  command->add_option("--batch-size", o->batch_size, "images a step")->required()->transform(whole_from(1, 65536));
   command->add_option("--mode", o->mode, "train, or infer: forward alone, in evaluation mode")
-      ->check(CLI::IsMember({"train", "infer"}))
+      ->transform(one_of({"train", "infer"}))
       ->capture_default_str();
   command->add_option("--aux", *aux, "auxiliary heads in training, for models that have them")
-      ->check(CLI::IsMember({"on", "off"}))
+      ->transform(one_of({"on", "off"}))
       ->capture_default_str();
-  command->add_option("--steps", o->steps, "counted steps, after 2 others")->check(CLI::Range(1, 1000000))->capture_default_str();
+  command->add_option("--steps", o->steps, "counted steps, after 2 others")
+      ->transform(whole_from(1, 1000000))
+      ->capture_default_str();
   command->add_option("--threads", o->threads, "0: all processors")
-      ->check(CLI::Range(0, minicnn::max_threads))
+      ->transform(whole_from(0, minicnn::max_threads))
       ->capture_default_str();
   command
       ->add_option("--precision", o->precision,
                    "fp32, or bf16: products of matrices rounded to bfloat16, sums and weights in fp32")
-      ->check(CLI::IsMember({"fp32", "bf16"}))
+      ->transform(one_of({"fp32", "bf16"}))
       ->capture_default_str();
   command->add_flag("--fold", o->fold,
                     "with --mode infer: batch norms folded into the convolutions before them (fold_batch_norm)");

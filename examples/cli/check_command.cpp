@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "doctor.hpp"
+#include "option_values.hpp"
 
 namespace cli {
 
@@ -33,7 +34,7 @@ void add_check(CLI::App& app, action& chosen) {
                                          "The exit code is 1 if a picture cannot be read. Nothing is changed.");
   command->add_option("--data", o->data, data_help)->required();
   command->add_option("--threads", o->threads, "0: all processors")
-      ->check(CLI::Range(0, minicnn::max_threads))
+      ->transform(whole_from(0, minicnn::max_threads))
       ->capture_default_str();
   command->add_flag("--json", o->json, "one JSON object");
   command->callback([o, &chosen] { chosen = [o] { return check_command(*o); }; });

@@ -45,4 +45,7 @@ void add_lr_find(CLI::App& app, action& chosen);
 void add_compare(CLI::App& app, action& chosen);
 void add_serve(CLI::App& app, action& chosen);  // only where the program is built with cpp-httplib
 
+/// All commands that this program has, their options checked by one grammar (option_values.hpp).
+void add_commands(CLI::App& app, action& chosen);
+
 }  // namespace cli

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/files/file.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "commands.hpp"
 #include "finished_run.hpp"
 #include "messages.hpp"
+#include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
 
@@ -19,6 +21,7 @@ namespace cli {
 using json = nlohmann::ordered_json;
 using minicnn::fixed;
 using minicnn::index_t;
+using minicnn::printable;
 using minicnn::short_number;
 namespace fs = std::filesystem;
 
@@ -83,7 +86,9 @@ json to_json(const minicnn::run_comparison& c, const std::vector<finished_run>& 
   json text{{"runs", json::array()}, {"settings", json::object()}, {"pairs", json::array()}, {"notes", c.notes}};
   for (std::size_t i = 0; i < c.runs.size(); ++i) {
     const minicnn::epoch_record* e = c.runs[i].best();
-    json run{{"name", c.runs[i].name}, {"path", runs[i].folder}, {"epochs", c.runs[i].history.size()}};
+    json run{{"name", minicnn::as_utf8(c.runs[i].name)},
+             {"path", minicnn::as_utf8(runs[i].folder)},
+             {"epochs", c.runs[i].history.size()}};
     if (e != nullptr) {
       run["best_epoch"] = e->epoch;
       run["val_accuracy"] = number(e->val_accuracy);
@@ -97,8 +102,8 @@ json to_json(const minicnn::run_comparison& c, const std::vector<finished_run>& 
   for (const minicnn::compared_setting& s : compare_settings(c.runs))
     if (!s.same()) text["settings"][s.name] = s.values;
   for (const minicnn::compared_pair& p : c.pairs)
-    text["pairs"].push_back({{"first", c.runs[p.first].name},
-                             {"second", c.runs[p.second].name},
+    text["pairs"].push_back({{"first", minicnn::as_utf8(c.runs[p.first].name)},
+                             {"second", minicnn::as_utf8(c.runs[p.second].name)},
                              {"images", p.result.images},
                              {"both_right", p.result.both},
                              {"only_first_right", p.result.only_first},
@@ -111,24 +116,25 @@ json to_json(const minicnn::run_comparison& c, const std::vector<finished_run>& 
 }
 
 void print_text(const minicnn::run_comparison& c) {
-  std::size_t width = 3;
-  for (const minicnn::compared_run& r : c.runs) width = (std::max)(width, r.name.size());
-  std::printf("%-*s  val accuracy  val log loss  best epoch  epochs      time\n", static_cast<int>(width), "run");
+  int width = 3;
+  for (const minicnn::compared_run& r : c.runs) width = (std::max)(width, minicnn::text_columns(printable(r.name)));
+  std::printf("%s  val accuracy  val log loss  best epoch  epochs      time\n", minicnn::left_aligned("run", width).c_str());
   for (const minicnn::compared_run& r : c.runs) {
     const minicnn::epoch_record* e = r.best();
     const std::string accuracy = e != nullptr && std::isfinite(e->val_accuracy) ? fixed(100 * e->val_accuracy, 2) + " %" : "-";
     const std::string loss = e != nullptr && std::isfinite(e->val_loss) ? fixed(e->val_loss, 4) : "-";
-    std::printf("%-*s  %12s  %12s  %10s  %6zu  %8s\n", static_cast<int>(width), r.name.c_str(), accuracy.c_str(), loss.c_str(),
-                e != nullptr ? minicnn::to_text(e->epoch).c_str() : "-", r.history.size(),
+    std::printf("%s  %12s  %12s  %10s  %6zu  %8s\n", minicnn::left_aligned(printable(r.name), width).c_str(), accuracy.c_str(),
+                loss.c_str(), e != nullptr ? minicnn::to_text(e->epoch).c_str() : "-", r.history.size(),
                 e != nullptr ? minicnn::clock_text(r.history.back().seconds).c_str() : "-");
   }
   for (const minicnn::compared_pair& p : c.pairs) {
     const minicnn::mean_interval& d = p.result.loss_difference;
     std::printf(
         "%s against %s, %s pictures: only the first right %s, only the second %s, McNemar p = %s; log loss %s (%s to %s)\n",
-        c.runs[p.first].name.c_str(), c.runs[p.second].name.c_str(), minicnn::to_text(p.result.images).c_str(),
-        minicnn::to_text(p.result.only_first).c_str(), minicnn::to_text(p.result.only_second).c_str(),
-        short_number(p.result.p_value).c_str(), fixed(d.mean, 4).c_str(), fixed(d.low, 4).c_str(), fixed(d.high, 4).c_str());
+        printable(c.runs[p.first].name).c_str(), printable(c.runs[p.second].name).c_str(),
+        minicnn::to_text(p.result.images).c_str(), minicnn::to_text(p.result.only_first).c_str(),
+        minicnn::to_text(p.result.only_second).c_str(), short_number(p.result.p_value).c_str(), fixed(d.mean, 4).c_str(),
+        fixed(d.low, 4).c_str(), fixed(d.high, 4).c_str());
   }
 }
 
@@ -144,7 +150,6 @@ int compare_command(const compare_options& o) {
     std::vector<std::optional<validated_run>> judged;
     for (std::size_t i = 0; i < runs.size(); ++i) {
       judged.push_back(validated(runs[i], o, page.notes));
-      if (judged.back()) page.runs[i].parameters = judged.back()->parameters;
     }
     test_pairs(page, judged);
   }
@@ -178,7 +183,7 @@ void add_compare(CLI::App& app, action& chosen) {
   command->add_option("--data", o->data, "where the pictures are now (default: where each run's config.json says)");
   command->add_flag("--no-test", o->no_test, "no paired test: no pictures and no weights are read");
   command->add_option("--threads", o->threads, "0: all processors")
-      ->check(CLI::Range(0, minicnn::max_threads))
+      ->transform(whole_from(0, minicnn::max_threads))
       ->capture_default_str();
   command->add_flag("--json", o->json, "one JSON object");
   command->callback([o, &chosen] {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/image_format.hpp>
 #include <minicnn/report/progress.hpp>
 #include <string_view>
@@ -159,12 +160,13 @@ bool labels_differ(const minicnn::image_dataset& data, const std::vector<index_t
 }
 
 json to_json(const minicnn::image_dataset& data, const diagnosis& d) {
-  const auto path = [&](index_t i) { return data.samples[static_cast<std::size_t>(i)].path; };
+  const auto path = [&](index_t i) { return minicnn::as_utf8(data.samples[static_cast<std::size_t>(i)].path); };
   const auto numbers = [](const spread& s) { return json{{"min", s.smallest}, {"median", s.median}, {"max", s.largest}}; };
   json out{{"layout", data.layout}, {"images", data.size()}, {"readable", d.readable}, {"classes", json::object()}};
   const std::vector<index_t> counts = data.class_counts();
   index_t labelled = 0;
-  for (std::size_t c = 0; c < counts.size(); ++c) out["classes"][data.classes[c]] = counts[c], labelled += counts[c];
+  for (std::size_t c = 0; c < counts.size(); ++c)
+    out["classes"][minicnn::as_utf8(data.classes[c])] = counts[c], labelled += counts[c];
   out["unlabelled"] = data.size() - labelled;
   out["width"] = numbers(d.width);
   out["height"] = numbers(d.height);
@@ -189,16 +191,18 @@ json to_json(const minicnn::image_dataset& data, const diagnosis& d) {
                     {"folders", data.ignored.folders},
                     {"unlabelled", data.ignored.unlabelled},
                     {"files", json::array()}};
-  for (const auto& one : data.ignored.names) out["ignored"]["files"].push_back({{"path", one.path}, {"reason", one.reason}});
+  for (const auto& one : data.ignored.names)
+    out["ignored"]["files"].push_back({{"path", minicnn::as_utf8(one.path)}, {"reason", one.reason}});
   out["warnings"] = data.warnings;
   return out;
 }
 
 std::string to_table(const minicnn::image_dataset& data, const diagnosis& d) {
-  const auto path = [&](index_t i) { return data.samples[static_cast<std::size_t>(i)].path; };
-  std::string out = text_of(data.root, ": ", data.size(), " pictures\n");
+  using minicnn::printable;
+  const auto path = [&](index_t i) { return printable(data.samples[static_cast<std::size_t>(i)].path); };
+  std::string out = text_of(printable(data.root), ": ", data.size(), " pictures\n");
   const std::vector<index_t> counts = data.class_counts();
-  for (std::size_t c = 0; c < counts.size(); ++c) out += text_of("  ", data.classes[c], ": ", counts[c], "\n");
+  for (std::size_t c = 0; c < counts.size(); ++c) out += text_of("  ", printable(data.classes[c]), ": ", counts[c], "\n");
   if (d.readable > 0)
     out += text_of("sizes: ", d.width.smallest, " to ", d.width.largest, " pixels wide (median ", d.width.median, "), ",
                    d.height.smallest, " to ", d.height.largest, " high (median ", d.height.median, ")\n");
@@ -206,14 +210,14 @@ std::string to_table(const minicnn::image_dataset& data, const diagnosis& d) {
   out += text_of("left alone: ", i.hidden, " hidden, ", i.other, " of other kinds, ", i.folders, " folders, ", i.unlabelled,
                  " without a label\n");
   for (std::size_t k = 0; k < data.ignored.names.size() && k < listed; ++k)
-    out += "  " + data.ignored.names[k].path + ": " + data.ignored.names[k].reason + "\n";
+    out += "  " + printable(data.ignored.names[k].path + ": " + data.ignored.names[k].reason) + "\n";
   if (i.total() > static_cast<index_t>(listed)) out += text_of("  and ", i.total() - static_cast<index_t>(listed), " more\n");
   out += text_of("broken: ", d.broken.size(), "\n");
-  for (const broken_picture& b : d.broken) out += "  " + path(b.index) + ": " + b.reason + "\n";
+  for (const broken_picture& b : d.broken) out += "  " + path(b.index) + ": " + printable(b.reason) + "\n";
   out += text_of("odd: ", d.odd.size(), "\n");
   std::map<std::string, std::size_t> shown;
   for (const odd_picture& o : d.odd)
-    if (++shown[o.kind] <= listed) out += "  " + path(o.index) + ": " + o.reason + "\n";
+    if (++shown[o.kind] <= listed) out += "  " + path(o.index) + ": " + printable(o.reason) + "\n";
   for (const auto& [kind, count] : shown)
     if (count > listed) out += text_of("  ", kind, ": ", count, " in all; --json names every one\n");
   out += text_of("there more than once: ", d.duplicates.size(), "\n");

@@ -7,6 +7,7 @@
 #include "figures.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
+#include "option_values.hpp"
 #include "watched_loader.hpp"
 
 namespace cli {
@@ -107,7 +108,7 @@ int evaluate_command(const evaluate_options& o) {
   text["tta"] = tta;
   text["temperature"] = model.info.temperature;
   text["skipped"] = bad.size();
-  std::printf("%s\n", text.dump().c_str());
+  std::printf("%s\n", text.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   return exit_done;
 }
 
@@ -123,10 +124,10 @@ void add_evaluate(CLI::App& app, action& chosen) {
           "--split", o->split,
           "all, or the train or val part of the split that training made (its seed, fraction and "
           "limit are in the weights file), or the test part of MNIST's and CIFAR-10's folders, which the others leave out")
-      ->check(CLI::IsMember({"all", "train", "val", "test"}))
+      ->transform(one_of({"all", "train", "val", "test"}))
       ->capture_default_str();
   command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
-      ->check(CLI::Range(0, 256))
+      ->transform(whole_from(0, 256))
       ->capture_default_str();
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read, and says which");
   command->add_flag("--json", o->json, "one JSON object; confusion rows are true classes");

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <minicnn/analysis/grad_cam.hpp>
 #include <minicnn/analysis/occlusion.hpp>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/files/file.hpp>
 #include <minicnn/report/filters.hpp>
@@ -16,8 +17,10 @@
 #include "commands.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
+#include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "path_json.hpp"
 #include "picture_encoding.hpp"
 #include "picture_list.hpp"
 
@@ -149,20 +152,23 @@ void print(const explanation& e, const std::vector<std::string>& classes, bool a
   const auto name = [&](index_t k) { return classes[static_cast<std::size_t>(k)]; };
   const auto probability = [&](index_t k) { return e.probabilities[static_cast<std::size_t>(k)]; };
   if (!as_json) {
-    std::printf("%s\t%s\t%s", e.path.c_str(), name(e.named).c_str(), minicnn::fixed(probability(e.named), 6).c_str());
+    const auto shown = [&](index_t k) { return minicnn::printable(name(k)); };
+    std::printf("%s\t%s\t%s", minicnn::printable(e.path).c_str(), shown(e.named).c_str(),
+                minicnn::fixed(probability(e.named), 6).c_str());
     if (e.explained != e.named)
-      std::printf("\texplained: %s (%s)", name(e.explained).c_str(), minicnn::fixed(probability(e.explained), 6).c_str());
-    for (const auto& [what, file] : e.files) std::printf("\t%s", file.c_str());
+      std::printf("\texplained: %s (%s)", shown(e.explained).c_str(), minicnn::fixed(probability(e.explained), 6).c_str());
+    for (const auto& [what, file] : e.files) std::printf("\t%s", minicnn::printable(file).c_str());
     std::printf("\n");
     return;
   }
-  json text{{"path", e.path},
-            {"class", name(e.named)},
-            {"probability", probability(e.named)},
-            {"explained_class", name(e.explained)},
-            {"explained_probability", probability(e.explained)},
-            {"files", json::object()}};
-  for (const auto& [what, file] : e.files) text["files"][what] = file;
+  json text;
+  put_path(text, e.path);
+  text["class"] = name(e.named);
+  text["probability"] = probability(e.named);
+  text["explained_class"] = name(e.explained);
+  text["explained_probability"] = probability(e.explained);
+  text["files"] = json::object();
+  for (const auto& [what, file] : e.files) text["files"][what] = minicnn::as_utf8(file);
   std::printf("%s\n", text.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
 }
 
@@ -177,7 +183,7 @@ int explain_command(const explain_options& o) {
     if (o.json)
       std::printf("%s\n", json({{"files", {{"filters", file}}}}).dump(-1, ' ', false, json::error_handler_t::replace).c_str());
     else
-      std::printf("%s\n", file.c_str());
+      std::printf("%s\n", minicnn::printable(file).c_str());
   }
   minicnn::picture_source source(pictures);
   minicnn::image_workspace workspace;
@@ -221,16 +227,16 @@ void add_explain(CLI::App& app, action& chosen) {
   command
       ->add_option("--method", o->methods, "grad-cam, occlusion, filters, activations or all; several with commas between them")
       ->delimiter(',')
-      ->check(CLI::IsMember({"grad-cam", "occlusion", "filters", "activations", "all"}))
+      ->transform(one_of({"grad-cam", "occlusion", "filters", "activations", "all"}))
       ->capture_default_str();
   command->add_option("--class", o->of_class, "class to explain (default: the one that the network names)");
   command->add_option("--node", o->node,
                       "feature maps for grad-cam and activations, as summary names them (default: the last ones before pooling; "
                       "activations: the last of each size)");
   command->add_option("--size", o->size, "pixels a side of overlays (default: the network's own, enlarged to at least 448)")
-      ->check(CLI::Range(16, 4096));
+      ->transform(whole_from(16, 4096));
   command->add_option("--threads", o->threads, "0: all processors")
-      ->check(CLI::Range(0, minicnn::max_threads))
+      ->transform(whole_from(0, minicnn::max_threads))
       ->capture_default_str();
   command->add_flag("--json", o->json, "one JSON object a line");
   command->callback([o, &chosen] {

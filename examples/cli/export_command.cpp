@@ -10,6 +10,7 @@
 #include "commands.hpp"
 #include "foreign_weights.hpp"
 #include "messages.hpp"
+#include "option_values.hpp"
 #include "output_path.hpp"
 #include "weights.hpp"
 
@@ -101,12 +102,12 @@ void add_export(CLI::App& app, action& chosen) {
       ->add_option("--format", o->format,
                    "safetensors; npz for NumPy; pth for PyTorch; onnx: the whole network, not the weights alone")
       ->required()
-      ->check(CLI::IsMember({"safetensors", "npz", "pth", "onnx"}));
+      ->transform(one_of({"safetensors", "npz", "pth", "onnx"}));
   command->add_option("--out", o->out, "file to write; - for standard output")->required();
   command->add_option("--dtype", o->type, "type of the parameters; running statistics of batch normalisation stay f32")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+      ->transform(one_of({"f32", "f16", "bf16"}));
   command->add_option("--names", o->names, "whose names the tensors have (default: torchvision for pth, else minicnn)")
-      ->check(CLI::IsMember({"minicnn", "torchvision"}));
+      ->transform(one_of({"minicnn", "torchvision"}));
   command->add_flag("--probabilities", o->probabilities,
                     "onnx: softmax behind the logits, with the temperature that the weights file has");
   command->callback([o, &chosen, command] {

@@ -1,12 +1,14 @@
 #include "fine_tuning.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <minicnn/core/number.hpp>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/files/crc32.hpp>
 #include <minicnn/formats/transfer_named_weights.hpp>
+#include <optional>
 #include <set>
 
 #include "commands.hpp"
@@ -175,11 +177,14 @@ group_rate parse_group_rate(const std::string& text) {
   group_rate out;
   const std::size_t colon = text.rfind(':');
   const std::size_t at = colon == text.npos ? text.size() : colon + 1;
-  const auto [end, failure] = std::from_chars(text.data() + at, text.data() + text.size(), out.factor);
-  if (failure != std::errc() || end != text.data() + text.size() || !(out.factor > 0 && out.factor <= 1e6))
-    fail<option_error>("--rate ", text, ": wanted NAME:FACTOR, a factor above 0 and up to 1e6");
+  const std::optional<double> factor = minicnn::parse_number(std::string_view(text).substr(at));
+  if (!factor || !(*factor > 0 && *factor <= 1e6))
+    fail<option_error>("wanted NAME:FACTOR, a factor above 0 and up to 1000000, got \"", minicnn::excerpt(text), "\"");
+  out.factor = *factor;
   out.prefix = text.substr(0, colon);
-  if (out.prefix.empty()) fail<option_error>("--rate ", text, ": wanted the beginning of a layer's name, body or head");
+  if (out.prefix.empty())
+    fail<option_error>("wanted the beginning of a layer's name, body or head before the factor, got \"", minicnn::excerpt(text),
+                       "\"");
   return out;
 }
 

@@ -27,6 +27,15 @@ void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const s
       out.emplace_back(prefix + name, inner.is_string() ? inner.get<std::string>() : inner.dump());
 }
 
+/// Parameters of the network that a recipe describes, without memory for them being touched; 0 if it describes none.
+index_t parameters_of(const json& recipe) {
+  try {
+    return make_model(model_from_json(recipe.value("model", json::object())), 0, 1, false).parameter_count();
+  } catch (const std::exception&) {  // also of memory, for sizes that no run can have had
+    return 0;
+  }
+}
+
 json read_json(const std::string& path) {
   try {
     json text = json::parse(minicnn::read_file(path));
@@ -50,6 +59,7 @@ finished_run read_run(const std::string& folder) {
     text.at("data").get_to(run.data);
     const json& recipe = text.at("recipe");
     if (!recipe.is_object()) fail<file_error>(config, ": recipe: wanted a JSON object");
+    run.page.parameters = parameters_of(recipe);
     run.page.settings.emplace_back("data", run.data);
     flatten_into(run.page.settings, "", recipe);
     for (const char* name : {"threads", "workers", "instruction_set", "time_limit_minutes", "version"})
@@ -76,7 +86,6 @@ validated_run validate_run(const std::string& folder, const std::string& data_pa
 
   validated_run out;
   out.classes = model.info.classes;
-  out.parameters = model.net.parameter_count();
   predictor predict(model, model.info.tta, evaluation_batch_size);
   minicnn::progress_line progress(stderr);
   for (std::size_t done = 0; done < part.size();) {

@@ -25,7 +25,6 @@ struct validated_run {
   std::vector<std::uint64_t> pictures;  ///< ids, in the order of `judged`
   minicnn::judged_pictures judged;
   minicnn::index_t unreadable = 0;
-  minicnn::index_t parameters = 0;
 };
 
 /// Redoes the split of `folder`/best.safetensors on `data` and predicts its validation part, with the test-time augmentation and

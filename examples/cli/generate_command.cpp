@@ -2,13 +2,14 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/folder_tree.hpp>
 #include <minicnn/report/progress.hpp>
 
 #include "commands.hpp"
 #include "drawing/drawing.hpp"
+#include "option_values.hpp"
 #include "output_path.hpp"
-#include "whole_number.hpp"
 
 namespace cli {
 
@@ -41,7 +42,7 @@ int generate_command(const generate_options& o) {
     return true;
   });
   progress.clear();
-  std::printf("%s pictures in %s\n", minicnn::to_text(written).c_str(), o.out.c_str());
+  std::printf("%s pictures in %s\n", minicnn::to_text(written).c_str(), minicnn::printable(o.out).c_str());
   return exit_done;
 }
 
@@ -52,9 +53,9 @@ void add_generate(CLI::App& app, action& chosen) {
   CLI::App* command = app.add_subcommand("generate", "draws cats and dogs to train on: cat.0.jpg, dog.0.jpg, cat.1.jpg, ...");
   command->add_option("--out", o->out, "folder; made if missing, refused if it has such pictures already")->required();
   command->add_option("--images", o->images, "pictures, half of each")
-      ->check(CLI::Range(index_t{1}, index_t{100000000}))
+      ->transform(whole_from(1, 100000000))
       ->capture_default_str();
-  command->add_option("--seed", o->seed, "of everything that is drawn at random")->check(whole_number())->capture_default_str();
+  command->add_option("--seed", o->seed, "of everything that is drawn at random")->transform(any_seed())->capture_default_str();
   command->callback([o, &chosen] {
     check_output_folder(o->out);
     chosen = [o] { return generate_command(*o); };

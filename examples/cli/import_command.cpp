@@ -7,6 +7,7 @@
 #include "foreign_weights.hpp"
 #include "messages.hpp"
 #include "named_model.hpp"
+#include "option_values.hpp"
 #include "output_path.hpp"
 #include "weights.hpp"
 
@@ -145,14 +146,13 @@ void add_import(CLI::App& app, action& chosen) {
                          "takes a network's weights from PyTorch (a .pth file of a state dict; nothing in it is run), NumPy "
                          "(.npz) or a safetensors\n"
                          "file, under torchvision's names or ours, and writes a weights file for the other commands");
-  command->add_option("--model", o->model.name, "network that the weights are for")
-      ->required()
-      ->check(CLI::IsMember(model_names()));
+  command->add_option("--model", o->model.name, "network that the weights are for")->required()->transform(one_of(model_names()));
   command->add_option("--from", o->from, ".pth, .npz or .safetensors file to read")->required();
   command->add_option("--out", o->out, "weights file to write; - for standard output")->required();
-  command->add_option("--classes", o->model.classes, "outputs (default: as many as the file has)")->check(CLI::Range(1, 1 << 20));
+  command->add_option("--classes", o->model.classes, "outputs (default: as many as the file has)")
+      ->transform(whole_from(1, 1 << 20));
   command->add_option("--image-size", o->model.image_size, "pixels a side (default: the model's own)")
-      ->check(CLI::Range(1, 1 << 14));
+      ->transform(whole_from(1, 1 << 14));
   command->add_option(
       "--class-names", o->class_names,
       "UTF-8 text with a class's name a line, in the order of the outputs; equal names get their number behind them "

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "commands.hpp"
+#include "option_values.hpp"
 
 namespace cli {
 
@@ -13,16 +14,16 @@ using minicnn::index_t;
 void add_inference_options(CLI::App& command, inference_options& o) {
   command.add_option("--weights", o.weights, "weights file that train wrote")->required();
   command.add_option("--tta", o.tta, "test-time augmentation: none, flip or ten-crop (default: what the weights file says)")
-      ->check(CLI::IsMember({"none", "flip", "ten-crop"}));
+      ->transform(one_of({"none", "flip", "ten-crop"}));
   command
       .add_option("--image-size", o.image_size,
                   "pixels a side, for networks that take any size (default: what the weights file says)")
-      ->check(CLI::Range(1, 8192));
+      ->transform(whole_from(1, 8192));
   command.add_option("--temperature", o.temperature, "divides the logits (default: what the weights file says)")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--batch-size", o.batch_size, "pictures at once")->check(CLI::Range(1, 65536))->capture_default_str();
+      ->transform(number_from(least_temperature, most_temperature));
+  command.add_option("--batch-size", o.batch_size, "pictures at once")->transform(whole_from(1, 65536))->capture_default_str();
   command.add_option("--threads", o.threads, "0: all processors")
-      ->check(CLI::Range(0, minicnn::max_threads))
+      ->transform(whole_from(0, minicnn::max_threads))
       ->capture_default_str();
 }
 

@@ -14,6 +14,7 @@
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
 #include "messages.hpp"
+#include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
 #include "recipe_options.hpp"
@@ -142,14 +143,16 @@ void add_lr_find(CLI::App& app, action& chosen) {
           },
           ""));
   add_recipe_options(*command, o->overrides);
-  command->add_option("--lowest", o->lowest, "first rate (default: sgd 1e-4, else 1e-6)")->check(CLI::PositiveNumber);
-  command->add_option("--highest", o->highest, "last rate (default: sgd 10, else 0.1)")->check(CLI::PositiveNumber);
+  command->add_option("--lowest", o->lowest, "first rate (default: sgd 1e-4, else 1e-6)")->transform(number_from(1e-12, 1e6));
+  command->add_option("--highest", o->highest, "last rate (default: sgd 10, else 0.1)")->transform(number_from(1e-12, 1e6));
   command->add_option("--steps", o->test.steps, "batches, one for each rate")
-      ->check(CLI::Range(3, 1 << 20))
+      ->transform(whole_from(3, 1 << 20))
       ->capture_default_str();
-  command->add_option("--threads", o->threads, "0: all processors")->capture_default_str();
+  command->add_option("--threads", o->threads, "0: all processors")
+      ->transform(whole_from(0, minicnn::max_threads))
+      ->capture_default_str();
   command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
-      ->check(CLI::Range(0, 256))
+      ->transform(whole_from(0, 256))
       ->capture_default_str();
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read");
   command->add_flag("--json", o->json, "one JSON object with the suggestion and the whole curve");
@@ -158,7 +161,6 @@ void add_lr_find(CLI::App& app, action& chosen) {
     o->out = output_file(o->out);
     adopt_model(o->overrides);
     const recipe r = make_recipe(o->overrides);
-    minicnn::resolve_threads(o->threads);
     o->test.lowest = o->lowest.value_or(r.optimizer == "sgd" ? 1e-4 : 1e-6);
     o->test.highest = o->highest.value_or(r.optimizer == "sgd" ? 10 : 0.1);
     if (!(o->test.lowest < o->test.highest))

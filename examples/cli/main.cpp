@@ -3,29 +3,24 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/version.hpp>
 #include <new>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "commands.hpp"
 #include "interrupt.hpp"
+#include "messages.hpp"
+#include "option_values.hpp"
 #include "standard_descriptors.hpp"
 
 namespace {
 
-/// Commands that other versions have. Refused by name, so that a script's author sees what is missing.
-void add_unavailable(CLI::App& app) {
-#if !defined(MINICNN_WITH_SERVE)
-  CLI::App* command = app.add_subcommand("serve")->group("")->prefix_command();
-  command->set_help_flag();
-  command->callback([] { throw cli::usage_error("serve is not available: this program was built without cpp-httplib"); });
-#else
-  (void)app;
-#endif
-}
-
 int complain(const std::string& text, int code) {
-  std::fprintf(stderr, "minicnn: %s\n", text.c_str());
+  cli::say(text);
   return code;
 }
 
@@ -38,26 +33,11 @@ int run(int argc, const char* const* argv) {
       "Exit codes: 0 done, 1 failed, 2 command line not understood, 130 interrupted.\n"
       "Results go to standard output; progress, warnings and errors to standard error.");
   cli::action chosen;
-  cli::add_train(app, chosen);
-  cli::add_evaluate(app, chosen);
-  cli::add_predict(app, chosen);
-  cli::add_submit(app, chosen);
-  cli::add_summary(app, chosen);
-  cli::add_check(app, chosen);
-  cli::add_bench(app, chosen);
-  cli::add_generate(app, chosen);
-  cli::add_export(app, chosen);
-  cli::add_import(app, chosen);
-  cli::add_lr_find(app, chosen);
-  cli::add_compare(app, chosen);
-#if defined(MINICNN_WITH_SERVE)
-  cli::add_serve(app, chosen);
-#endif
-  cli::add_explain(app, chosen);
-  add_unavailable(app);
+  cli::add_commands(app, chosen);
 
   bool started = false;
   try {
+    cli::check_arguments(app, argc, argv);
     app.parse(argc, argv);
     started = true;
     return chosen();
@@ -66,7 +46,10 @@ int run(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& e) {
     const std::string first = argc > 1 ? argv[1] : "";
     const bool no_command = !first.empty() && first[0] != '-' && app.get_subcommands().empty();
-    complain(no_command ? "there is no command \"" + first + "\"" : e.what(), cli::exit_usage);
+    // CLI11 repeats arguments whole.
+    const std::string text =
+        no_command ? "there is no command \"" + minicnn::excerpt(first) + "\"" : minicnn::printable(e.what());
+    complain(std::string(minicnn::cut_to_columns(text, 1000)), cli::exit_usage);
     std::fprintf(stderr, "Run with --help for what there is.\n");
     return cli::exit_usage;
   } catch (const cli::usage_error& e) {
@@ -75,6 +58,12 @@ int run(int argc, const char* const* argv) {
     return complain(e.what(), started ? cli::exit_failed : cli::exit_usage);
   } catch (const std::bad_alloc&) {
     return complain("not enough memory", cli::exit_failed);
+  } catch (const std::length_error&) {
+    return complain("not enough memory: a size beyond what can be addressed", cli::exit_failed);
+  } catch (const std::filesystem::filesystem_error& e) {  // before system_error, whose kind it is; it names the file
+    return complain(e.what(), cli::exit_failed);
+  } catch (const std::system_error& e) {  // of std::thread, which names nothing
+    return complain(std::string("the system did not start a thread: ") + e.what(), cli::exit_failed);
   } catch (const std::exception& e) {
     return complain(e.what(), cli::exit_failed);
   }

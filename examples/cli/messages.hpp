@@ -5,7 +5,8 @@
 
 namespace cli {
 
-/// "minicnn: TEXT" on a line of its own.
+/// "minicnn: TEXT" on a line of its own, with names from outside made printable (minicnn/core/printable.hpp) and without the tags
+/// that the JSON library puts before its reasons.
 void say(const std::string& text);
 
 /// "minicnn: warning: TEXT".

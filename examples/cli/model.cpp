@@ -1,7 +1,8 @@
 #include "model.hpp"
 
-#include <charconv>
 #include <minicnn/alexnet.hpp>
+#include <minicnn/core/number.hpp>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/googlenet.hpp>
 #include <minicnn/inception_v3.hpp>
 #include <minicnn/lenet5.hpp>
@@ -10,6 +11,7 @@
 #include <minicnn/spp_net.hpp>
 #include <minicnn/squeezenet.hpp>
 #include <minicnn/vgg.hpp>
+#include <optional>
 
 namespace cli {
 
@@ -27,13 +29,12 @@ minicnn::initializer initializer_of(const std::string& text) {
   if (text == "lecun") return minicnn::initializer::lecun();
   const std::string cut = "truncated-normal:";
   if (text.starts_with(cut)) {
-    double deviation = 0;
-    const char* first = text.data() + cut.size();
-    const char* last = text.data() + text.size();
-    const auto [stop, reason] = std::from_chars(first, last, deviation);
-    if (reason == std::errc() && stop == last && deviation > 0) return minicnn::initializer::truncated_normal(deviation);
+    const std::optional<double> deviation = minicnn::parse_number(std::string_view(text).substr(cut.size()));
+    if (deviation && *deviation > 0 && *deviation <= 1000) return minicnn::initializer::truncated_normal(*deviation);
   }
-  fail<option_error>("--init ", text, ": wanted he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION");
+  fail<option_error>(
+      "initial values: wanted he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION, above 0 and up to 1000, got \"",
+      minicnn::excerpt(text), "\"");
 }
 
 using network = minicnn::network<float>;

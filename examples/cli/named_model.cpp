@@ -1,13 +1,14 @@
 #include "named_model.hpp"
 
 #include "commands.hpp"
+#include "option_values.hpp"
 
 namespace cli {
 
 CLI::Option* add_model_options(CLI::App& command, model_options& o) {
-  CLI::Option* model = command.add_option("--model", o.name, "network")->check(CLI::IsMember(model_names()));
-  command.add_option("--classes", o.classes, "outputs")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  command.add_option("--image-size", o.image_size, "pixels a side (default: the model's own)")->check(CLI::Range(1, 1 << 14));
+  CLI::Option* model = command.add_option("--model", o.name, "network")->transform(one_of(model_names()));
+  command.add_option("--classes", o.classes, "outputs")->transform(whole_from(1, 1 << 20))->capture_default_str();
+  command.add_option("--image-size", o.image_size, "pixels a side (default: the model's own)")->transform(whole_from(1, 1 << 14));
   return model;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/csv.hpp>
 #include <minicnn/report/progress.hpp>
 #include <nlohmann/json.hpp>
@@ -10,15 +11,17 @@
 #include "commands.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
+#include "option_values.hpp"
+#include "path_json.hpp"
 #include "path_patterns.hpp"
 #include "picture_list.hpp"
 #include "ranking.hpp"
 
 namespace cli {
 
-using minicnn::csv_field;
 using minicnn::fixed;
 using minicnn::index_t;
+using minicnn::spreadsheet_field;
 
 namespace {
 
@@ -38,15 +41,15 @@ std::string csv_header(std::size_t shown) {
 std::string line_of(const std::string& path, const std::vector<ranked_class>& classes, std::size_t shown,
                     const predict_options& o) {
   if (o.json) {
-    nlohmann::ordered_json text{{"path", path}};
+    nlohmann::ordered_json text;
+    put_path(text, path);
     add_ranking(text, classes, shown);
-    // A path may hold bytes that are not UTF-8, which JSON cannot carry.
     return text.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   }
-  std::string text = o.csv ? csv_field(path) : path;
+  std::string text = o.csv ? spreadsheet_field(path) : minicnn::printable(path);
   for (std::size_t k = 0; k < shown; ++k)
-    text += o.csv ? "," + csv_field(classes[k].name) + "," + minicnn::to_text(classes[k].probability)
-                  : "\t" + classes[k].name + "\t" + fixed(classes[k].probability, 6);
+    text += o.csv ? "," + spreadsheet_field(classes[k].name) + "," + minicnn::to_text(classes[k].probability)
+                  : "\t" + minicnn::printable(classes[k].name) + "\t" + fixed(classes[k].probability, 6);
   return text;
 }
 
@@ -104,7 +107,7 @@ void add_predict(CLI::App& app, action& chosen) {
                  "pictures as they are, neither resized nor cut, each alone; for networks that take any height and width")
       ->excludes("--image-size");
   command->add_option("--top-k", o->top_k, "how many classes to show, the most probable first (default: 1; with --json all)")
-      ->check(CLI::Range(1, 1 << 20));
+      ->transform(whole_from(1, 1 << 20));
   CLI::Option* json = command->add_flag("--json", o->json, "one JSON object a line");
   command->add_flag("--csv", o->csv, "CSV with a header")->excludes(json);
   command->callback([o, &chosen] { chosen = [o] { return predict_command(*o); }; });

@@ -148,26 +148,8 @@ recipe make_recipe(const recipe_overrides& o) {
   if (o.no_augment) r.augment = false;
   if (r.tta == "ten-crop" && r.picture.resize == "crop" && r.picture.crop_fraction >= 1) r.picture.crop_fraction = 0.875;
 
-  check("--epochs", r.epochs, 1, 100000);
-  check("--batch-size", r.batch_size, 1, 65536);
-  check("--accumulate", r.accumulate, 1, 65536);
-  check("--image-size", r.model.image_size, 1, 8192);
-  check("--learning-rate", r.learning_rate, 0.0, 1e6);
-  check("--warmup", r.warmup, 0.0, 1e5);
-  check("--weight-decay", r.decoupled_weight_decay, 0.0, 1e3);
-  check("--l2", r.l2, 0.0, 1e3);
-  check("--dropout", o.dropout.value_or(0.0), 0.0, 0.999);
-  check("--crop-scale", r.crop_scale, 0.01, 1.0);
-  check("--jitter", r.jitter, 0.0, 1.0);
-  check("--lighting", r.lighting, 0.0, 10.0);
-  check("--erase", r.erase, 0.0, 1.0);
-  check("--label-smoothing", r.label_smoothing, 0.0, 0.5);
-  check("--ema", r.ema, 0.0, 0.999999);
-  check("--patience", r.patience, 0, 100000);
-  check("--val-every", r.val_every, 1, 100000);
-  check("--pooled", r.model.pooled, 0, 64);
-  check("--val-fraction", r.val_fraction, 0.0, 0.9);
-  check<std::int64_t>("--limit", r.limit, 0, std::int64_t{1} << 40);
+  check("--image-size", r.model.image_size, 1, 8192);  // --sizes names one too
+  check("--pooled", r.model.pooled, 0, 64);            // a weights file may
   check_init(r.model.init);
   for (const std::string& text : r.rates) (void)parse_group_rate(text);
   r.model = completed(r.model);

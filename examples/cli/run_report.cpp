@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <minicnn/analysis/grad_cam.hpp>
-#include <minicnn/core/utf8.hpp>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/files/file.hpp>
 #include <minicnn/report/filters.hpp>
@@ -24,16 +24,11 @@ constexpr std::size_t most_mistakes = 12, most_augmented = 8;
 constexpr index_t thumbnail = 144;
 constexpr int quality = 82;
 
-/// Text that a page in UTF-8 may hold.
-std::string printable(const std::string& text) {
-  return minicnn::valid_utf8_prefix(text) == text.size() ? text : text.substr(0, minicnn::valid_utf8_prefix(text)) + "...";
-}
-
 /// The last two parts of a path: "cat/12.jpg".
 std::string short_path(const std::string& path) {
   const std::size_t last = path.rfind('/');
   const std::size_t before = last == path.npos || last == 0 ? path.npos : path.rfind('/', last - 1);
-  return printable(before == path.npos ? path : path.substr(before + 1));
+  return minicnn::printable(before == path.npos ? path : path.substr(before + 1));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/csv.hpp>
 #include <minicnn/data/image_folder.hpp>
 #include <minicnn/files/file.hpp>
@@ -12,14 +13,15 @@
 #include "commands.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
+#include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
 
 namespace cli {
 
-using minicnn::csv_field;
 using minicnn::fail;
 using minicnn::index_t;
+using minicnn::spreadsheet_field;
 
 namespace {
 
@@ -126,7 +128,7 @@ int submit_command(const submit_options& o) {
         text += minicnn::text_of(rows[done + i].id, ",", std::clamp(std::exp(logs[*positive]), clip, 1 - clip), "\n");
       } else {
         const auto best = static_cast<std::size_t>(std::max_element(logs.begin(), logs.end()) - logs.begin());
-        text += minicnn::text_of(rows[done + i].id, ",", csv_field(model.info.classes[best]), "\n");
+        text += minicnn::text_of(rows[done + i].id, ",", spreadsheet_field(model.info.classes[best]), "\n");
       }
     }
   }
@@ -139,7 +141,7 @@ int submit_command(const submit_options& o) {
   if (is_standard_output(o.out))
     say(told);
   else
-    std::printf("%s\n", told.c_str());
+    std::printf("%s\n", minicnn::printable(told).c_str());
   return exit_done;
 }
 
@@ -154,11 +156,10 @@ void add_submit(CLI::App& app, action& chosen) {
   add_inference_options(*command, o->inference);
   command->add_option("--positive", o->positive,
                       "class whose probability is written (default: of two classes dog, or the second; of more none)");
-  command->add_option("--clip", o->clip, "keeps probabilities in [X, 1 - X]; 0 <= X < 0.5 (default: what the weights file says)");
+  command->add_option("--clip", o->clip, "keeps probabilities in [X, 1 - X] (default: what the weights file says)")
+      ->transform(number_below(0, 0.5));
   command->callback([o, &chosen] {
     if (o->out != "-") refuse_inside_data(o->out, o->data);
-    if (o->clip && !(*o->clip >= 0 && *o->clip < 0.5))
-      throw usage_error(minicnn::text_of("--clip ", *o->clip, ": wanted 0 to below 0.5"));
     o->out = output_file(o->out);
     chosen = [o] { return submit_command(*o); };
   });

@@ -5,6 +5,7 @@
 
 #include "commands.hpp"
 #include "named_model.hpp"
+#include "option_values.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -70,7 +71,7 @@ void add_summary(CLI::App& app, action& chosen) {
   CLI::Option* model = add_model_options(*command, o->model);
   command->add_option("--weights", o->weights, "the network of this weights file")->excludes(model);
   command->add_option("--aux", o->aux, "count auxiliary heads (default: as published, googlenet off, inception-v3 on)")
-      ->check(CLI::IsMember({"on", "off"}));
+      ->transform(one_of({"on", "off"}));
   command->add_flag("--json", o->json, "one JSON object");
   command->callback([o, command, &chosen] {
     if (o->model.name.empty() && o->weights.empty()) throw usage_error("summary: wanted --model or --weights");

@@ -1,15 +1,18 @@
 // minicnn train
 
-#include <filesystem>
+#include <cstdio>
+#include <minicnn/core/printable.hpp>
+#include <minicnn/train/schedule.hpp>
+#include <minicnn/train/size_schedule.hpp>
 
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
+#include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
 #include "recipe_options.hpp"
 #include "training.hpp"
-#include "whole_number.hpp"
 
 namespace cli {
 
@@ -21,6 +24,15 @@ std::string command_line(const CLI::App& command) {
     if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,=+") == word.npos &&
         !word.empty())
       return word;
+    if (minicnn::printable(word) != word) {  // as bash takes it, with nothing that a terminal obeys
+      std::string out = "$'";
+      for (const char c : word) {
+        char octal[8];
+        std::snprintf(octal, sizeof octal, "\\%03o", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        out += (c >= 0x20 && c < 0x7F && c != '\'' && c != '\\') ? std::string(1, c) : std::string(octal);
+      }
+      return out + "'";
+    }
     std::string out = "'";
     for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return out + "'";
@@ -40,77 +52,113 @@ std::string command_line(const CLI::App& command) {
 }  // namespace
 
 void add_recipe_options(CLI::App& command, recipe_overrides& o) {
-  command.add_option("--preset", o.preset, preset_help)->check(CLI::IsMember({"article", "classic", "best"}));
-  command.add_option("--model", o.model, "network (default: the preset's)")->check(CLI::IsMember(model_names()));
-  command.add_option("--image-size", o.image_size,
-                     "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192)");
-  command.add_option(
-      "--sizes", o.sizes,
-      "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, or in turn from epoch to epoch, SIZE/SIZE, for networks that "
-      "take any size "
-      "(default: best 128:0,160:0.7, else --image-size)");
+  command.add_option("--preset", o.preset, preset_help)->transform(one_of({"article", "classic", "best"}));
+  command.add_option("--model", o.model, "network (default: the preset's)")->transform(one_of(model_names()));
+  command
+      .add_option("--image-size", o.image_size,
+                  "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192)")
+      ->transform(whole_from(1, 8192));
+  command
+      .add_option("--sizes", o.sizes,
+                  "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, or in turn from epoch to epoch, SIZE/SIZE, for "
+                  "networks that "
+                  "take any size "
+                  "(default: best 128:0,160:0.7, else --image-size)")
+      ->transform(readable_by([](const std::string& text) { (void)minicnn::parse_sizes(text); }));
   command.add_option("--padded", o.padded, "alexnet-bn: padded conv1 and pools (default: best on, else off)")
-      ->check(CLI::IsMember({"on", "off"}));
-  command.add_option("--pooled", o.pooled,
-                     "alexnet-bn: rows and columns that maps are averaged to before the dense layers, 0: not averaged (default: "
-                     "best 2, else 0)");
-  command.add_option(
-      "--epochs", o.epochs,
-      "passes over the training images (default: article 10, classic 30, best 40; best with --time-limit alone: as many as fit)");
-  command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, best 64)");
-  command.add_option("--accumulate", o.accumulate, "batches whose gradients are summed before a step (default: 1)");
-  command.add_option("--learning-rate,--lr", o.learning_rate,
-                     "the schedule's peak (default: article 0.001, classic 0.01, best 0.03, with alexnet-small 0.05)");
+      ->transform(one_of({"on", "off"}));
+  command
+      .add_option("--pooled", o.pooled,
+                  "alexnet-bn: rows and columns that maps are averaged to before the dense layers, 0: not averaged (default: "
+                  "best 2, else 0)")
+      ->transform(whole_from(0, 64));
+  command
+      .add_option("--epochs", o.epochs,
+                  "passes over the training images (default: article 10, classic 30, best 40; best with --time-limit alone: as "
+                  "many as fit)")
+      ->transform(whole_from(1, 100000));
+  command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, best 64)")
+      ->transform(whole_from(1, 65536));
+  command.add_option("--accumulate", o.accumulate, "batches whose gradients are summed before a step (default: 1)")
+      ->transform(whole_from(1, 65536));
+  command
+      .add_option("--learning-rate,--lr", o.learning_rate,
+                  "the schedule's peak (default: article 0.001, classic 0.01, best 0.03, with alexnet-small 0.05)")
+      ->transform(number_from(0, 1e6));
   command.add_option("--optimizer", o.optimizer, "adam, adamw or sgd (default: article adam, else sgd with momentum 0.9)")
-      ->check(CLI::IsMember({"adam", "adamw", "sgd"}));
-  command.add_option("--schedule", o.schedule,
-                     "constant, linear, cosine, one-cycle, step:E,E, every:E or plateau (default: article constant, "
-                     "classic step:0.33,0.67,0.9, best one-cycle:25,1000,0.15)");
-  command.add_option("--warmup", o.warmup, "epochs of linear warm-up (default: 0)");
-  command.add_option("--weight-decay", o.decoupled_weight_decay,
-                     "decoupled, not on biases and norms; replaces the L2 term of 0.0005 that classic and best have in the "
-                     "gradient (default: 0)");
-  command.add_option("--l2", o.l2,
-                     "adds L2/2 times the sum of squares of dense weights to the loss (default: article 0.0001, else 0)");
-  command.add_option("--dropout", o.dropout,
-                     "rate in the dense layers (default: article and classic 0.5, best 0.3, with alexnet-small 0.2)");
-  command.add_option("--label-smoothing", o.label_smoothing, "from 0 to 0.5 (default: best 0.03, else 0)");
-  command.add_option("--crop-scale", o.crop_scale,
-                     "best: smallest part of a picture's area that a random crop takes; classic: side of the crop over the "
-                     "picture's (default: best 0.35, classic 0.887)");
-  command.add_option("--jitter", o.jitter, "random brightness, contrast and saturation, a fraction (default: best 0.3, else 0)");
-  command.add_option("--lighting", o.lighting,
-                     "deviation of random light along the principal components of the pictures' colours (default: best 0.1, "
-                     "else 0)");
-  command.add_option("--erase", o.erase, "probability of erasing a random box (default: 0)");
-  command.add_option("--ema", o.ema,
-                     "decay of an average of weights and running statistics, which is then what is validated and saved as best; "
-                     "0: none (default: 0)");
-  command.add_option("--patience", o.patience,
-                     "ends after so many epochs without a better validation loss; 0: never (default: 0)");
-  command.add_option("--val-every", o.val_every, "epochs from validation to validation; the last is always one (default: 1)");
+      ->transform(one_of({"adam", "adamw", "sgd"}));
+  command
+      .add_option("--schedule", o.schedule,
+                  "constant, linear, cosine, one-cycle, step:E,E, every:E or plateau (default: article constant, "
+                  "classic step:0.33,0.67,0.9, best one-cycle:25,1000,0.15)")
+      ->transform(readable_by([](const std::string& text) { (void)minicnn::parse_schedule(text); }));
+  command.add_option("--warmup", o.warmup, "epochs of linear warm-up before the schedule (default: 0)")
+      ->transform(number_from(0, 1e5));
+  command
+      .add_option("--weight-decay", o.decoupled_weight_decay,
+                  "decoupled, not on biases and norms; replaces the L2 term of 0.0005 that classic and best have in the "
+                  "gradient (default: 0)")
+      ->transform(number_from(0, 1e3));
+  command
+      .add_option("--l2", o.l2,
+                  "adds L2/2 times the sum of squares of dense weights to the loss (default: article 0.0001, else 0)")
+      ->transform(number_from(0, 1e3));
+  command
+      .add_option("--dropout", o.dropout,
+                  "rate in the dense layers (default: article and classic 0.5, best 0.3, with alexnet-small 0.2)")
+      ->transform(number_from(0, 0.999));
+  command.add_option("--label-smoothing", o.label_smoothing, "from 0 to 0.5 (default: best 0.03, else 0)")
+      ->transform(number_from(0, 0.5));
+  command
+      .add_option("--crop-scale", o.crop_scale,
+                  "best: smallest part of a picture's area that a random crop takes; classic: side of the crop over the "
+                  "picture's (default: best 0.35, classic 0.887)")
+      ->transform(number_from(0.01, 1));
+  command.add_option("--jitter", o.jitter, "random brightness, contrast and saturation, a fraction (default: best 0.3, else 0)")
+      ->transform(number_from(0, 1));
+  command
+      .add_option("--lighting", o.lighting,
+                  "deviation of random light along the principal components of the pictures' colours (default: best 0.1, "
+                  "else 0)")
+      ->transform(number_from(0, 10));
+  command.add_option("--erase", o.erase, "probability of erasing a random box (default: 0)")->transform(number_from(0, 1));
+  command
+      .add_option("--ema", o.ema,
+                  "decay of an average of weights and running statistics, which is then what is validated and saved as best; "
+                  "0: none (default: 0)")
+      ->transform(number_from(0, 0.999999));
+  command
+      .add_option("--patience", o.patience, "ends after so many epochs without a better validation loss; 0: never (default: 0)")
+      ->transform(whole_from(0, 100000));
+  command.add_option("--val-every", o.val_every, "epochs from validation to validation; the last is always one (default: 1)")
+      ->transform(whole_from(1, 100000));
   command
       .add_option("--tta", o.tta,
                   "test-time augmentation that the weights file records: none, flip or ten-crop (default: best flip, else none)")
-      ->check(CLI::IsMember({"none", "flip", "ten-crop"}));
+      ->transform(one_of({"none", "flip", "ten-crop"}));
   command
       .add_option("--precision", o.precision,
                   "fp32, or bf16: matrix products of training rounded to bfloat16, weights and sums in fp32 (default: fp32)")
-      ->check(CLI::IsMember({"fp32", "bf16"}));
-  command.add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best 5, else 0)");
-  command.add_option(
-      "--init", o.init,
-      "he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION (default: article truncated-normal:0.1, classic caffe, "
-      "best he)");
+      ->transform(one_of({"fp32", "bf16"}));
+  command.add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best 5, else 0)")
+      ->transform(number_from(0, 1e6));
+  command
+      .add_option(
+          "--init", o.init,
+          "he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION (default: article truncated-normal:0.1, classic caffe, "
+          "best he)")
+      ->transform(readable_by(check_init));
   command.add_option("--seed", o.seed, "of first weights, split, order, augmentation and dropout (default: 0)")
-      ->check(whole_number());
-  command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)");
-  command.add_option("--limit", o.limit, "use only so many images, stratified; 0: all (default: 0)");
+      ->transform(any_seed());
+  command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)")
+      ->transform(number_from(0, 0.9));
+  command.add_option("--limit", o.limit, "use only so many images, stratified; 0: all (default: 0)")
+      ->transform(whole_from(0, std::int64_t{1} << 40));
   command
       .add_option("--channels", o.channels,
                   "1: pictures are turned grey; 3: grey ones get three equal channels (default: those of --init-from, else the "
                   "data's)")
-      ->check(CLI::IsMember({1, 3}));
+      ->transform(one_of({"1", "3"}));
   command.add_option("--init-from", o.init_from,
                      "weights to begin with: safetensors, .pth or .npz, under our names or torchvision's; a last layer for other "
                      "classes is left out (default: random ones)");
@@ -122,7 +170,8 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
           "--rate", o.rates,
           "NAME:FACTOR, layers that learn faster or slower; NAME as for --freeze, body or head; may be repeated, and later "
           "ones win (default: all at the learning rate)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->transform(readable_by([](const std::string& text) { (void)parse_group_rate(text); }));
   command.add_flag("--no-augment", o.no_augment, "no random crops, mirror images, colours or erasing");
 }
 
@@ -132,15 +181,19 @@ void add_train(CLI::App& app, action& chosen) {
   command->add_option("--data", o->data, data_help)->required();
   command->add_option("--out", o->out, "run folder to write")->required();
   add_recipe_options(*command, o->overrides);
-  command->add_option("--threads", o->threads, "0: all processors")->capture_default_str();
-  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")->capture_default_str();
+  command->add_option("--threads", o->threads, "0: all processors")
+      ->transform(whole_from(0, minicnn::max_threads))
+      ->capture_default_str();
+  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
+      ->transform(whole_from(0, 256))
+      ->capture_default_str();
   command
       ->add_option("--time-limit", o->time_limit,
                    "minutes; the schedule's length is planned after 50 steps so that the run fits; 0: none")
-      ->check(CLI::NonNegativeNumber)
+      ->transform(number_from(0, 1e6))
       ->capture_default_str();
   command->add_option("--cache", o->cache, "none, or ram: keep decoded pictures, in up to half of the memory")
-      ->check(CLI::IsMember({"none", "ram"}))
+      ->transform(one_of({"none", "ram"}))
       ->capture_default_str();
   auto* resume = command->add_flag("--resume", o->resume, "goes on from last.safetensors; give the same options as before");
   command->add_flag("--overwrite", o->overwrite, "replaces an existing run")->excludes(resume);
@@ -153,8 +206,6 @@ void add_train(CLI::App& app, action& chosen) {
     check_output_folder(o->out);
     adopt_model(o->overrides, o->resume ? o->out : "");
     const recipe r = make_recipe(o->overrides);
-    minicnn::resolve_threads(o->threads);
-    if (o->workers < 0 || o->workers > 256) throw usage_error(minicnn::text_of("--workers ", o->workers, ": wanted 0 to 256"));
     o->command = command_line(*command);
     chosen = [o, r] { return training(*o, r).run(); };
   });

@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/pca.hpp>
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/data/statistics.hpp>
@@ -111,7 +112,8 @@ void print_counts(const minicnn::image_dataset& data, const minicnn::data_split&
   count(split.validation, validation);
   std::fprintf(stderr, "images per class (training + validation):\n");
   for (std::size_t c = 0; c < data.classes.size(); ++c)
-    std::fprintf(stderr, "  %s: %" PRId64 " + %" PRId64 "\n", data.classes[c].c_str(), train[c], validation[c]);
+    std::fprintf(stderr, "  %s: %" PRId64 " + %" PRId64 "\n", minicnn::printable(data.classes[c]).c_str(), train[c],
+                 validation[c]);
 }
 
 }  // namespace cli

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <minicnn/analysis/calibration.hpp>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/core/utf8.hpp>
 #include <minicnn/graph/summary.hpp>
 #include <minicnn/io/checkpoint.hpp>
@@ -46,7 +47,7 @@ double peak_mebibytes() {
 void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_start) {
   const std::vector<minicnn::bad_file>& bad = data.bad_files();
   for (std::size_t i = told; i < bad.size(); ++i)
-    std::fprintf(stderr, "skipped: %s: %s\n", bad[i].path.c_str(), bad[i].reason.c_str());
+    std::fprintf(stderr, "skipped: %s\n", minicnn::printable(bad[i].path + ": " + bad[i].reason).c_str());
   if (at_start && !bad.empty())
     std::fprintf(stderr, "skipped %zu pictures that cannot be read; %" PRId64 " remain\n", bad.size(), data.size());
 }
@@ -119,13 +120,13 @@ void training::take_initial_weights() {
   std::error_code problem;
   if (o_.resume && !std::filesystem::exists(path, problem)) {
     recipe_.init_from = recorded_checksum(o_.out);
-    note("%s: is gone; the run goes on without it\n", path.c_str());
+    note("%s: is gone; the run goes on without it\n", minicnn::printable(path).c_str());
     return;
   }
   const std::filesystem::path folder = std::filesystem::weakly_canonical(path, problem).parent_path();
   if (o_.overwrite && folder == std::filesystem::weakly_canonical(o_.out, problem))
     throw usage_error("--init-from " + path + ": is part of the run that --overwrite replaces");
-  note("%s\n", begin_with_weights(*net_, recipe_, path, data_.classes).c_str());
+  note("%s\n", minicnn::printable(begin_with_weights(*net_, recipe_, path, data_.classes)).c_str());
 }
 
 minicnn::loader_options training::loader_options(bool for_training) {
@@ -249,10 +250,21 @@ weights_info training::info() const {
   return {recipe_.model, data_.classes, picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, recipe_.tta, 1.0, 0.0};
 }
 
-minicnn::fit_options training::fit_options(const data_loader& train) const {
+/// Says so where the run ends before its warm-up does.
+void training::check_warmup(index_t total_steps) const {
+  const double epochs = static_cast<double>(total_steps) / static_cast<double>(steps_an_epoch_);
+  if (recipe_.warmup <= 0 || recipe_.warmup < epochs) return;
+  warn(minicnn::text_of("--warmup ", recipe_.warmup, ": the run has ", minicnn::short_number(epochs),
+                        " epochs, so the rate only rises to ", minicnn::short_number(100 * epochs / recipe_.warmup),
+                        " % of --learning-rate ", recipe_.learning_rate, " and nothing is left for --schedule"));
+}
+
+minicnn::fit_options training::fit_options(const data_loader& train) {
   minicnn::fit_options f;
   f.epochs = recipe_.epochs;
   const index_t steps = (train.batches() + recipe_.accumulate - 1) / recipe_.accumulate;
+  steps_an_epoch_ = steps;
+  if (o_.time_limit <= 0) check_warmup(recipe_.epochs * steps);  // else when the epochs are planned
   f.lr_schedule =
       minicnn::parse_schedule(recipe_.schedule, steps, static_cast<index_t>(recipe_.warmup * static_cast<double>(steps) + 0.5));
   f.accumulate = recipe_.accumulate;
@@ -320,7 +332,10 @@ void training::epoch_done(const minicnn::epoch_record& e) {
   // What is told of is on disk: whoever reads this line may end the run.
   progress_.clear();
   const minicnn::epoch_table table(progress_.abilities());
-  if (!header_shown_) note("%s\n", table.header().c_str());
+  if (!header_shown_) {
+    if (o_.time_limit > 0) check_warmup(state_->total_steps);
+    note("%s\n", table.header().c_str());
+  }
   header_shown_ = true;
   note("%s\n", table.row(e, e.epoch == state_->best_epoch).c_str());
 }
@@ -419,6 +434,12 @@ void training::calibrate() {
     logits.emplace_back(e.outputs.begin(), e.outputs.end());
     labels = std::move(e.labels);
   }
+  for (const std::vector<float>& view : logits)
+    for (const float z : view)
+      if (!std::isfinite(z)) {
+        warn(path + ": some of its outputs are not finite; no temperature was fitted");
+        return;
+      }
   const auto classes = static_cast<index_t>(data_.classes.size());
   weights_info best = info();
   best.temperature = minicnn::fit_view_temperature(logits, labels, classes);
@@ -451,7 +472,8 @@ void training::finish() {
            fixed(e.val_loss, 4).c_str());
   if (state_->skipped > 0)
     std::fprintf(stderr, "%" PRId64 " steps were left out because a gradient was not finite\n", state_->skipped);
-  std::printf("%s\n%s\n", folder_->file("best.safetensors").c_str(), folder_->file("report.html").c_str());
+  for (const char* name : {"best.safetensors", "report.html"})
+    std::printf("%s\n", minicnn::printable(folder_->file(name)).c_str());
 }
 
 }  // namespace cli

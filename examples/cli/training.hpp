@@ -56,7 +56,7 @@ class training {
   void look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, minicnn::index_t batches,
                   bool plan);
   minicnn::loader_options loader_options(bool training);
-  minicnn::fit_options fit_options(const data_loader& train) const;
+  minicnn::fit_options fit_options(const data_loader& train);
   void add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_step> sizes, const minicnn::time_limit_options& limit);
   std::vector<minicnn::size_step> sizes() const;
   int estimate(data_loader& train);
@@ -73,6 +73,7 @@ class training {
   void save_config() const;
   void finish();
   void calibrate();
+  void check_warmup(minicnn::index_t total_steps) const;
 
   train_options o_;
   recipe recipe_;
@@ -93,6 +94,7 @@ class training {
   minicnn::training_state* state_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
+  minicnn::index_t steps_an_epoch_ = 1;
   bool replacing_ = false;  // the old run is set aside
   bool replaced_ = false;   // and has gone
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

@@ -165,7 +165,8 @@ weights_info info_from_metadata(const minicnn::safetensors_file& file) {
   });
   entry(file, "temperature", [&](const json& text) {
     text.get_to(info.temperature);
-    if (!(info.temperature > 0)) fail("wanted a number above 0, got ", info.temperature);
+    if (!(info.temperature >= least_temperature && info.temperature <= most_temperature))
+      fail("wanted a number from ", least_temperature, " to ", most_temperature, ", got ", info.temperature);
   });
   if (file.find_metadata("clip") != nullptr)  // files of version 0.1 have none
     entry(file, "clip", [&](const json& text) {

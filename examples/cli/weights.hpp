@@ -12,6 +12,9 @@
 
 namespace cli {
 
+/// Temperatures that leave every probability a finite number; what training fits lies well within.
+inline constexpr double least_temperature = 1e-4, most_temperature = 1e6;
+
 struct weights_info {
   model_options model;
   std::vector<std::string> classes;  ///< in the order of the outputs

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <clocale>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "io/temporary_folder.hpp"
 
@@ -69,4 +72,25 @@ TEST_CASE("a text as a field and back") {
     CHECK(table.rows[0].fields[0] == text);
   }
   CHECK(csv_field("frog") == "frog");
+}
+
+TEST_CASE("A21 fields that a spreadsheet would run are text, and every text can be had back") {
+  for (const auto& [text, field] : std::vector<std::pair<std::string, std::string>>{{"cat", "cat"},
+                                                                                    {"a,b", "\"a,b\""},
+                                                                                    {"=cmd|calc!A1", "\"'=cmd|calc!A1\""},
+                                                                                    {"+1+1", "\"'+1+1\""},
+                                                                                    {"-1", "-1"},
+                                                                                    {"-2+3", "\"'-2+3\""},
+                                                                                    {"@SUM(A1)", "\"'@SUM(A1)\""},
+                                                                                    {"\t=1", "\"'\t=1\""},
+                                                                                    {"\r=1", "\"'\r=1\""},
+                                                                                    {"=\"a\"", "\"'=\"\"a\"\"\""},
+                                                                                    {"'=1", "\"''=1\""},
+                                                                                    {"\uFF1D1", "\"'\uFF1D1\""},
+                                                                                    {"o'clock", "o'clock"},
+                                                                                    {"'", "'"},
+                                                                                    {"", ""}}) {
+    CAPTURE(text);
+    CHECK(spreadsheet_field(text) == field);
+  }
 }

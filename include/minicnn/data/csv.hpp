@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/core/number.hpp"
 #include "minicnn/files/text_lines.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -144,6 +145,22 @@ inline std::string csv_field(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
   return out + "\"";
+}
+
+/// The same for files that people open in a spreadsheet, which would run a cell that begins with =, +, -, @, a tab or a line end
+/// as a formula: such a text gets an apostrophe before it (OWASP, "CSV injection"), in quotes. So does one that begins with
+/// apostrophes and then one of these, so that taking one apostrophe away gives back every text. Numbers stay as they are.
+inline std::string spreadsheet_field(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of('\'');
+  constexpr std::string_view formula("=+-@\t\r\n");
+  const auto wide = [&](std::string_view sign) {
+    return begin != text.npos && std::string_view(text).substr(begin).starts_with(sign);
+  };
+  const bool runs = begin != text.npos && (formula.find(text[begin]) != formula.npos || wide("\uFF1D") || wide("\uFF0B") ||
+                                           wide("\uFF0D") || wide("\uFF20"));
+  if (!runs || parse_number(text)) return csv_field(text);
+  const std::string field = csv_field("'" + text);
+  return field[0] == '"' ? field : "\"" + field + "\"";
 }
 
 }  // namespace minicnn::inline MINICNN_ABI
