@@ -80,8 +80,8 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   test.on_step = [&](index_t step, double rate, double loss) {
     progress.update("trying rates", step, o.test.steps, " rate " + short_number(rate) + "  loss " + short_number(loss));
   };
-  const minicnn::softmax_cross_entropy<float> loss({.label_smoothing = r.label_smoothing});
-  return find_learning_rate(net, *optimizer, loss, train, test);
+  const minicnn::classification<float> what({.label_smoothing = r.label_smoothing});
+  return find_learning_rate(net, *optimizer, what, train, test);
 }
 
 /// The outcome in words, the first line the one that counts.
