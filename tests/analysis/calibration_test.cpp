@@ -36,11 +36,11 @@ TEST_CASE("calibration error and Brier score by hand") {
 TEST_CASE("N03 values that are not finite have no calibration, temperature or clip") {
   for (const double bad : {std::nan(""), static_cast<double>(INFINITY), -static_cast<double>(INFINITY)}) {
     CAPTURE(bad);
-    const tensor<double> row({1, 2}, {bad, bad}), second({2, 2}, {0.5, 0.5, 0.5, bad});
+    const tensor<double> row({1, 2}, {bad, bad}), second({2, 2}, {0.5, 0.5, 0.5, bad}), single({1, 1}, {bad});
     CHECK_THROWS_AS(calibrate<double>(row, labels_t{0}), option_error);
     CHECK_THROWS_WITH_AS(calibrate<double>(second, labels_t{0, 0}), "calibration: sample 1: value 1 is not finite", option_error);
     CHECK_THROWS_AS(fit_temperature<double>(second, labels_t{0, 0}), option_error);
-    CHECK_THROWS_AS(fit_temperature<double>(tensor<double>({1, 1}, {bad}), labels_t{0}), option_error);
+    CHECK_THROWS_AS(fit_temperature<double>(single, labels_t{0}), option_error);
     const std::vector<std::vector<float>> views{{0.F, static_cast<float>(bad)}};
     CHECK_THROWS_AS(mean_view_log_loss(views, labels_t{0}, 2, 1.0), option_error);
     CHECK_THROWS_AS(fit_view_temperature(views, labels_t{0}, 2), option_error);

@@ -96,11 +96,13 @@ TEST_CASE("N03 metrics of what is not finite are errors, never numbers") {
     CAPTURE(bad);
     CHECK_THROWS_AS(log_loss(bad), option_error);
     CHECK_THROWS_AS(log_loss(std::vector{0.5, bad}, labels_t{0, 1}), option_error);
-    CHECK_THROWS_AS(log_loss<double>(tensor<double>({1, 2}, {bad, bad}), labels_t{1}), option_error);
+    const tensor<double> row({1, 2}, {bad, bad});
+    CHECK_THROWS_AS(log_loss<double>(row, labels_t{1}), option_error);
   }
   for (const double clip : {nan, -0.1, 0.6, inf}) CHECK_THROWS_AS(log_loss(0.5, clip), option_error);
   confusion_matrix counts(2);
-  counts.add<float>(tensor<float>({1, 2}, {static_cast<float>(nan), static_cast<float>(nan)}), labels_t{1});
+  const tensor<float> logits({1, 2}, {static_cast<float>(nan), static_cast<float>(nan)});
+  counts.add<float>(logits, labels_t{1});
   CHECK(counts.total() == 1);
 }
 
