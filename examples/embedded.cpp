@@ -1,24 +1,14 @@
-// A trained network inside another program: sixteen lines. The weights are those that examples/quickstart.cpp saves.
-#include <minicnn/alexnet.hpp>
+// A trained network inside another program: a weights file of minicnn train or examples/quickstart.cpp is enough by itself.
 #include <minicnn/data/image.hpp>
-#include <minicnn/data/transform.hpp>
-#include <minicnn/io/checkpoint.hpp>
+#include <minicnn/minicnn.hpp>
 
 #include <cstdio>
 
 int main(int argc, char** argv) try {
-  using namespace minicnn;
-  auto net = alexnet_bn<float>({.classes = 2, .image_size = 96, .network = {.initialize = false}});
-  load_weights(net, argc > 1 ? argv[1] : "weights.safetensors");
-  const image_transform look{.size = 96, .normalize = {.mean = {124, 116, 104}, .deviation = {58, 57, 57}}};
-  image_workspace pictures;
-  workspace<float> space;  // one a thread, if several threads predict
-  space.fixed_weights(true);
-  tensor<float> input({1, 3, look.size, look.size});
+  const auto model = minicnn::load_classifier(argc > 1 ? argv[1] : "weights.safetensors");
   for (int i = 2; i < argc; ++i) {
-    apply(load_image(argv[i]), look, random_key(), /*training=*/false, input.data(), pictures);
-    const view<const float> logits = net.predict(input, space);
-    std::printf("%s: %s\n", argv[i], logits[0] > logits[1] ? "cat" : "dog");
+    const auto top = model.predict(minicnn::load_image(argv[i])).front();
+    std::printf("%s: %s, %.0f %%\n", argv[i], top.name.c_str(), 100 * top.probability);
   }
 } catch (const minicnn::error& e) {
   std::fprintf(stderr, "%s\n", e.what());

@@ -1,9 +1,8 @@
 // Trains AlexNet on a folder of pictures: cat.0.jpg, dog.0.jpg, ... or one folder a class.
-#include <minicnn/alexnet.hpp>
 #include <minicnn/data/image_folder.hpp>
 #include <minicnn/data/loader.hpp>
 #include <minicnn/data/split.hpp>
-#include <minicnn/io/checkpoint.hpp>
+#include <minicnn/model/model_file.hpp>
 #include <minicnn/train/fit.hpp>
 #include <minicnn/train/sgd.hpp>
 
@@ -18,10 +17,11 @@ int main(int argc, char** argv) {
   look.augment.flip = 0.5;
   loader<float> train(pictures, split.train, {.batch_size = 32, .transform = look, .training = true});
 
-  auto net = alexnet_bn<float>({.classes = static_cast<int>(pictures.classes.size()), .image_size = 96});
+  const model_config config{.name = "alexnet-bn", .classes = static_cast<int>(pictures.classes.size()), .image_size = 96};
+  network<float> net = make_model(config);
   sgd<float> optimizer(net, {.learning_rate = 0.02, .momentum = 0.9, .nesterov = true});
   const classification<float> task;
   for (const epoch_record& e : fit(net, optimizer, task, train, validation, {.epochs = 5, .lr_schedule = one_cycle_schedule{}}))
     std::printf("epoch %d: loss %.3f, validation accuracy %.1f %%\n", int(e.epoch), e.train_loss, 100 * e.val_accuracy);
-  save_weights(net, "weights.safetensors");
+  save_model(net, {.config = config, .classes = pictures.classes, .transform = look}, "weights.safetensors");
 }

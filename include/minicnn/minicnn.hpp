@@ -107,4 +107,11 @@
 #include "minicnn/io/safetensors.hpp"
 #include "minicnn/io/tensor_bytes.hpp"
 
+#include "minicnn/model/classifier.hpp"
+#include "minicnn/model/model_config.hpp"
+#include "minicnn/model/model_file.hpp"
+#include "minicnn/model/predictor.hpp"
+#include "minicnn/model/registry.hpp"
+#include "minicnn/model/training_file.hpp"
 #include "minicnn/model/transfer.hpp"
+#include "minicnn/model/transform_json.hpp"

@@ -26,7 +26,10 @@ run() {  # PATTERN EXAMPLE ARGUMENT...
 "$examples/minicnn" generate --out pictures --images 24 --seed 1
 
 run '^epoch 5: loss [0-9.]+, validation accuracy [0-9.]+ %$' quickstart pictures
-run '^pictures/dog.1.jpg: (cat|dog)$' embedded weights.safetensors pictures/cat.0.jpg pictures/dog.1.jpg
+run '^pictures/dog.1.jpg: (cat|dog), [0-9]+ %$' embedded weights.safetensors pictures/cat.0.jpg pictures/dog.1.jpg
+printf '%s\n' pictures/cat.0.jpg pictures/dog.1.jpg pictures/none.jpg >paths.txt
+run '^pictures/dog.1.jpg: (cat|dog), 0\.[0-9]+$' many_callers weights.safetensors <paths.txt
+grep -q '^pictures/none.jpg: ' output.txt || { echo "many_callers: nothing said about pictures/none.jpg"; exit 1; }
 run '^relu5 says class [01]$' grad_cam weights.safetensors pictures/cat.0.jpg
 run '^-?[0-9.e-]+,-?[0-9.e-]+,dog$' eigen_pca weights.safetensors pictures
 run '^epoch 1: loss .*, validation loss .*, accuracy ' dogs_vs_cats pictures 1

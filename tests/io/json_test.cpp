@@ -55,6 +55,16 @@ TEST_CASE("json: numbers") {
   CHECK(parse_json("-9223372036854775808").as_int() == (std::numeric_limits<std::int64_t>::min)());
   CHECK(!parse_json("9223372036854775808").is_int());
   CHECK(parse_json("9223372036854775808").as_double() == 0x1p63);
+  CHECK(parse_json("9223372036854775808").as_uint() == std::uint64_t{1} << 63);
+  CHECK(parse_json("18446744073709551615").as_uint() == ~std::uint64_t{0});
+  CHECK(parse_json("18446744073709551616").as_double() == 0x1p64);
+  CHECK(!parse_json("18446744073709551616").is_uint());
+  CHECK(parse_json("7").as_uint() == 7);
+  CHECK(json(7U) == json(7));
+  CHECK(write_json(json(~std::uint64_t{0})) == "18446744073709551615");
+  CHECK(parse_json(write_json(json(~std::uint64_t{0}))) == json(~std::uint64_t{0}));
+  CHECK(thrown([] { (void)parse_json("-1").as_uint(); }) == "json: wanted an integer of 0 or more, got -1");
+  CHECK(thrown([] { (void)parse_json("9223372036854775808").as_int(); }) == "json: wanted integer, got number");
   CHECK(parse_json("1e3").as_double() == 1000.0);
   CHECK(parse_json("0.1").as_double() == 0.1);
   CHECK(parse_json("4.9e-324").as_double() == 4.9e-324);
@@ -147,7 +157,42 @@ TEST_CASE("json: writing") {
   CHECK(thrown([] { write_json(json(std::nan(""))); }) == "json: cannot write nan, which is not a finite number");
   CHECK(thrown([] { write_json(json(INFINITY)); }) == "json: cannot write inf, which is not a finite number");
   CHECK(thrown([] { write_json(json("a\xFF")); }) == "json: string is not UTF-8 at byte 1");
-  CHECK(thrown([] { json(~std::uint64_t{0}); }) == "json: 18446744073709551615 does not fit 64 signed bits");
+}
+
+TEST_CASE("json: on request in ASCII, and what JSON cannot hold in another form") {
+  const json text = json::object{{"cat", "k\xc3\xa9 \xf0\x9f\x90\xb1\n"}, {"\xff", "a\xc3z"}, {"nan", std::nan("")}};
+  CHECK(write_json(text.at("cat"), {.ascii = true}) == R"("k\u00e9 \ud83d\udc31\n")");
+  CHECK(parse_json(write_json(text.at("cat"), {.ascii = true})) == text.at("cat"));
+  CHECK(write_json(text, {.tolerant = true}) ==
+        "{\"cat\":\"k\xc3\xa9 \xf0\x9f\x90\xb1\\n\",\"\\\\xff\":\"a\\\\xc3z\",\"nan\":null}");
+  CHECK(!thrown([&] { (void)write_json(text); }).empty());
+}
+
+TEST_CASE("json: members by name, vectors as arrays, values that may be missing") {
+  json v;
+  v["a"]["b"] = 1;
+  v["a"]["c"].push("x");
+  v["a"]["b"] = 2;
+  v["names"] = std::vector<std::string>{"p", "q"};
+  v["table"] = std::vector<std::vector<int>>{{1, 2}, {3}};
+  CHECK(write_json(v) == R"({"a":{"b":2,"c":["x"]},"names":["p","q"],"table":[[1,2],[3]]})");
+  CHECK(thrown([&] { v["names"]["x"] = 1; }) == "json: wanted object, got array");
+  CHECK(v.has("a"));
+  CHECK(!v.has("b"));
+  v.erase("a");
+  v.erase("table");
+  v.erase("none");
+  CHECK(v == json{{"names", std::vector<std::string>{"p", "q"}}});
+  CHECK(write_json(json{{"a", "b"}, {"c", {{"d", 1}}}}) == R"({"a":"b","c":{"d":1}})");
+  CHECK(write_json(json::array{json{{"a", "b"}}, "c"}) == R"([{"a":"b"},"c"])");
+  const json o = parse_json(R"({"t":true,"d":2,"s":"x"})");
+  CHECK(o.value_or("t", false));
+  CHECK(o.value_or("u", true));
+  CHECK(o.value_or("d", 1.5) == 2.0);
+  CHECK(o.value_or("e", 1.5) == 1.5);
+  CHECK(o.value_or("s", "y") == "x");
+  CHECK(o.value_or("z", "y") == "y");
+  CHECK(thrown([&] { (void)o.value_or("s", 1.0); }) == "json: wanted number, got string");
 }
 
 TEST_CASE("json: doubles survive writing and reading") {

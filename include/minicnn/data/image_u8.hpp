@@ -1,6 +1,7 @@
 #pragma once
 /// A decoded picture in memory.
 
+#include <utility>
 #include <vector>
 
 #include "minicnn/core/shape.hpp"
@@ -26,6 +27,17 @@ inline void to_grey(image_u8& image) {
   }
   image.pixels.resize(pixels);
   image.channels = 1;
+}
+
+/// A colour picture turned grey for `channels` = 1, a grey one with three equal channels for 3; others are left alone.
+inline void set_channels(image_u8& image, int channels) {
+  if (channels == 1) to_grey(image);
+  if (image.channels != 1 || channels != 3) return;
+  std::vector<unsigned char> three;
+  three.reserve(3 * image.pixels.size());
+  for (const unsigned char v : image.pixels) three.insert(three.end(), 3, v);
+  image.pixels = std::move(three);
+  image.channels = 3;
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -37,15 +37,7 @@ inline bad_file as_bad_file(const image_dataset& data, index_t index, std::strin
 inline void convert_channels(image_dataset& data, int channels) {
   if (channels != 1 && channels != 3) fail<option_error>(data.root, ": pictures of ", channels, " channels, wanted 1 or 3");
   data.channels = channels;
-  for (image_u8& p : data.pictures) {
-    if (channels == 1) to_grey(p);
-    if (p.channels == channels) continue;
-    std::vector<unsigned char> three;
-    three.reserve(3 * p.pixels.size());
-    for (const unsigned char v : p.pixels) three.insert(three.end(), 3, v);
-    p.pixels = std::move(three);
-    p.channels = 3;
-  }
+  for (image_u8& p : data.pictures) set_channels(p, channels);
 }
 
 /// Any number of threads may ask for pictures, each with a workspace of its own. The data set must outlive it.

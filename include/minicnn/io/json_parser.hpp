@@ -154,6 +154,8 @@ class json_parser {
     const char* last = text_.data() + at_;
     std::int64_t integer = 0;
     if (whole && std::from_chars(first, last, integer).ec == std::errc{}) return integer;
+    std::uint64_t large = 0;
+    if (whole && std::from_chars(first, last, large).ec == std::errc{}) return large;
     double real = 0;
     if (std::from_chars(first, last, real).ec != std::errc{}) refuse_at(start, "number outside the range of a double");
     return real;

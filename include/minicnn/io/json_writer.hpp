@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "minicnn/core/printable.hpp"
 #include "minicnn/core/utf8.hpp"
 #include "minicnn/io/json_value.hpp"
 
@@ -15,16 +16,33 @@ namespace minicnn::inline MINICNN_ABI {
 struct json_style {
   bool sort_keys = false;  ///< members by key (byte order) instead of in the order of insertion
   int indent = 0;          ///< spaces per level; 0 writes everything on one line without spaces
+  bool ascii = false;      ///< characters beyond ASCII as \uXXXX
+  /// What JSON cannot hold is written all the same, for output that must come out: numbers that are not finite as null, bytes
+  /// that are not UTF-8 as "\xff".
+  bool tolerant = false;
 };
 
 namespace detail {
 
-inline void append_json_string(std::string& out, std::string_view text) {
+/// "\u732b", or two of them for a character beyond the first 65536.
+inline void append_escaped(std::string& out, char32_t code) {
+  const auto unit = [&](char32_t value) { out += "\\u", append_hexadecimal(out, value, 4); };
+  if (code > 0xFFFF) {
+    unit(0xD800 + ((code - 0x10000) >> 10));
+    unit(0xDC00 + ((code - 0x10000) & 0x3FF));
+  } else {
+    unit(code);
+  }
+}
+
+inline void append_json_string(std::string& out, std::string_view text, const json_style& style = {}) {
   const std::size_t valid = valid_utf8_prefix(text);
+  if (valid != text.size() && style.tolerant) return append_json_string(out, as_utf8(text), style);
   if (valid != text.size()) fail("json: string is not UTF-8 at byte ", static_cast<index_t>(valid));
   constexpr char hex[] = "0123456789abcdef";
   out += '"';
-  for (const char c : text) {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
     switch (c) {
       case '"':
         out += "\\\"";
@@ -52,6 +70,10 @@ inline void append_json_string(std::string& out, std::string_view text) {
           out += "\\u00";
           out += hex[c >> 4];
           out += hex[c & 15];
+        } else if (style.ascii && static_cast<unsigned char>(c) >= 0x80) {
+          const decoded_character character = decode_utf8(text, at);
+          append_escaped(out, character.code);
+          at += character.bytes - 1;
         } else {
           out += c;
         }
@@ -61,7 +83,11 @@ inline void append_json_string(std::string& out, std::string_view text) {
 }
 
 /// Shortest text that reads back as the same double, always with a point or an exponent so that it stays a double.
-inline void append_json_double(std::string& out, double value) {
+inline void append_json_double(std::string& out, double value, const json_style& style) {
+  if (!(value - value == 0) && style.tolerant) {
+    out += "null";
+    return;
+  }
   if (!(value - value == 0)) fail("json: cannot write ", value, ", which is not a finite number");
   const std::string text = to_text(value);
   out += text;
@@ -93,20 +119,22 @@ inline void append_json(std::string& out, const json& value, const json_style& s
     for (std::size_t i = 0; i < members.size(); ++i) {
       if (i != 0) out += ',';
       line(depth + 1);
-      append_json_string(out, members[i]->first);
+      append_json_string(out, members[i]->first, style);
       out += style.indent > 0 ? ": " : ":";
       append_json(out, members[i]->second, style, depth + 1);
     }
     if (!members.empty()) line(depth);
     out += '}';
   } else if (value.is_string()) {
-    append_json_string(out, value.as_string());
+    append_json_string(out, value.as_string(), style);
   } else if (value.is_bool()) {
     out += value.as_bool() ? "true" : "false";
   } else if (value.is_int()) {
     out += to_text(value.as_int());
+  } else if (value.is_uint()) {
+    out += to_text(value.as_uint());
   } else if (value.is_number()) {
-    append_json_double(out, value.as_double());
+    append_json_double(out, value.as_double(), style);
   } else {
     out += "null";
   }
@@ -114,8 +142,8 @@ inline void append_json(std::string& out, const json& value, const json_style& s
 
 }  // namespace detail
 
-/// The value as UTF-8 text without a final line feed. Throws `error` for a number that is not finite or a string that is
-/// not UTF-8, neither of which JSON can hold.
+/// The value as UTF-8 text without a final line feed. Unless `style.tolerant` throws `error` for a number that is not finite or a
+/// string that is not UTF-8, neither of which JSON can hold.
 inline std::string write_json(const json& value, const json_style& style = {}) {
   std::string out;
   detail::append_json(out, value, style, 0);

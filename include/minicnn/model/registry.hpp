@@ -1,0 +1,246 @@
+#pragma once
+/// Networks by name: what `--model`, weights files and `make_model("resnet18")` choose from.
+///
+///     auto net = make_model<float>({.name = "resnet18", .classes = 10});
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minicnn/alexnet.hpp"
+#include "minicnn/core/number.hpp"
+#include "minicnn/core/printable.hpp"
+#include "minicnn/googlenet.hpp"
+#include "minicnn/inception_v3.hpp"
+#include "minicnn/lenet5.hpp"
+#include "minicnn/model/model_config.hpp"
+#include "minicnn/network_in_network.hpp"
+#include "minicnn/resnet.hpp"
+#include "minicnn/spp_net.hpp"
+#include "minicnn/squeezenet.hpp"
+#include "minicnn/vgg.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+namespace detail {
+
+/// Whether dense weights keep the model's own initial values: He's scheme has its own for them, as have those of whole networks.
+inline bool keeps_dense_init(std::string_view init) { return init == "he" || init == "paper" || init == "caffe"; }
+
+}  // namespace detail
+
+/// The initializer that `model_config::init` names. Throws option_error for another text.
+inline initializer initializer_named(std::string_view text) {
+  if (detail::keeps_dense_init(text)) return initializer::he();
+  if (text == "glorot") return initializer::glorot();
+  if (text == "lecun") return initializer::lecun();
+  constexpr std::string_view truncated = "truncated-normal:";
+  if (text.starts_with(truncated)) {
+    const std::optional<double> deviation = parse_number(text.substr(truncated.size()));
+    if (deviation && *deviation > 0 && *deviation <= 1000) return initializer::truncated_normal(*deviation);
+  }
+  fail<option_error>(
+      "initial values: wanted he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION, above 0 and up to 1000, got \"",
+      excerpt(text), "\"");
+}
+
+namespace detail {
+
+/// What all networks have in common; `c` is complete.
+template <class Options>
+Options options_of(const model_config& c, const network_options& n) {
+  Options made;
+  made.classes = c.classes;
+  made.channels = c.channels;
+  made.image_size = c.image_size;
+  made.init = initializer_named(c.init);
+  made.network = n;
+  if constexpr (requires { made.dropout; }) made.dropout = c.dropout;
+  if constexpr (requires { made.dense_init; })
+    if (!keeps_dense_init(c.init)) made.dense_init = made.init;
+  if constexpr (requires { made.aux; }) made.aux = c.aux, made.transform_input = c.transform_input;
+  return made;
+}
+
+template <class T, network<T> (*make)(const alexnet_options&)>
+network<T> make_alexnet(const model_config& c, const network_options& n) {
+  auto made = options_of<alexnet_options>(c, n);
+  made.dense_bias = c.dense_bias;
+  made.logits_bias = c.logits_bias;
+  made.padded = c.padded;
+  made.pooled = c.pooled;
+  if (c.init == "paper") made = paper_initialization(made);
+  if (c.init == "caffe") made = caffe_initialization(made);
+  return make(made);
+}
+
+template <class T, int depth, bool batch_norm>
+network<T> make_vgg(const model_config& c, const network_options& n) {
+  auto made = options_of<vgg_options>(c, n);
+  made.depth = depth, made.batch_norm = batch_norm;
+  return vgg<T>(made);
+}
+
+template <class T, int depth>
+network<T> make_resnet(const model_config& c, const network_options& n) {
+  auto made = options_of<resnet_options>(c, n);
+  made.depth = depth;
+  return resnet<T>(made);
+}
+
+template <class T, int depth>
+network<T> make_resnet_cifar(const model_config& c, const network_options& n) {
+  auto made = options_of<resnet_cifar_options>(c, n);
+  made.depth = depth;
+  return resnet_cifar<T>(made);
+}
+
+template <class T, squeezenet_version version>
+network<T> make_squeezenet(const model_config& c, const network_options& n) {
+  auto made = options_of<squeezenet_options>(c, n);
+  made.version = version;
+  return squeezenet<T>(made);
+}
+
+template <class T, class Options, network<T> (*make)(const Options&)>
+network<T> make_plain(const model_config& c, const network_options& n) {
+  return make(options_of<Options>(c, n));
+}
+
+/// A name of the registry and what the network was made for.
+struct registered_model {
+  std::string_view name;
+  int image_size, channels;
+  double dropout;
+};
+
+inline constexpr registered_model registered_models[] = {
+    {"lenet5", 32, 1, 0},
+    {"alexnet", 227, 3, 0.5},
+    {"alexnet-2012", 227, 3, 0.5},
+    {"alexnet-torchvision", 224, 3, 0.5},
+    {"alexnet-bn", 227, 3, 0.5},
+    {"alexnet-small", 128, 3, 0.5},
+    {"vgg11", 224, 3, 0.5},
+    {"vgg13", 224, 3, 0.5},
+    {"vgg16", 224, 3, 0.5},
+    {"vgg19", 224, 3, 0.5},
+    {"vgg11-bn", 224, 3, 0.5},
+    {"vgg13-bn", 224, 3, 0.5},
+    {"vgg16-bn", 224, 3, 0.5},
+    {"vgg19-bn", 224, 3, 0.5},
+    {"googlenet", 224, 3, 0.2},
+    {"inception-v3", 299, 3, 0.5},
+    {"resnet18", 224, 3, 0},
+    {"resnet34", 224, 3, 0},
+    {"resnet50", 224, 3, 0},
+    {"resnet101", 224, 3, 0},
+    {"resnet152", 224, 3, 0},
+    {"resnet20", 32, 3, 0},
+    {"resnet32", 32, 3, 0},
+    {"resnet44", 32, 3, 0},
+    {"resnet56", 32, 3, 0},
+    {"resnet110", 32, 3, 0},
+    {"spp-net", 224, 3, 0.5},
+    {"nin", 224, 3, 0.5},
+    {"nin-cifar", 32, 3, 0.5},
+    {"squeezenet", 224, 3, 0.5},
+    {"squeezenet-1.0", 224, 3, 0.5},
+};
+
+/// How each of them is built from a complete config. A table of its own: asking for names compiles no network.
+template <class T>
+struct model_builder {
+  std::string_view name;
+  network<T> (*make)(const model_config&, const network_options&);
+};
+
+template <class T>
+inline constexpr model_builder<T> model_builders[] = {
+    {"lenet5", make_plain<T, lenet5_options, lenet5<T>>},
+    {"alexnet", make_alexnet<T, alexnet<T>>},
+    {"alexnet-2012", make_alexnet<T, alexnet_2012<T>>},
+    {"alexnet-torchvision", make_alexnet<T, alexnet_torchvision<T>>},
+    {"alexnet-bn", make_alexnet<T, alexnet_bn<T>>},
+    {"alexnet-small", make_alexnet<T, alexnet_small<T>>},
+    {"vgg11", make_vgg<T, 11, false>},
+    {"vgg13", make_vgg<T, 13, false>},
+    {"vgg16", make_vgg<T, 16, false>},
+    {"vgg19", make_vgg<T, 19, false>},
+    {"vgg11-bn", make_vgg<T, 11, true>},
+    {"vgg13-bn", make_vgg<T, 13, true>},
+    {"vgg16-bn", make_vgg<T, 16, true>},
+    {"vgg19-bn", make_vgg<T, 19, true>},
+    {"googlenet", make_plain<T, googlenet_options, googlenet<T>>},
+    {"inception-v3", make_plain<T, inception_v3_options, inception_v3<T>>},
+    {"resnet18", make_resnet<T, 18>},
+    {"resnet34", make_resnet<T, 34>},
+    {"resnet50", make_resnet<T, 50>},
+    {"resnet101", make_resnet<T, 101>},
+    {"resnet152", make_resnet<T, 152>},
+    {"resnet20", make_resnet_cifar<T, 20>},
+    {"resnet32", make_resnet_cifar<T, 32>},
+    {"resnet44", make_resnet_cifar<T, 44>},
+    {"resnet56", make_resnet_cifar<T, 56>},
+    {"resnet110", make_resnet_cifar<T, 110>},
+    {"spp-net", make_plain<T, spp_net_options, spp_net<T>>},
+    {"nin", make_plain<T, network_in_network_options, network_in_network<T>>},
+    {"nin-cifar", make_plain<T, network_in_network_options, network_in_network_cifar<T>>},
+    {"squeezenet", make_squeezenet<T, squeezenet_version::v1_1>},
+    {"squeezenet-1.0", make_squeezenet<T, squeezenet_version::v1_0>},
+};
+
+template <class Row>
+MINICNN_COLD const Row& find_model(std::span<const Row> table, std::string_view name) {
+  std::string known;
+  for (const Row& m : table) {
+    if (name == m.name) return m;
+    known += std::string(known.empty() ? "" : ", ") + std::string(m.name);
+  }
+  fail<option_error>("model ", excerpt(name), ": unknown; known are ", known);
+}
+inline const registered_model& find_model(std::string_view name) {
+  return find_model(std::span<const registered_model>(registered_models), name);
+}
+
+}  // namespace detail
+
+/// Names of the registry, in the order of the documents.
+inline std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const detail::registered_model& m : detail::registered_models) names.emplace_back(m.name);
+  return names;
+}
+
+/// The image size that a model was made for, in pixels a side. Throws option_error naming the known models.
+inline int default_image_size(std::string_view name) { return detail::find_model(name).image_size; }
+
+/// Whether a model has auxiliary heads.
+inline bool has_aux(std::string_view name) { return name == "googlenet" || name == "inception-v3"; }
+
+/// With the model's own values in place of those left open. Throws option_error naming the known models.
+inline model_config completed(model_config c) {
+  const detail::registered_model& m = detail::find_model(c.name);
+  if (c.image_size == 0) c.image_size = m.image_size;
+  if (c.channels == 0) c.channels = m.channels;
+  if (c.dropout < 0) c.dropout = m.dropout;
+  return c;
+}
+
+/// Builds the network. Throws option_error for an unknown name or initializer, and shape_error, which names model, size and node,
+/// for an image size that is too small.
+template <class T = float>
+MINICNN_COLD network<T> make_model(const model_config& config, const network_options& n = {}) {
+  const model_config c = completed(config);
+  try {
+    return detail::find_model(std::span<const detail::model_builder<T>>(detail::model_builders<T>), c.name).make(c, n);
+  } catch (const shape_error& e) {
+    fail<shape_error>("model ", c.name, " at ", c.image_size, " pixels: ", e.what());
+  }
+}
+
+MINICNN_COMPILED_FUNCTION(make_model);
+
+}  // namespace minicnn::inline MINICNN_ABI
