@@ -63,18 +63,21 @@ void convolve(benchmark::State& state, const conv_geometry& g, pass which, bool 
   for (auto _ : state) {
     minicnn::scratch work(memory.data(), bytes);
     if (which == pass::forward && winograd)
-      minicnn::kernels::winograd::forward<float>(ctx, batch, g, x.data(), w.data(), bias.data(), true, y.data(), work);
+      minicnn::kernels::winograd::forward<float>(
+          ctx, batch, g, {.x = x.data(), .weight = w.data(), .bias = bias.data(), .y = y.data(), .relu = true}, work);
     else if (which == pass::forward)
-      minicnn::kernels::conv_forward<float>(ctx, batch, g, x.data(), w.data(), bias.data(), true, y.data(), work);
+      minicnn::kernels::conv_forward<float>(
+          ctx, batch, g, {.x = x.data(), .weight = w.data(), .bias = bias.data(), .y = y.data(), .relu = true}, work);
     else if (which == pass::backward_input && winograd)
       minicnn::kernels::winograd::backward_input<float>(ctx, batch, g, y.data(), w.data(), x.data(), false, work);
     else if (which == pass::backward_input)
       minicnn::kernels::conv_backward_input<float>(ctx, batch, g, y.data(), w.data(), x.data(), false, work);
     else if (winograd)
-      minicnn::kernels::winograd::backward_weight<float>(ctx, batch, g, x.data(), y.data(), w.data(), false, bias.data(), false,
-                                                         work);
+      minicnn::kernels::winograd::backward_weight<float>(
+          ctx, batch, g, {.x = x.data(), .dy = y.data(), .dweight = w.data(), .dbias = bias.data()}, work);
     else
-      minicnn::kernels::conv_backward_weight<float>(ctx, batch, g, x.data(), y.data(), w.data(), false, bias.data(), false, work);
+      minicnn::kernels::conv_backward_weight<float>(
+          ctx, batch, g, {.x = x.data(), .dy = y.data(), .dweight = w.data(), .dbias = bias.data()}, work);
   }
   bench::report(state, 2.0 * static_cast<double>(batch * g.filters * pixels * g.group_channels() * g.taps()));
   state.counters["scratch MB"] = static_cast<double>(bytes) * 1e-6;

@@ -77,10 +77,13 @@
 /// Forces inlining: kernel bodies must end up inside the wrapper that carries the `target` attribute.
 #if defined(__GNUC__)
 #define MINICNN_INLINE inline __attribute__((always_inline))
+/// The same for a lambda, behind its parameters.
+#define MINICNN_INLINE_LAMBDA __attribute__((always_inline))
 /// Marks what does not run within a step: compiled for size and never inlined.
 #define MINICNN_COLD __attribute__((cold, noinline))
 #else
 #define MINICNN_INLINE inline
+#define MINICNN_INLINE_LAMBDA
 #define MINICNN_COLD
 #endif
 

@@ -18,12 +18,16 @@ class function_ref<R(A...)> {
   template <class F>
   requires(!std::is_same_v<F, function_ref> && std::is_object_v<F> && std::is_invocable_r_v<R, const F&, A...>)
       function_ref(const F& f)
-      : object_(&f),
-        call_([](const void* object, A... arguments) -> R { return (*static_cast<const F*>(object))(arguments...); }) {}
+      : object_(&f), call_(&call<F>) {}
 
   R operator()(A... arguments) const { return call_(object_, arguments...); }
 
  private:
+  template <class F>
+  static R call(const void* object, A... arguments) {
+    return (*static_cast<const F*>(object))(arguments...);
+  }
+
   const void* object_;
   R (*call_)(const void*, A...);
 };

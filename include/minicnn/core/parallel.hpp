@@ -126,7 +126,7 @@ inline void run_team([[maybe_unused]] int threads, function_ref<void(int, int)> 
 /// when `count <= grain` (starting a team costs a few microseconds). Results must not depend on where ranges are cut.
 inline void parallel_for(int threads, index_t count, index_t grain, function_ref<void(index_t, index_t)> body) {
   if (count <= 0) return;
-  detail::run_team(count <= grain ? 1 : threads, [&](int thread, int team) {
+  detail::run_team(count <= grain ? 1 : threads, [&](int thread, int team) MINICNN_INLINE_LAMBDA {
     const index_t begin = count * thread / team;
     const index_t end = count * (thread + 1) / team;
     if (begin < end) body(begin, end);
@@ -151,7 +151,7 @@ inline void parallel_tasks(int threads, index_t count, function_ref<void(index_t
     all[s].next.store(count * s / shares, std::memory_order_relaxed);
     all[s].end = count * (s + 1) / shares;
   }
-  detail::run_team(count == 1 ? 1 : threads, [&](int thread, int) {
+  detail::run_team(count == 1 ? 1 : threads, [&](int thread, int) MINICNN_INLINE_LAMBDA {
     for (int s = 0; s < shares; ++s) {
       share& from = all[(thread + s) % shares];
       for (index_t task = from.next.fetch_add(1, std::memory_order_relaxed); task < from.end;

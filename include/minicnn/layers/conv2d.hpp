@@ -78,7 +78,7 @@ class conv2d_op final : public op<T> {
     const index_t fan_in = g.group_channels() * g.taps(), fan_out = g.group_filters() * g.taps();
     p.parameters.push_back({"weight", {g.filters, g.group_channels(), g.kernel_h, g.kernel_w}, fan_in, fan_out, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {g.filters}, fan_in, fan_out, initializer::constant(o_.bias_init), false});
-    const bool fixed = request.fixed_weights, fast = by_winograd(request.ctx, batch, g, fixed);
+    const bool fixed = request.fixed_weights, fast = kernels::winograd::is_chosen<T>(request.ctx, batch, g, fixed);
     if (fixed) p.prepared_bytes = fast ? kernels::winograd::packed_weight_bytes<T>(g) : kernels::conv_packed_weight_bytes<T>(g);
     // A smaller last batch may take the other way, so there is room for both.
     p.forward_scratch_bytes = fast && fixed ? 0 : kernels::conv_forward_scratch_bytes<T>(threads, batch, g, fixed);
@@ -101,8 +101,8 @@ class conv2d_op final : public op<T> {
 
   void prepare(const frame<T>& f) const override {
     const kernels::conv_geometry g = geometry(f.input().dims());
-    const auto pack =
-        by_winograd(f.ctx, f.planned_batch, g, true) ? kernels::winograd::prepack_weights<T> : kernels::conv_prepack_weights<T>;
+    const auto pack = kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true) ? kernels::winograd::prepack_weights<T>
+                                                                                       : kernels::conv_prepack_weights<T>;
     pack(f.ctx, g, f.parameter(0).data(), reinterpret_cast<T*>(f.prepared));
   }
 
@@ -113,24 +113,39 @@ class conv2d_op final : public op<T> {
     const T* const bias = o_.bias ? f.parameter(1).data() : nullptr;
     const T* const prepared = reinterpret_cast<const T*>(f.prepared);
     // Prepared weights are for one of the two ways, that of the planned batch.
-    const bool fast = prepared == nullptr ? by_winograd(f.ctx, batch, g) : by_winograd(f.ctx, f.planned_batch, g, true);
+    const bool fast = prepared == nullptr ? kernels::winograd::is_chosen<T>(f.ctx, batch, g)
+                                          : kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true);
     const auto convolve = fast ? kernels::winograd::forward<T> : kernels::conv_forward<T>;
-    convolve(f.ctx, batch, g, f.input().data(), f.parameter(0).data(), bias, f.apply_relu, f.output.data(), work, prepared,
-             f.apply_add);
+    convolve(f.ctx, batch, g,
+             {.x = f.input().data(),
+              .weight = f.parameter(0).data(),
+              .bias = bias,
+              .y = f.output.data(),
+              .relu = f.apply_relu,
+              .add = f.apply_add,
+              .packed_weights = prepared},
+             work);
   }
 
   /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.
   void backward(const frame<T>& f) const override {
     const index_t batch = f.input().dim(0);
     const kernels::conv_geometry g = geometry(f.input().dims());
-    const bool fast = by_winograd(f.ctx, batch, g);
+    const bool fast = kernels::winograd::is_chosen<T>(f.ctx, batch, g);
     const T* dy = f.output_gradient.data();
     const gradient_target<T>& weight = f.parameter_gradient(0);
     const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
     if (weight.wanted()) {
       scratch work = f.work();
       const auto gradient = fast ? kernels::winograd::backward_weight<T> : kernels::conv_backward_weight<T>;
-      gradient(f.ctx, batch, g, f.input().data(), dy, weight.data.data(), weight.add, bias.data.data(), bias.add, work);
+      gradient(f.ctx, batch, g,
+               {.x = f.input().data(),
+                .dy = dy,
+                .dweight = weight.data.data(),
+                .add_weight = weight.add,
+                .dbias = bias.data.data(),
+                .add_bias = bias.add},
+               work);
     } else if (bias.wanted()) {
       kernels::channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
     }
@@ -142,12 +157,6 @@ class conv2d_op final : public op<T> {
   }
 
  private:
-  /// One rule for all passes, by shape (winograd::pays). A matrix unit is faster than fewer multiplications in float.
-  static bool by_winograd(const context& ctx, index_t batch, const kernels::conv_geometry& g, bool prepared = false) {
-    const bool amx = ctx.bf16 && std::is_same_v<T, float> && kernels::has_amx(ctx.instruction_set);
-    return ctx.winograd && !amx && kernels::winograd::is_profitable(batch, g, prepared);
-  }
-
   MINICNN_COLD void check_input(const shape& x) const {
     if (o_.filters < 1) fail<option_error>("filters must be at least 1, got ", o_.filters);
     if (o_.groups < 1) fail<option_error>("groups must be at least 1, got ", o_.groups);

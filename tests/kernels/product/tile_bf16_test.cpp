@@ -24,7 +24,7 @@ std::vector<double> rounded(const std::vector<float>& x) {
 
 }  // namespace
 
-TEST_CASE("rounding and narrowing round as core/half.hpp does; narrowing pairs the steps") {
+TEST_CASE("rounding and packing to bfloat16 round as core/half.hpp does; packing pairs the steps") {
   const float inf = INFINITY, nan = NAN;
   const std::vector<float> values = {1.0F,
                                      -1.0F,
@@ -46,18 +46,19 @@ TEST_CASE("rounding and narrowing round as core/half.hpp does; narrowing pairs t
       for (const index_t depth : {1, 2, 5}) {
         std::vector<float> panel(static_cast<std::size_t>(width * depth));
         for (std::size_t k = 0; k < panel.size(); ++k) panel[k] = values[k % values.size()];
-        std::vector<float> round = panel, narrow = panel;
+        std::vector<float> round = panel, pairs = panel;
         minicnn::kernels::round_to_bf16(i, width * depth, round.data());
         for (std::size_t k = 0; k < panel.size(); ++k)
           CHECK(std::bit_cast<std::uint32_t>(round[k]) == std::uint32_t{minicnn::to_bfloat16(panel[k]).bits} << 16);
-        minicnn::kernels::pack_bf16_pairs(i, 1, depth, width, narrow.data());
+        if (!minicnn::kernels::native_bf16(i)) continue;
+        minicnn::kernels::pack_bf16_pairs(1, depth, width, pairs.data());
         for (index_t k = 0; k < depth; ++k)
           for (index_t l = 0; l < width; ++l) {
-            const auto word = std::bit_cast<std::uint32_t>(narrow[static_cast<std::size_t>(k / 2 * width + l)]);
+            const auto word = std::bit_cast<std::uint32_t>(pairs[static_cast<std::size_t>(k / 2 * width + l)]);
             const auto got = static_cast<std::uint16_t>(k % 2 == 0 ? word & 0xFFFFU : word >> 16);
             const float value = panel[static_cast<std::size_t>(k * width + l)];
             // The processor's own conversion takes what is below 2^-126 for zero; the tail of a panel may go the other way.
-            if (value == 1e-40F && got == 0U && minicnn::kernels::native_bf16(i)) continue;
+            if (value == 1e-40F && got == 0U) continue;
             const auto want = minicnn::to_bfloat16(value);
             CHECK(got == want.bits);
             if (k == depth - 1 && depth % 2 == 1) CHECK((word >> 16) == 0U);
@@ -117,13 +118,14 @@ TEST_CASE("convolutions of rounded operands, on every instruction set") {
         CHECK(memory.intact());
       };
       with(minicnn::kernels::conv_forward_scratch_bytes<float>(2, batch, g), [&](minicnn::scratch& work) {
-        minicnn::kernels::conv_forward<float>(ctx, batch, g, x.data(), w.data(), nullptr, false, y.data(), work);
+        minicnn::kernels::conv_forward<float>(ctx, batch, g, {.x = x.data(), .weight = w.data(), .y = y.data()}, work);
       });
       with(minicnn::kernels::conv_backward_input_scratch_bytes<float>(2, batch, g), [&](minicnn::scratch& work) {
         minicnn::kernels::conv_backward_input<float>(ctx, batch, g, dy.data(), w.data(), dx.data(), false, work);
       });
       with(minicnn::kernels::conv_backward_weight_scratch_bytes<float>(2, batch, g), [&](minicnn::scratch& work) {
-        minicnn::kernels::conv_backward_weight<float>(ctx, batch, g, x.data(), dy.data(), dw.data(), false, nullptr, false, work);
+        minicnn::kernels::conv_backward_weight<float>(ctx, batch, g, {.x = x.data(), .dy = dy.data(), .dweight = dw.data()},
+                                                      work);
       });
       CHECK(naive::worst_error(y, want) < naive::rounding<float>(g.group_channels() * g.taps()));
       CHECK(naive::worst_error(dx, gradients.dx) < naive::rounding<float>(g.group_filters() * g.taps()));
@@ -132,32 +134,39 @@ TEST_CASE("convolutions of rounded operands, on every instruction set") {
   }
 }
 
-TEST_CASE("every unit that multiplies: a matrix unit, vdpbf16ps, float; whole blocks, parts of blocks, sums added to") {
+TEST_CASE("every unit that multiplies: AMX, vdpbf16ps, float; whole blocks, parts of blocks, sums added to") {
+  using namespace minicnn::kernels;
   for (isa i : naive::all_isas())
-    for (const int rows : {1, 6, 8, 14, 16}) {
-      if (i != isa::avx512 && rows > 6 && rows != 16) continue;  // taller than its tiles
-      const bool amx = rows == minicnn::kernels::amx_rows && minicnn::kernels::has_amx(i);
-      if (rows == minicnn::kernels::amx_rows && !amx && !minicnn::kernels::native_bf16(i)) continue;
+    for (const int rows : {1, 6, 8, 14, amx_rows}) {
+      if (i != isa::avx512 && rows > 6 && rows != amx_rows) continue;  // taller than its tiles
+      if (rows == amx_rows && !native_bf16(i)) continue;
+      const tile<float> t = rows == amx_rows ? amx_tile(i) : native_bf16(i) ? bf16_pairs_tile(i, rows) : rounded_tile(i, rows);
       for (const index_t depth : {1, 15, 16, 31, 32, 33, 182, 256}) {
-        if (!amx && minicnn::kernels::uses_amx(rows, depth)) continue;  // such tiles are chosen only where it is
-        const index_t tiles = 3, width = minicnn::kernels::tile_columns<float>(i);
-        const auto a = naive::random_values<float>(tiles * depth * rows, 1), b = naive::random_values<float>(depth * width, 2);
+        if (rows == amx_rows && !has_amx(i) && amx_multiplies(depth)) continue;  // such tiles are chosen only where it is
+        const index_t panels = 3, width = t.columns;
+        const auto a = naive::random_values<float>(panels * depth * rows, 1), b = naive::random_values<float>(depth * width, 2);
         const auto wide_a = rounded(a), wide_b = rounded(b);
-        std::vector<double> want(static_cast<std::size_t>(tiles * rows * width), 0.25);
-        for (index_t t = 0; t < tiles; ++t)
+        std::vector<double> want(static_cast<std::size_t>(panels * rows * width), 0.25);
+        for (index_t p = 0; p < panels; ++p)
           for (index_t k = 0; k < depth; ++k)
             for (index_t r = 0; r < rows; ++r)
               for (index_t j = 0; j < width; ++j)
-                want[naive::at((t * rows + r) * width + j)] +=
-                    wide_a[naive::at((t * depth + k) * rows + r)] * wide_b[naive::at(k * width + j)];
-        std::vector<float> lines = a, columns = b, sums(want.size(), 0.25F);
-        columns.resize(columns.size() + minicnn::kernels::pack_slack<float>);
-        lines.resize(lines.size() + minicnn::kernels::pack_slack<float>);
-        minicnn::kernels::block_product<float> p{};
-        p.depth = depth, p.a = lines.data(), p.row_tiles = tiles, p.column_tiles = 1, p.sums = sums.data();
-        minicnn::kernels::pack_a_as_bf16(i, tiles, depth, rows, lines.data());
-        minicnn::kernels::multiply_bf16_block(i, rows, p,
-                                              [&](index_t) { return minicnn::kernels::panel_of_b<float>{columns.data()}; });
+                want[naive::at((p * rows + r) * width + j)] +=
+                    wide_a[naive::at((p * depth + k) * rows + r)] * wide_b[naive::at(k * width + j)];
+        std::vector<float> packed_a = a, packed_b = b, sums(want.size(), 0.25F);
+        packed_a.resize(packed_a.size() + pack_slack<float>);
+        packed_b.resize(packed_b.size() + pack_slack<float>);
+        t.convert_a(t, panels, depth, packed_a.data());
+        t.convert_b(t, depth, packed_b.data());
+        const column_product<float> product{.depth = depth,
+                                            .a = packed_a.data(),
+                                            .panel_stride = depth * rows,
+                                            .depth_stride = rows,
+                                            .panels = panels,
+                                            .b = packed_b.data(),
+                                            .sums = sums.data(),
+                                            .first = false};
+        t.multiply(&product);
         CAPTURE(rows);
         CAPTURE(depth);
         CHECK(naive::worst_error(sums, want) < naive::rounding<float>(depth));
@@ -165,7 +174,7 @@ TEST_CASE("every unit that multiplies: a matrix unit, vdpbf16ps, float; whole bl
     }
 }
 
-TEST_CASE("double is not narrowed") {
+TEST_CASE("double is not rounded") {
   const auto a = naive::random_values<double>(20 * 30, 1), b = naive::random_values<double>(30 * 10, 2);
   std::vector<double> c[2];
   for (const bool bf16 : {false, true}) {

@@ -36,16 +36,23 @@ struct convolution {
     naive::guarded_scratch memory(minicnn::kernels::winograd::forward_scratch_bytes<T>(threads, batch + 1, g));
     minicnn::scratch work = memory.get();
     std::vector<T> y(dy.size(), static_cast<T>(NAN));
-    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g, x.data(), w.data(), with_bias ? bias.data() : nullptr,
-                                           relu, y.data(), work);
+    minicnn::kernels::winograd::forward<T>(
+        {threads, i, bf16}, batch, g,
+        {.x = x.data(), .weight = w.data(), .bias = with_bias ? bias.data() : nullptr, .y = y.data(), .relu = relu}, work);
     CHECK(memory.intact());
 
     std::vector<T> prepared(static_cast<std::size_t>(minicnn::kernels::winograd::packed_weight_bytes<T>(g)) / sizeof(T));
     minicnn::kernels::winograd::prepack_weights<T>({threads, i, bf16}, g, w.data(), prepared.data());
     std::vector<T> again(dy.size(), static_cast<T>(NAN));
     work = memory.get();
-    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g, x.data(), nullptr, with_bias ? bias.data() : nullptr,
-                                           relu, again.data(), work, prepared.data());
+    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g,
+                                           {.x = x.data(),
+                                            .weight = nullptr,
+                                            .bias = with_bias ? bias.data() : nullptr,
+                                            .y = again.data(),
+                                            .relu = relu,
+                                            .packed_weights = prepared.data()},
+                                           work);
     CHECK(again == y);  // filters transformed beforehand are the same filters
     return y;
   }
@@ -65,8 +72,14 @@ struct convolution {
     minicnn::scratch work = memory.get();
     std::vector<T> dw = add_weight ? before_w : std::vector<T>(w.size(), static_cast<T>(NAN));
     std::vector<T> dbias = add_bias ? before_bias : std::vector<T>(bias.size(), static_cast<T>(NAN));
-    minicnn::kernels::winograd::backward_weight<T>({threads, i, bf16}, batch, g, x.data(), dy.data(), dw.data(), add_weight,
-                                                   with_bias ? dbias.data() : nullptr, add_bias, work);
+    minicnn::kernels::winograd::backward_weight<T>({threads, i, bf16}, batch, g,
+                                                   {.x = x.data(),
+                                                    .dy = dy.data(),
+                                                    .dweight = dw.data(),
+                                                    .add_weight = add_weight,
+                                                    .dbias = with_bias ? dbias.data() : nullptr,
+                                                    .add_bias = add_bias},
+                                                   work);
     CHECK(memory.intact());
     if (with_bias) dw.insert(dw.end(), dbias.begin(), dbias.end());
     return dw;
@@ -238,7 +251,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("what Winograd is_supported, and where it is_profitable") {
+TEST_CASE("which convolutions Winograd supports, and where it is profitable") {
   using minicnn::kernels::winograd::is_profitable;
   using minicnn::kernels::winograd::is_supported;
   CHECK(is_supported(square(4, 9, 4, 3, 1)));

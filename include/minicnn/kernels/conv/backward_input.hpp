@@ -54,6 +54,44 @@ index_t conv_backward_input_scratch_bytes(int threads, index_t batch, const conv
   return input_gradient_plan<T>(batch, g).bytes(threads);
 }
 
+/// Taps of all phases, phase after phase: where they read dy and the weights of channel 0.
+inline void phase_tap_offsets(const conv_geometry& g, const phase_planes& phases, const padded_layout& planes,
+                              index_t* tap_offset, index_t* weight_offset) {
+  for_phases(phases, [&](index_t phase_h, index_t phase_w, index_t) {
+    for (index_t f = 0; f < g.group_filters(); ++f)
+      for (index_t kh = 0; kh < g.kernel_h; ++kh)
+        for (index_t kw = 0; kw < g.kernel_w; ++kw) {
+          if (!phases.h.meets(phase_h, kh) || !phases.w.meets(phase_w, kw)) continue;
+          *tap_offset++ = f * planes.channel_size() + planes.offset(phases.h.shift(phase_h, kh) + planes.before_h,
+                                                                    phases.w.shift(phase_w, kw) + planes.before_w);
+          *weight_offset++ = (f * g.group_channels() * g.kernel_h + kh) * g.kernel_w + kw;
+        }
+  });
+}
+
+/// Packs the weights of a group for all phases, phase after phase: channels by taps, `weight_offset` as above.
+template <class T>
+void pack_phase_weights(const context& ctx, const conv_geometry& g, const phase_planes& phases, const T* weight,
+                        const index_t* weight_offset, T* to) {
+  const index_t channels = g.group_channels();
+  for_phases(phases, [&](index_t, index_t, index_t filter_taps) {
+    const index_t taps = g.group_filters() * filter_taps;
+    pack_chunked<T>(ctx, channels, taps, to, [&](int rows, index_t line, index_t lines, index_t k0, index_t depth, T* panel) {
+      if (g.taps() == 1)
+        return pack_panels<T>(ctx.instruction_set, {weight + k0 * channels + line, 1, channels, lines, depth}, rows, panel,
+                              false);
+      const T* const first = weight + line * g.taps();
+      for (index_t step = 0; step < depth; ++step, panel += rows) {
+        const T* const column = first + weight_offset[k0 + step];
+        for (index_t c = 0; c < lines; ++c) panel[c] = column[c * g.taps()];
+        for (index_t c = lines; c < rows; ++c) panel[c] = T{0};
+      }
+    });
+    to += chunked_size<T>(channels, taps);
+    weight_offset += taps;
+  });
+}
+
 /// dx = (or += if `add`) the gradient with respect to x, for the gradient dy of the output.
 template <class T>
 void conv_backward_input(const context& ctx, index_t batch, const conv_geometry& g, const T* dy, const T* weight, T* dx, bool add,
@@ -62,95 +100,57 @@ void conv_backward_input(const context& ctx, index_t batch, const conv_geometry&
   const phase_planes& phases = plan.phases;
   const padded_layout& planes = plan.gradient;
   const index_t filters = plan.filters, channels = plan.channels, pixels = g.height * g.width;
+  const index_t bytes = implicit_gemm_scratch_bytes<T>(ctx.threads, channels, plan.taps);
   const bool in_place = planes.is_copy(), direct = phases.direct();
-  const int tile = choose_tile_rows<T>(ctx, channels);
 
-  index_t* const tap_offset = work.take<index_t>(plan.taps);     // into the planes of dy, phase after phase
-  index_t* const weight_offset = work.take<index_t>(plan.taps);  // into the weights of channel 0
+  index_t* const tap_offset = work.take<index_t>(plan.taps);
+  index_t* const weight_offset = work.take<index_t>(plan.taps);
   T* const packed = work.take<T>(plan.packed());
   T* const copy = work.take<T>(plan.copied()) + pack_slack<T>;
   T* const separate = work.take<T>(plan.joined());
-  scratch rest(work.take<std::byte>(implicit_gemm_scratch_bytes<T>(ctx.threads, channels, plan.taps)),
-               implicit_gemm_scratch_bytes<T>(ctx.threads, channels, plan.taps));
-
-  index_t tap = 0;
-  for_phases(phases, [&](index_t phase_h, index_t phase_w, index_t) {
-    for (index_t f = 0; f < filters; ++f)
-      for (index_t kh = 0; kh < g.kernel_h; ++kh)
-        for (index_t kw = 0; kw < g.kernel_w; ++kw) {
-          if (!phases.h.meets(phase_h, kh) || !phases.w.meets(phase_w, kw)) continue;
-          tap_offset[tap] = f * planes.channel_size() + planes.offset(phases.h.shift(phase_h, kh) + planes.before_h,
-                                                                      phases.w.shift(phase_w, kw) + planes.before_w);
-          weight_offset[tap++] = (f * channels * g.kernel_h + kh) * g.kernel_w + kw;
-        }
-  });
-
-  const auto pack_weights = [&](index_t group) {
-    const T* const group_weight = weight + group * filters * channels * g.taps();
-    index_t first_tap = 0;
-    T* to = packed;
-    for_phases(phases, [&](index_t, index_t, index_t filter_taps) {
-      const index_t taps = filters * filter_taps;
-      pack_chunked<T>(ctx, channels, taps, to, [&](index_t line, index_t lines, index_t k0, index_t depth, T* panel) {
-        if (g.taps() == 1)
-          return pack_panels<T>(ctx.instruction_set, {group_weight + k0 * channels + line, 1, channels, lines, depth}, tile,
-                                panel, false);
-        const T* const first = group_weight + line * g.taps();
-        for (index_t step = 0; step < depth; ++step, panel += tile) {
-          const T* const column = first + weight_offset[first_tap + k0 + step];
-          for (index_t c = 0; c < lines; ++c) panel[c] = column[c * g.taps()];
-          for (index_t c = lines; c < tile; ++c) panel[c] = T{0};
-        }
-      });
-      to += chunked_size<T>(channels, taps);
-      first_tap += taps;
-    });
-  };
+  const scratch rest(work.take<std::byte>(bytes), bytes);
+  phase_tap_offsets(g, phases, planes, tap_offset, weight_offset);
 
   for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
-    const index_t count = (std::min)(plan.images, batch - n0);
+    const index_t count = (std::min)(plan.images, batch - n0), slack = in_place ? 0 : pack_slack<T>;
     const T* const from = dy + n0 * g.filters * g.out_height() * g.out_width();
+    T* const to = dx + n0 * g.channels * pixels;
     if (!in_place) pad_input(ctx, planes, count, from, copy);
     for (index_t group = 0; group < g.groups; ++group) {
-      if (n0 == 0 || g.groups > 1) pack_weights(group);
+      if (n0 == 0 || g.groups > 1)
+        pack_phase_weights(ctx, g, phases, weight + group * filters * channels * g.taps(), weight_offset, packed);
       index_t first_tap = 0, plane = 0;
       const T* weights = packed;
       for_phases(phases, [&](index_t phase_h, index_t phase_w, index_t filter_taps) {
-        implicit_gemm_operands<T> p{};
-        p.filters = channels;
-        p.taps = filters * filter_taps;
-        p.weights = weights;
-        p.source = in_place ? from : copy;
-        p.source_begin = in_place ? 0 : -pack_slack<T>;
-        p.source_end = count * planes.image_size() - p.source_begin;
-        p.tap_offset = tap_offset + first_tap;
-        p.grid = {count,
-                  phases.h.positions(phase_h),
-                  phases.w.positions(phase_w),
-                  group * filters * planes.channel_size(),
-                  planes.image_size(),
-                  planes.columns,
-                  phases.image_size(),
-                  phases.columns,
-                  1};
-        if (direct) {
-          p.target = dx + (n0 * g.channels + group * channels) * pixels;
-          p.target_filter = pixels;
-          p.add = add;
-        } else {
-          p.target = separate + group * channels * phases.channel_size() + plane * phases.plane_size();
-          p.target_filter = phases.channel_size();
-        }
-        implicit_gemm(ctx, p, rest);
-        first_tap += p.taps;
-        weights += chunked_size<T>(channels, p.taps);
+        const index_t taps = filters * filter_taps;
+        T* const target = direct ? to + group * channels * pixels
+                                 : separate + group * channels * phases.channel_size() + plane * phases.plane_size();
+        const implicit_gemm_operands<T> product{.filters = channels,
+                                                .taps = taps,
+                                                .weights = weights,
+                                                .source = {in_place ? from : copy, -slack, count * planes.image_size() + slack},
+                                                .tap_offset = tap_offset + first_tap,
+                                                .grid = {.images = count,
+                                                         .rows = phases.h.positions(phase_h),
+                                                         .columns = phases.w.positions(phase_w),
+                                                         .source_origin = group * filters * planes.channel_size(),
+                                                         .source_image = planes.image_size(),
+                                                         .source_row = planes.columns,
+                                                         .target_image = phases.image_size(),
+                                                         .target_row = phases.columns,
+                                                         .target_column = 1},
+                                                .target = target,
+                                                .target_filter = direct ? pixels : phases.channel_size(),
+                                                .add = direct && add};
+        implicit_gemm(ctx, product, rest);
+        first_tap += taps;
+        weights += chunked_size<T>(channels, taps);
         ++plane;
       });
     }
     if (!direct)
       parallel_for(ctx.threads, count * g.channels, 1, [&](index_t begin, index_t end) {
-        dispatch<join_phases_kernel>(ctx.instruction_set, &phases, static_cast<const T*>(separate), dx + n0 * g.channels * pixels,
-                                     begin, end, add);
+        dispatch<join_phases_kernel>(ctx.instruction_set, &phases, static_cast<const T*>(separate), to, begin, end, add);
       });
   }
 }

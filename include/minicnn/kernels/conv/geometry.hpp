@@ -1,5 +1,5 @@
 #pragma once
-/// The shape of a convolution.
+/// The shape of a convolution, and what its passes read and write.
 
 #include "minicnn/core/shape.hpp"
 
@@ -22,6 +22,30 @@ struct conv_geometry {
   index_t group_channels() const { return channels / groups; }
   index_t group_filters() const { return filters / groups; }
   index_t taps() const { return kernel_h * kernel_w; }
+};
+
+/// What a convolution reads and writes: y (batch, filters, out_height(), out_width()) = x (batch, channels, height, width) *
+/// weight (filters, channels / groups, kernel_h, kernel_w) + bias (one a filter), added to what y holds if `add`, then ReLU if
+/// `relu`.
+template <class T>
+struct conv_operands {
+  const T* x;
+  const T* weight;
+  const T* bias = nullptr;  ///< null: none
+  T* y;
+  bool relu = false, add = false;
+  const T* packed_weights = nullptr;  ///< `weight` packed before; null: it is packed on the way
+};
+
+/// What the gradient of weights and bias reads and writes: dweight = (or += if `add_weight`) the gradient for the input x and the
+/// gradient dy of the output; the same for the bias unless `dbias` is null.
+template <class T>
+struct weight_gradient_operands {
+  const T *x, *dy;
+  T* dweight;
+  bool add_weight = false;
+  T* dbias = nullptr;
+  bool add_bias = false;
 };
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "minicnn/kernels/conv/geometry.hpp"
-#include "minicnn/kernels/product/tile.hpp"
+#include "minicnn/kernels/product/tile_shape.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 

@@ -1,9 +1,8 @@
 #pragma once
-/// Packed panels in bfloat16: rounding of float, and the layouts that products of tile_bf16.hpp read.
+/// Packed panels in bfloat16: rounding of float, and the layout that products of tile_bf16.hpp read.
 ///
-/// Panels are packed in float as ever and rounded or narrowed in place (Winograd's are narrowed on their way, winograd.hpp). What
-/// a product of bfloat16 numbers loses is in the rounding of the operands (2^-9 relative); products are exact in float, and sums
-/// are made in float.
+/// Panels are packed in float and rounded in place (Winograd's are rounded as they are transformed, winograd.hpp). A product of
+/// bfloat16 numbers loses by the rounding of its operands (2^-9 relative); products are exact in float, and sums are in float.
 
 #include <cstdint>
 
@@ -68,9 +67,8 @@ void dispatch_native([[maybe_unused]] A... arguments) {
 #endif
 }
 
-/// Narrows one packed panel of `depth` steps of `width` elements in place: steps k = 2 s and 2 s + 1 of line i become one 32-bit
-/// word at [s * width + i], the first in its lower half. An odd last step is paired with zeros. `Native`: by `pair_native`.
-template <bool Native>
+/// Packs one panel of `depth` steps of `width` elements in place: steps k = 2 s and 2 s + 1 of line i become one 32-bit word at
+/// [s * width + i], the first in its lower half. An odd last step is paired with zeros.
 struct bf16_pairs_kernel {
   template <class V>
   MINICNN_INLINE static void run(index_t depth, index_t width, float* panel) {
@@ -87,54 +85,16 @@ struct bf16_pairs_kernel {
       const index_t whole = loose ? width : width / lanes * lanes;
       index_t i = 0;
       for (; i < whole; i += lanes) {
-        word_vec<V> a, b{};
+        word_vec<V> a, b{}, both;
         load<V>(a, low + i);
         if (pair) load<V>(b, high + i);
-        if constexpr (Native) {
-          word_vec<V> both;
-          pair_native<V>(both, reinterpret_cast<vec<float, V>>(a), reinterpret_cast<vec<float, V>>(b));
-          store<V>(to + i, both);
-        } else {
-          round_lanes_to_bf16<V>(a);
-          round_lanes_to_bf16<V>(b);
-          store<V>(to + i, word_vec<V>((a >> 16) | (b & 0xFFFF0000U)));
-        }
+        pair_native<V>(both, reinterpret_cast<vec<float, V>>(a), reinterpret_cast<vec<float, V>>(b));
+        store<V>(to + i, both);
       }
       for (; i < width; ++i) {
         std::uint32_t halves[2] = {low[i], pair ? high[i] : 0U};
         for (std::uint32_t& x : halves) x = (x & 0x7FFFFFFFU) > 0x7F800000U ? x | 0x400000U : x + 0x7FFFU + ((x >> 16) & 1U);
         to[i] = halves[0] >> 16 | (halves[1] & 0xFFFF0000U);
-      }
-    }
-  }
-};
-
-/// Steps of a block of the matrix unit: sixteen words of two.
-inline constexpr index_t amx_depth = 32;
-/// Rows of a tile of the matrix unit, and of the panels of A that it reads.
-inline constexpr int amx_rows = 16;
-
-/// Narrows one packed panel of `amx_rows` lines in place: word s of line i of block b at [(b * 16 + i) * 16 + s], the last block
-/// filled with zeros. Needs room for whole blocks, which a panel of 16 steps and more has.
-struct bf16_lines_kernel {
-  template <class V>
-  MINICNN_INLINE static void run(index_t depth, float* panel) {
-    if constexpr (V::bytes == 64) {
-      auto* const words = reinterpret_cast<std::uint32_t*>(panel);
-      for (index_t block = 0; block * amx_depth < depth; ++block) {
-        word_vec<V> lines[amx_rows];
-        for (int s = 0; s < amx_rows; ++s) {
-          const index_t k = block * amx_depth + 2 * s;
-          word_vec<V> low{}, high{};
-          if (k < depth) load<V>(low, words + k * amx_rows);
-          if (k + 1 < depth) load<V>(high, words + (k + 1) * amx_rows);
-          round_lanes_to_bf16<V>(low);
-          round_lanes_to_bf16<V>(high);
-          lines[s] = (low >> 16) | (high & 0xFFFF0000U);
-        }
-        transpose_registers(lines);
-        MINICNN_UNROLL
-        for (int i = 0; i < amx_rows; ++i) store<V>(words + (block * amx_rows + i) * amx_rows, lines[i]);
       }
     }
   }
@@ -165,17 +125,10 @@ struct round_to_bf16_kernel {
 /// Rounds the `count` numbers of packed panels to bfloat16 in place; they stay floats.
 inline void round_to_bf16(isa i, index_t count, float* panels) { dispatch<round_to_bf16_kernel>(i, count, panels); }
 
-/// Narrows `count` packed panels of `depth` steps of `width` elements, which lie behind each other, in place, to pairs of steps.
-/// Where `native_bf16`, numbers below 2^-126 become 0, but for a few at the end of a panel.
-inline void pack_bf16_pairs(isa i, index_t count, index_t depth, index_t width, float* panels) {
-  const bool native = native_bf16(i);
-  for (index_t p = 0; p < count; ++p) {
-    float* const panel = panels + p * depth * width;
-    if (native)
-      dispatch_native<bf16_pairs_kernel<true>>(depth, width, panel);
-    else
-      dispatch<bf16_pairs_kernel<false>>(i, depth, width, panel);
-  }
+/// Packs `count` panels of `depth` steps of `width` elements, one behind the other, in place to pairs of steps. Requires
+/// `native_bf16`. Numbers below 2^-126 become 0, but for a few at the end of a panel.
+inline void pack_bf16_pairs(index_t count, index_t depth, index_t width, float* panels) {
+  for (index_t p = 0; p < count; ++p) dispatch_native<bf16_pairs_kernel>(depth, width, panels + p * depth * width);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels

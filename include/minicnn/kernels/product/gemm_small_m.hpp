@@ -2,7 +2,12 @@
 /// Products of few rows as dot products: C = A B where A (few rows) and B are both contiguous along the summed dimension, as in a
 /// dense layer's forward pass, x W^T. Each weight is read once from memory, where it lies, and nothing is packed.
 
-#include "minicnn/kernels/product/pack.hpp"
+#include <algorithm>
+
+#include "minicnn/core/arena.hpp"
+#include "minicnn/core/parallel.hpp"
+#include "minicnn/kernels/product/matrix.hpp"
+#include "minicnn/kernels/simd/dispatch.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
@@ -70,5 +75,43 @@ struct small_m_kernel {
       }
   }
 };
+
+/// Whether `gemm_small_m` computes this product.
+template <class T>
+bool gemm_small_m_supports(const matrix<T>& a, const matrix<T>& b) {
+  return a.rows <= small_m_limit && a.columns >= 64 && a.column_stride == 1 && b.row_stride == 1;
+}
+
+/// Bytes of scratch that `gemm_small_m` takes; never less for a bigger m or thread count.
+template <class T>
+index_t gemm_small_m_scratch_bytes(int threads, index_t m) {
+  return scratch::bytes_for<T>(threads * (std::min)(m, small_m_limit) * small_m_task_columns);
+}
+
+/// `gemm` for few rows, both operands contiguous along k. Tasks are a few columns of C each.
+template <class T>
+void gemm_small_m(const context& ctx, const matrix<T>& a, const matrix<T>& b, T* c, index_t ldc, const epilogue<T>& ep,
+                  scratch work) {
+  const index_t m = a.rows, n = b.columns, k = a.columns, size = m * small_m_task_columns;
+  T* const all_sums = work.take<T>(ctx.threads * size);
+  parallel_tasks(ctx.threads, divide_up(n, small_m_task_columns), [&](index_t task, int thread) {
+    T* const sums = all_sums + thread * size;
+    const index_t j0 = task * small_m_task_columns, columns = (std::min)(small_m_task_columns, n - j0);
+    const auto add_chunk = [&](auto kernel, index_t j, index_t count, index_t k0) {
+      dispatch<decltype(kernel)>(ctx.instruction_set, (std::min)(small_m_depth, k - k0), a.data + k0, a.row_stride, m,
+                                 b.data + (j0 + j) * b.column_stride + k0, b.column_stride, count, k0 == 0, sums + j * m);
+    };
+    if (m == 1) {  // the row stays in cache: weights are read as they lie in memory
+      constexpr index_t width = 8;
+      for (index_t j = 0; j < columns; j += width)
+        for (index_t k0 = 0; k0 < k; k0 += small_m_depth)
+          add_chunk(small_m_kernel<1, width>{}, j, (std::min)(width, columns - j), k0);
+    } else {
+      for (index_t k0 = 0; k0 < k; k0 += small_m_depth) add_chunk(small_m_kernel<4, 4>{}, 0, columns, k0);
+    }
+    for (index_t i = 0; i < m; ++i)
+      for (index_t j = 0; j < columns; ++j) ep.store(sums[j * m + i], i, j0 + j, c[i * ldc + j0 + j]);
+  });
+}
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -7,7 +7,8 @@
 
 #include <utility>
 
-#include "minicnn/kernels/product/tile.hpp"
+#include "minicnn/kernels/product/tile_shape.hpp"
+#include "minicnn/kernels/simd/lanes.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 

@@ -1,100 +1,91 @@
 #pragma once
-/// The heart of every product: a tile of C held in registers while panels of A and B stream by.
+/// The innermost product: a tile of C held in registers while a packed panel of B and a panel or rows of A stream by.
 ///
-/// After BLIS (Van Zee and van de Geijn, 2015). B is packed, and A too, unless its rows are read where they lie. Packed operands
-/// are cut into panels:
-///   A: panels of `rows` rows,            element (i, k) of a panel at [k * rows + i];
-///   B: panels of `tile_columns` columns, element (k, j) of a panel at [k * tile_columns + j].
-/// A tile is `rows` x `tile_columns`; B is read as two vectors, A is broadcast. Edges are padded in packing, so every
-/// tile takes the same path, but for a last panel of B that fits one vector, and the last rows of an A that lies, which lower
-/// tiles do; the final store knows exactly how many rows and columns are real.
-
-#include <type_traits>
+/// After BLIS (Van Zee and van de Geijn, 2015). Operands are cut into panels:
+///   A: panels of `rows` rows, packed, element (i, k) of a panel at [k * rows + i], or rows read in place;
+///   B: packed panels of `columns` columns, element (k, j) of a panel at [k * columns + j].
+/// A tile is `rows` x `columns`; B is read as two vectors, A is broadcast. Edges are padded in packing, so every tile takes the
+/// same path. Exceptions: a last panel of B of one vector, and remainder rows of an A in place, which use shorter tiles. The
+/// store knows how many rows and columns are real (tile_store.hpp).
+///
+/// This file multiplies operands as they are. tile_bf16.hpp and tile_amx.hpp have the tiles that round them to bfloat16 first.
 
 #include "minicnn/kernels/product/tile_shape.hpp"
-#include "minicnn/kernels/product/tile_store.hpp"
 #include "minicnn/kernels/simd/lanes.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
-/// A panel of B, packed, and where the next one will be read, to be asked for meanwhile: row k of its first vector at
-/// next[k * next_step] or a little before. null: nowhere.
+/// A column of tiles: some panels of A times one panel of B, over one chunk of the summed dimension.
 template <class T>
-struct panel_of_b {
-  T* packed;
-  const T* next = nullptr;
-  index_t next_step = 0;
+struct column_product {
+  index_t depth = 0;           ///< steps of the chunk
+  const T* a = nullptr;        ///< element (row i, step k) of panel p: a[p * panel_stride + i * row_stride + k * depth_stride]
+  index_t panel_stride = 0;    ///< elements between panels of A
+  index_t row_stride = 1;      ///< 1: packed
+  index_t depth_stride = 0;    ///< rows of a tile if packed, 1 in place
+  index_t panels = 0;          ///< of A
+  const T* b = nullptr;        ///< one packed panel
+  T* sums = nullptr;           ///< tile after tile, rows of `columns` elements
+  bool first = true;           ///< write sums; else add to them
+  bool single_vector = false;  ///< only the first vector of each step of B is real
+  const T* prefetch_next = nullptr;  ///< the next panel of B before it is packed, step k at [k * prefetch_stride]; null: none
+  index_t prefetch_stride = 0;
 };
 
-/// One chunk of the summed dimension for a block of tiles.
 template <class T>
-struct block_product {
-  index_t depth;     ///< length of the chunk
-  const T* a;        ///< row_tiles packed panels, or rows as they lie in memory
-  index_t a_stride;  ///< 0: packed; else elements from row to row
-  index_t row_tiles, column_tiles;
-  T* sums;                ///< a tile for each pair of panels, kept between chunks and until they are stored
-  bool first, last;       ///< the first chunk writes sums, later ones add, the last also stores to `target`
-  tile_target<T> target;  ///< where the last chunk stores; `columns` says for all of them how much of the last panel is real
+using column_function = void (*)(const column_product<T>*);
+
+/// How a product's tiles are multiplied: chosen once for a product (choose_tile.hpp).
+template <class T>
+struct tile {
+  isa instruction_set = isa::baseline;
+  int rows = 1;         ///< of A in a panel
+  index_t columns = 1;  ///< of B in a panel
+  column_function<T> multiply = nullptr;
+  /// Convert packed panels of `depth` steps in place to the form that `multiply` reads. null: it reads them as they are, and rows
+  /// of A in place too.
+  void (*convert_a)(const tile&, index_t panels, index_t depth, T* packed) = nullptr;
+  void (*convert_b)(const tile&, index_t depth, T* packed) = nullptr;
+
+  /// Whether `multiply` reads operands in the form that they have in memory.
+  bool reads_unconverted() const { return convert_a == nullptr; }
 };
 
-/// A packed panel of A: the rows of a step follow each other.
-template <int Rows, class T>
-struct packed_a_tile {
-  const T* at;
-  MINICNN_INLINE T operator[](int i) const { return at[i]; }
-  MINICNN_INLINE void next() { at += Rows; }
-  /// Panels of A follow each other: with one vector of B they are used as fast as memory gives them, if it is asked in time.
-  MINICNN_INLINE void prefetch() const { __builtin_prefetch(at + 2048 / sizeof(T), 0, 3); }
-};
-
-/// Rows of A where they lie, `stride` apart. Every third has a pointer, the others are reached by an index.
-template <int Rows, class T>
-struct unpacked_a_tile {
-  static constexpr int groups = (Rows + 2) / 3;
-  const T* row[groups];
-  index_t stride;
-
-  MINICNN_INLINE unpacked_a_tile(const T* first, index_t distance) : stride(distance) {
-    MINICNN_UNROLL
-    for (int g = 0; g < groups; ++g) row[g] = first + 3 * g * distance;
-  }
-  MINICNN_INLINE T operator[](int i) const { return row[i / 3][i % 3 * stride]; }
-  MINICNN_INLINE void next() {
-    MINICNN_UNROLL
-    for (int g = 0; g < groups; ++g) ++row[g];
-  }
-  MINICNN_INLINE void prefetch() const {}
-};
-
-/// sums = (or += unless `first`) the product of rows of A (`packed_a_tile` or `unpacked_a_tile`) and the first `Vectors` (1 or 2)
-/// vectors of a panel of B. With `Prefetch` it asks meanwhile for the lines of ahead[k * ahead_step]: memory is read between
-/// multiplications instead of in bursts that the packing would wait for.
-template <class V, int Rows, int Vectors, bool Prefetch, class A, class T>
-MINICNN_INLINE void multiply_tile(index_t depth, A a, const T* b, T* sums, bool first,
-                                  [[maybe_unused]] const T* prefetch_from = nullptr, [[maybe_unused]] index_t prefetch_step = 0) {
-  constexpr int lanes = V::template lanes<T>;
+/// sums = (or += unless `first`) the product of `Rows` rows of A and the first `Vectors` (1 or 2) vectors of a panel of B. With
+/// `Prefetch` the lines of prefetch[k * prefetch_stride] are prefetched: memory is read between multiplications instead of in
+/// bursts that the packing would wait for.
+template <class V, int Rows, int Vectors, bool Packed, bool Prefetch, class T>
+MINICNN_INLINE void multiply_tile(const column_product<T>& p, const T* a, T* sums, [[maybe_unused]] const T* prefetch) {
+  constexpr int lanes = V::template lanes<T>, group = Packed ? Rows : 3, groups = (Rows + group - 1) / group;
+  const index_t row_stride = Packed ? 1 : p.row_stride, depth_stride = Packed ? Rows : p.depth_stride;
+  [[maybe_unused]] const index_t prefetch_stride = p.prefetch_stride;
+  const T* row[groups];  // each for a group of rows, which are reached by an index: three, or all of a packed panel
+  MINICNN_UNROLL
+  for (int g = 0; g < groups; ++g) row[g] = a + group * g * row_stride;
   vec<T, V> sum[Rows][Vectors];
   MINICNN_UNROLL
   for (int i = 0; i < Rows; ++i) {
     MINICNN_UNROLL
     for (int v = 0; v < Vectors; ++v) sum[i][v] = vec<T, V>{};
   }
-  for (index_t k = 0; k < depth; ++k) {
+  const T* b = p.b;
+  for (index_t k = p.depth; k > 0; --k) {
     vec<T, V> x[Vectors];
     MINICNN_UNROLL
     for (int v = 0; v < Vectors; ++v) load<V>(x[v], b + v * lanes);
     MINICNN_UNROLL
     for (int i = 0; i < Rows; ++i) {
       MINICNN_UNROLL
-      for (int v = 0; v < Vectors; ++v) sum[i][v] += a[i] * x[v];
+      for (int v = 0; v < Vectors; ++v) sum[i][v] += row[i / group][i % group * row_stride] * x[v];
     }
-    if constexpr (Vectors == 1) a.prefetch();
-    a.next();
+    // With one vector of B, panels of A are used as fast as memory gives them if they are prefetched.
+    if constexpr (Vectors == 1) __builtin_prefetch(row[0] + 2048 / sizeof(T), 0, 3);
+    MINICNN_UNROLL
+    for (int g = 0; g < groups; ++g) row[g] += depth_stride;
     b += 2 * lanes;
     if constexpr (Prefetch) {
-      __builtin_prefetch(prefetch_from, 0, 2);
-      prefetch_from += prefetch_step;
+      __builtin_prefetch(prefetch, 0, 2);
+      prefetch += prefetch_stride;
     }
   }
   MINICNN_UNROLL
@@ -102,7 +93,7 @@ MINICNN_INLINE void multiply_tile(index_t depth, A a, const T* b, T* sums, bool 
     MINICNN_UNROLL
     for (int v = 0; v < Vectors; ++v) {
       T* const to = sums + (2 * i + v) * lanes;
-      if (!first) {
+      if (!p.first) {
         vec<T, V> before;
         load<V>(before, to);
         sum[i][v] += before;
@@ -112,121 +103,67 @@ MINICNN_INLINE void multiply_tile(index_t depth, A a, const T* b, T* sums, bool 
   }
 }
 
-/// All rows of a column of tiles: one panel of B stays in the first-level cache while the panels of A stream by. `single_vector`:
-/// only the first vector of each row of B is real, as in the last panel of a small map. The first two tiles ask for what is
-/// `prefetch_from` (null: nothing), a vector each.
+/// One panel of B stays in the first-level cache while the panels of A stream by. The first two tiles prefetch the next panel of
+/// B, a vector of each step each.
 template <int Rows>
 struct column_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first,
-                                 bool single_vector, const T* prefetch_from, index_t prefetch_step) {
+  MINICNN_INLINE static void run(const column_product<T>* product) {
     constexpr int lanes = V::template lanes<T>;
-    if constexpr (Rows <= tile_rows_limit<V>)
-      for (index_t i = 0; i < row_tiles; ++i, a += depth * Rows, sums += Rows * 2 * lanes) {
-        const packed_a_tile<Rows, T> rows{a};
-        if (single_vector)
-          multiply_tile<V, Rows, 1, false>(depth, rows, b, sums, first);
-        else if (prefetch_from != nullptr && i < 2)
-          multiply_tile<V, Rows, 2, true>(depth, rows, b, sums, first, prefetch_from + i * lanes, prefetch_step);
-        else
-          multiply_tile<V, Rows, 2, false>(depth, rows, b, sums, first);
-      }
+    const column_product<T> p = *product;
+    for (index_t i = 0; i < p.panels; ++i) {
+      const T* const a = p.a + i * p.panel_stride;
+      T* const sums = p.sums + i * (Rows * 2 * lanes);
+      if (p.single_vector && p.row_stride == 1)
+        multiply_tile<V, Rows, 1, true, false>(p, a, sums, p.prefetch_next);
+      else if (p.single_vector)
+        multiply_tile<V, Rows, 1, false, false>(p, a, sums, p.prefetch_next);
+      else if (p.prefetch_next != nullptr && i < 2)
+        multiply_tile<V, Rows, 2, false, true>(p, a, sums, p.prefetch_next + i * lanes);
+      else if (p.row_stride == 1)
+        multiply_tile<V, Rows, 2, true, false>(p, a, sums, p.prefetch_next);
+      else
+        multiply_tile<V, Rows, 2, false, false>(p, a, sums, p.prefetch_next);
+    }
   }
 };
 
-/// `Rows` rows of A that lie `stride` apart times panels of B that are `panel_size` apart, a chunk of the summed dimension:
-/// sums[(p * Rows + i) * two vectors] = (or += unless `first`) row i times panel p. `single_vector` is for the last panel.
-template <int Rows>
-struct unpacked_kernel {
-  template <class V, class T>
-  MINICNN_INLINE static void run(index_t depth, const T* a, index_t stride, const T* b, index_t panel_size, index_t panels,
-                                 T* sums, bool first, bool single_vector, const T* prefetch_from, index_t prefetch_step) {
-    if constexpr (Rows <= tile_rows_limit<V>)
-      for (index_t p = 0; p < panels; ++p, b += panel_size, sums += Rows * 2 * V::template lanes<T>) {
-        const unpacked_a_tile<Rows, T> rows(a, stride);
-        if (single_vector && p == panels - 1)
-          multiply_tile<V, Rows, 1, false>(depth, rows, b, sums, first);
-        else if (prefetch_from != nullptr)
-          multiply_tile<V, Rows, 2, true>(depth, rows, b, sums, first, prefetch_from, prefetch_step);
-        else
-          multiply_tile<V, Rows, 2, false>(depth, rows, b, sums, first);
-      }
-  }
-};
+/// `column_kernel<Rows>` for an instruction set that has registers for it.
+template <int Rows, class T>
+column_function<T> column_kernel_of(isa i) {
+  if constexpr (Rows > tile_rows_limit<simd<32>>)
+    return dispatched_from<isa::avx512, column_kernel<Rows>, const column_product<T>*>(i);
+  else
+    return dispatched_from<isa::baseline, column_kernel<Rows>, const column_product<T>*>(i);
+}
 
-/// Calls `f(std::integral_constant<int, rows>)` for a height of `tile_heights`.
-template <class F>
-void with_tile_rows(int rows, const F& f) {
+/// The function that multiplies columns of tiles of `rows` rows, a height of `tile_heights` that the instruction set has.
+template <class T>
+column_function<T> column_kernel_of(isa i, int rows) {
   switch (rows) {
     case 14:
-      return f(std::integral_constant<int, 14>{});
+      return column_kernel_of<14, T>(i);
     case 12:
-      return f(std::integral_constant<int, 12>{});
+      return column_kernel_of<12, T>(i);
     case 10:
-      return f(std::integral_constant<int, 10>{});
+      return column_kernel_of<10, T>(i);
     case 8:
-      return f(std::integral_constant<int, 8>{});
+      return column_kernel_of<8, T>(i);
     case 6:
-      return f(std::integral_constant<int, 6>{});
+      return column_kernel_of<6, T>(i);
     case 4:
-      return f(std::integral_constant<int, 4>{});
+      return column_kernel_of<4, T>(i);
     case 2:
-      return f(std::integral_constant<int, 2>{});
+      return column_kernel_of<2, T>(i);
     default:
-      return f(std::integral_constant<int, 1>{});
+      return column_kernel_of<1, T>(i);
   }
 }
 
-/// The tallest tile that fits `rows`.
-inline int tallest_tile(isa i, index_t rows) {
-  for (const int height : tile_heights)
-    if (height <= rows && has_tile(i, height)) return height;
-  return 1;
-}
-
+/// Tiles of `rows` rows of operands as they are.
 template <class T>
-void multiply_column(isa i, int rows, index_t depth, const T* a, index_t row_tiles, const T* b, T* sums, bool first,
-                     bool single_vector = false, const T* prefetch_from = nullptr, index_t prefetch_step = 0) {
-  with_tile_rows(rows, [&](auto height) {
-    dispatch<column_kernel<decltype(height)::value>>(i, depth, a, row_tiles, b, sums, first, single_vector, prefetch_from,
-                                                     prefetch_step);
-  });
-}
-
-/// The same for `count` rows of A where they lie: tiles of `rows`, and lower ones for the rest.
-template <class T>
-void multiply_unpacked_column(isa i, int rows, index_t depth, const T* a, index_t stride, index_t count, const T* b, T* sums,
-                              bool first, bool single_vector, const T* prefetch_from, index_t prefetch_step) {
-  const index_t width = tile_columns<T>(i);
-  int tile = 0, height = 0;
-  for (index_t row = 0; row < count; row += height, ++tile) {
-    height = count - row >= rows ? rows : tallest_tile(i, count - row);
-    const bool prefetch = prefetch_from != nullptr && tile < 2;
-    with_tile_rows(height, [&](auto h) {
-      dispatch<unpacked_kernel<decltype(h)::value>>(
-          i, depth, a + row * stride, stride, b, index_t{0}, index_t{1}, sums + row * width, first, single_vector,
-          prefetch ? prefetch_from + tile * width / 2 : nullptr, prefetch ? prefetch_step : 0);
-    });
-  }
-}
-
-/// Multiplies a block whose A was packed for tiles of `rows` rows (from `choose_tile_rows`) or lies in memory. `pack(j)` packs
-/// the panel of B for column j of tiles; it is used at once, while in the first-level cache, and then no more.
-template <class T>
-void multiply_block(isa i, int rows, const block_product<T>& p, function_ref<panel_of_b<T>(index_t)> pack) {
-  const index_t width = tile_columns<T>(i), column_sums = p.row_tiles * rows * width;
-  for (index_t j = 0; j < p.column_tiles; ++j) {
-    const panel_of_b<T> panel = pack(j);
-    T* const sums = p.sums + j * column_sums;
-    const bool single_vector = 2 * (p.target.columns - j * width) <= width;
-    if (p.a_stride == 0)
-      multiply_column<T>(i, rows, p.depth, p.a, p.row_tiles, panel.packed, sums, p.first, single_vector, panel.next,
-                         panel.next_step);
-    else
-      multiply_unpacked_column<T>(i, rows, p.depth, p.a, p.a_stride, p.target.rows, panel.packed, sums, p.first, single_vector,
-                                  panel.next, panel.next_step);
-  }
-  if (p.last) dispatch<store_kernel>(i, &p.target, static_cast<const T*>(p.sums), column_sums);
+tile<T> plain_tile(isa i, int rows) {
+  return {.instruction_set = i, .rows = rows, .columns = tile_columns<T>(i), .multiply = column_kernel_of<T>(i, rows)};
 }
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -3,9 +3,11 @@
 /// registers of their own, 32 steps of the summed dimension an instruction. Linux grants a process the use of these registers on
 /// request. Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.
 
+#include <algorithm>
 #include <cstdint>
 
-#include "minicnn/kernels/product/bf16_pack.hpp"
+#include "minicnn/kernels/product/pack.hpp"
+#include "minicnn/kernels/product/tile_bf16.hpp"
 
 /// Whether instructions can be written as assembly in any function. clang refuses those that the function's target lacks.
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
@@ -32,6 +34,35 @@ inline bool has_amx([[maybe_unused]] isa i) {
 #endif
 }
 
+/// Steps of a block of AMX: sixteen words of two.
+inline constexpr index_t amx_depth = 32;
+/// Rows of a tile of AMX, and of the panels of A that it reads.
+inline constexpr int amx_rows = 16;
+
+/// Rounds one packed panel of `amx_rows` lines in place, in pairs of steps: word s of line i of block b at [(b * 16 + i) * 16 +
+/// s], the last block filled with zeros. Requires room for whole blocks, which a panel of 16 steps and more has.
+struct bf16_lines_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(index_t depth, float* panel) {
+    auto* const words = reinterpret_cast<std::uint32_t*>(panel);
+    for (index_t block = 0; block * amx_depth < depth; ++block) {
+      word_vec<V> lines[amx_rows];
+      for (int s = 0; s < amx_rows; ++s) {
+        const index_t k = block * amx_depth + 2 * s;
+        word_vec<V> low{}, high{};
+        if (k < depth) load<V>(low, words + k * amx_rows);
+        if (k + 1 < depth) load<V>(high, words + (k + 1) * amx_rows);
+        round_lanes_to_bf16<V>(low);
+        round_lanes_to_bf16<V>(high);
+        lines[s] = (low >> 16) | (high & 0xFFFF0000U);
+      }
+      transpose_registers(lines);
+      MINICNN_UNROLL
+      for (int i = 0; i < amx_rows; ++i) store<V>(words + (block * amx_rows + i) * amx_rows, lines[i]);
+    }
+  }
+};
+
 #if MINICNN_AMX
 
 /// What ldtilecfg reads: palette 1, and for each of eight tiles its bytes a row and its rows.
@@ -42,20 +73,19 @@ struct alignas(64) amx_configuration {
 };
 inline constexpr amx_configuration amx_tiles{};
 
-/// sums = (or += unless `first`) the product of `row_tiles` panels of A from `bf16_lines_kernel` and one panel of B of 32
-/// columns narrowed to pairs, filled with zeros to whole blocks. Two panels of A at a time: sums in tiles 0 to 3, A in 4 and 5, B
-/// in 6 and 7.
-inline void multiply_amx_column(index_t depth, const float* a, index_t row_tiles, const float* b, float* sums, bool first) {
+/// The product of panels of A from `bf16_lines_kernel` and one panel of B of 32 columns packed to pairs, filled with zeros to
+/// whole blocks. Two panels of A at a time: sums in tiles 0 to 3, A in 4 and 5, B in 6 and 7.
+inline void multiply_amx_column(const column_product<float>* p) {
   constexpr index_t column_bytes = 32 * sizeof(float), line_bytes = amx_rows * sizeof(float), tile_sums = amx_rows * 32;
   constexpr index_t block_a = amx_rows * amx_rows, block_b = amx_rows * 32;
-  const index_t panel_a = depth * amx_rows, blocks = divide_up(depth, amx_depth);
+  const index_t blocks = divide_up(p->depth, amx_depth);
   __asm__ volatile("ldtilecfg %0" ::"m"(amx_tiles));
-  for (index_t i = 0; i < row_tiles; i += 2) {
-    const bool two = i + 1 < row_tiles;
-    float* const upper = sums + i * tile_sums;
+  for (index_t i = 0; i < p->panels; i += 2) {
+    const bool two = i + 1 < p->panels;
+    float* const upper = p->sums + i * tile_sums;
     float* const lower = two ? upper + tile_sums : upper;
-    const float *upper_a = a + i * panel_a, *lower_a = two ? upper_a + panel_a : upper_a, *place_b = b;
-    if (first)
+    const float *upper_a = p->a + i * p->panel_stride, *lower_a = two ? upper_a + p->panel_stride : upper_a, *place_b = p->b;
+    if (p->first)
       __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" ::);
     else
       __asm__ volatile(
@@ -94,9 +124,38 @@ inline void multiply_amx_column(index_t depth, const float* a, index_t row_tiles
 
 #else
 
-inline void multiply_amx_column(index_t, const float*, index_t, const float*, float*, bool) {}
+inline void multiply_amx_column(const column_product<float>*) {}
 
 #endif
+
+/// Whether AMX multiplies a chunk of `depth` steps: at least half a block. vdpbf16ps multiplies shorter ones.
+inline bool amx_multiplies(index_t depth) { return 2 * depth >= amx_depth; }
+
+/// Tiles for AMX, where `has_amx`.
+inline tile<float> amx_tile(isa i) {
+  using tile_type = tile<float>;
+  tile_type t = bf16_pairs_tile(i, 8);
+  t.rows = amx_rows;
+  t.multiply = [](const column_product<float>* p) {
+    if (amx_multiplies(p->depth)) return multiply_amx_column(p);
+#if MINICNN_NATIVE_BF16
+    bf16_column<8, amx_rows>(p);
+#endif
+  };
+  t.convert_a = [](const tile_type& self, index_t panels, index_t depth, float* packed) {
+    if (!amx_multiplies(depth)) return pack_bf16_pairs(panels, depth, self.rows, packed);
+    for (index_t p = 0; p < panels; ++p)
+      dispatched_from<isa::avx512, bf16_lines_kernel, index_t, float*>(self.instruction_set)(depth,
+                                                                                             packed + p * depth * self.rows);
+  };
+  t.convert_b = [](const tile_type& self, index_t depth, float* packed) {
+    pack_bf16_pairs(1, depth, self.columns, packed);
+    if (!amx_multiplies(depth)) return;
+    const index_t from = divide_up(depth, index_t{2}), to = divide_up(depth, amx_depth) * amx_rows;
+    std::fill(packed + from * self.columns, packed + to * self.columns, 0.0F);
+  };
+  return t;
+}
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels
 

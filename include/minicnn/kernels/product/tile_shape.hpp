@@ -55,6 +55,13 @@ inline int choose_tile_rows(isa i, index_t rows) {
   return best;
 }
 
+/// The tallest tile that fits `rows`.
+inline int tallest_tile(isa i, index_t rows) {
+  for (const int height : tile_heights)
+    if (height <= rows && has_tile(i, height)) return height;
+  return 1;
+}
+
 /// Cuts `count` into pieces of at most `most`, as equal as whole multiples of `unit` allow.
 inline index_t even_piece(index_t count, index_t most, index_t unit) {
   const index_t units = divide_up(count, unit), most_units = most < unit ? 1 : most / unit;

@@ -1,20 +1,23 @@
 #pragma once
 /// Where finished tiles of a product go: stores with bias, addition and ReLU on the way out.
 
+#include "minicnn/kernels/product/matrix.hpp"
+#include "minicnn/kernels/product/tile_shape.hpp"
 #include "minicnn/kernels/simd/lanes.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
-/// Where finished tiles go: row i, column j of the block is stored at `data[i * row_stride + column[j]]`.
+/// Where finished tiles go: row i, column j of the block is stored at data[i * row_stride + column[j]].
 template <class T>
 struct tile_target {
-  T* data;
-  index_t row_stride;
-  const index_t* column;  ///< one offset per column; null: 0, 1, 2, ...
-  index_t rows, columns;  ///< real ones; what lies beyond in the last tiles is padding
-  const T* row_bias;      ///< null: none
-  const T* column_bias;   ///< null: none
-  bool relu, add;
+  T* data = nullptr;
+  index_t row_stride = 0;
+  index_t column_stride = 1;        ///< where `column` is null: column[j] = j * column_stride
+  const index_t* column = nullptr;  ///< one offset per column
+  index_t rows = 0, columns = 0;    ///< real ones; what lies beyond in the last tiles is padding
+  const T* row_bias = nullptr;      ///< null: none
+  const T* column_bias = nullptr;   ///< null: none
+  bool relu = false, add = false;
 };
 
 /// Stores finished columns of tiles, `column_sums` apart: row by row, several tiles wide, since rows of a target may be pages
@@ -84,5 +87,16 @@ struct store_kernel {
     copy_run<lanes>(to, static_cast<const T*>(values), count, target.add, target.relu);
   }
 };
+
+/// Stores finished columns of tiles of two vectors, `column_sums` elements apart.
+template <class T>
+void store_tiles(isa i, const tile_target<T>& t, const T* sums, index_t column_sums) {
+  if (t.column_stride == 1) return dispatch<store_kernel>(i, &t, sums, column_sums);
+  const index_t width = tile_columns<T>(i);
+  const epilogue<T> ep{t.column_bias, t.row_bias, t.relu, t.add};  // C transposed
+  for (index_t j = 0; j < t.columns; ++j)
+    for (index_t k = 0; k < t.rows; ++k)
+      ep.store(sums[j / width * column_sums + k * width + j % width], j, k, t.data[j * t.column_stride + k * t.row_stride]);
+}
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -76,14 +76,23 @@ void run_baseline(A... arguments) {
   K::template run<simd<16>>(arguments...);
 }
 
+/// Kernel `K` compiled for the instruction set `i`, which the processor must have and which is not below `Least`: what is never
+/// used is not compiled.
+template <isa Least, class K, class... A>
+auto dispatched_from([[maybe_unused]] isa i) -> void (*)(A...) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (Least == isa::avx512 || i == isa::avx512) return run_avx512<K, A...>;
+  if constexpr (Least < isa::avx512)
+    if (Least == isa::avx2 || i == isa::avx2) return run_avx2<K, A...>;
+#endif
+  if constexpr (Least == isa::baseline) return run_baseline<K, A...>;
+  return nullptr;
+}
+
 /// Runs kernel `K` on the instruction set `i`, which the processor must have.
 template <class K, class... A>
-void dispatch([[maybe_unused]] isa i, A... arguments) {
-#if defined(__x86_64__) && defined(__GNUC__)
-  if (i == isa::avx512) return run_avx512<K, A...>(arguments...);
-  if (i == isa::avx2) return run_avx2<K, A...>(arguments...);
-#endif
-  run_baseline<K, A...>(arguments...);
+void dispatch(isa i, A... arguments) {
+  dispatched_from<isa::baseline, K, A...>(i)(arguments...);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -89,10 +89,11 @@ struct weight_pass {
   index_t group;
 
   isa i = ctx.instruction_set;
-  int tile = choose_tile_rows(i, plan.filters), together = steps_together<T>(ctx);
-  index_t width = tile_columns<T>(i), lanes = width / 2;
-  index_t row_tiles = divide_up(plan.filters, tile), panels = divide_up(plan.channels, width);
-  panel_layout sum{panels, row_tiles* tile, width};
+  kernels::tile<T> tile = product_tile<T>(ctx, plan.filters);
+  int together = steps_together<T>(ctx);
+  index_t width = tile.columns, lanes = width / 2;
+  index_t row_tiles = divide_up(plan.filters, tile.rows), panels = divide_up(plan.channels, width);
+  panel_layout sum{panels, row_tiles* tile.rows, width};
 
   /// Whether only the first vector of a panel of channels is real.
   bool one_vector(index_t panel) const { return together == 1 && 2 * (plan.channels - panel * width) <= width; }
@@ -110,13 +111,14 @@ struct weight_pass {
   /// A panel of filters' gradients to points.
   void transform_gradient(const weight_chunk<T>& c, index_t panel) const {
     index_t line[most_tile_rows + most_tile_columns<float>];
-    const panel_layout a{row_tiles, c.steps, tile};
-    line_offsets(group * plan.filters + panel * tile, (group + 1) * plan.filters - 1, plan.out.channel_size(), tile + lanes,
-                 line);
+    const panel_layout a{row_tiles, c.steps, tile.rows};
+    line_offsets(group * plan.filters + panel * tile.rows, (group + 1) * plan.filters - 1, plan.out.channel_size(),
+                 tile.rows + lanes, line);
     const auto transform = [&](auto size) {
       dispatch_transform<patch_kernel, decltype(size)::value>(
           i, together, copy_out, plan.out.columns, static_cast<const index_t*>(c.out_offset), c.count,
-          static_cast<const index_t*>(line), index_t{tile}, index_t{tile}, c.gradient + panel * a.panel_size(), a.point_size());
+          static_cast<const index_t*>(line), index_t{tile.rows}, index_t{tile.rows}, c.gradient + panel * a.panel_size(),
+          a.point_size());
     };
     if (plan.tiles.outputs == 4)
       transform(std::integral_constant<int, 4>{});
@@ -126,11 +128,18 @@ struct weight_pass {
 
   /// sums = (or += unless `first`) a point's products of panels [begin, end).
   void multiply(const weight_chunk<T>& c, index_t point, index_t begin, index_t end, T* sums, bool first) const {
-    const panel_layout a{row_tiles, c.steps, tile}, b{panels, c.steps, width};
-    for (index_t panel = begin; panel < end; ++panel)
-      multiply_points<T>(i, together, tile, c.steps, c.gradient + point * a.point_size(), row_tiles,
-                         c.v + point * b.point_size() + panel * b.panel_size(),
-                         sums + point * sum.point_size() + panel * sum.panel_size(), first, one_vector(panel));
+    const panel_layout a{row_tiles, c.steps, tile.rows}, b{panels, c.steps, width};
+    multiply_packed<T>(tile,
+                       {.steps = c.steps,
+                        .chunk = c.steps,
+                        .steps_together = together,
+                        .a = c.gradient + point * a.point_size(),
+                        .row_panels = row_tiles,
+                        .b = c.v + point * b.point_size(),
+                        .columns = plan.channels,
+                        .sums = sums + point * sum.point_size(),
+                        .first = first},
+                       begin, end);
   }
 };
 
@@ -199,51 +208,62 @@ index_t backward_weight_scratch_bytes(int threads, index_t batch, const conv_geo
   return weight_plan<T>(batch, g).bytes(threads);
 }
 
-/// `conv_backward_weight` by Winograd, for geometries that `is_supported`.
+/// Adds the slices' sums to those of the first, in order.
 template <class T>
-void backward_weight(const context& ctx, index_t batch, const conv_geometry& g, const T* x, const T* dy, T* dweight,
-                     bool add_weight, T* dbias, bool add_bias, scratch& work) {
-  const weight_plan<T> plan(batch, g);
-  const index_t channels = plan.channels, filters = plan.filters, taps = g.taps();
+void add_slices(const weight_pass<T>& pass, T* sums) {
+  const index_t lanes = pass.lanes, size = pass.plan.sums();
+  if (pass.plan.slices == 1) return;
+  parallel_for(pass.ctx.threads, pass.sum.size() / lanes, 1024, [&](index_t begin, index_t end) {
+    dispatch<add_slices_kernel>(pass.i, sums + begin * lanes, static_cast<const T*>(sums + size + begin * lanes), size,
+                                pass.plan.slices - 1, (end - begin) * lanes);
+  });
+}
 
+/// Sums to the gradient of a group's filters.
+template <class T>
+void store_filters(const weight_pass<T>& pass, const T* sums, index_t kernel, bool add, T* dweight) {
+  const index_t channels = pass.plan.channels, width = pass.width, lanes = pass.lanes, point_size = pass.sum.point_size();
+  parallel_for(pass.ctx.threads, pass.plan.filters, 1 + 4096 / channels, [&](index_t begin, index_t end) {
+    for (index_t f = begin; f < end; ++f)
+      for (index_t c = 0; c < channels; c += lanes) {
+        const T* const from = sums + c / width * pass.sum.panel_size() + f * width + c % width;
+        T* const to = dweight + (f * channels + c) * kernel * kernel;
+        const index_t count = (std::min)(lanes, channels - c);
+        if (kernel == 3)
+          dispatch<filter_gradient_kernel<3>>(pass.i, from, point_size, count, add, to);
+        else
+          dispatch<filter_gradient_kernel<5>>(pass.i, from, point_size, count, add, to);
+      }
+  });
+}
+
+/// `conv_backward_weight` by Winograd. Requires `is_supported(g)`.
+template <class T>
+void backward_weight(const context& ctx, index_t batch, const conv_geometry& g, const weight_gradient_operands<T>& o,
+                     scratch& work) {
+  const weight_plan<T> plan(batch, g);
+  const index_t pixels = g.out_height() * g.out_width();
   T* const copy_in = work.take<T>(plan.images * plan.in.image_size() + pack_slack<T>);
   T* const copy_out = work.take<T>(plan.images * plan.out.image_size() + pack_slack<T>);
   T* const sums = work.take<T>(plan.slices * plan.sums());
   const scratch rest(work.take<std::byte>(plan.chunks_bytes(ctx.threads)), plan.chunks_bytes(ctx.threads));
 
-  if (dbias != nullptr) channel_sums(ctx, dy, batch, g.filters, g.out_height() * g.out_width(), dbias, add_bias);
+  if (o.dbias != nullptr) channel_sums(ctx, o.dy, batch, g.filters, pixels, o.dbias, o.add_bias);
 
   for (index_t group = 0; group < g.groups; ++group) {
     const weight_pass<T> pass{ctx, plan, copy_in, copy_out, group};
     for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
       const index_t images = (std::min)(plan.images, batch - n0);
       if (group == 0 || plan.images < batch) {
-        pad_input(ctx, plan.in, images, x + n0 * g.channels * g.height * g.width, copy_in);
-        pad_input(ctx, plan.out, images, dy + n0 * g.filters * g.out_height() * g.out_width(), copy_out);
+        pad_input(ctx, plan.in, images, o.x + n0 * g.channels * g.height * g.width, copy_in);
+        pad_input(ctx, plan.out, images, o.dy + n0 * g.filters * pixels, copy_out);
       }
       const auto sum_tiles = plan.fused ? sum_slices<T> : sum_chunks<T>;
       sum_tiles(pass, images * plan.tiles.count(), n0 == 0, sums, rest);
     }
-
-    const isa i = ctx.instruction_set;
-    const index_t width = pass.width, lanes = pass.lanes, point_size = pass.sum.point_size();
-    if (plan.slices > 1)
-      parallel_for(ctx.threads, pass.sum.size() / lanes, 1024, [&](index_t begin, index_t end) {
-        dispatch<add_slices_kernel>(i, sums + begin * lanes, static_cast<const T*>(sums + plan.sums() + begin * lanes),
-                                    plan.sums(), plan.slices - 1, (end - begin) * lanes);
-      });
-    parallel_for(ctx.threads, filters, 1 + 4096 / channels, [&](index_t begin, index_t end) {
-      for (index_t f = begin; f < end; ++f)
-        for (index_t c = 0; c < channels; c += lanes) {
-          const T* const from = sums + c / width * pass.sum.panel_size() + f * width + c % width;
-          T* const to = dweight + ((group * filters + f) * channels + c) * taps;
-          const index_t count = (std::min)(lanes, channels - c);
-          if (g.kernel_h == 3)
-            dispatch<filter_gradient_kernel<3>>(i, from, point_size, count, add_weight, to);
-          else
-            dispatch<filter_gradient_kernel<5>>(i, from, point_size, count, add_weight, to);
-        }
-    });
+    add_slices(pass, sums);
+    store_filters(pass, static_cast<const T*>(sums), g.kernel_h, o.add_weight,
+                  o.dweight + group * plan.filters * plan.channels * g.taps());
   }
 }
 

@@ -7,13 +7,13 @@
 namespace minicnn::inline MINICNN_ABI::kernels::winograd {
 
 /// The filter for (output channel f, input channel c) of a group is at data + group * group_stride + f * row_stride +
-/// c * step_stride. `prepared`: all groups transformed by `prepack_weights`; null: they are transformed on the way.
+/// c * step_stride. `packed`: all groups transformed by `prepack_weights`; null: they are transformed on the way.
 template <class T>
 struct filter_source {
   const T* data;
   index_t group_stride, row_stride, step_stride;
   bool turned;
-  const T* prepared = nullptr;
+  const T* packed = nullptr;
 };
 
 /// Depth of a product's chunk: a panel of a chunk fits the first-level cache.
@@ -55,8 +55,8 @@ struct forward_plan {
   }
   /// Buffers of all chunks at a time; fused they suffice for one chunk of a panel a thread, too.
   index_t chunks_bytes(int threads) const { return (fused ? threads : 1) * chunk_bytes(chunk); }
-  index_t bytes(int threads, bool prepared) const {
-    return (prepared ? 0 : scratch::bytes_for<T>(weights())) + scratch::bytes_for<T>(copied()) +
+  index_t bytes(int threads, bool prepacked) const {
+    return (prepacked ? 0 : scratch::bytes_for<T>(weights())) + scratch::bytes_for<T>(copied()) +
            scratch::bytes_for<index_t>(channels) + chunks_bytes(threads);
   }
 };
@@ -64,19 +64,19 @@ struct forward_plan {
 /// U: transformed filters, packed for the tile, chunks of the depth one after the other.
 template <class T>
 void transform_filters(const context& ctx, index_t kernel, index_t filters, index_t channels, const filter_source<T>& from,
-                       index_t group, int tile, T* to) {
+                       index_t group, int tile_rows, T* to) {
   const int together = steps_together<T>(ctx);
   const index_t steps = divide_up(channels, together), depth = product_depth(steps), chunks = divide_up(steps, depth);
-  const index_t panels = divide_up(filters, tile), point_size = panels * tile * steps;
+  const index_t panels = divide_up(filters, tile_rows), point_size = panels * tile_rows * steps;
   parallel_tasks(ctx.threads, panels * chunks, [&](index_t task, int) {
     const index_t panel = task % panels, k0 = task / panels * depth, length = (std::min)(depth, steps - k0);
     const index_t c0 = k0 * together, count = (std::min)(length * together, channels - c0);
     index_t line[2 * most_tile_rows + most_tile_columns<float>];
-    line_offsets(panel * tile, filters - 1, from.row_stride, tile + most_tile_columns<float>, line);
-    T* const place = to + k0 * panels * tile + panel * tile * length;
+    line_offsets(panel * tile_rows, filters - 1, from.row_stride, tile_rows + most_tile_columns<float>, line);
+    T* const place = to + k0 * panels * tile_rows + panel * tile_rows * length;
     const T* const first = from.data + group * from.group_stride + c0 * from.step_stride;
     const index_t* const lines = line;
-    const index_t width = tile;
+    const index_t width = tile_rows;
     if (kernel == 3)
       dispatch_transform<filter_kernel, 3>(ctx.instruction_set, together, first, from.step_stride, count, lines, width,
                                            from.turned, place, point_size);
@@ -123,9 +123,11 @@ struct forward_pass {
   T* target = nullptr;
 
   isa i = ctx.instruction_set;
-  int tile = choose_tile_rows(i, plan.filters), together = steps_together<T>(ctx);
-  index_t width = tile_columns<T>(i), lanes = width / 2, steps = divide_up(plan.channels, together), depth = product_depth(steps);
-  index_t row_tiles = divide_up(plan.filters, tile), padded_filters = row_tiles * tile, map = g.out_height() * g.out_width();
+  kernels::tile<T> tile = product_tile<T>(ctx, plan.filters);
+  int together = steps_together<T>(ctx);
+  index_t width = tile.columns, lanes = width / 2, steps = divide_up(plan.channels, together), depth = product_depth(steps);
+  index_t row_tiles = divide_up(plan.filters, tile.rows), padded_filters = row_tiles * tile.rows,
+          map = g.out_height() * g.out_width();
 
   panel_layout in(const forward_chunk<T>& c) const { return {c.panels, steps, width}; }
   panel_layout out(const forward_chunk<T>& c) const { return {c.panels, padded_filters, width}; }
@@ -144,12 +146,16 @@ struct forward_pass {
 
   /// A point's filters times panels [begin, end).
   void multiply(const forward_chunk<T>& c, index_t point, index_t begin, index_t end) const {
-    for (index_t k0 = 0; k0 < steps; k0 += depth)
-      for (index_t panel = begin; panel < end; ++panel)
-        multiply_points<T>(i, together, tile, (std::min)(depth, steps - k0),
-                           transformed + point * padded_filters * steps + k0 * padded_filters, row_tiles,
-                           c.v + point * in(c).point_size() + panel * in(c).panel_size() + k0 * width,
-                           c.products + point * out(c).point_size() + panel * out(c).panel_size(), k0 == 0, one_vector(c, panel));
+    multiply_packed<T>(tile,
+                       {.steps = steps,
+                        .chunk = depth,
+                        .steps_together = together,
+                        .a = transformed + point * padded_filters * steps,
+                        .row_panels = row_tiles,
+                        .b = c.v + point * in(c).point_size(),
+                        .columns = c.count,
+                        .sums = c.products + point * out(c).point_size()},
+                       begin, end);
   }
 
   /// Points of filters [f0, f0 + count) to outputs.
@@ -224,27 +230,35 @@ void convolve_fused(const forward_pass<T>& pass, index_t tiles, scratch work) {
   });
 }
 
-/// y = (or += if `add`) convolution of x (batch, channels, height, width) + bias, then ReLU if asked for.
+/// Convolution of o.x with the filters of `weights`, instead of o.weight.
 template <class T>
-void convolve(const context& ctx, index_t batch, const conv_geometry& g, const T* x, const filter_source<T>& weights,
-              const T* bias, bool relu, bool add, T* y, scratch& work) {
+void convolve(const context& ctx, index_t batch, const conv_geometry& g, const conv_operands<T>& o,
+              const filter_source<T>& weights, scratch& work) {
   const forward_plan<T> plan(batch, g);
   const index_t channels = plan.channels, filters = plan.filters;
-  T* const u = weights.prepared == nullptr ? work.take<T>(plan.weights()) : nullptr;
+  const bool packed = weights.packed != nullptr;
+  T* const u = packed ? nullptr : work.take<T>(plan.weights());
   T* const copy = work.take<T>(plan.copied());
   index_t* const channel_offset = work.take<index_t>(channels);
   const scratch rest(work.take<std::byte>(plan.chunks_bytes(ctx.threads)), plan.chunks_bytes(ctx.threads));
 
   for (index_t n0 = 0; n0 < batch; n0 += plan.images) {
     const index_t images = (std::min)(plan.images, batch - n0);
-    pad_input(ctx, plan.planes, images, x + n0 * g.channels * g.height * g.width, copy);
+    pad_input(ctx, plan.planes, images, o.x + n0 * g.channels * g.height * g.width, copy);
     for (index_t group = 0; group < g.groups; ++group) {
-      forward_pass<T> pass{ctx, plan, g, bias == nullptr ? bias : bias + group * filters, relu, add, copy, channel_offset};
-      if (weights.prepared == nullptr && (n0 == 0 || g.groups > 1))
-        transform_filters<T>(ctx, g.kernel_h, filters, channels, weights, group, pass.tile, u);
+      forward_pass<T> pass{.ctx = ctx,
+                           .plan = plan,
+                           .g = g,
+                           .bias = o.bias == nullptr ? nullptr : o.bias + group * filters,
+                           .relu = o.relu,
+                           .add = o.add,
+                           .copy = copy,
+                           .channel_offset = channel_offset};
+      if (!packed && (n0 == 0 || g.groups > 1))
+        transform_filters<T>(ctx, g.kernel_h, filters, channels, weights, group, pass.tile.rows, u);
       line_offsets(group * channels, group * channels + channels - 1, plan.planes.channel_size(), channels, channel_offset);
-      pass.transformed = weights.prepared == nullptr ? u : weights.prepared + group * plan.weights();
-      pass.target = y + (n0 * g.filters + group * filters) * pass.map;
+      pass.transformed = packed ? weights.packed + group * plan.weights() : u;
+      pass.target = o.y + (n0 * g.filters + group * filters) * pass.map;
       const index_t tiles = images * plan.tiles.count();
       const auto all_tiles = plan.fused && tiles >= ctx.threads * pass.lanes ? convolve_fused<T> : convolve_chunks<T>;
       all_tiles(pass, tiles, rest);
@@ -252,10 +266,10 @@ void convolve(const context& ctx, index_t batch, const conv_geometry& g, const T
   }
 }
 
-/// Bytes of scratch for `forward`, with or without prepared filters; never less for a bigger batch or thread count.
+/// Bytes of scratch for `forward`, with or without packed filters; never less for a bigger batch or thread count.
 template <class T>
-index_t forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g, bool prepared = false) {
-  return forward_plan<T>(batch, g).bytes(threads, prepared);
+index_t forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g, bool prepacked = false) {
+  return forward_plan<T>(batch, g).bytes(threads, prepacked);
 }
 
 /// Bytes of the filters as `forward` reads them: transformed and packed, group after group.
@@ -270,24 +284,22 @@ filter_source<T> forward_filters(const conv_geometry& g, const T* weight) {
   return {weight, filters * channels * taps, channels * taps, taps, false};
 }
 
-/// Transforms the filters of all groups into `prepared` (`packed_weight_bytes`).
+/// Transforms the filters of all groups into `packed` (`packed_weight_bytes`).
 template <class T>
-void prepack_weights(const context& ctx, const conv_geometry& g, const T* weight, T* prepared) {
+void prepack_weights(const context& ctx, const conv_geometry& g, const T* weight, T* packed) {
   const index_t channels = g.group_channels(), filters = g.group_filters();
-  const int tile = choose_tile_rows(ctx.instruction_set, filters);
+  const int tile_rows = choose_tile_rows(ctx.instruction_set, filters);
   for (index_t group = 0; group < g.groups; ++group)
-    transform_filters<T>(ctx, g.kernel_h, filters, channels, forward_filters(g, weight), group, tile,
-                         prepared + group * transformed_size(filters, channels));
+    transform_filters<T>(ctx, g.kernel_h, filters, channels, forward_filters(g, weight), group, tile_rows,
+                         packed + group * transformed_size(filters, channels));
 }
 
-/// `conv_forward` by Winograd, for geometries that `is_supported`. `prepared`: the filters transformed by
-/// `prepack_weights`; null: they are transformed here. `add`: the result is added to what y holds, before the ReLU.
+/// `conv_forward` by Winograd. Requires `is_supported(g)`. `o.packed_weights` are from `prepack_weights`.
 template <class T>
-void forward(const context& ctx, index_t batch, const conv_geometry& g, const T* x, const T* weight, const T* bias, bool relu,
-             T* y, scratch& work, const T* prepared = nullptr, bool add = false) {
-  filter_source<T> from = forward_filters(g, weight);
-  from.prepared = prepared;
-  convolve<T>(ctx, batch, g, x, from, bias, relu, add, y, work);
+void forward(const context& ctx, index_t batch, const conv_geometry& g, const conv_operands<T>& o, scratch& work) {
+  filter_source<T> from = forward_filters(g, o.weight);
+  from.packed = o.packed_weights;
+  convolve<T>(ctx, batch, g, o, from, work);
 }
 
 /// Bytes of scratch for `backward_input`; never less for a bigger batch or thread count.
@@ -302,7 +314,7 @@ void backward_input(const context& ctx, index_t batch, const conv_geometry& g, c
                     scratch& work) {
   const index_t channels = g.group_channels(), filters = g.group_filters(), taps = g.taps();
   const filter_source<T> from{weight, filters * channels * taps, taps, channels * taps, true};
-  convolve<T>(ctx, batch, of_input_gradient(g), dy, from, nullptr, false, add, dx, work);
+  convolve<T>(ctx, batch, of_input_gradient(g), {.x = dy, .weight = weight, .y = dx, .add = add}, from, work);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels::winograd

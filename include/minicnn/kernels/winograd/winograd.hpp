@@ -1,6 +1,6 @@
 #pragma once
 /// Winograd convolution: which convolutions it serves, how their maps are cut into tiles, and the kernels between maps and
-/// tiles. winograd_transform.hpp has the arithmetic, winograd_forward.hpp and winograd_backward_weight.hpp the passes.
+/// tiles. transform.hpp has the arithmetic, forward.hpp and backward_weight.hpp the passes.
 ///
 /// A pass works through chunks of some hundred tiles: patches are transformed into the packed panels that the tile of
 /// tile.hpp reads, 36 matrix products follow, one for each point of the tile, and their results are transformed back. Where
@@ -9,6 +9,8 @@
 #include <algorithm>
 
 #include "minicnn/kernels/conv/padded_input.hpp"
+#include "minicnn/kernels/product/packed_product.hpp"
+#include "minicnn/kernels/product/tile_amx.hpp"
 #include "minicnn/kernels/product/tile_bf16.hpp"
 #include "minicnn/kernels/simd/lanes.hpp"
 #include "minicnn/kernels/winograd/transform.hpp"
@@ -55,21 +57,30 @@ struct tiling {
   }
 };
 
-/// Whether Winograd is worth its transforms, judged by the shape alone. Per tile a point costs filters * channels
+/// Whether Winograd is worth its transforms, judged by the shape alone. Per tile an element costs filters * channels
 /// multiplications and transforms that grow with filters + channels; weights are transformed once for all tiles, or, if they are
-/// `prepared`, read from memory once. Direct convolution multiplies taps * pixels. The weights of the terms were fitted to
-/// measurements (docs/benchmarks.md).
-inline bool is_profitable(index_t batch, const conv_geometry& g, bool prepared = false) {
+/// `prepacked`, read from memory once. Direct convolution multiplies taps * pixels. The factors of the terms are rough
+/// costs in multiply-adds, not a fit: `bench_conv` times both ways, and a test holds what the rule decides for layers of
+/// networks.
+inline bool is_profitable(index_t batch, const conv_geometry& g, bool prepacked = false) {
   if (!is_supported(g)) return false;
   const tiling t(g);
   const double tiles = static_cast<double>(batch * t.count());
   const double channels = static_cast<double>(g.group_channels()), filters = static_cast<double>(g.group_filters());
   const double pixels = static_cast<double>(batch * g.out_height() * g.out_width());
   const double direct = pixels * static_cast<double>(g.taps()) * channels * filters;
-  const double once = prepared ? 12 : 24;
+  const double once = prepacked ? 12 : 24;
   const double here =
       tile_elements * (1.15 * tiles * channels * filters + 20 * tiles * (channels + filters) + once * channels * filters);
   return channels >= 16 && filters >= 16 && here < direct;
+}
+
+/// Whether a convolution goes by Winograd, in all passes: one rule by shape, and by what the caller allows. AMX is faster at the
+/// direct product than fewer multiplications in float.
+template <class T>
+bool is_chosen(const context& ctx, index_t batch, const conv_geometry& g, bool prepacked = false) {
+  const bool amx = ctx.bf16 && std::is_same_v<T, float> && has_amx(ctx.instruction_set);
+  return ctx.winograd && !amx && is_profitable(batch, g, prepacked);
 }
 
 /// Tiles of a chunk: transformed patches and products of about 12 MB, so that they and the filters stay in a cache of 32 MB, and
@@ -149,6 +160,16 @@ struct panel_layout {
 template <class T>
 int steps_together(const context& ctx) {
   return std::is_same_v<T, float> && ctx.bf16 && native_bf16(ctx.instruction_set) ? 2 : 1;
+}
+
+/// The tile of the products of `filters` rows.
+template <class T>
+tile<T> product_tile(const context& ctx, index_t filters) {
+  const int rows = choose_tile_rows(ctx.instruction_set, filters);
+  if constexpr (std::is_same_v<T, float>) {
+    if (steps_together<T>(ctx) == 2) return bf16_pairs_tile(ctx.instruction_set, rows);
+  }
+  return plain_tile<T>(ctx.instruction_set, rows);
 }
 
 /// Stores point (r, j) of `Together` steps for all r: as they are, or two rounded to bfloat16 in one word.
@@ -269,16 +290,6 @@ void dispatch_transform(isa i, int together, const T* from, A... arguments) {
     if (together == 2) return dispatch_native<Kernel<Size, 2>>(from, arguments...);
   }
   dispatch<Kernel<Size, 1>>(i, from, arguments...);
-}
-
-/// A panel of B times the panels of A, `steps` deep (tile.hpp), narrowed or not. `half`: only its first vectors are real.
-template <class T>
-void multiply_points(isa i, int together, int rows, index_t steps, const T* a, index_t row_tiles, const T* b, T* sums, bool first,
-                     bool half = false) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (together == 2) return multiply_bf16_column(rows, steps, a, steps * rows, row_tiles, b, sums, first);
-  }
-  multiply_column<T>(i, rows, steps, a, row_tiles, b, sums, first, half);
 }
 
 /// Points to outputs (At m A) for filters [0, filters) of the tiles of one vector: point p of filter f is at
