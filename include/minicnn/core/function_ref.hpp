@@ -20,7 +20,7 @@ class function_ref<R(A...)> {
       function_ref(const F& f)
       : object_(&f), call_(&call<F>) {}
 
-  R operator()(A... arguments) const { return call_(object_, arguments...); }
+  MINICNN_INLINE R operator()(A... arguments) const { return call_(object_, arguments...); }
 
  private:
   template <class F>

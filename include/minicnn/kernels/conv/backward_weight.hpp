@@ -90,7 +90,7 @@ struct weight_gradient_plan {
   index_t block_columns() const { return (std::min)(padded_taps(), most_columns); }
   /// Sums of one slice: tiles of any height and width cover no more than this.
   index_t slice_sums() const { return padded_filters() * padded_taps(); }
-  /// Whether x is read where it lies, and else the size of a copied image.
+  /// Whether x is read in place, and else the size of a copied image.
   bool in_place() const { return pointwise ? points.is_copy() : patches.in_place; }
   index_t image_size() const { return pointwise ? points.image_size() : patches.image_size; }
   /// Whether taps are summed channel-last, and so must be put in order.
@@ -185,13 +185,13 @@ struct patch_columns {
 
     const index_t* offsets() const { return nullptr; }
     void begin_chunk(index_t k, index_t steps) {
-      const conv_geometry& g = source.g;
+      const conv_geometry& shape = source.g;
       const patch_layout& p = source.patches;
-      const index_t columns = g.out_width(), pixels = g.out_height() * columns;
+      const index_t columns = shape.out_width(), pixels = shape.out_height() * columns;
       depth = steps;
       for (index_t s = 0; s < steps; ++s) {
         const index_t n = (k + s) / pixels, row = (k + s) % pixels / columns, at = (k + s) % columns;
-        position[s] = source.origin + n * p.image_size + row * g.stride_h * p.row() + at * g.stride_w * p.pixel();
+        position[s] = source.origin + n * p.image_size + row * shape.stride_h * p.row() + at * shape.stride_w * p.pixel();
       }
     }
     packed_panel<T> pack(index_t panel, T* packed) const {

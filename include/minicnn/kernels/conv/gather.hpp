@@ -51,9 +51,9 @@ struct gather_kernel {
     }
   }
 
-  /// Packs a panel of two vectors a row: vector v of a row consists of pieces [first[v], first[v + 1]), row k of what lies
-  /// offset[k] further on. Whole vectors are read where that stays within source[begin, end). `prefetch`: asks for the next
-  /// panel meanwhile.
+  /// Packs a panel of two vectors a row: vector v of a row consists of pieces [first[v], first[v + 1]), row k is
+  /// offset[k] further on. Whole vectors are read where that stays within source[begin, end). `prefetch`: the next panel
+  /// is prefetched meanwhile.
   template <class V, class T>
   MINICNN_INLINE static void run(const gather_piece* pieces, const index_t* first, const index_t* offset, index_t depth,
                                  const T* source, index_t begin, index_t end, T* to, bool prefetch) {

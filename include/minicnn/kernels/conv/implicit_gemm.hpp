@@ -113,8 +113,8 @@ struct gathered_columns {
       for (index_t j = b.column; j < b.column + round_up(b.columns, s.of.columns); j += lanes) {
         pieces.begin_vector();
         if (j >= end) continue;
-        s.grid.each_run(j, (std::min)(j + lanes, end), [&](index_t first, index_t length, index_t from, index_t to) {
-          pieces.add(from - (first - j), first - j, first - j + length);
+        s.grid.each_run(j, (std::min)(j + lanes, end), [&](index_t first, index_t length, index_t source_at, index_t to) {
+          pieces.add(source_at - (first - j), first - j, first - j + length);
           for (index_t at = 0; at < length; ++at) target[first - b.column + at] = to + at * s.grid.target_column;
         });
       }
@@ -161,8 +161,9 @@ index_t implicit_gemm_scratch_bytes(int threads, index_t filters, index_t taps) 
   return block_scratch_bytes<T>(threads, conv_limits<T>, filters, conv_limits<T>.columns, taps, 0);
 }
 
+/// Inlined: the part of a pass that is the same in both.
 template <class T>
-void implicit_gemm(const context& ctx, const implicit_gemm_operands<T>& g, const scratch& work) {
+MINICNN_INLINE void implicit_gemm(const context& ctx, const implicit_gemm_operands<T>& g, const scratch& work) {
   constexpr block_limits limits = conv_limits<T>;
   position_grid grid = g.grid;
   grid.merge_rows();

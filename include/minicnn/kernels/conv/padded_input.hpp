@@ -13,7 +13,7 @@ namespace minicnn::inline MINICNN_ABI::kernels {
 /// Images of `bytes` each that are copied at a time: some megabytes, so that the copies stay near the cores, at least one.
 inline index_t images_within(index_t bytes) { return (std::max)(index_t{1}, (index_t{8} << 20) / (std::max)(index_t{1}, bytes)); }
 
-/// Layout of padded maps: padded row r, column s of a channel lies in the phase plane (r mod stride_h, s mod stride_w) at
+/// Layout of padded maps: padded row r, column s of a channel is in the phase plane (r mod stride_h, s mod stride_w) at
 /// (r / stride_h, s / stride_w). With one phase along an axis only the multiples of the stride are kept.
 struct padded_layout {
   index_t channels = 1, height = 1, width = 1;  ///< of the maps that are copied
@@ -96,8 +96,8 @@ MINICNN_INLINE void zero_run(T* to, const T* to_end, index_t count) {
   for (; i < count; ++i) to[i] = T{0};
 }
 
-/// Copies channels [begin, end), counted across the images of a group. Rows are written in ascending order, so what a row writes
-/// too much the next one repairs.
+/// Copies channels [begin, end), counted across the images of a group. Rows are written in ascending order: the next one
+/// overwrites what a row writes past its end.
 struct pad_input_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const padded_layout* layout, const T* from, index_t group_channels, T* to, index_t begin,

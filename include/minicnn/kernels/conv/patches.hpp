@@ -35,7 +35,7 @@ struct patch_layout {
     planes = {g.channels, g.height, g.width, g.pad_top, g.pad_left};
     planes.rows = rows;
     planes.columns = columns;
-    // A channel-last copy transposes blocks of vectors and may run over by one; the next row repairs it.
+    // A channel-last copy transposes blocks of vectors and may write past a row; the next row overwrites that.
     image_size =
         channel_last ? (rows * columns + most_tile_columns<float>)*channels + most_tile_columns<float> : planes.image_size();
     run_length = g.dilation_w == 1 ? g.kernel_w * (channel_last ? channels : 1) : channel_last ? channels : 1;

@@ -9,7 +9,7 @@
 ///     };
 ///
 /// which `transform_elements` applies to vectors of whatever width the processor has. The last, incomplete vector is padded and
-/// takes the same path, so an element's bits do not depend on where it lies or how threads share the work. All pointers may be
+/// takes the same path, so an element's bits do not depend on its position or how threads share the work. All pointers may be
 /// unaligned. The result may take the place of an operand, but not overlap one otherwise.
 
 #include <algorithm>
@@ -183,7 +183,7 @@ void relu_backward(const context& ctx, const T* y, const T* dy, T* dx, index_t c
   transform_elements(ctx, relu_gradient_formula<T>{}, y, dy, dx, count, add);
 }
 
-/// y = a + b, then ReLU if asked for.
+/// y = a + b, then ReLU if `relu`.
 template <class T>
 void add_elements(const context& ctx, const T* a, const T* b, bool relu, T* y, index_t count) {
   if (relu)
@@ -212,7 +212,7 @@ void copy_elements(const context& ctx, const T* x, T* y, index_t count) {
                [&](index_t begin, index_t end) { std::copy(x + begin, x + end, y + begin); });
 }
 
-/// Copies or adds, as a gradient asks for.
+/// y = x, or y += x if `add`.
 template <class T>
 void copy_or_add(const context& ctx, const T* x, T* y, index_t count, bool add) {
   if (add)

@@ -123,7 +123,7 @@ void batch_norm_forward(const context& ctx, const norm_extents& e, const F& stat
   });
 }
 
-/// Where gradients go; null where nobody wants one.
+/// Where gradients go; null: not needed.
 template <class T>
 struct norm_gradients {
   T* x = nullptr;

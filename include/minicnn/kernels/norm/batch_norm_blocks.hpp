@@ -33,7 +33,7 @@ struct norm_rows {
 };
 
 inline constexpr index_t norm_chunk = 4096;       ///< values that are summed in `T` before doubles take over
-inline constexpr index_t norm_least = 512;        ///< values of a part, if there are so many: fewer are not worth their joining
+inline constexpr index_t norm_least = 512;        ///< values of a part, if there are so many: joining fewer costs too much
 inline constexpr index_t norm_groups = 16;        ///< groups of images that a batch is cut into, if parts allow it
 inline constexpr index_t norm_cached = 16 << 20;  ///< bytes of a batch that is taken to stay in cache between two layers
 
@@ -85,7 +85,7 @@ struct norm_blocks {
   }
   index_t begin(index_t group) const { return group * together; }
   index_t end(index_t group) const { return (std::min)(begin(group) + together, e.images); }
-  /// Blocks that are not worth a second thread.
+  /// Blocks too few for a second thread to pay.
   index_t grain() const { return 1 + 16384 / (e.count() * width + 1); }
 
   /// Calls body(offset, rows) for each chunk of a group's block, in order.

@@ -24,8 +24,8 @@ MINICNN_INLINE index_t largest_cell(const T* in, index_t width, index_t y0, inde
 }
 
 struct max_pool_body {
-  /// Whether all cells are finite. The vector path has no eye for NaN: a second comparison per cell costs more than this
-  /// look at the plane, which brings it into cache besides.
+  /// Whether all cells are finite. The vector path ignores NaN: a second comparison per cell costs more than this
+  /// pass over the plane, which also brings it into cache.
   template <class V, class T>
   MINICNN_INLINE static bool regular(const T* in, index_t cells) {
     constexpr index_t lanes = V::template lanes<T>;

@@ -34,7 +34,7 @@ struct pool_axis {
   index_t cells(index_t o, bool padding) const {
     return padding && !adaptive() ? (std::min)(start(o) + kernel, in + after) - start(o) : end(o) - begin(o);
   }
-  /// Outputs from `first_whole()` up to `end_whole()` have windows that lie wholly inside the image.
+  /// Outputs from `first_whole()` up to `end_whole()` have windows wholly inside the image.
   index_t first_whole() const { return adaptive() ? 0 : (std::min)((before + stride - 1) / stride, out); }
   index_t end_whole() const {
     if (adaptive() || in + before < kernel) return first_whole();

@@ -1,6 +1,6 @@
 #pragma once
 /// Products of few rows as dot products: C = A B where A (few rows) and B are both contiguous along the summed dimension, as in a
-/// dense layer's forward pass, x W^T. Each weight is read once from memory, where it lies, and nothing is packed.
+/// dense layer's forward pass, x W^T. Each weight is read once from memory, in place, and nothing is packed.
 
 #include <algorithm>
 
@@ -17,14 +17,14 @@ inline constexpr index_t small_m_limit = 8;
 inline constexpr index_t small_m_depth = 2048;
 /// Rows of B that a task takes: a multiple of every block below.
 inline constexpr index_t small_m_task_columns = 32;
-/// Bytes ahead of the sums that weights are asked for: the processor's own prefetching stops at the end of a page, and a row
+/// Distance in bytes at which weights are prefetched: the processor's own prefetching stops at the end of a page, and a row
 /// is a few pages (measured at one row of AlexNet, two threads: 30 GB/s without, 38 with it, which is what memory gives).
 inline constexpr index_t small_m_prefetch_bytes = 2048;
 
 /// Blocks of `Height` rows of A and `Width` of B. Each sum is made in the same order whatever the block.
 template <int Height, int Width>
 struct small_m_kernel {
-  /// sums[j * rows + i] = (or += unless `first`) a_i . b_j over `depth` elements, for i < rows, j < columns. Rows of A lie
+  /// sums[j * rows + i] = (or += unless `first`) a_i . b_j over `depth` elements, for i < rows, j < columns. Rows of A are
   /// `a_stride` apart, those of B `b_stride`.
   template <class V, class T>
   MINICNN_INLINE static void run(index_t depth, const T* a, index_t a_stride, index_t rows, const T* b, index_t b_stride,
@@ -101,7 +101,7 @@ void gemm_small_m(const context& ctx, const matrix<T>& a, const matrix<T>& b, T*
       dispatch<decltype(kernel)>(ctx.instruction_set, (std::min)(small_m_depth, k - k0), a.data + k0, a.row_stride, m,
                                  b.data + (j0 + j) * b.column_stride + k0, b.column_stride, count, k0 == 0, sums + j * m);
     };
-    if (m == 1) {  // the row stays in cache: weights are read as they lie in memory
+    if (m == 1) {  // the row stays in cache: weights are read in place
       constexpr index_t width = 8;
       for (index_t j = 0; j < columns; j += width)
         for (index_t k0 = 0; k0 < k; k0 += small_m_depth)

@@ -41,15 +41,15 @@ struct matrix_columns {
     const index_t* offsets() const { return nullptr; }
     void begin_chunk(index_t first, index_t steps) { k = first, depth = steps; }
     packed_panel<T> pack(index_t panel, T* packed) const {
-      const matrix<T>& b = source.b;
+      const matrix<T>& m = source.b;
       const index_t width = source.of.columns, j = panel * width;
-      const T* const from = b.data + (block.column + j) * b.column_stride + k * b.row_stride;
+      const T* const from = m.data + (block.column + j) * m.column_stride + k * m.row_stride;
       pack_panels<T>(source.of.instruction_set,
-                     {from, b.column_stride, b.row_stride, (std::min)(width, block.columns - j), depth}, width, packed,
+                     {from, m.column_stride, m.row_stride, (std::min)(width, block.columns - j), depth}, width, packed,
                      !source.tiles_prefetch);
       if (!source.tiles_prefetch || j + width >= block.columns) return {packed};
       // The ends of lines: the next panel's first line may be the last of this one.
-      return {packed, from + width + width / 2 - 1, b.row_stride};
+      return {packed, from + width + width / 2 - 1, m.row_stride};
     }
   };
   block_columns columns_of(const product_block& block) const { return {*this, block}; }

@@ -3,7 +3,7 @@
 ///
 /// An operand whose panel dimension is contiguous is copied; one whose summed dimension is contiguous is transposed in
 /// registers, a square block of vectors at a time. Stores may run past a row of a panel: the next row, written later,
-/// repairs it, and behind the last one there is room (`pack_slack`).
+/// overwrites that, and behind the last one there is room (`pack_slack`).
 
 #include <utility>
 
@@ -54,7 +54,7 @@ struct pack_across_kernel {
     }
     for (index_t k = 0; k < length; k += lanes) {
       const index_t at = loose || k + lanes <= length ? k : length - lanes;  // the last block may overlap the one before
-      for (index_t i = (width - 1) / lanes * lanes; i >= 0; i -= lanes) {    // backwards: block 0 repairs the overshoot
+      for (index_t i = (width - 1) / lanes * lanes; i >= 0; i -= lanes) {    // backwards: block 0 overwrites the excess
         vec<T, V> rows[lanes];
         MINICNN_UNROLL
         for (int r = 0; r < lanes; ++r) load<V>(rows[r], from + line[i + r] + at);
@@ -67,7 +67,7 @@ struct pack_across_kernel {
 };
 
 /// to[k * width + i] = from[k * stride + i] for i < count, k < depth; anything for i in [count, width). Rows of `from` have
-/// `room` elements that may be read. `prefetch_next`: asks for the next panel too.
+/// `room` elements that may be read. `prefetch_next`: the next panel is prefetched.
 struct pack_along_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(T* to, index_t width, const T* from, index_t stride, index_t count, index_t room, index_t depth,
@@ -78,7 +78,7 @@ struct pack_along_kernel {
         for (index_t i = 0; i < width; i += lanes) {
           vec<T, V> x;
           load<V>(x, from + k * stride + i);
-          // The next panel: rows may lie pages apart. Its first line may be the last of this one, so the ends are asked for.
+          // Rows may be pages apart. The first line of the next panel may be the last of this one: prefetch the ends.
           if (prefetch_next) __builtin_prefetch(from + k * stride + i + width + lanes - 1, 0, 2);
           store<V>(to + k * width + i, x);
         }
@@ -100,7 +100,7 @@ struct pack_along_kernel {
 };
 
 /// Packs all lines of `source` into panels of `width` lines. The last panel is padded with values that never reach a
-/// real element of the product. `prefetch_next`: asks for each next panel's lines while it packs one. Room needed:
+/// real element of the product. `prefetch_next`: each next panel is prefetched while one is packed. Room needed:
 /// round_up(count, width)
 /// * depth + overshoot<T>.
 template <class T>

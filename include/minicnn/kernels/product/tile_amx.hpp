@@ -1,5 +1,5 @@
 #pragma once
-/// Products of bfloat16 panels on the matrix unit (AMX) of Intel's server processors since 2023: tiles of 16 x 16 sums in
+/// Products of bfloat16 panels on AMX, the matrix unit of Intel's server processors since 2023: tiles of 16 x 16 sums in
 /// registers of their own, 32 steps of the summed dimension an instruction. Linux grants a process the use of these registers on
 /// request. Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.
 

@@ -8,7 +8,7 @@ namespace minicnn::inline MINICNN_ABI::kernels {
 /// Most rows of a tile in registers: two accumulators a row, two vectors of B and a broadcast fill 32 (or 16) of them.
 template <class V>
 inline constexpr int tile_rows_limit = V::bytes == 64 ? 14 : 6;
-/// Most rows of any tile, that of a matrix unit (tile_amx.hpp) included.
+/// Most rows of any tile, AMX (tile_amx.hpp) included.
 inline constexpr int most_tile_rows = 16;
 
 /// Bytes of a vector on each instruction set.

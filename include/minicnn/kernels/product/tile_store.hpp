@@ -14,7 +14,7 @@ struct tile_target {
   index_t row_stride = 0;
   index_t column_stride = 1;        ///< where `column` is null: column[j] = j * column_stride
   const index_t* column = nullptr;  ///< one offset per column
-  index_t rows = 0, columns = 0;    ///< real ones; what lies beyond in the last tiles is padding
+  index_t rows = 0, columns = 0;    ///< real ones; the rest of the last tiles is padding
   const T* row_bias = nullptr;      ///< null: none
   const T* column_bias = nullptr;   ///< null: none
   bool relu = false, add = false;
@@ -55,7 +55,7 @@ struct store_kernel {
   }
 
  private:
-  /// At most a vector: `count` of the `left` sums that lie there, which are those of column `j` and on.
+  /// At most a vector: `count` of the `left` sums there, which are those of column `j` and on.
   template <class V, class T>
   MINICNN_INLINE static void store_stretch(const tile_target<T>& target, const T* sums, index_t left, index_t j, index_t count,
                                            T row_bias, T* to) {

@@ -1,5 +1,5 @@
 #pragma once
-/// Winograd convolution: forward, and the gradient of the input, which is a forward convolution with turned filters.
+/// Winograd convolution: forward, and the gradient of the input, which is a forward convolution with rotated filters.
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/kernels/winograd/winograd.hpp"
@@ -118,7 +118,7 @@ struct forward_pass {
   bool relu, add;
   const T* copy;
   const index_t* channel_offset;
-  // of the images and the group at hand
+  // of the current images and group
   const T* transformed = nullptr;
   T* target = nullptr;
 
@@ -131,7 +131,7 @@ struct forward_pass {
 
   panel_layout in(const forward_chunk<T>& c) const { return {c.panels, steps, width}; }
   panel_layout out(const forward_chunk<T>& c) const { return {c.panels, padded_filters, width}; }
-  /// Few tiles, as those of one small map, may fill only the first vector of the last panel; narrowed ones are read whole.
+  /// Few tiles, as those of one small map, may fill only the first vector of the last panel; panels of bfloat16 are read whole.
   bool one_vector(const forward_chunk<T>& c, index_t panel) const {
     return together == 1 && 2 * (c.count - panel * width) <= width;
   }

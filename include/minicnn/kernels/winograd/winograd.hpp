@@ -1,5 +1,5 @@
 #pragma once
-/// Winograd convolution: which convolutions it serves, how their maps are cut into tiles, and the kernels between maps and
+/// Winograd convolution: which convolutions it supports, how their maps are cut into tiles, and the kernels between maps and
 /// tiles. transform.hpp has the arithmetic, forward.hpp and backward_weight.hpp the passes.
 ///
 /// A pass works through chunks of some hundred tiles: patches are transformed into the packed panels that the tile of
@@ -45,7 +45,7 @@ struct tiling {
 
   index_t count() const { return rows * columns; }
 
-  /// Maps copied with zeros all around: every tile of `extent` pixels a side can be read whole. Channels are kept from lying a
+  /// Maps copied with zeros all around: every tile of `extent` pixels a side can be read whole. Channels are kept from being a
   /// multiple of 1 KiB apart, where sixteen of them would share a few places of the first-level cache.
   padded_layout planes(index_t channels, index_t height, index_t width, index_t before_h, index_t before_w, index_t extent,
                        index_t element_bytes) const {
@@ -112,7 +112,7 @@ inline index_t share_of_tiles(index_t tiles, index_t most, int threads, index_t 
   return round_up(divide_up(tiles, shares), unit);
 }
 
-/// Where tiles lie: offsets[t] in the copied planes for t in [first, first + count), numbered image by image, row by row. The
+/// Where tiles begin: offsets[t] in the copied planes for t in [first, first + count), numbered image by image, row by row. The
 /// last is repeated up to `padded`.
 inline void tile_offsets(const tiling& t, const padded_layout& planes, index_t first, index_t count, index_t padded,
                          index_t* offsets) {
@@ -156,7 +156,7 @@ struct panel_layout {
   index_t size() const { return tile_elements * point_size(); }
 };
 
-/// Steps of the summed dimension that one step of a packed panel holds: two if operands are narrowed to bfloat16.
+/// Steps of the summed dimension that one step of a packed panel holds: two if operands are rounded to bfloat16.
 template <class T>
 int steps_together(const context& ctx) {
   return std::is_same_v<T, float> && ctx.bf16 && native_bf16(ctx.instruction_set) ? 2 : 1;
@@ -184,7 +184,7 @@ MINICNN_INLINE void store_points(const vec<T, V> (&column)[Together][side], int 
       pair_native<V>(words, column[0][r], column[1][r]);
       out = reinterpret_cast<vec<T, V>>(words);
     }
-    // What a store writes past the panel's width is repaired by the next steps; behind the last ones lies another panel.
+    // The next steps overwrite what a store writes past the panel's width; behind the last ones is another panel.
     T* const place = to + (r * side + j) * point_size;
     if (left >= lanes)
       store<V>(place, out);
@@ -193,7 +193,7 @@ MINICNN_INLINE void store_points(const vec<T, V> (&column)[Together][side], int 
   }
 }
 
-/// Patches of Count x Count values to points: `lines` of the `width` lines of each of `steps` steps (what lies beyond in a panel
+/// Patches of Count x Count values to points: `lines` of the `width` lines of each of `steps` steps (the rest of a panel
 /// is not read), line l of step s at `from[step[s] + line[l]]` with rows `row_stride` apart. Count = 6: patches of the input (Bt
 /// d B); 4 or 2: gradients of outputs (A g At). `Together` steps become one of the panel.
 template <int Count, int Together = 1>
@@ -242,8 +242,8 @@ struct patch_kernel {
   }
 };
 
-/// Filters to points (G w Gt): line l of step s is the Taps x Taps filter at from[step_stride * s + line[l]], turned by 180
-/// degrees if asked for. `Together` steps become one of the panel.
+/// Filters to points (G w Gt): line l of step s is the Taps x Taps filter at from[step_stride * s + line[l]], rotated by 180
+/// degrees if `turned`. `Together` steps become one of the panel.
 template <int Taps, int Together = 1>
 struct filter_kernel {
   template <class V, class T>
