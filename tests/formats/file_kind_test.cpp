@@ -7,6 +7,7 @@
 #include "minicnn/formats/onnx.hpp"
 #include "minicnn/formats/pth_writer.hpp"
 #include "minicnn/layers/dense.hpp"
+#include "minicnn/layers/flatten.hpp"
 
 using namespace minicnn;
 
@@ -41,11 +42,9 @@ TEST_CASE("A01 a safetensors file is one whatever the first byte of its header's
   }
   CHECK(kinds[0x80] > 0);  // where pickles begin so
   // A length of "PK", as zip archives begin.
-  safetensors_writer out;
-  out.metadata("pad", std::string(0x4B50 - 200, 'x'));
   for (int i = 0; i < 1000; ++i) {
     safetensors_writer one;
-    one.metadata("pad", std::string(static_cast<std::size_t>(0x4B50 - 100 - i), 'x'));
+    one.metadata("pad", std::string(static_cast<std::size_t>(0x4B50 - 40 - i), 'x'));
     one.add("w", t);
     one.write(folder / "w");
     if (read_file(folder / "w").substr(0, 2) == "PK") break;

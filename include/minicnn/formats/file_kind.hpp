@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "minicnn/files/file.hpp"
 #include "minicnn/core/utf8.hpp"
+#include "minicnn/files/file.hpp"
 #include "minicnn/formats/zip_reader.hpp"
 #include "minicnn/io/safetensors.hpp"
 
@@ -145,7 +145,11 @@ inline file_kind kind_of_text(const file_start& s) {
   const std::string_view text = s.bytes;
   const std::size_t valid = valid_utf8_prefix(text);
   // The last character may be cut.
-  if (text.find('\0') != text.npos || (valid != text.size() && (s.size == text.size() || text.size() - valid > 3)))
+  const auto binary = [](char c) {
+    return c >= 0 && c < ' ' && std::string_view("\t\n\v\f\r\x1B").find(c) == std::string_view::npos;
+  };
+  if (std::any_of(text.begin(), text.end(), binary) ||
+      (valid != text.size() && (s.size == text.size() || text.size() - valid > 3)))
     return file_kind::unknown;
   if (s.at(0, "version https://git-lfs")) return file_kind::git_lfs;
   std::string start(text.substr(0, 64));
