@@ -12,6 +12,7 @@
 #include "front.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
+#include "option_values.hpp"
 #include "prediction_service.hpp"
 #include "ranking.hpp"
 #include "request_guard.hpp"
@@ -231,7 +232,7 @@ void add_serve(CLI::App& app, action& chosen) {
   add_inference_options(*command, o->inference);
   command->add_option("--host", o->host, "address to listen on; only 127.0.0.1 and the like are closed to other machines")
       ->capture_default_str();
-  command->add_option("--port", o->port, "0: any that is free")->check(CLI::Range(0, 65535))->capture_default_str();
+  command->add_option("--port", o->port, "0: any that is free")->transform(whole_from(0, 65535))->capture_default_str();
   command
       ->add_option(
           "--token", o->token,
@@ -240,27 +241,27 @@ void add_serve(CLI::App& app, action& chosen) {
       ->envname("MINICNN_TOKEN")
       ->check([](const std::string& text) { return is_plain_token(text) ? "" : "wanted 1 to 256 letters, digits and -._~"; });
   command->add_option("--max-size", o->pictures.max_size, "MB that a picture may have")
-      ->check(CLI::Range(1, 256))
+      ->transform(whole_from(1, 256))
       ->capture_default_str();
   command->add_option("--max-files", o->pictures.max_files, "pictures that a request may have")
-      ->check(CLI::Range(1, 1000))
+      ->transform(whole_from(1, 1000))
       ->capture_default_str();
   command->add_option("--max-request", o->max_request, "MB that a request may have")
-      ->check(CLI::Range(1, 4096))
+      ->transform(whole_from(1, 4096))
       ->capture_default_str();
   command->add_option("--max-pixels", o->pictures.max_pixels, "millions of pixels that a picture may have")
-      ->check(CLI::Range(1, 100))
+      ->transform(whole_from(1, 100))
       ->capture_default_str();
   command
       ->add_option("--max-request-pixels", o->pictures.max_request_pixels,
                    "millions of pixels that all pictures of a request may have")
-      ->check(CLI::Range(1, 10000))
+      ->transform(whole_from(1, 10000))
       ->capture_default_str();
   command->add_option("--upload-time", o->upload_time, "seconds from the first byte of a request to its last")
-      ->check(CLI::Range(1, 3600))
+      ->transform(whole_from(1, 3600))
       ->capture_default_str();
   command->add_option("--connections", o->connections, "open at the same time; beyond, those go that only hold a place")
-      ->check(CLI::Range(1, 1024))
+      ->transform(whole_from(1, 1024))
       ->capture_default_str();
   command->callback([o, &chosen] { chosen = [o] { return serve_command(*o); }; });
 }

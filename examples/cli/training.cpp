@@ -254,9 +254,9 @@ weights_info training::info() const {
 void training::check_warmup(index_t total_steps) const {
   const double epochs = static_cast<double>(total_steps) / static_cast<double>(steps_an_epoch_);
   if (recipe_.warmup <= 0 || recipe_.warmup < epochs) return;
-  warn(minicnn::text_of("--warmup ", recipe_.warmup, ": the run has ", minicnn::short_number(epochs),
-                        " epochs, so the rate only rises to ", minicnn::short_number(100 * epochs / recipe_.warmup),
-                        " % of --learning-rate ", recipe_.learning_rate, " and nothing is left for --schedule"));
+  warn(minicnn::text_of("--warmup ", recipe_.warmup, ": the run has ", epochs, " epochs, so the rate only rises to ",
+                        minicnn::short_number(100 * epochs / recipe_.warmup), " % of --learning-rate ", recipe_.learning_rate,
+                        " and nothing is left for --schedule"));
 }
 
 minicnn::fit_options training::fit_options(const data_loader& train) {
