@@ -38,7 +38,7 @@ class timed_op final : public op<float> {
     time_->gradients = time_->multiply_adds * (time_->first ? 1 : 2);
     return p;
   }
-  void prepare(const frame<float>& f) const override { op_->prepare(f); }
+  void prepack(const frame<float>& f) const override { op_->prepack(f); }
   void forward(const frame<float>& f) const override {
     const double start = now();
     op_->forward(f);
@@ -101,9 +101,7 @@ int main(int argc, char** argv) {
   network<float>& net = *made;
   const bool bf16 = argc > 4 && std::string(argv[4]) == "bf16", training = argc < 6 || std::string(argv[5]) == "train";
   net.bf16(bf16);
-  workspace<float> space(net.threads());
-  space.bf16(bf16);
-  space.fixed_weights(true);
+  session<float> run(net, {.prepack_weights = true});
   sgd<float> optimizer(net, {.learning_rate = 1e-4, .momentum = 0.9});
   const softmax_cross_entropy<float> loss;
   const shape& one = net.input_dims();
@@ -118,11 +116,11 @@ int main(int argc, char** argv) {
       for (const auto& t : times) t->forward = t->backward = 0;
     const double start = now();
     if (training) {
-      net.forward(images);
-      for (int i = 0; i < net.output_count(); ++i) loss(net, labels, i);
-      net.backward();
+      run.forward(images);
+      for (int i = 0; i < net.output_count(); ++i) loss(run, labels, i);
+      run.backward();
     } else {
-      net.predict(images, space);
+      run.predict(images);
     }
     const double before = now();
     if (training) optimizer.step();

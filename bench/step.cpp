@@ -21,16 +21,16 @@ void step(benchmark::State& state, const model& m, bool training) {
   if (training) {
     const minicnn::softmax_cross_entropy<float> loss;
     minicnn::adam<float> optimizer(net);
+    minicnn::session<float> run(net);
     for (auto _ : state) {
-      net.forward(images);
-      for (int i = 0; i < net.output_count(); ++i) loss(net, labels, i, net.loss_weights()[static_cast<std::size_t>(i)]);
-      net.backward();
+      run.forward(images);
+      for (int i = 0; i < net.output_count(); ++i) loss(run, labels, i, net.loss_weights()[static_cast<std::size_t>(i)]);
+      run.backward();
       optimizer.step();
     }
   } else {
-    minicnn::workspace<float> space(net.threads());
-    space.fixed_weights(true);
-    for (auto _ : state) net.predict(images, space);
+    minicnn::session<float> space(net, {.prepack_weights = true});
+    for (auto _ : state) space.predict(images);
   }
   state.counters["images/s"] = benchmark::Counter(static_cast<double>(batch), benchmark::Counter::kIsIterationInvariantRate);
 }

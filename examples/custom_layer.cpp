@@ -52,6 +52,7 @@ int main() {
   x = relu(add(x, mine::channel_scale(branch, {.init = 0.1})));
   x = dense(flatten(max_pool(x, {.kernel = 4})), 2);
   network<float> net(std::move(g), {x});
+  session<float> run(net);
 
   adam<float> optimizer(net, {.learning_rate = 0.003});
   const softmax_cross_entropy<float> loss;
@@ -60,10 +61,10 @@ int main() {
   std::vector<std::int32_t> labels(batch_size);
   for (int step = 1; step <= 150; ++step) {
     draw_stripes(random, images, labels);
-    net.forward(images);
-    const double value = loss(net, labels);
+    run.forward(images);
+    const double value = loss(run, labels);
     if (step % 50 == 0 || step == 1) std::printf("step %d: loss %.3f\n", step, value);
-    net.backward();
+    run.backward();
     optimizer.step();
   }
 

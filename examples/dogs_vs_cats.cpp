@@ -33,6 +33,7 @@ int run(const char* folder, index_t epochs) {
 
   // The network, what it is to make small, and how.
   auto net = alexnet_bn<float>({.classes = static_cast<int>(pictures.classes.size()), .image_size = 128, .dropout = 0.2});
+  session<float> training(net);
   const softmax_cross_entropy<float> loss;
   sgd<float> optimizer(net, {.learning_rate = 0.02, .momentum = 0.9, .nesterov = true, .weight_decay = 5e-4});
   const schedule rate = one_cycle_schedule{};
@@ -45,9 +46,9 @@ int run(const char* folder, index_t epochs) {
     train.start_epoch(epoch);
     double sum = 0;
     while (const batch<float>* b = train.next()) {
-      net.forward(b->images);
-      sum += loss(net, b->labels);
-      net.backward();
+      training.forward(b->images);
+      sum += loss(training, b->labels);
+      training.backward();
       optimizer.step(rate.at(step++, total));
     }
     const evaluation e = evaluate(net, validation, classification<float>());

@@ -19,12 +19,13 @@ namespace {
 
 /// Mean loss and accuracy with dropout at work: forward in training mode, batch norm frozen to its running statistics.
 evaluation with_dropout(network<float>& net, loader<float>& data) {
+  session<float> run(net);
   const softmax_cross_entropy<float> loss;
   evaluation e;
   e.loss = e.accuracy = 0;
   data.start_epoch(0);
   while (const batch<float>* b = data.next()) {
-    const view<const float> logits = net.forward(b->images);
+    const view<const float> logits = run.forward(b->images);
     e.loss += loss.value(logits, b->labels) * static_cast<double>(logits.dim(0));
     for (index_t i = 0; i < logits.dim(0); ++i)
       e.accuracy += (logits(i, 1) > logits(i, 0)) == (b->labels[static_cast<std::size_t>(i)] == 1);

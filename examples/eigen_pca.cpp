@@ -6,6 +6,7 @@
 #include <minicnn/data/image_folder.hpp>
 #include <minicnn/data/loader.hpp>
 #include <minicnn/eigen.hpp>
+#include <minicnn/graph/session.hpp>
 #include <minicnn/io/checkpoint.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -18,13 +19,13 @@ namespace {
 
 /// Values of the last hidden layer for every picture: (n, units).
 tensor<float> features(const network<float>& net, loader<float>& data, std::vector<std::int32_t>& labels) {
-  workspace<float> space(net.threads(), {"fc2"});
+  session<float> run(net, {.retain = {"fc2"}});
   tensor<float> out;
   index_t done = 0;
   data.start_epoch(0);
   while (const batch<float>* b = data.next()) {
-    net.predict(b->images, space);
-    const view<const float> values = space.value("fc2");
+    run.predict(b->images);
+    const view<const float> values = run.value("fc2");
     if (done == 0) out = tensor<float>({data.size(), values.dims().size_from(1)});
     as_matrix(out).middleRows(done, values.dim(0)) = as_matrix(values);
     done += values.dim(0);

@@ -21,11 +21,11 @@ int main(int argc, char** argv) try {
 
   const image_transform& look = data.validation.options().transform;
   image_workspace pictures;
-  workspace<float> space(net.threads());
+  session<float> run(net);
   tensor<float> input({1, 3, look.size, look.size}), probabilities({1, data.classes()});
   for (int i = 3; i < argc; ++i) {
     apply(load_image(argv[i]), look, random_key(), /*training=*/false, input.data(), pictures);
-    softmax(net.predict(input, space), view<float>(probabilities));
+    softmax(run.predict(input), view<float>(probabilities));
     const index_t best = predicted_class(view<const float>(probabilities).at(0));
     std::printf("%s: %s, %.0f %%\n", argv[i], data.pictures.classes[static_cast<std::size_t>(best)].c_str(),
                 100 * double(probabilities(0, best)));

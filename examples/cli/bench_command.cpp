@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <minicnn/core/random.hpp>
+#include <minicnn/graph/session.hpp>
 #include <minicnn/layers/fold_batch_norm.hpp>
 #include <minicnn/report/progress.hpp>
 #include <minicnn/train/adam.hpp>
@@ -78,17 +79,16 @@ int bench_command(const bench_options& o) {
     // Folding has both sets of weights in memory for a moment; networks without norms are spared that.
     const auto is_norm = [](const auto& node) { return node.operation && node.operation->kind() == "batch_norm"; };
     if (o.fold && std::any_of(net.nodes().begin(), net.nodes().end(), is_norm)) net = fold_batch_norm(net);
-    minicnn::workspace<float> space(net.threads());
-    space.bf16(o.precision == "bf16");
-    space.fixed_weights(true);
-    times = measure(o.steps, [&] { net.predict(images, space); });
+    minicnn::session<float> run(net, {.bf16 = o.precision == "bf16", .prepack_weights = true});
+    times = measure(o.steps, [&] { run.predict(images); });
   } else {
     const minicnn::softmax_cross_entropy<float> loss;
     minicnn::adam<float> optimizer(net);
+    minicnn::session<float> run(net);
     times = measure(o.steps, [&] {
-      net.forward(images);
-      for (int i = 0; i < net.output_count(); ++i) loss(net, labels, i, net.loss_weights()[static_cast<std::size_t>(i)]);
-      net.backward();
+      run.forward(images);
+      for (int i = 0; i < net.output_count(); ++i) loss(run, labels, i, net.loss_weights()[static_cast<std::size_t>(i)]);
+      run.backward();
       optimizer.step();
     });
   }

@@ -50,8 +50,7 @@ figures evaluate_once(const loaded_model& model, const minicnn::image_dataset& d
   options.skip_bad = o.skip_bad;
   minicnn::loader<float> pictures(data, part, options);
   watched_loader watched(pictures, "evaluating");
-  minicnn::workspace<float> space(model.net.threads());
-  const minicnn::evaluation e = minicnn::evaluate(model.net, watched, minicnn::classification<float>(), space);
+  const minicnn::evaluation e = minicnn::evaluate(model.net, watched, minicnn::classification<float>());
   bad = pictures.bad_files();
   const auto classes = static_cast<index_t>(model.info.classes.size());
   const std::vector<float> logits(e.outputs.begin(), e.outputs.end());

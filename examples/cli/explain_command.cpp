@@ -12,6 +12,7 @@
 #include <minicnn/report/filters.hpp>
 #include <minicnn/report/progress.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "commands.hpp"
@@ -51,7 +52,7 @@ struct explanation {
 
 class explainer {
  public:
-  explicit explainer(const explain_options& o) : o_(o), model_(load_model(o.weights, o.threads)), space_(model_.net.threads()) {
+  explicit explainer(const explain_options& o) : o_(o), model_(load_model(o.weights, o.threads)) {
     const std::vector<std::string>& classes = model_.info.classes;
     if (!o_.of_class.empty()) {
       const auto found = std::find(classes.begin(), classes.end(), o_.of_class);
@@ -64,17 +65,18 @@ class explainer {
       else
         wanted_.insert(method);
     }
+    const minicnn::network<float>& net = model_.net;
     // Overlays show the picture sharper than the network saw it.
     const index_t own = model_.info.picture.size;
     side_ = o_.size > 0 ? o_.size : own * ((448 + own - 1) / own);
     if (wants("activations"))
-      nodes_ = o_.node.empty() ? minicnn::feature_map_nodes(model_.net) : std::vector<std::string>{o_.node};
+      nodes_ = o_.node.empty() ? minicnn::feature_map_nodes(net) : std::vector<std::string>{o_.node};
     try {
-      if (wants("grad-cam") || wants("activations")) (void)minicnn::grad_cam<float>(model_.net, o_.node);
+      if (wants("grad-cam") || wants("activations")) cam_.emplace(net, o_.node);
     } catch (const minicnn::option_error& e) {
       throw usage_error(o_.node.empty() ? e.what() : "--node " + o_.node + ": " + e.what());
     }
-    if (wants("activations")) activations_ = minicnn::workspace<float>(model_.net.threads(), nodes_);
+    run_.emplace(net, minicnn::session_options{.retain = nodes_});
     std::error_code problem;
     std::filesystem::create_directories(o_.out, problem);
     if (problem) minicnn::fail<minicnn::file_error>(o_.out, ": cannot be made: ", problem.message());
@@ -91,7 +93,7 @@ class explainer {
     const minicnn::shape& one = model_.net.input_dims();
     if (!(input_.dims() == one)) input_ = minicnn::tensor<float>(one);
     apply(fed, model_.info.picture, minicnn::random_key(), false, input_.data(), workspace_);
-    const minicnn::view<const float> logits = model_.net.predict(input_, space_);
+    const minicnn::view<const float> logits = run_->predict(input_);
     for (const float z : logits)
       if (!std::isfinite(z)) minicnn::fail("the network's outputs are not finite numbers: these weights are of no use");
     explanation e;
@@ -104,19 +106,18 @@ class explainer {
     const minicnn::rgb_picture picture = seen_part(image, model_.info.picture, side_, workspace_);
     const std::string stem = unused_stem(path);
     if (wants("grad-cam")) {
-      minicnn::grad_cam<float> explain(model_.net, o_.node);
       const std::vector<index_t> classes{e.explained};
-      const minicnn::tensor<float> maps = explain(input_, classes);
+      const minicnn::tensor<float> maps = (*cam_)(input_, classes);
       e.files.emplace_back("grad-cam", write(stem + ".grad-cam", overlay(picture, minicnn::view<const float>(maps).at(0))));
     }
     if (wants("occlusion")) {
-      const minicnn::tensor<float> map = minicnn::occlusion<float>(model_.net, input_, e.explained, space_);
+      const minicnn::tensor<float> map = minicnn::occlusion<float>(*run_, input_, e.explained);
       e.files.emplace_back("occlusion", write(stem + ".occlusion", minicnn::overlay(picture, map)));
     }
     if (wants("activations")) {
-      model_.net.predict(input_, activations_);
+      run_->predict(input_);
       for (const std::string& node : nodes_)
-        e.files.emplace_back("activations of " + node, write(stem + "." + node, activation_picture(activations_.value(node))));
+        e.files.emplace_back("activations of " + node, write(stem + "." + node, activation_picture(run_->value(node))));
     }
     return e;
   }
@@ -144,7 +145,8 @@ class explainer {
   std::vector<std::string> nodes_;
   std::set<std::string> stems_;
   minicnn::tensor<float> input_;
-  minicnn::workspace<float> space_, activations_;
+  std::optional<minicnn::grad_cam<float>> cam_;
+  std::optional<minicnn::session<float>> run_;
   minicnn::image_workspace workspace_;
 };
 

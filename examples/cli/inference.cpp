@@ -96,12 +96,10 @@ predictor::predictor(const loaded_model& model, const std::string& tta, int batc
       at_once_((std::max)(index_t{1}, batch_size / views())),
       image_elements_(model.info.model.channels * model.info.picture.size * model.info.picture.size),
       workspaces_(static_cast<std::size_t>(model.net.threads())),
-      space_(model.net.threads()),
+      // Whether Winograd pays depends on the batch; a picture's answer is not to depend on its company.
+      session_(model.net, {.winograd = false, .prepack_weights = true}),
       keep_size_(keep_size) {
   if (keep_size && tta == "ten-crop") throw usage_error("--keep-size: goes with --tta none or flip, not with ten-crop");
-  // Whether Winograd pays depends on the batch; a picture's answer is not to depend on its company.
-  space_.winograd(false);
-  space_.fixed_weights(true);
 }
 
 /// Writes all views of one picture. Returns why it cannot be used, or nothing.
@@ -142,7 +140,7 @@ predictor::result predictor::run_alone(minicnn::picture_source& source, index_t 
     place += channels * height * width;
   }
   try {
-    const minicnn::tensor<float> logits(model_.net.predict(input, space_));
+    const minicnn::tensor<float> logits(session_.predict(input));
     for (const float z : logits)
       if (!std::isfinite(z)) fail("the network's outputs are not finite numbers: these weights are of no use");
     const index_t classes = logits.dims().size_from(1);
@@ -192,7 +190,7 @@ std::vector<predictor::result> predictor::run(const minicnn::image_dataset& data
   }
   if (good == 0) return out;
   const minicnn::view<const float> input(input_.data(), {good * views(), channels, side, side});
-  const minicnn::view<const float> logits = model_.net.predict(input, space_);
+  const minicnn::view<const float> logits = session_.predict(input);
   for (const float z : logits)
     if (!std::isfinite(z)) fail("the network's outputs are not finite numbers: these weights are of no use");
   const index_t classes = logits.dims().size_from(1);

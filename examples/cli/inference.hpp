@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <minicnn/core/tensor.hpp>
 #include <minicnn/data/picture_source.hpp>
+#include <minicnn/graph/session.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -71,7 +72,7 @@ class predictor {
   minicnn::index_t at_once_, image_elements_;
   minicnn::tensor<float> input_;
   std::vector<minicnn::image_workspace> workspaces_;
-  minicnn::workspace<float> space_;
+  minicnn::session<float> session_;
   bool keep_size_;
 };
 

@@ -62,7 +62,7 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   minicnn::network<float> net = make_model(r.model, r.seed, o.threads);
   if (o.overrides.init_from) say(begin_with_weights(net, r, *o.overrides.init_from, data.classes));
   if (const std::string text = freeze_layers(net, r); !text.empty()) say(text);
-  net.reserve({r.batch_size, r.model.channels, r.model.image_size, r.model.image_size});
+  minicnn::session<float>(net).reserve({r.batch_size, r.model.channels, r.model.image_size, r.model.image_size});  // fails early
   const std::unique_ptr<minicnn::optimizer<float>> optimizer = make_optimizer(r, net);
 
   minicnn::loader_options options;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <minicnn/data/picture_source.hpp>
+#include <minicnn/graph/session.hpp>
 #include <minicnn/train/reductions.hpp>
 
 #include "fine_tuning.hpp"
@@ -73,12 +74,13 @@ trial_steps::trial_steps(const recipe& r, int threads, const minicnn::task<float
 
 double trial_steps::step(index_t size) {
   const random_batch pictures(net_, recipe_.batch_size, size);
+  minicnn::session<float> run(net_);
   minicnn::output_table<float> outputs;
   return least_seconds(
       [&] {
-        net_.forward(pictures.get().images);
-        task_.losses(outputs.of(net_), pictures.get(), 1.0);
-        net_.backward();
+        run.forward(pictures.get().images);
+        task_.losses(outputs.of(run), pictures.get(), 1.0);
+        run.backward();
         optimizer_->step();
       },
       INFINITY);
@@ -93,11 +95,12 @@ double seconds_a_step(minicnn::network<float>& net, const minicnn::optimizer<flo
   const minicnn::view<float> buffers = net.buffer_arena();
   const std::vector<float> before(buffers.begin(), buffers.end());
   const std::uint64_t step = net.step();
+  minicnn::session<float> run(net);
   const double seconds = least_seconds(
       [&] {
-        net.forward(pictures.get().images);
-        what.losses(outputs.of(net), pictures.get(), 1.0);
-        net.backward();
+        run.forward(pictures.get().images);
+        what.losses(outputs.of(run), pictures.get(), 1.0);
+        run.backward();
       },
       enough);
   std::copy(before.begin(), before.end(), buffers.begin());
@@ -111,8 +114,8 @@ double seconds_a_step(minicnn::network<float>& net, const minicnn::optimizer<flo
 
 double seconds_a_prediction(const minicnn::network<float>& net, index_t count, index_t size, double enough) {
   const minicnn::tensor<float> x = random_images(net, count, size);
-  minicnn::workspace<float> space(net.threads());
-  return least_seconds([&] { net.predict(x, space); }, enough);
+  minicnn::session<float> run(net);
+  return least_seconds([&] { run.predict(x); }, enough);
 }
 
 double seconds_a_picture(const minicnn::image_dataset& data, const minicnn::sample_indices& samples,

@@ -23,10 +23,8 @@ std::size_t most_probable(const std::vector<double>& values) {
 
 }  // namespace
 
-/// Grad-CAM changes the network that it explains, so it has one of its own.
 struct prediction_service::explainer {
-  explicit explainer(loaded_model m) : model(std::move(m)), cam(model.net), input(model.net.input_dims()) {}
-  loaded_model model;
+  explicit explainer(const minicnn::network<float>& net) : cam(net), input(net.input_dims()) {}
   minicnn::grad_cam<float> cam;
   minicnn::tensor<float> input;
 };
@@ -73,7 +71,7 @@ pixel_budget::share::~share() {
 }
 
 prediction_service::prediction_service(const inference_options& o, std::int64_t max_pixels)
-    : options_(one_thread(o)), model_(load_for_inference(options_)), tta_(chosen_views(o, model_.info)), decoding_(max_pixels) {
+    : model_(load_for_inference(one_thread(o))), tta_(chosen_views(o, model_.info)), decoding_(max_pixels) {
   const int seats = minicnn::resolve_threads(o.threads);
   for (int i = 0; i < seats; ++i)
     free_.push_back(std::make_unique<seat>(seat{predictor(model_, tta_, o.batch_size), minicnn::image_workspace{}}));
@@ -84,7 +82,7 @@ prediction_service::~prediction_service() = default;
 std::string prediction_service::overlay(const minicnn::image_u8& image, std::size_t named, minicnn::image_workspace& workspace) {
   // One at a time: the picture is small and the answer already there.
   const std::lock_guard lock(explaining_);
-  if (explainer_ == nullptr) explainer_ = std::make_unique<explainer>(load_for_inference(options_));
+  if (explainer_ == nullptr) explainer_ = std::make_unique<explainer>(model_.net);
   explainer& e = *explainer_;
   apply(image, model_.info.picture, minicnn::random_key(), false, e.input.data(), workspace);
   const std::vector<index_t> classes{static_cast<index_t>(named)};

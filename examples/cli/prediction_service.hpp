@@ -82,15 +82,14 @@ class prediction_service {
   picture_answer answer_one(seat& mine, const uploaded_picture& picture, bool explain);
   std::string overlay(const minicnn::image_u8& image, std::size_t named, minicnn::image_workspace& workspace);
 
-  inference_options options_;
-  loaded_model model_;
+  const loaded_model model_;  ///< shared by all callers and the explainer
   std::string tta_;
   pixel_budget decoding_;
   std::vector<std::unique_ptr<seat>> free_;
   std::mutex mutex_;
   std::condition_variable freed_;
   std::mutex explaining_;
-  std::unique_ptr<explainer> explainer_;  ///< made when first asked for: it holds a second copy of the network
+  std::unique_ptr<explainer> explainer_;  ///< made when first asked for
 };
 
 }  // namespace cli

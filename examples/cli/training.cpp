@@ -91,16 +91,14 @@ training::training(const train_options& o, recipe r)
   note("%s", minicnn::summary_table(minicnn::summarize(*net_), progress_.live() ? progress_.abilities().columns : 0).c_str());
   take_initial_weights();
   if (const std::string text = freeze_layers(*net_, recipe_); !text.empty()) note("%s\n", text.c_str());
-  index_t largest = 0;
-  for (const minicnn::size_step& s : sizes()) largest = (std::max)(largest, largest_size(s));
-  if (largest == 0) largest = recipe_.model.image_size;
-  net_->reserve({recipe_.batch_size, recipe_.model.channels, largest, largest});
+  minicnn::session<float> planned(*net_);  // what does not fit into memory fails here
+  planned.reserve(largest_batch());
   optimizer_ = make_optimizer(recipe_, *net_);
   if (recipe_.ema > 0) average_ = std::make_unique<minicnn::ema<float>>(*net_, recipe_.ema);
   note("memory: weights and gradients %.0f MiB, optimizer %.0f MiB, activations of a batch of %d: %.0f MiB\n",
        2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
        static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
-       static_cast<double>(net_->training_memory_bytes()) / 1048576);
+       static_cast<double>(planned.memory_bytes()) / 1048576);
   picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad || o.resume);
   if (o.resume) take_recorded_picture();
 }
@@ -187,6 +185,7 @@ int training::run() {
   add_callbacks(how, std::move(steps_in_size), limit);
   minicnn::trainer<float> steps(*net_, *optimizer_, task_, minicnn::source_of<float>(train),
                                 validation ? minicnn::source_of<float>(*validation) : nullptr, std::move(how));
+  steps.reserve(largest_batch());
   steps.state = std::move(begin);
   state_ = &steps.state;
   catch_interrupts();
@@ -304,6 +303,13 @@ void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_
 /// A resumed run knows its best epoch, so this needs no memory of its own.
 bool training::out_of_patience() const {
   return recipe_.patience > 0 && !split_.validation.empty() && state_->epoch - state_->best_epoch >= recipe_.patience;
+}
+
+minicnn::shape training::largest_batch() const {
+  index_t largest = 0;
+  for (const minicnn::size_step& s : sizes()) largest = (std::max)(largest, largest_size(s));
+  if (largest == 0) largest = recipe_.model.image_size;
+  return {recipe_.batch_size, recipe_.model.channels, largest, largest};
 }
 
 /// A single size other than that of evaluation is a list of one.
@@ -424,13 +430,13 @@ void training::calibrate() {
                                                  : minicnn::test_views::one;
   std::vector<std::vector<float>> logits;
   std::vector<std::int32_t> labels;
-  minicnn::workspace<float> space(net_->threads());
+  minicnn::session<float> run = minicnn::evaluation_session(*net_, task_);
   minicnn::loader_options options = loader_options(false);
   for (const minicnn::image_transform& view : views_of(picture_, views)) {
     options.transform = view;
     data_loader pictures(data_, split_.validation, options);
     progress_.clear();
-    minicnn::evaluation e = minicnn::evaluate(*net_, pictures, task_, space);
+    minicnn::evaluation e = minicnn::evaluate(run, pictures, task_);
     logits.emplace_back(e.outputs.begin(), e.outputs.end());
     labels = std::move(e.labels);
   }

@@ -56,6 +56,7 @@ class training {
   void look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, minicnn::index_t batches,
                   bool plan);
   minicnn::loader_options loader_options(bool training);
+  minicnn::shape largest_batch() const;
   minicnn::fit_options fit_options(const data_loader& train);
   void add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_step> sizes, const minicnn::time_limit_options& limit);
   std::vector<minicnn::size_step> sizes() const;

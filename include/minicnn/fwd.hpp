@@ -25,7 +25,7 @@ class op;
 template <class T>
 class network;
 template <class T>
-class workspace;
+class session;
 
 // train/
 template <class T>

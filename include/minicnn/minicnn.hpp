@@ -30,6 +30,7 @@
 #include "minicnn/files/text_lines.hpp"
 
 #include "minicnn/graph/execution.hpp"
+#include "minicnn/graph/execution_plan.hpp"
 #include "minicnn/graph/initializer.hpp"
 #include "minicnn/graph/memory_plan.hpp"
 #include "minicnn/graph/network.hpp"
@@ -37,7 +38,10 @@
 #include "minicnn/graph/op.hpp"
 #include "minicnn/graph/output_nodes.hpp"
 #include "minicnn/graph/parameter.hpp"
+#include "minicnn/graph/passes/reachability.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/graph/summary.hpp"
+#include "minicnn/graph/topology.hpp"
 
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "minicnn/graph/session.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/batch_norm.hpp"
 #include "minicnn/layers/dense.hpp"
@@ -71,6 +72,7 @@ const classification what;
 TEST_CASE("each step trains with the next rate, over as many epochs as needed") {
   three_batches data, same;
   auto net = classifier(), other = classifier();
+  session run(other);
   sgd<float> opt(net, {.learning_rate = 0.5, .momentum = 0.9}), by_hand(other, {.learning_rate = 0.5, .momentum = 0.9});
   const rate_test test = find_learning_rate(net, opt, what, data, {.lowest = 1e-3, .highest = 1e-1, .steps = 5});
   REQUIRE(test.rates.size() == 5);
@@ -83,9 +85,9 @@ TEST_CASE("each step trains with the next rate, over as many epochs as needed") 
   for (std::size_t i = 0; i < 5; ++i) {
     const auto* b = same.next();
     if (b == nullptr) same.start_epoch(1, 0), b = same.next();
-    other.forward(b->images);
-    CHECK(test.losses[i] == loss(other, b->labels));
-    other.backward();
+    run.forward(b->images);
+    CHECK(test.losses[i] == loss(run, b->labels));
+    run.backward();
     by_hand.learning_rate(test.rates[i]);
     by_hand.step();
   }
@@ -94,10 +96,11 @@ TEST_CASE("each step trains with the next rate, over as many epochs as needed") 
 TEST_CASE("network and optimizer are left as they were, also after an error") {
   three_batches data;
   auto net = classifier();
+  session run(net);
   adam<float> opt(net, {.learning_rate = 0.01});
   data.start_epoch(0, 0);
-  net.forward(data.next()->images);  // a step, so that there is state to keep
-  net.backward();
+  run.forward(data.next()->images);  // a step, so that there is state to keep
+  run.backward();
   opt.step();
   const std::vector<float> before = everything(net, opt);
   find_learning_rate(net, opt, what, data, {.steps = 20});

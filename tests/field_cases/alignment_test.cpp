@@ -8,6 +8,7 @@
 #include <new>
 
 #include "field_cases/small_network.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/train/adam.hpp"
 
 namespace {
@@ -39,11 +40,12 @@ namespace {
 
 /// A training step and a prediction; returns the logits.
 std::vector<float> used(network<float>& net) {
+  session run(net);
   const tensor<float> x = small::noise({3, 3, 16, 16}, 1);
   adam<float> optimizer(net);
-  net.forward(x);
-  for (float& g : net.output_gradient()) g = 0.1F;
-  net.backward();
+  run.forward(x);
+  for (float& g : run.output_gradient()) g = 0.1F;
+  run.backward();
   optimizer.step();
   return small::copy_of(net.predict(x));
 }
@@ -78,21 +80,23 @@ TEST_CASE("F66 vectors of layers, shared networks, networks in a user's pool") {
 
 TEST_CASE("F66 views begin at any float") {
   auto net = small::network({.seed = 3});
+  session net_run(net);
   const tensor<float> x = small::noise({2, 3, 16, 16}, 1);
   const std::vector<float> wanted = small::copy_of(net.predict(x));
-  net.forward(x);
-  for (float& g : net.output_gradient()) g = 0.1F;
-  net.backward();
+  net_run.forward(x);
+  for (float& g : net_run.output_gradient()) g = 0.1F;
+  net_run.backward();
   const std::vector<float> gradients = small::copy_of(net.gradient_arena());
   for (index_t at = 1; at < 17; ++at) {
     aligned_buffer<float> block(x.size() + 17);
     std::copy(x.begin(), x.end(), block.data() + at);
     const view<const float> moved(block.data() + at, x.dims());
     auto other = small::network({.seed = 3});
+    session other_run(other);
     CHECK(small::same_bits(small::copy_of(other.predict(moved)), wanted));
-    other.forward(moved);
-    for (float& g : other.output_gradient()) g = 0.1F;
-    other.backward();
+    other_run.forward(moved);
+    for (float& g : other_run.output_gradient()) g = 0.1F;
+    other_run.backward();
     CHECK(small::same_bits(small::copy_of(other.gradient_arena()), gradients));
   }
 }

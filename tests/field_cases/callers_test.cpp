@@ -32,9 +32,10 @@ const int threads_at_start = threads_now();
 #endif
 
 std::vector<float> trained_step(network<float>& net, const tensor<float>& x) {
-  net.forward(x);
-  for (float& g : net.output_gradient()) g = 0.25F;
-  net.backward();
+  session run(net);
+  run.forward(x);
+  for (float& g : run.output_gradient()) g = 0.25F;
+  run.backward();
   return small::copy_of(net.gradient_arena());
 }
 
@@ -46,8 +47,8 @@ TEST_CASE("F56 threads = 1 starts no thread, in training and in prediction") {
   trained_step(net, x);
   adam<float> optimizer(net);
   optimizer.step();
-  workspace<float> space(1);
-  net.predict(x, space);
+  session<float> space(net, {.threads = 1});
+  space.predict(x);
   net.predict(x);
   CHECK(threads_now() <= threads_at_start);
 }
@@ -67,10 +68,10 @@ TEST_CASE("F58 eight std::threads on one const network get the serial bits, and 
   for (int i = 0; i < callers; ++i)
     team.emplace_back([&, i] {
       const auto k = static_cast<std::size_t>(i);
-      workspace<float> space;
+      session<float> space(net, {.threads = 1});
       ready.arrive_and_wait();
       for (int r = 0; r < rounds; ++r) {
-        wrong[k] += !small::same_bits(small::copy_of(net.predict(inputs[k], space)), wanted[k]);
+        wrong[k] += !small::same_bits(small::copy_of(space.predict(inputs[k])), wanted[k]);
         wrong[k] += !small::same_bits(small::copy_of(net.predict(inputs[k])), wanted[k]);
         most[k] = (std::max)(most[k], threads_now());
       }
@@ -88,10 +89,11 @@ TEST_CASE("F58 inside an OpenMP region every caller computes alone, and gets the
   int wrong = 0;
 #pragma omp parallel num_threads(4) reduction(+ : wrong)
   {
-    workspace<float> alone(1), many(4);
+    session<float> alone(net, {.threads = 1});
+    session<float> many(net, {.threads = 4});
     for (int r = 0; r < 5; ++r) {
-      wrong += !small::same_bits(small::copy_of(net.predict(x, alone)), wanted);
-      wrong += !small::same_bits(small::copy_of(net.predict(x, many)), wanted);
+      wrong += !small::same_bits(small::copy_of(alone.predict(x)), wanted);
+      wrong += !small::same_bits(small::copy_of(many.predict(x)), wanted);
     }
     auto own = small::network({.seed = 2, .threads = 3});
     wrong += trained_step(own, x).empty();
@@ -108,8 +110,8 @@ TEST_CASE("F58 callers that ask for several threads each still get the serial bi
   std::vector<std::thread> team;
   for (std::size_t i = 0; i < wrong.size(); ++i)
     team.emplace_back([&, i] {
-      workspace<float> space(2);
-      for (int r = 0; r < 5; ++r) wrong[i] += !small::same_bits(small::copy_of(net.predict(x, space)), wanted);
+      session<float> space(net, {.threads = 2});
+      for (int r = 0; r < 5; ++r) wrong[i] += !small::same_bits(small::copy_of(space.predict(x)), wanted);
     });
   for (std::thread& t : team) t.join();
   CHECK(wrong == std::vector<int>(4, 0));
@@ -118,17 +120,17 @@ TEST_CASE("F58 callers that ask for several threads each still get the serial bi
 TEST_CASE("F58 a process forked after the library has used threads computes the same bits and does not hang") {
   auto net = small::network({.seed = 2, .threads = 2});
   const tensor<float> x = small::noise({5, 3, 16, 16}, 1);
-  workspace<float> both(2);
+  session<float> both(net, {.threads = 2});
   const std::vector<float> gradients = trained_step(net, x);  // which moves the running statistics
   net.step(0);
-  const std::vector<float> wanted = small::copy_of(net.predict(x, both));
+  const std::vector<float> wanted = small::copy_of(both.predict(x));
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     ::alarm(60);  // ends a child that waits for threads which it does not have
     int code = 0;
     if (!small::same_bits(small::copy_of(net.predict(x)), wanted)) code += 1;
-    if (!small::same_bits(small::copy_of(net.predict(x, both)), wanted)) code += 2;
+    if (!small::same_bits(small::copy_of(both.predict(x)), wanted)) code += 2;
     if (!small::same_bits(trained_step(net, x), gradients)) code += 4;
     ::_exit(code);
   }
@@ -136,7 +138,7 @@ TEST_CASE("F58 a process forked after the library has used threads computes the 
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
-  CHECK(small::same_bits(small::copy_of(net.predict(x, both)), wanted));  // and the parent goes on
+  CHECK(small::same_bits(small::copy_of(both.predict(x)), wanted));  // and the parent goes on
 }
 
 TEST_CASE("F56 any number of threads: 1, 3, 33 and 1000, with fewer images than threads, give the bits of one") {
@@ -153,12 +155,12 @@ TEST_CASE("F56 any number of threads: 1, 3, 33 and 1000, with fewer images than 
     auto net = small::network({.seed = 6, .threads = threads});
     CHECK(net.threads() == resolve_threads(threads));
     CHECK(small::same_bits(trained_step(net, x), gradients));
-    workspace<float> space(threads);
-    CHECK(small::same_bits(small::copy_of(net.predict(x, space)), prediction));
+    session<float> space(net, {.threads = threads});
+    CHECK(small::same_bits(small::copy_of(space.predict(x)), prediction));
   }
   CHECK_THROWS_WITH_AS(small::network({.threads = 1025}), "threads: 1025 is outside 0 (all) to 1024", option_error);
   CHECK_THROWS_AS(small::network({.threads = -1}), option_error);
-  CHECK_THROWS_AS(workspace<float>(-3), option_error);
+  CHECK_THROWS_AS(session<float>(one, {.threads = -3}), option_error);
 }
 
 #if defined(_OPENMP)

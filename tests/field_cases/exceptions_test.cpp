@@ -11,9 +11,10 @@ using namespace minicnn;
 
 TEST_CASE("F54 wrong input shapes, labels, windows and sizes: text with the layer and both values") {
   auto net = small::network();
+  session net_run(net);
   const auto forward = [&](const shape& dims) {
     const tensor<float> images(dims);
-    return thrown([&] { net.forward(images); });
+    return thrown([&] { net_run.forward(images); });
   };
   const auto predict = [&](const shape& dims) { return thrown([&] { net.predict(tensor<float>(dims)); }); };
   for (const auto& call :
@@ -54,16 +55,17 @@ TEST_CASE("F54 wrong input shapes, labels, windows and sizes: text with the laye
                  "flatten"));
   // Labels.
   const tensor<float> images({2, 3, 16, 16});
-  net.forward(images);
+  net_run.forward(images);
   const softmax_cross_entropy<float> loss;
   const std::vector<std::int32_t> two{0, 2}, minus{-1, 0}, three{0, 1, 1};
-  CHECK(thrown([&] { loss(net, two); }) == "loss: sample 1 has label 2, but there are 2 classes (labels 0 to 1)");
-  CHECK(thrown([&] { loss(net, minus); }) == "loss: sample 0 has label -1, but there are 2 classes (labels 0 to 1)");
-  CHECK(contains(thrown([&] { loss(net, three); }), "3"));
+  CHECK(thrown([&] { loss(net_run, two); }) == "loss: sample 1 has label 2, but there are 2 classes (labels 0 to 1)");
+  CHECK(thrown([&] { loss(net_run, minus); }) == "loss: sample 0 has label -1, but there are 2 classes (labels 0 to 1)");
+  CHECK(contains(thrown([&] { loss(net_run, three); }), "3"));
   // Backward without forward, values that were not kept.
   auto fresh = small::network();
-  CHECK(thrown([&] { fresh.backward(); }) == "network: forward has not run");
-  CHECK(contains(thrown([&] { net.value("conv1"); }), "conv1"));
+  session fresh_run(fresh);
+  CHECK(thrown([&] { fresh_run.backward(); }) == "session: forward has not run");
+  CHECK(contains(thrown([&] { net_run.value("conv1"); }), "conv1"));
   // After all this the network works.
   CHECK(net.predict(tensor<float>({2, 3, 16, 16})).dims() == shape{2, 2});
 }

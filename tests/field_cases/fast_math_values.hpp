@@ -53,19 +53,21 @@ std::map<std::string, std::vector<double>> MINICNN_TEST_VALUES() {
 
   // A few steps of a network with everything in it.
   auto net = small::network({.seed = 8, .threads = 2});
+  session<float> run(net);
   // Not Adam: it turns the rounding noise of gradients that are zero (biases before batch norm) into whole steps.
   sgd<float> optimizer(net, {.learning_rate = 1e-2, .momentum = 0.9});
   small::images data(16, 8);
   for (int epoch = 0; epoch < 3; ++epoch) {
     data.start_epoch(epoch);
     while (const auto* b = data.next()) {
-      net.forward(b->images);
-      out["training loss"].push_back(softmax_cross_entropy<float>()(net, b->labels));
-      net.backward();
+      run.forward(b->images);
+      out["training loss"].push_back(softmax_cross_entropy<float>()(run, b->labels));
+      run.backward();
       if (!optimizer.step(1.0, clip_gradients(net, 5.0))) out["training loss"].push_back(NAN);
     }
   }
-  put("prediction", net.predict(small::noise({4, 3, 16, 16}, 2)));
+  const tensor<float> prediction = net.predict(small::noise({4, 3, 16, 16}, 2));
+  put("prediction", prediction);
 
   // The guards, asked about what must not be trained on: 1 is right.
   const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
@@ -83,9 +85,9 @@ std::map<std::string, std::vector<double>> MINICNN_TEST_VALUES() {
   // A NaN in one pixel. -Ofast lets the compiler lose it in a maximum (ReLU, pooling); it still reaches a gradient.
   tensor<float> holed({2, 3, 16, 16}, 0.5F);
   holed[300] = nan;
-  net.forward(holed);
-  softmax_cross_entropy<float>()(net, std::vector<std::int32_t>{0, 1});
-  net.backward();
+  run.forward(holed);
+  softmax_cross_entropy<float>()(run, std::vector<std::int32_t>{0, 1});
+  run.backward();
   guards.push_back(!clip_gradients(net, 0.0).finite());
   return out;
 }

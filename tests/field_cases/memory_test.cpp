@@ -63,15 +63,16 @@ struct four_points {
 
 TEST_CASE("F60 XOR: 50,000 epochs of four samples take no memory, and learn") {
   auto net = xor_network();
+  session run(net);
   adam<float> optimizer(net, {.learning_rate = 0.01});
   const softmax_cross_entropy<float> loss;
   const four_points data;
   const auto epochs = [&](int count) {
     double last = 0;
     for (int i = 0; i < count; ++i) {
-      net.forward(data.x);
-      last = loss(net, data.y);
-      net.backward();
+      run.forward(data.x);
+      last = loss(run, data.y);
+      run.backward();
       optimizer.step();
     }
     return last;
@@ -101,9 +102,9 @@ TEST_CASE("F60 fit: 50,000 epochs with validation keep one record each and nothi
 TEST_CASE("F60 AlexNet: 1,000 predictions take no memory, with a workspace or without") {
   const auto net = alexnet<float>({.image_size = 63, .dense_units = 512});
   const tensor<float> image({1, 3, 63, 63}, 0.5F);
-  workspace<float> space;
+  session<float> space(net, {.threads = 1});
   const auto predictions = [&](int count) {
-    for (int i = 0; i < count; ++i) i % 2 == 0 ? (void)net.predict(image, space) : (void)net.predict(image);
+    for (int i = 0; i < count; ++i) i % 2 == 0 ? (void)space.predict(image) : (void)net.predict(image);
   };
   predictions(20);
   const double before = resident_bytes();

@@ -15,10 +15,10 @@ namespace {
 std::vector<float> ten_times(const network<float>& net, const tensor<float>& x) {
   const std::vector<float> before = small::state_of(net);
   const std::vector<float> first = small::copy_of(net.predict(x));
-  workspace<float> space(2);
+  session<float> space(net, {.threads = 2});
   for (int i = 0; i < 10; ++i) {
     CHECK(small::same_bits(small::copy_of(net.predict(x)), first));
-    CHECK(small::same_bits(small::copy_of(net.predict(x, space)), first));
+    CHECK(small::same_bits(small::copy_of(space.predict(x)), first));
   }
   CHECK(small::same_bits(small::state_of(net), before));
   return first;

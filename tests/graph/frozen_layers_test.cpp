@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/conv2d.hpp"
 #include "minicnn/layers/dense.hpp"
@@ -25,12 +25,13 @@ network<float> small_network() {
 }
 
 tensor<float> first_gradient(network<float>& net) {
+  session run(net);
   tensor<float> x({3, 2, 9, 9});
   random_stream random(random_key(9));
   for (float& value : x) value = static_cast<float>(random.normal());
-  net.forward(x);
-  for (float& value : net.output_gradient()) value = static_cast<float>(random.normal());
-  net.backward();
+  run.forward(x);
+  for (float& value : run.output_gradient()) value = static_cast<float>(random.normal());
+  run.backward();
   return tensor<float>(view<const float>(net.parameter_gradient("conv1.weight")));
 }
 

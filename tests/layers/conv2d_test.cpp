@@ -6,7 +6,7 @@
 #include <string>
 
 #include "layers/against_golden.hpp"
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/testing/gradient_check.hpp"
 
@@ -308,13 +308,14 @@ TEST_CASE("by Winograd and directly: the same values and gradients") {
       auto x = relu(conv2d(g.input({3, 12, 12}), {.filters = 32, .kernel = 3, .padding = 1}));
       x = relu(conv2d(x, {.filters = 40, .kernel = kernel, .padding = kernel / 2}));
       network<double> net(std::move(g), {x}, {.winograd = winograd});
+      session run(net);
       tensor<double> image({24, 3, 12, 12});
       random_stream s{random_key(7)};
       for (index_t i = 0; i < image.size(); ++i) image.data()[i] = s.uniform(-1.0, 1.0);
-      seen.emplace_back(net.forward(image));
-      const view<double> dy = net.output_gradient();
+      seen.emplace_back(run.forward(image));
+      const view<double> dy = run.output_gradient();
       for (index_t i = 0; i < dy.size(); ++i) dy.data()[i] = s.uniform(-1.0, 1.0);
-      net.backward();
+      run.backward();
       for (const char* name : {"conv1.weight", "conv2.weight", "conv2.bias"}) seen.emplace_back(net.parameter_gradient(name));
     }
     const kernels::conv_geometry g{32, 12, 12, 40, kernel, kernel, 1, 1, 1, 1, kernel / 2, kernel / 2, kernel / 2, kernel / 2, 1};

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "golden/golden.hpp"
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/train/loss.hpp"
 
 namespace against_torch {
@@ -83,17 +83,18 @@ void check_step(const std::string& name, network<T> net, index_t size, index_t c
   std::vector<std::int32_t> labels;
   for (index_t i = 0; i < count; ++i) labels.push_back(static_cast<std::int32_t>(3 * i % 10));
 
-  net.forward(x);
+  minicnn::session<T> run(net);
+  run.forward(x);
   const tensor<double> losses = file.load<double>("losses");
   const minicnn::softmax_cross_entropy<T> loss;
   REQUIRE(losses.size() == net.output_count());
   for (int i = 0; i < net.output_count(); ++i) {
     CAPTURE(i);
     const double weight = net.loss_weights()[static_cast<std::size_t>(i)];
-    CHECK(loss(net, labels, i, weight) == doctest::Approx(weight * losses[i]).epsilon(bound));
-    CHECK(golden::relative_difference(net.output(i), file, minicnn::text_of("output", i)) < bound);
+    CHECK(loss(run, labels, i, weight) == doctest::Approx(weight * losses[i]).epsilon(bound));
+    CHECK(golden::relative_difference(run.output(i), file, minicnn::text_of("output", i)) < bound);
   }
-  net.backward();
+  run.backward();
 
   const std::vector<std::string> names = words(file, "parameters");
   REQUIRE(names.size() == net.parameters().size());

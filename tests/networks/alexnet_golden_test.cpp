@@ -34,21 +34,22 @@ void compare(isa instructions, double bound) {
   auto net = narrow_alexnet<T>(instructions);
   const char* const nodes[] = {"conv1", "relu1", "pool1", "norm1", "conv2", "relu2", "pool2", "norm2", "conv3", "relu3",
                                "conv4", "relu4", "conv5", "relu5", "pool3", "fc1",   "relu6", "fc2",   "relu7", "logits_eval"};
-  for (const char* name : nodes) net.keep(name);
-  net.keep("input");
+  session_options retaining{.retain = {std::begin(nodes), std::end(nodes)}};
+  retaining.retain.emplace_back("input");
+  session<T> run(net, retaining);
   const tensor<T> x = golden::filled<T>({2, 3, 227, 227}, golden::input, 64.0);
   const std::vector<std::int32_t> labels{1, 0};
   const tensor<double> losses = file.load<double>("losses");
   const softmax_cross_entropy<T> loss;
   adam<T> optimizer(net, {.learning_rate = 0.001});
 
-  net.forward(x);
-  CHECK(loss(net, labels) == doctest::Approx(losses[0]).epsilon(bound));
-  net.backward();
+  run.forward(x);
+  CHECK(loss(run, labels) == doctest::Approx(losses[0]).epsilon(bound));
+  run.backward();
   for (const char* node : nodes) {
     const std::string name = node;
     INFO(name);
-    const view<const T> value = net.value(name);
+    const view<const T> value = run.value(name);
     CHECK(golden::length(value) == doctest::Approx(file.load<double>(name + ".length")[0]).epsilon(bound));
     for (const char* part : {".output", ".sample"})
       if (file.find(name + part)) CHECK(golden::relative_difference(value, file, name + part) < bound);
@@ -58,15 +59,15 @@ void compare(isa instructions, double bound) {
     const view<const T> gradient = net.parameter_gradient(p.name);
     CHECK(golden::relative_difference(gradient, file, p.name + ".gradient") < bound);
   }
-  const view<const T> input_gradient = net.gradient("input");
+  const view<const T> input_gradient = run.gradient("input");
   CHECK(golden::length(input_gradient) == doctest::Approx(file.load<double>("input.gradient.length")[0]).epsilon(bound));
   CHECK(golden::relative_difference(input_gradient, file, "input.gradient.sample") < bound);
 
   for (int step = 1; step <= 3; ++step) {
     optimizer.step();
-    net.forward(x);
-    CHECK(loss(net, labels) == doctest::Approx(losses[step]).epsilon(bound));
-    net.backward();
+    run.forward(x);
+    CHECK(loss(run, labels) == doctest::Approx(losses[step]).epsilon(bound));
+    run.backward();
   }
   for (const parameter_info& p : net.parameters()) {
     INFO(p.name);

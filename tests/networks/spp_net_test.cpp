@@ -1,3 +1,4 @@
+#include "minicnn/graph/session.hpp"
 #include "minicnn/spp_net.hpp"
 
 #include <doctest/doctest.h>
@@ -38,6 +39,7 @@ TEST_CASE("logits as PyTorch computes them, of a picture that is not square") {
 
 TEST_CASE("trains with 180 and 224 pixels in turn; one weights file predicts 180, 224 and 300x200") {
   auto net = spp_net({.dense_units = 64, .dropout = 0.0, .dense_init = initializer::he(), .network = {.seed = 3}});
+  session run(net);
   adam<float> optimizer(net, {.learning_rate = 3e-4});
   const softmax_cross_entropy<float> loss;
   const std::vector<std::int32_t> labels{0, 1, 1, 0};
@@ -53,10 +55,10 @@ TEST_CASE("trains with 180 and 224 pixels in turn; one weights file predicts 180
   for (int epoch = 0; epoch < 16; ++epoch) {
     const index_t size = epoch % 2 == 0 ? 180 : 224;
     const tensor<float> x = pictures(size, size);
-    CHECK(net.forward(x).dims() == shape{4, 2});
-    last = loss(net, labels);
+    CHECK(run.forward(x).dims() == shape{4, 2});
+    last = loss(run, labels);
     if (epoch == 0) first = last;
-    net.backward();
+    run.backward();
     optimizer.step();
   }
   CHECK(last < first / 4);

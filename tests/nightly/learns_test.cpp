@@ -74,19 +74,20 @@ outcome learn(const candidate& c, const image_dataset& pictures, const sample_in
   data.start_epoch(0, 0);
   const batch<float>* all = data.next();
   network<float> net = c.make(c.image_size);
+  session run(net);
   const softmax_cross_entropy<float> loss;
   adam<float> optimizer(net, {.learning_rate = c.learning_rate});
   outcome out;
   const auto start = std::chrono::steady_clock::now();
   while (out.steps < 200) {
-    net.forward(all->images);
+    run.forward(all->images);
     for (int i = net.output_count(); i-- > 0;) {
       const double weight = net.loss_weights()[static_cast<std::size_t>(i)];
-      out.last = loss(net, all->labels, i, weight);
+      out.last = loss(run, all->labels, i, weight);
     }
     if (out.steps == 0) out.first = out.last;
     if (out.last < 0.1) break;
-    net.backward();
+    run.backward();
     optimizer.step();
     ++out.steps;
   }

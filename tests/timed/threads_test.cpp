@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "field_cases/small_network.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/train/adam.hpp"
 
 using namespace minicnn;
@@ -31,14 +32,15 @@ TEST_CASE("F55 small layers are not slower with all threads than with one") {
     auto x = g.input({60});
     for (const int units : {60, 60, 60, 15}) x = relu(dense(x, units));
     network<float> net(std::move(g), {dense(x, 1)}, {.threads = threads});
+    session run(net);
     adam<float> optimizer(net);
     constexpr index_t batch = 100;
     const tensor<float> pictures = small::noise({batch, 60}, 1);
     return seconds([&] {
       for (index_t done = 0; done < 14'000; done += batch) {
-        net.forward(pictures);
-        for (float& value : net.output_gradient()) value = 0.01F;
-        net.backward();
+        run.forward(pictures);
+        for (float& value : run.output_gradient()) value = 0.01F;
+        run.backward();
         optimizer.step();
       }
     });
@@ -55,9 +57,9 @@ TEST_CASE("F63 denormal weights and moments cost no time") {
     network<float> net(std::move(g), {x});
     for (float& w : net.parameter("conv1.weight")) w = weight;
     const tensor<float> picture = small::noise({1, 64, 56, 56}, 1);
-    workspace<float> space(0);
-    net.predict(picture, space);
-    return seconds([&] { net.predict(picture, space); });
+    session<float> space(net, {.threads = 0});
+    space.predict(picture);
+    return seconds([&] { space.predict(picture); });
   };
   const double ordinary = convolution(1e-2F), denormal = convolution(1e-40F);
   MESSAGE("ordinary " << ordinary << " s, denormal " << denormal << " s");

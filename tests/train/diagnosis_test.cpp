@@ -1,3 +1,4 @@
+#include "minicnn/graph/session.hpp"
 #include "minicnn/train/diagnosis.hpp"
 
 #include <doctest/doctest.h>
@@ -56,8 +57,9 @@ TEST_CASE("the first value that is not finite is named where it arises") {
 
 TEST_CASE("looking for it leaves running statistics and step counter alone") {
   auto net = classifier();
+  session run(net);
   const tensor<float> x = images();
-  net.forward(x);
+  run.forward(x);
   const std::vector<float> before(net.buffer_arena().begin(), net.buffer_arena().end());
   CHECK(first_non_finite(net, of(x), what).empty());
   CHECK(std::vector<float>(net.buffer_arena().begin(), net.buffer_arena().end()) == before);
@@ -66,10 +68,11 @@ TEST_CASE("looking for it leaves running statistics and step counter alone") {
 
 TEST_CASE("a stuck loss: what is conspicuous is said") {
   auto net = classifier();
+  session run(net);
   const auto diagnosis = [&](const tensor<float>& x, const std::vector<std::int32_t>& y) {
-    net.forward(x);
-    softmax_cross_entropy<float>()(net, y);
-    net.backward();
+    run.forward(x);
+    softmax_cross_entropy<float>()(run, y);
+    run.backward();
     return diagnose_stuck(net, of(x, y));
   };
   const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };

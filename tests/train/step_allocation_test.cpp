@@ -15,6 +15,7 @@ namespace {
 /// Allocations of five steps after the first, the last with a smaller batch.
 template <class Optimizer, class Options>
 long allocations_of(network<float> net, Options options) {
+  session run(net);
   Optimizer optimizer(net, options);
   const softmax_cross_entropy<float> loss;
   const tensor<float> images({4, 3, 67, 67}, 0.5F);
@@ -22,9 +23,9 @@ long allocations_of(network<float> net, Options options) {
   long before = 0;
   for (int step = 0; step < 6; ++step) {
     const index_t n = step == 5 ? 3 : 4;
-    net.forward(view<const float>(images.data(), {n, 3, 67, 67}));
-    loss(net, std::span<const std::int32_t>(labels, static_cast<std::size_t>(n)));
-    net.backward();
+    run.forward(view<const float>(images.data(), {n, 3, 67, 67}));
+    loss(run, std::span<const std::int32_t>(labels, static_cast<std::size_t>(n)));
+    run.backward();
     const gradient_clip clip = clip_gradients(net, 1.0);
     if (!optimizer.step(1.0, clip)) return -1;
     if (step == 0) before = counted_new::allocations;

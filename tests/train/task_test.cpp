@@ -109,6 +109,7 @@ TEST_CASE("two outputs with two losses, each with labels of its own") {
   graph<float> g;
   const auto x = relu(dense(g.input({3}), 16));
   network<float> net(std::move(g), {dense(x, 2), dense(x, 2)}, {.seed = 3, .threads = 1});
+  session run(net);
   const classification<float> kind;
   points like = task_data::numbers(300);
   const regression<float> size(standardize(like.targets(), 2));
@@ -125,19 +126,19 @@ TEST_CASE("two outputs with two losses, each with labels of its own") {
   // Class numbers and numbers in columns of one table.
   joint_task<float> columns({{&kind, 1.0, 0, 1, true}, {&size, 1.0, 1, 2}});
   const tensor<float> images({2, 3}), targets({2, 3}, {1, 10, 20, 0, 30, 40});
-  net.forward(images);
+  run.forward(images);
   output_table<float> outputs;
   batch<float> b;
   b.images = images, b.targets = targets;
-  const double sum = columns.losses(outputs.of(net), b, 1.0);
+  const double sum = columns.losses(outputs.of(run), b, 1.0);
   const tensor<float> own({2, 2}, {10, 20, 30, 40});
   batch<float> first, second;
   const std::vector<std::int32_t> labels = {1, 0};
   first.images = second.images = images;
   first.labels = labels, second.targets = own;
-  CHECK(sum == doctest::Approx(kind.loss(net.output(0), first, {}, 1) + size.loss(net.output(1), second, {}, 1)));
+  CHECK(sum == doctest::Approx(kind.loss(run.output(0), first, {}, 1) + size.loss(run.output(1), second, {}, 1)));
   joint_task<float> beyond({{&kind, 1.0, 0, 1, true}, {&size, 1.0, 2, 2}});
-  CHECK_THROWS_WITH_AS(beyond.losses(outputs.of(net), b, 1.0), doctest::Contains("the data has 3"), shape_error);
+  CHECK_THROWS_WITH_AS(beyond.losses(outputs.of(run), b, 1.0), doctest::Contains("the data has 3"), shape_error);
 }
 
 TEST_CASE("what decides which epoch is best is the task's to say") {

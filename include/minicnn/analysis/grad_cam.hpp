@@ -2,41 +2,29 @@
 /// Where a network looks: Grad-CAM (Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
 /// localization", ICCV 2017).
 ///
-///     grad_cam<float> explain(net);                        // net is frozen while this lives
+///     grad_cam<float> explain(net);
 ///     const tensor<float> maps = explain(images, classes);  // (n, h, w)
-///     write(overlay(picture, maps.at(0)));
+///     write(overlay(picture, view<const float>(maps).at(0)));
 
 #include <algorithm>
-#include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/output_nodes.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/train/metrics.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
-
-/// The nodes that the first output depends on, itself included.
-template <class T>
-std::vector<char> nodes_before_output(const network<T>& net) {
-  std::vector<char> needed(net.nodes().size(), 0);
-  needed[static_cast<std::size_t>(net.topology().outputs[0])] = 1;
-  for (std::size_t i = needed.size(); i-- > 0;)
-    if (needed[i])
-      for (const int j : net.nodes()[i].inputs) needed[static_cast<std::size_t>(j)] = 1;
-  return needed;
-}
 
 /// For each size that feature maps have on the way to the first output, the last node with maps of that size that is not a
 /// pooling, a normalisation (whose zero is not "nothing found") or dropout; from large maps to small ones. Maps of one value
 /// are none. AlexNet: relu1, relu2, relu5.
 template <class T>
 std::vector<std::string> feature_map_nodes(const network<T>& net) {
-  const std::vector<char> needed = nodes_before_output(net);
+  const std::vector<char> needed = nodes_of_first_output(net);
   std::vector<std::pair<index_t, std::string>> found;  // size and name
   for (std::size_t i = 0; i < needed.size(); ++i) {
     const graph_node<T>& n = net.nodes()[i];
@@ -66,30 +54,15 @@ std::string last_feature_maps(const network<T>& net) {
   return names.back();
 }
 
-/// Makes class activation maps. While it lives the network's nodes are frozen (evaluation mode) and training must not go on;
-/// its destructor puts back what was frozen and kept and the step counter, so that training goes on as if nothing had been.
-/// Parameters, their gradients and buffers are not touched.
+/// Makes class activation maps. The network is only read, so it may be trained in between, and may serve other sessions at once.
 template <class T = float>
 class grad_cam {
  public:
-  /// `node`: whose feature maps are weighted; empty: `last_feature_maps`. Throws option_error if it has none.
-  explicit grad_cam(network<T>& net, std::string_view node = {})
-      : net_(net), node_(node.empty() ? last_feature_maps(net) : std::string(node)), step_(net.step()) {
-    const int id = net_.topology().find(node_);
-    if (id < 0) fail<option_error>("grad_cam: no node is called ", node_);
-    const graph_node<T>& n = net_.nodes()[static_cast<std::size_t>(id)];
-    if (n.dims.rank() != 4 || !nodes_before_output(net_)[static_cast<std::size_t>(id)])
-      fail<option_error>("grad_cam: ", node_, " (", n.dims, ") is not a feature map on the way to the output");
-    before_ = net_.marks();
-    net_.keep(node_);
-    net_.freeze("");
-  }
-  ~grad_cam() {
-    net_.restore(std::move(before_));
-    net_.step(step_);
-  }
-  grad_cam(const grad_cam&) = delete;
-  grad_cam& operator=(const grad_cam&) = delete;
+  /// `node`: whose feature maps are weighted; empty: `last_feature_maps`. `o`: how the network runs (threads, ...). Throws
+  /// option_error if it has no such node or the node has no maps.
+  explicit grad_cam(const network<T>& net, std::string_view node = {}, session_options o = {})
+      : node_(node.empty() ? last_feature_maps(net) : std::string(node)), run_(net, options(net, node_, std::move(o))) {}
+  explicit grad_cam(const network<T>&&, std::string_view = {}, session_options = {}) = delete;  // would not outlive the statement
 
   const std::string& node() const { return node_; }
 
@@ -109,23 +82,34 @@ class grad_cam {
   }
 
   /// Logits (n, classes) of the latest call, as `predict` gives them; valid until the next.
-  view<const T> logits() const { return net_.output(); }
+  view<const T> logits() const { return run_.output(); }
 
  private:
+  MINICNN_COLD static session_options options(const network<T>& net, const std::string& node, session_options o) {
+    const int id = net.topology().find(node);
+    if (id < 0) fail<option_error>("grad_cam: no node is called ", node);
+    const graph_node<T>& n = net.nodes()[static_cast<std::size_t>(id)];
+    if (n.dims.rank() != 4 || !nodes_of_first_output(net)[static_cast<std::size_t>(id)])
+      fail<option_error>("grad_cam: ", node, " (", n.dims, ") is not a feature map on the way to the output");
+    o.frozen = true;
+    o.retain = {node};
+    return o;
+  }
+
   template <class Choose>
   tensor<T> explain(const view<const T>& images, const Choose& choose, std::size_t wanted) {
-    const view<const T> logits = net_.forward(images);
+    const view<const T> logits = run_.forward(images);
     const index_t n = logits.dim(0), columns = logits.dims().size_from(1), known = (std::max)(columns, index_t{2});
     if (static_cast<index_t>(wanted) != n) fail<shape_error>("grad_cam: ", wanted, " classes for ", n, " images");
-    const view<T> gradient = net_.output_gradient();
+    const view<T> gradient = run_.output_gradient();
     for (index_t i = 0; i < n; ++i) {
       const index_t k = choose(i, logits.at(i));
       if (k < 0 || k >= known) fail<option_error>("grad_cam: class ", k, " of ", known);
       // One column is the logit of class 1 against class 0.
       gradient[i * columns + (columns == 1 ? 0 : k)] = columns == 1 && k == 0 ? T(-1) : T(1);
     }
-    net_.backward();
-    return weighted(net_.value(node_), net_.gradient(node_));
+    run_.backward();
+    return weighted(run_.value(node_), run_.gradient(node_));
   }
 
   static tensor<T> weighted(const view<const T>& maps, const view<const T>& gradients) {
@@ -147,10 +131,8 @@ class grad_cam {
     return out;
   }
 
-  network<T>& net_;
   std::string node_;
-  std::uint64_t step_;
-  std::shared_ptr<const network_topology<T>> before_;
+  session<T> run_;
 };
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -162,6 +162,7 @@ rate_test find_learning_rate(network<T>& net, optimizer<T>& opt, const task<T>& 
 
   rate_test out;
   output_table<T> outputs;
+  session<T> run(net);
   const double factor = std::pow(o.highest / o.lowest, 1.0 / static_cast<double>(o.steps - 1));
   double running = 0, weight = 0, lowest = INFINITY;
   index_t epoch = 0;
@@ -175,8 +176,8 @@ rate_test find_learning_rate(network<T>& net, optimizer<T>& opt, const task<T>& 
     if (next == nullptr) fail<option_error>("learning-rate test: there are no training images");
     const double rate = o.lowest * std::pow(factor, static_cast<double>(step));
     const batch<T> b = as_batch<T>(*next);
-    net.forward(b.images);
-    const double l = what.losses(outputs.of(net), b, 1.0);
+    run.forward(b.images);
+    const double l = what.losses(outputs.of(run), b, 1.0);
     if (!is_finite(l)) {
       out.diverged = true;
       break;
@@ -196,7 +197,7 @@ rate_test find_learning_rate(network<T>& net, optimizer<T>& opt, const task<T>& 
       out.stopped = true;
       break;
     }
-    net.backward();
+    run.backward();
     opt.learning_rate(rate);
     (void)opt.step(1.0, clip_gradients(net, o.clip_norm));
   }

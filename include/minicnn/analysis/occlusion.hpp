@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/session.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -42,8 +42,7 @@ inline std::vector<index_t> patch_places(index_t extent, index_t patch, index_t 
 /// For one `image` (1, c, h, w) the mean loss of P(`of_class`) over all squares that cover a pixel: (h, w), negative where
 /// covering helps the class. Throws shape_error or option_error for what does not fit.
 template <class T>
-tensor<T> occlusion(const network<T>& net, const view<const T>& image, index_t of_class, workspace<T>& space,
-                    const occlusion_options& o = {}) {
+tensor<T> occlusion(session<T>& run, const view<const T>& image, index_t of_class, const occlusion_options& o = {}) {
   const shape& dims = image.dims();
   if (dims.rank() != 4 || dims[0] != 1) fail<shape_error>("occlusion: wanted one image (1, c, h, w), got ", dims);
   const index_t channels = dims[1], height = dims[2], width = dims[3], shorter = (std::min)(height, width);
@@ -52,7 +51,7 @@ tensor<T> occlusion(const network<T>& net, const view<const T>& image, index_t o
   if (patch < 1 || patch > shorter || stride < 1 || o.batch < 1)
     fail<option_error>("occlusion: patch ", patch, ", stride ", stride, ", batch ", o.batch, " for an image of ", width, "x",
                        height);
-  const view<const T> plain = net.predict(image, space);
+  const view<const T> plain = run.predict(image);
   if (of_class < 0 || of_class >= (std::max)(plain.dims().size_from(1), index_t{2}))
     fail<option_error>("occlusion: class ", of_class, " of ", plain.dims().size_from(1));
   const double whole = detail::class_probability(plain.at(0), of_class);
@@ -73,7 +72,7 @@ tensor<T> occlusion(const network<T>& net, const view<const T>& image, index_t o
         for (index_t y = top; y < top + patch; ++y)
           std::fill_n(to + (c * height + y) * width + left, patch, static_cast<T>(o.value));
     }
-    const view<const T> logits = net.predict(view<const T>(covered.data(), {n, channels, height, width}), space);
+    const view<const T> logits = run.predict(view<const T>(covered.data(), {n, channels, height, width}));
     for (index_t i = 0; i < n; ++i) {
       const auto [top, left] = places[static_cast<std::size_t>(done + i)];
       const double lost = whole - detail::class_probability(logits.at(i), of_class);

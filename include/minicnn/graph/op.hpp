@@ -1,6 +1,5 @@
 #pragma once
-/// The contract of a layer: five functions over views, and a sixth for those that gain from packing weights once. A layer holds
-/// hyper-parameters only; the network owns all memory.
+/// The contract of a layer: functions over views. A layer holds hyper-parameters only; networks and sessions own all memory.
 
 #include <cstddef>
 #include <span>
@@ -47,7 +46,7 @@ struct plan_request {
   std::span<const shape> inputs;
   bool training = true;  ///< false: only forward in evaluation mode will follow
   context ctx;
-  bool fixed_weights = false;  ///< parameters will not change: `prepare` may keep another form of them (prediction only)
+  bool prepack_weights = false;  ///< parameters will not change, so `prepack` may keep another form of them (prediction only)
 };
 
 /// What an op answers. Memory planning, summary, initialisation, saving and gradient checking all read this.
@@ -58,7 +57,7 @@ struct op_plan {
   index_t saved_bytes = 0;             ///< written by forward in training, read by backward
   index_t forward_scratch_bytes = 0;   ///< valid during forward only; must not shrink when the batch grows
   index_t backward_scratch_bytes = 0;  ///< valid during backward only
-  index_t prepared_bytes = 0;          ///< written by prepare, read by forward; only where weights are fixed
+  index_t packed_weight_bytes = 0;     ///< written by `prepack`, read by forward; only where the request says `prepack_weights`
   index_t multiply_adds = 0;           ///< of forward, for the whole batch
   bool backward_reads_input = false;   ///< inputs are kept until backward
   bool backward_reads_output = false;  ///< the output is kept until backward
@@ -90,10 +89,11 @@ struct frame {
   std::span<const view<const T>> inputs;
   view<T> output;
   std::span<const view<const T>> parameters;
-  std::span<const view<T>> buffers;
+  std::span<const view<const T>> buffers;
+  std::span<const view<T>> updated_buffers;  ///< in training the same memory as `buffers`, to be written; else not present
   std::byte* saved = nullptr;
-  std::byte* prepared = nullptr;  ///< what `prepare` made of the parameters; null: nothing, forward reads them
-  index_t planned_batch = 0;      ///< what `prepare` was planned for; batches may be smaller
+  std::byte* packed_weights = nullptr;  ///< what `prepack` made of the parameters; null: nothing, forward reads them
+  index_t planned_batch = 0;            ///< what `prepack` was planned for; batches may be smaller
   std::byte* scratch_block = nullptr;
   index_t scratch_bytes = 0;
 
@@ -104,7 +104,8 @@ struct frame {
 
   const view<const T>& input(int i = 0) const { return inputs[static_cast<std::size_t>(i)]; }
   const view<const T>& parameter(int i) const { return parameters[static_cast<std::size_t>(i)]; }
-  const view<T>& buffer(int i) const { return buffers[static_cast<std::size_t>(i)]; }
+  const view<const T>& buffer(int i) const { return buffers[static_cast<std::size_t>(i)]; }
+  const view<T>& updated_buffer(int i) const { return updated_buffers[static_cast<std::size_t>(i)]; }
   const gradient_target<T>& input_gradient(int i = 0) const { return input_gradients[static_cast<std::size_t>(i)]; }
   const gradient_target<T>& parameter_gradient(int i) const { return parameter_gradients[static_cast<std::size_t>(i)]; }
   /// The scratch of this call, to be divided with `take`.
@@ -126,9 +127,9 @@ class op {
   /// before the text. Called with other batch and image sizes again; parameters must not depend on the batch.
   virtual op_plan plan(const plan_request& request) const = 0;
 
-  /// Writes `prepared`, where the plan asked for it: the parameters in the form that forward wants. Called once a plan. An op
-  /// that hands on another's plan hands on this too.
-  virtual void prepare(const frame<T>&) const {}
+  /// Writes `packed_weights`: the parameters in the form that forward wants. Called once per plan, where the plan has
+  /// `packed_weight_bytes`. An op that wraps another op must forward this call.
+  virtual void prepack(const frame<T>&) const {}
 
   /// Writes `output` (every element; with `apply_add` it adds), `saved` whenever it is not null (a frozen node runs in evaluation
   /// mode, and gradients pass through it), and in training the buffers. Must not allocate.

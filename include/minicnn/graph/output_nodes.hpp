@@ -1,8 +1,8 @@
 #pragma once
-/// Which nodes of a network its outputs hang on.
+/// Which nodes of a network its outputs depend on.
 
 #include <algorithm>
-#include <cstddef>
+#include <span>
 #include <vector>
 
 #include "minicnn/graph/network.hpp"
@@ -12,12 +12,7 @@ namespace minicnn::inline MINICNN_ABI {
 /// Whether each node is needed for the first output: auxiliary heads are not.
 template <class T>
 std::vector<char> nodes_of_first_output(const network<T>& net) {
-  std::vector<char> needed(net.nodes().size(), 0);
-  needed[static_cast<std::size_t>(net.topology().outputs[0])] = 1;
-  for (std::size_t i = needed.size(); i-- > 0;)
-    if (needed[i])
-      for (const int input : net.nodes()[i].inputs) needed[static_cast<std::size_t>(input)] = 1;
-  return needed;
+  return needed_nodes<T>(net.nodes(), std::span(net.topology().outputs).first(1));
 }
 
 /// The nodes that make logits of features, for each output the last one with parameters: what a network for other classes has

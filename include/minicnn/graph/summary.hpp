@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "minicnn/graph/network.hpp"
+#include "minicnn/graph/output_nodes.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -35,12 +36,7 @@ template <class T>
 network_summary summarize(const network<T>& net, bool with_aux = true) {
   network_summary out;
   const std::vector<op_plan> plans = net.plans(net.input_dims());
-  std::vector<char> needed(net.nodes().size(), 0);
-  needed[static_cast<std::size_t>(net.topology().outputs[0])] = 1;
-  for (std::size_t i = needed.size(); i-- > 0;)
-    if (needed[i])
-      for (const int j : net.nodes()[i].inputs) needed[static_cast<std::size_t>(j)] = 1;
-
+  const std::vector<char> needed = nodes_of_first_output(net);
   index_t values = 0;
   for (std::size_t i = 0; i < net.nodes().size(); ++i) {
     if (!needed[i] && !with_aux) continue;

@@ -76,8 +76,8 @@ class batch_norm_op final : public op<T> {
       fail<shape_error>("batch normalisation needs more than one value per channel in training, got ", f.input().dims());
     scratch work = f.work();
     kernels::batch_norm_forward_batch(f.ctx, e, o_.eps, o_.momentum, weight, bias, f.apply_relu, x, f.output.data(),
-                                      reinterpret_cast<kernels::norm_statistics*>(f.saved), f.buffer(0).data(),
-                                      f.buffer(1).data(), work);
+                                      reinterpret_cast<kernels::norm_statistics*>(f.saved), f.updated_buffer(0).data(),
+                                      f.updated_buffer(1).data(), work);
   }
 
   void backward(const frame<T>& f) const override {

@@ -78,8 +78,8 @@ class conv2d_op final : public op<T> {
     const index_t fan_in = g.group_channels() * g.taps(), fan_out = g.group_filters() * g.taps();
     p.parameters.push_back({"weight", {g.filters, g.group_channels(), g.kernel_h, g.kernel_w}, fan_in, fan_out, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {g.filters}, fan_in, fan_out, initializer::constant(o_.bias_init), false});
-    const bool fixed = request.fixed_weights, fast = kernels::winograd::is_chosen<T>(request.ctx, batch, g, fixed);
-    if (fixed) p.prepared_bytes = fast ? kernels::winograd::packed_weight_bytes<T>(g) : kernels::conv_packed_weight_bytes<T>(g);
+    const bool fixed = request.prepack_weights, fast = kernels::winograd::is_chosen<T>(request.ctx, batch, g, fixed);
+    if (fixed) p.packed_weight_bytes = fast ? kernels::winograd::packed_weight_bytes<T>(g) : kernels::conv_packed_weight_bytes<T>(g);
     // A smaller last batch may take the other way, so there is room for both.
     p.forward_scratch_bytes = fast && fixed ? 0 : kernels::conv_forward_scratch_bytes<T>(threads, batch, g, fixed);
     if (request.training)
@@ -99,11 +99,11 @@ class conv2d_op final : public op<T> {
     return p;
   }
 
-  void prepare(const frame<T>& f) const override {
+  void prepack(const frame<T>& f) const override {
     const kernels::conv_geometry g = geometry(f.input().dims());
     const auto pack = kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true) ? kernels::winograd::prepack_weights<T>
                                                                                        : kernels::conv_prepack_weights<T>;
-    pack(f.ctx, g, f.parameter(0).data(), reinterpret_cast<T*>(f.prepared));
+    pack(f.ctx, g, f.parameter(0).data(), reinterpret_cast<T*>(f.packed_weights));
   }
 
   void forward(const frame<T>& f) const override {
@@ -111,9 +111,9 @@ class conv2d_op final : public op<T> {
     const index_t batch = f.input().dim(0);
     const kernels::conv_geometry g = geometry(f.input().dims());
     const T* const bias = o_.bias ? f.parameter(1).data() : nullptr;
-    const T* const prepared = reinterpret_cast<const T*>(f.prepared);
-    // Prepared weights are for one of the two ways, that of the planned batch.
-    const bool fast = prepared == nullptr ? kernels::winograd::is_chosen<T>(f.ctx, batch, g)
+    const T* const packed = reinterpret_cast<const T*>(f.packed_weights);
+    // Packed weights are for one of the two ways, that of the planned batch.
+    const bool fast = packed == nullptr ? kernels::winograd::is_chosen<T>(f.ctx, batch, g)
                                           : kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true);
     const auto convolve = fast ? kernels::winograd::forward<T> : kernels::conv_forward<T>;
     convolve(f.ctx, batch, g,
@@ -123,7 +123,7 @@ class conv2d_op final : public op<T> {
               .y = f.output.data(),
               .relu = f.apply_relu,
               .add = f.apply_add,
-              .packed_weights = prepared},
+              .packed_weights = packed},
              work);
   }
 

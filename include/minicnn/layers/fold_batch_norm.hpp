@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "minicnn/graph/network.hpp"
+#include "minicnn/graph/output_nodes.hpp"
 #include "minicnn/layers/batch_norm.hpp"
 #include "minicnn/layers/conv2d.hpp"
 
@@ -37,20 +38,6 @@ std::vector<bool> foldable_nodes(const network<T>& net) {
   return out;
 }
 
-/// Nodes that the first output needs.
-template <class T>
-std::vector<bool> needed_nodes(const network<T>& net) {
-  const std::vector<graph_node<T>>& nodes = net.nodes();
-  std::vector<bool> needed(nodes.size());
-  needed[static_cast<std::size_t>(net.topology().outputs[0])] = true;
-  for (std::size_t i = nodes.size(); i-- > 0;)
-    if (needed[i])
-      for (const int input : nodes[i].inputs) needed[static_cast<std::size_t>(input)] = true;
-  for (std::size_t i = 0; i < nodes.size(); ++i)
-    if (!nodes[i].operation) needed[i] = true;  // the input itself
-  return needed;
-}
-
 }  // namespace detail
 
 /// A network for inference that computes the first output of `net` in evaluation mode: each batch normalisation that directly
@@ -60,7 +47,9 @@ std::vector<bool> needed_nodes(const network<T>& net) {
 template <class T>
 MINICNN_COLD network<T> fold_batch_norm(const network<T>& net) {
   const std::vector<graph_node<T>>& nodes = net.nodes();
-  const std::vector<bool> foldable = detail::foldable_nodes(net), needed = detail::needed_nodes(net);
+  const std::vector<bool> foldable = detail::foldable_nodes(net);
+  std::vector<char> needed = nodes_of_first_output(net);
+  needed[static_cast<std::size_t>(net.topology().input)] = 1;
   std::vector<int> folded_by(nodes.size(), -1);  // the batch norm that a convolution takes in
   for (std::size_t i = 0; i < nodes.size(); ++i)
     if (foldable[i]) folded_by[static_cast<std::size_t>(nodes[i].inputs[0])] = static_cast<int>(i);

@@ -19,6 +19,7 @@
 #include "minicnn/core/function_ref.hpp"
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/core/tensor.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/model/model_file.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -129,12 +130,10 @@ class predictor {
  private:
   /// What one call works with.
   struct memory {
-    explicit memory(const network<T>& net) : space(net.threads()), workspaces(static_cast<std::size_t>(net.threads())) {
-      // Whether Winograd pays depends on the batch.
-      space.winograd(false);
-      space.fixed_weights(true);
-    }
-    workspace<T> space;
+    // Whether Winograd pays depends on the batch.
+    explicit memory(const network<T>& net)
+        : session(net, {.winograd = false, .prepack_weights = true}), workspaces(static_cast<std::size_t>(net.threads())) {}
+    minicnn::session<T> session;
     tensor<T> input;
     std::vector<image_workspace> workspaces;
   };
@@ -229,7 +228,7 @@ typename predictor<T>::result predictor<T>::run_alone(memory& m, index_t index, 
     place += channels() * height * width;
   }
   try {
-    const view<const T> logits = model_->net.predict(input, m.space);
+    const view<const T> logits = m.session.predict(input);
     return {averaged(log_probabilities_of(logits), logits.dims().size_from(1)), ""};
   } catch (const shape_error& e) {
     return {{}, text_of("at ", height, " x ", width, " pixels: ", e.what())};
@@ -262,7 +261,7 @@ void predictor<T>::run_batch(memory& m, std::vector<result>& out, picture_getter
   }
   if (good == 0) return;
   const view<const T> logits =
-      model_->net.predict(view<const T>(m.input.data(), {good * views(), channels(), side, side}), m.space);
+      m.session.predict(view<const T>(m.input.data(), {good * views(), channels(), side, side}));
   const index_t classes = logits.dims().size_from(1);
   const std::vector<double> rows = log_probabilities_of(logits);
   auto row = rows.begin();

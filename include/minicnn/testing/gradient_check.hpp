@@ -115,7 +115,7 @@ class objective {
       inputs_.push_back(x);
     }
     for (const tensor<double>& w : values.parameters) parameters_.push_back(w);
-    for (tensor<double>& b : buffers_) buffer_views_.push_back(b);
+    for (tensor<double>& b : buffers_) buffer_views_.push_back(b), updated_views_.push_back(training ? view<double>(b) : view<double>());
     f_.ctx = {1, detect_isa()};
     const op_plan plan = operation.plan({shapes, true, f_.ctx});
     output_ = tensor<double>(plan.output);
@@ -126,6 +126,7 @@ class objective {
     f_.inputs = inputs_;
     f_.parameters = parameters_;
     f_.buffers = buffer_views_;
+    f_.updated_buffers = updated_views_;
     f_.output = output_;
     f_.saved = saved_.data();
     f_.scratch_block = scratch_.data();
@@ -159,8 +160,8 @@ class objective {
   const op<double>& operation_;
   const op_values<double>& values_;
   std::vector<tensor<double>> buffers_;
-  std::vector<view<const double>> inputs_, parameters_;
-  std::vector<view<double>> buffer_views_;
+  std::vector<view<const double>> inputs_, parameters_, buffer_views_;
+  std::vector<view<double>> updated_views_;
   tensor<double> output_;
   aligned_buffer<std::byte> saved_, scratch_;
   frame<double> f_;

@@ -145,7 +145,9 @@ op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, cons
   detail::guarded_block saved(plan.saved_bytes, 0), forward_scratch(plan.forward_scratch_bytes, 0);
 
   const auto input_views = detail::views_of<T, const T>(inputs), parameter_views = detail::views_of<T, const T>(parameters);
-  const auto buffer_views = detail::views_of<T, T>(buffers);
+  const auto buffer_views = detail::views_of<T, const T>(buffers);
+  std::vector<view<T>> updated_views(buffers.size());
+  if (trial.training) updated_views = detail::views_of<T, T>(buffers);
   frame<T> f;
   f.ctx = trial.ctx;
   f.training = trial.training;
@@ -156,6 +158,7 @@ op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, cons
   f.inputs = input_views;
   f.parameters = parameter_views;
   f.buffers = buffer_views;
+  f.updated_buffers = updated_views;
   f.output = view<T>(output.get().data(), plan.output);
   f.saved = trial.plan_training && plan.saved_bytes > 0 ? saved.data() : nullptr;
   f.scratch_block = forward_scratch.data();

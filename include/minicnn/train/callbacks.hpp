@@ -91,25 +91,24 @@ class early_stopping final : public training_callback {
 template <class T>
 class keep_best final : public training_callback {
  public:
-  /// `net` must outlive it.
   explicit keep_best(network<T>& net) : net_(net) {}
   void on_begin(training_run&) override { epoch_ = 0; }
   void on_best(const epoch_record& row, const evaluation&) override {
     epoch_ = row.epoch;
     const auto copy = [](const view<T>& from, std::vector<T>& to) { to.assign(from.begin(), from.end()); };
-    copy(net_.parameter_arena(), parameters_);
-    copy(net_.buffer_arena(), buffers_);
+    copy(net_->parameter_arena(), parameters_);
+    copy(net_->buffer_arena(), buffers_);
   }
   /// Puts them back into the network. Throws error if there was no best epoch.
   void restore() const {
     if (epoch_ == 0) fail("keep_best: no epoch has ended");
-    std::copy(parameters_.begin(), parameters_.end(), net_.parameter_arena().begin());
-    std::copy(buffers_.begin(), buffers_.end(), net_.buffer_arena().begin());
+    std::copy(parameters_.begin(), parameters_.end(), net_->parameter_arena().begin());
+    std::copy(buffers_.begin(), buffers_.end(), net_->buffer_arena().begin());
   }
   index_t epoch() const { return epoch_; }
 
  private:
-  network<T>& net_;
+  network_ref<T> net_;
   std::vector<T> parameters_, buffers_;
   index_t epoch_ = 0;
 };

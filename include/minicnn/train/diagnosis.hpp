@@ -52,7 +52,7 @@ MINICNN_COLD inline void describe_labels(std::span<const std::int32_t> labels, i
 
 /// Runs the batch again in training mode and says where the first value is NaN or infinite: a parameter, the input, a node in
 /// the order of computing, or in backward the gradient of a node or parameter. Empty if all is finite. Running statistics and
-/// step counter end as they were; all nodes of `net` are kept afterwards (more memory), so this is for runs that end here.
+/// step counter end as they were; gradients are overwritten.
 template <class T>
 MINICNN_COLD std::string first_non_finite(network<T>& net, const batch<T>& b, const task<T>& what) {
   const auto found = [](const std::string& thing, const view<const T>& values, std::string& text) {
@@ -70,20 +70,20 @@ MINICNN_COLD std::string first_non_finite(network<T>& net, const batch<T>& b, co
   const view<T> buffers = net.buffer_arena();
   const std::vector<T> before(buffers.begin(), buffers.end());
   const std::uint64_t step = net.step();
-  std::vector<std::string> names;  // keep() makes the list of nodes anew
+  std::vector<std::string> names;
   for (const auto& n : net.nodes())
     if (n.operation) names.push_back(n.name);
-  for (const std::string& name : names) net.keep(name);
+  session<T> run(net, {.retain = std::move(names)});
   net.step(step > 0 ? step - 1 : 0);  // dropout as in the step that failed
-  net.forward(b.images);
+  run.forward(b.images);
   const auto search = [&] {
     for (const auto& n : net.nodes())
-      if (n.operation && found(text_of("node ", n.name, " (", n.operation->kind(), ")"), net.value(n.name), text)) return;
+      if (n.operation && found(text_of("node ", n.name, " (", n.operation->kind(), ")"), run.value(n.name), text)) return;
     output_table<T> outputs;
-    what.losses(outputs.of(net), b, 1.0);
-    net.backward();
+    what.losses(outputs.of(run), b, 1.0);
+    run.backward();
     for (auto n = net.nodes().rbegin(); n != net.nodes().rend(); ++n)
-      if (n->operation && found("gradient of node " + n->name, net.gradient(n->name), text)) return;
+      if (n->operation && found("gradient of node " + n->name, run.gradient(n->name), text)) return;
     for (const parameter_info& p : net.parameters())
       if (found("gradient of parameter " + p.name, net.parameter_gradient(p.name), text)) return;
   };
@@ -131,11 +131,11 @@ MINICNN_COLD std::string diagnose_stuck(network<T>& net, const batch<T>& b) {
   for (const auto& n : net.nodes())
     if (n.operation && n.operation->kind() == "relu") names.push_back(n.name);
   if (!names.empty()) {
-    workspace<T> space(net.threads(), names);
-    net.predict(b.images, space);
+    session<T> run(fixed, {.retain = names});
+    run.predict(b.images);
     text += "units that are 0 for every picture of the batch:";
     for (std::size_t i = 0; i < names.size(); ++i) {
-      const view<const T> y = space.value(names[i]);
+      const view<const T> y = run.value(names[i]);
       const index_t channels = y.dim(1), plane = y.dims().size_from(2);
       index_t dead = 0;
       for (index_t c = 0; c < channels; ++c) {

@@ -27,7 +27,7 @@ struct average_kernel {
   }
 };
 
-/// Keeps the average of a network, to which it refers: the network must stay where it is.
+/// Keeps the average of a network, to which it refers wherever that moves. Throws error when used after the network was destroyed or replaced by another.
 ///
 ///     ema<float> average(net, 0.999);
 ///     ... optimizer.step(); average.update();
@@ -41,7 +41,7 @@ class ema final : public training_callback {
  public:
   /// The averages of the first steps are corrected for their short history as Adam's are: after t updates a value seen s
   /// updates ago weighs decay^s * (1 - decay) / (1 - decay^t), so nothing is left of the first random values.
-  MINICNN_COLD explicit ema(network<T>& net, double decay = 0.999) : network_(&net), decay_(decay) {
+  MINICNN_COLD explicit ema(network<T>& net, double decay = 0.999) : network_(net), decay_(decay) {
     if (!(decay >= 0.0 && decay < 1.0)) fail<option_error>("ema: decay is ", decay, ", wanted 0 to below 1");
     parameters_ = copy(net.parameter_arena());
     buffers_ = copy(net.buffer_arena());
@@ -69,7 +69,9 @@ class ema final : public training_callback {
   class [[nodiscard]] usage {
    public:
     explicit usage(ema& owner) : owner_(owner) { owner_.swap(); }
-    ~usage() { owner_.swap(); }
+    ~usage() {
+      if (owner_.network_.valid()) owner_.swap();
+    }
     usage(const usage&) = delete;
     usage& operator=(const usage&) = delete;
 
@@ -128,7 +130,7 @@ class ema final : public training_callback {
     });
   }
 
-  network<T>* network_;
+  network_ref<T> network_;
   double decay_;
   index_t updates_ = 0;
   bool in_use_ = false;

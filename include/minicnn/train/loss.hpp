@@ -2,10 +2,10 @@
 /// Losses. They take logits (what the last dense layer gives), return the mean over the batch and write its gradient.
 ///
 ///     softmax_cross_entropy<float> loss;
-///     net.forward(images);
-///     double l = loss(net, labels);                                   // one output
-///     double l = loss(net, {{0, 1.0}, {1, 0.3}, {2, 0.3}}, labels);   // GoogLeNet: auxiliary heads count 0.3
-///     net.backward();
+///     run.forward(images);
+///     double l = loss(run, labels);                                   // one output
+///     double l = loss(run, {{0, 1.0}, {1, 0.3}, {2, 0.3}}, labels);   // GoogLeNet: auxiliary heads count 0.3
+///     run.backward();
 ///
 /// Everything is computed in double, sample after sample, so the value does not depend on threads or vector width, and no
 /// finite logit overflows. NaN in a logit gives a loss of NaN.
@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/session.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -75,24 +75,24 @@ inline void check_batch(const shape& logits, index_t labels, index_t each, const
 template <class Loss, class T>
 class network_loss {
  public:
-  /// Mean loss of one output times `weight`; writes `net.output_gradient(output)`. `gradient_scale` multiplies the gradient
+  /// Mean loss of one output times `weight`; writes `run.output_gradient(output)`. `gradient_scale` multiplies the gradient
   /// but not the value: 1/k when gradients of k batches are accumulated.
-  double operator()(network<T>& net, std::span<const std::int32_t> labels, int output = 0, double weight = 1.0,
+  double operator()(session<T>& run, std::span<const std::int32_t> labels, int output = 0, double weight = 1.0,
                     double gradient_scale = 1.0) const {
-    return weight * static_cast<const Loss&>(*this).value(net.output(output), labels, net.output_gradient(output),
+    return weight * static_cast<const Loss&>(*this).value(run.output(output), labels, run.output_gradient(output),
                                                           weight * gradient_scale);
   }
 
   /// Weighted sum over several outputs with the same labels.
-  double operator()(network<T>& net, std::span<const weighted_output> outputs, std::span<const std::int32_t> labels,
+  double operator()(session<T>& run, std::span<const weighted_output> outputs, std::span<const std::int32_t> labels,
                     double gradient_scale = 1.0) const {
     double sum = 0.0;
-    for (const weighted_output& o : outputs) sum += (*this)(net, labels, o.output, o.weight, gradient_scale);
+    for (const weighted_output& o : outputs) sum += (*this)(run, labels, o.output, o.weight, gradient_scale);
     return sum;
   }
-  double operator()(network<T>& net, std::initializer_list<weighted_output> outputs, std::span<const std::int32_t> labels,
+  double operator()(session<T>& run, std::initializer_list<weighted_output> outputs, std::span<const std::int32_t> labels,
                     double gradient_scale = 1.0) const {
-    return (*this)(net, std::span<const weighted_output>(outputs.begin(), outputs.size()), labels, gradient_scale);
+    return (*this)(run, std::span<const weighted_output>(outputs.begin(), outputs.size()), labels, gradient_scale);
   }
 };
 
@@ -270,9 +270,9 @@ class mean_squared_error {
     return sum / count;
   }
 
-  double operator()(network<T>& net, const view<const T>& targets, int output = 0, double weight = 1.0,
+  double operator()(session<T>& run, const view<const T>& targets, int output = 0, double weight = 1.0,
                     double gradient_scale = 1.0) const {
-    return weight * value(net.output(output), targets, net.output_gradient(output), weight * gradient_scale);
+    return weight * value(run.output(output), targets, run.output_gradient(output), weight * gradient_scale);
   }
 };
 

@@ -35,9 +35,8 @@ struct parameter_rule {
   bool all = false;  ///< both decays also where `parameter_info::decay` is false (biases, normalisation)
 };
 
-/// Updates a network's parameters from its gradients. Belongs to the network that it was made with: it refers to that
-/// object, which must neither be moved nor destroyed while the optimizer lives. If another network is assigned to the
-/// object, the next step throws instead of applying state that belongs to the old one.
+/// Updates a network's parameters from its gradients. Belongs to the network that it was made with, wherever that moves. Once the
+/// network was destroyed or replaced by another, the next step throws error.
 template <class T = float>
 class optimizer {
  public:
@@ -51,8 +50,8 @@ class optimizer {
   /// One update. The rate is `learning_rate() * rate_scale` (a schedule's value) times the parameter's own scale; gradients
   /// are multiplied by `gradient_scale` as they are read. Frozen parameters and their state are not touched.
   void step(double rate_scale = 1.0, double gradient_scale = 1.0) {
+    if (!network_.valid()) fail(kind(), ": the network that this optimizer was made for has been replaced; make a new one");
     const view<T> values = network_->parameter_arena();
-    if (values.data() != bound_) fail(kind(), ": the network that this optimizer was made for has been replaced; make a new one");
     steps_ += 1;
     const double rate = learning_rate_ * rate_scale;
     constexpr index_t unit = alignment / static_cast<index_t>(sizeof(T));
@@ -125,11 +124,12 @@ class optimizer {
   /// The term of the loss whose gradient `weight_decay` is: sum of weight_decay / 2 * w^2 over trainable parameters.
   double regularization_loss() const {
     double loss = 0.0;
-    const auto& parameters = network_->parameters();
+    const network<T>& net = *network_;  // read only: no edit that makes sessions pack weights again
+    const auto& parameters = net.parameters();
     for (std::size_t i = 0; i < parameters.size(); ++i)
       if (parameters[i].trainable && settings_[i].weight_decay != 0.0) {
-        const view<const T> w(network_->parameter_arena().data() + parameters[i].offset, parameters[i].dims);
-        loss += 0.5 * settings_[i].weight_decay * sum_of_squares(w, network_->ctx()).value;
+        const view<const T> w(net.parameter_arena().data() + parameters[i].offset, parameters[i].dims);
+        loss += 0.5 * settings_[i].weight_decay * sum_of_squares(w, net.ctx()).value;
       }
     return loss;
   }
@@ -137,7 +137,7 @@ class optimizer {
  protected:
   MINICNN_COLD optimizer(network<T>& net, double rate, double weight_decay, double decoupled_weight_decay,
                          const std::vector<parameter_rule>& rules)
-      : network_(&net), bound_(net.parameter_arena().data()) {
+      : network_(net) {
     learning_rate(rate);
     check_range("decoupled_weight_decay", decoupled_weight_decay, 0.0, (std::numeric_limits<double>::max)());
     check_range("weight_decay", weight_decay, 0.0, (std::numeric_limits<double>::max)());
@@ -191,8 +191,7 @@ class optimizer {
     if (!found) fail<option_error>("optimizer: a rule matches no parameter (name \"", rule.name, "\", kind \"", rule.kind, "\")");
   }
 
-  network<T>* network_;
-  const T* bound_;  ///< the arena of the network that the state belongs to
+  network_ref<T> network_;
   double learning_rate_ = 0.0;
   index_t steps_ = 0;
   std::vector<parameter_settings> settings_;

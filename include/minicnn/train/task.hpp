@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "minicnn/core/batch.hpp"
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/train/evaluation.hpp"
 #include "minicnn/train/reductions.hpp"
 
@@ -120,14 +120,14 @@ class task {
 template <class T>
 class output_table {
  public:
-  network_outputs<T> of(network<T>& net) {
-    const auto count = static_cast<std::size_t>(net.output_count());
+  network_outputs<T> of(session<T>& run) {
+    const auto count = static_cast<std::size_t>(run.net().output_count());
     values_.resize(count), gradients_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
-      values_[i] = net.output(static_cast<int>(i));
-      gradients_[i] = net.output_gradient(static_cast<int>(i));
+      values_[i] = run.output(static_cast<int>(i));
+      gradients_[i] = run.output_gradient(static_cast<int>(i));
     }
-    return {values_, gradients_, net.loss_weights()};
+    return {values_, gradients_, run.net().loss_weights()};
   }
 
  private:
@@ -155,40 +155,41 @@ void want_targets(std::string_view kind, const view<const T>& y, const batch<T>&
 
 }  // namespace detail
 
-/// Space for `evaluate` and prediction of a task: keeps the values of all outputs that it asks for.
+/// A session for `evaluate` and prediction of a task: retains the values of all outputs that the task reads.
 template <class T>
-MINICNN_COLD workspace<T> evaluation_workspace(const network<T>& net, const task<T>& what) {
+MINICNN_COLD session<T> evaluation_session(const network<T>& net, const task<T>& what) {
   if (what.output_count() > net.output_count())
     fail<option_error>(what.kind(), ": wanted ", what.output_count(), " outputs, the network has ", net.output_count());
   std::vector<std::string> names;
   for (int i = 1; i < what.output_count(); ++i)
     names.push_back(net.nodes()[static_cast<std::size_t>(net.topology().outputs[static_cast<std::size_t>(i)])].name);
-  return workspace<T>(net.threads(), std::move(names));
+  return session<T>(net, {.retain = std::move(names)});
 }
 
 /// Predicts every image of `data` once, in evaluation mode, and measures what `what` measures. `data` is what `fit` takes. The
-/// result does not depend on the batch size beyond rounding, nor on threads. `space` comes from `evaluation_workspace`.
+/// result does not depend on the batch size beyond rounding, nor on threads. `run` comes from `evaluation_session`.
 template <class T, class Data>
-evaluation evaluate(const network<T>& net, Data& data, const task<T>& what, workspace<T>& space) {
+evaluation evaluate(session<T>& run, Data& data, const task<T>& what) {
+  const network<T>& net = run.net();
   evaluation e;
   std::vector<view<const T>> outputs(static_cast<std::size_t>(what.output_count()));
   data.start_epoch(0, 0);
   while (const auto* next = data.next()) {
     const batch<T> b = as_batch<T>(*next);
-    outputs[0] = net.predict(b.images, space);
+    outputs[0] = run.predict(b.images);
     for (std::size_t i = 1; i < outputs.size(); ++i)
-      outputs[i] = space.value(net.nodes()[static_cast<std::size_t>(net.topology().outputs[i])].name);
+      outputs[i] = run.value(net.nodes()[static_cast<std::size_t>(net.topology().outputs[i])].name);
     what.observe(e, outputs, b);
   }
   what.finish(e);
   return e;
 }
 
-/// The same with memory of its own.
+/// The same in a session of its own.
 template <class T, class Data>
 evaluation evaluate(const network<T>& net, Data& data, const task<T>& what) {
-  workspace<T> space = evaluation_workspace(net, what);
-  return evaluate(net, data, what, space);
+  session<T> run = evaluation_session(net, what);
+  return evaluate(run, data, what);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

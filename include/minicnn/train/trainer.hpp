@@ -45,6 +45,9 @@ class trainer final : public training_run {
   MINICNN_COLD trainer(network<T>& net, optimizer<T>& opt, const task<T>& what, std::unique_ptr<batch_source<T>> train,
                        std::unique_ptr<batch_source<T>> validation, fit_options o);
 
+  /// Plans memory for batches of up to `input[0]` and this image size; else the first batches do.
+  void reserve(const shape& input) { session_.reserve(input); }
+
   /// Trains from `state` to the end, and leaves it there. `state` begins where the network's training ended, and is that of an
   /// earlier run where one is to be resumed. Returns false if a callback broke the run off. Throws error where values are not
   /// finite.
@@ -105,7 +108,7 @@ class trainer final : public training_run {
   const task<T>& task_;
   std::unique_ptr<batch_source<T>> train_, validation_;
   fit_options options_;
-  workspace<T> space_;
+  session<T> session_, validation_session_;
   output_table<T> outputs_;
   batch<T> batch_;  // the latest
   clock::time_point start_{};
@@ -124,7 +127,8 @@ trainer<T>::trainer(network<T>& net, optimizer<T>& opt, const task<T>& what, std
       train_(std::move(train)),
       validation_(std::move(validation)),
       options_(std::move(o)),
-      space_(evaluation_workspace(net, what)) {
+      session_(net),
+      validation_session_(evaluation_session(net, what)) {
   if (options_.epochs < 1) fail<option_error>("fit: epochs is ", options_.epochs, ", wanted at least 1");
   if (options_.accumulate < 1) fail<option_error>("fit: accumulate is ", options_.accumulate, ", wanted at least 1");
   if (options_.validate_every < 1) fail<option_error>("fit: validate_every is ", options_.validate_every, ", wanted at least 1");
@@ -190,14 +194,14 @@ bool trainer<T>::run_epoch() {
       expected = weight * static_cast<double>((std::min)(options_.accumulate, train_->batches() - state.batch));
       pending_weight = 0;
     }
-    net_.forward(batch_.images);
-    const network_outputs<T> outputs = outputs_.of(net_);
+    session_.forward(batch_.images);
+    const network_outputs<T> outputs = outputs_.of(session_);
     const double loss = task_.losses(outputs, batch_, weight / expected);
     state.loss_sum += loss * weight;
     state.weight_sum += weight;
     state.correct += task_.correct(outputs.values[0], batch_);
     state.seen += batch_.size();
-    net_.backward(pending > 0);
+    session_.backward(pending > 0);
     pending += 1;
     pending_weight += weight;
     state.batch += 1;
@@ -296,7 +300,7 @@ MINICNN_COLD evaluation trainer<T>::validate(epoch_record& row) {
   bool improved = validation_ == nullptr;
   if (validation_ != nullptr && (last || (row.epoch - state.first_epoch) % options_.validate_every == 0)) {
     data_failed_ = true;  // if it throws
-    e = evaluate(net_, *validation_, task_, space_);
+    e = evaluate(validation_session_, *validation_, task_);
     data_failed_ = false;
     row.val_loss = e.loss, row.val_accuracy = e.accuracy;
     improved = e.score < state.best_score;

@@ -1,4 +1,4 @@
-// Sums that prediction leaves to the convolution before them (execution::leave_addition).
+// Sums that prediction leaves to the convolution before them (execution_plan::fuse_residual_add).
 
 #include <doctest/doctest.h>
 
@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"
 #include "minicnn/layers/conv2d.hpp"
@@ -37,7 +37,7 @@ class watched_conv final : public op<float> {
   std::string_view kind() const override { return "conv2d"; }
   attribute_list describe() const override { return conv_.describe(); }
   op_plan plan(const plan_request& request) const override { return conv_.plan(request); }
-  void prepare(const frame<float>& f) const override { conv_.prepare(f); }
+  void prepack(const frame<float>& f) const override { conv_.prepack(f); }
   void forward(const frame<float>& f) const override {
     added_ = f.apply_add;
     conv_.forward(f);
@@ -151,25 +151,28 @@ TEST_CASE("sums left to convolutions have the same bits as sums of their own") {
           CAPTURE(winograd);
           CAPTURE(bf16);
           // Whoever wants the convolution's own value gets it, and the sum is made by itself.
-          workspace<float> left(2), own(2, {"late"});
-          for (workspace<float>* w : {&left, &own}) w->instruction_set(i), w->winograd(winograd), w->bf16(bf16);
-          const std::vector<float> got = values(net.predict(x, left));
+          session_options o{.threads = 2, .bf16 = bf16, .winograd = winograd, .instruction_set = i}, keeping = o;
+          keeping.retain = {"late"};
+          session<float> left(net, o), own(net, keeping);
+          const std::vector<float> got = values(left.predict(x));
           CHECK(added == c.left);
-          CHECK(got == values(net.predict(x, own)));
+          CHECK(got == values(own.predict(x)));
           CHECK(!added);
           // Used again for a smaller batch, and with weights packed once.
           tensor<float> first({1, 3, 17, 15});
           std::copy(x.begin(), x.begin() + first.size(), first.begin());
-          CHECK(values(net.predict(first, left)) == values(net.predict(first, own)));
-          left.fixed_weights(true), own.fixed_weights(true);
-          const std::vector<float> fixed = values(net.predict(x, left));
-          CHECK(added == c.left);
-          CHECK(fixed == values(net.predict(x, own)));
+          CHECK(values(left.predict(first)) == values(own.predict(first)));
           for (const int threads : {1, 3}) {
-            workspace<float> other(threads);
-            other.instruction_set(i), other.winograd(winograd), other.bf16(bf16);
-            CHECK(values(net.predict(x, other)) == got);
+            o.threads = threads;
+            session<float> other(net, o);
+            CHECK(values(other.predict(x)) == got);
           }
+          o.threads = keeping.threads = 2;
+          o.prepack_weights = keeping.prepack_weights = true;
+          session<float> packed(net, o), packed_own(net, keeping);
+          const std::vector<float> fixed = values(packed.predict(x));
+          CHECK(added == c.left);
+          CHECK(fixed == values(packed_own.predict(x)));
         }
       }
     }
@@ -207,11 +210,11 @@ TEST_CASE("random networks of convolutions, ReLUs and sums give what they give w
     const network<float> net(std::move(g), {made.back()}, {.seed = seed});
     const auto x = noise<float>({2, 3, 7, 6});
     const std::string kept = every[static_cast<std::size_t>(s.below(static_cast<index_t>(every.size())))];
-    workspace<float> left(1), own(1, every), some(1, {kept});
-    const std::vector<float> want = values(net.predict(x, own));
-    CHECK(values(net.predict(x, some)) == want);
+    session<float> left(net, {.threads = 1}), own(net, {.threads = 1, .retain = every}), some(net, {.threads = 1, .retain = {kept}});
+    const std::vector<float> want = values(own.predict(x));
+    CHECK(values(some.predict(x)) == want);
     CHECK(values(some.value(kept)) == values(own.value(kept)));
-    CHECK(values(net.predict(x, left)) == want);
+    CHECK(values(left.predict(x)) == want);
     left_sums += static_cast<int>(std::count(added.begin(), added.end(), true));
   }
   CHECK(left_sums > 20);
@@ -224,12 +227,13 @@ TEST_CASE("values that are kept are not added to") {
     const network<float> net = built(c, {3, 9, 9}, added);
     if (net.topology().find("early") < 0) continue;
     const auto x = noise<float>({2, 3, 9, 9});
-    workspace<float> all(1, {"late", "early", "sum"}), early(1, {"early"}), sum(1, {"sum"});
-    net.predict(x, all);
-    net.predict(x, early);
+    session<float> all(net, {.threads = 1, .retain = {"late", "early", "sum"}});
+    session<float> early(net, {.threads = 1, .retain = {"early"}}), sum(net, {.threads = 1, .retain = {"sum"}});
+    all.predict(x);
+    early.predict(x);
     CHECK(!added);
     CHECK(values(early.value("early")) == values(all.value("early")));
-    net.predict(x, sum);
+    sum.predict(x);
     CHECK(added == c.left);
     CHECK(values(sum.value("sum")) == values(all.value("sum")));
   }
@@ -242,9 +246,9 @@ TEST_CASE("residual networks whose batch norms are folded") {
     std::vector<std::string> every;
     for (const auto& n : net.nodes())
       if (n.operation != nullptr) every.push_back(n.name);
-    workspace<float> left(2), own(2, every);
+    session<float> left(net, {.threads = 2}), own(net, {.threads = 2, .retain = every});
     const auto x = noise<float>({3, 3, 64, 64});
-    CHECK(values(net.predict(x, left)) == values(net.predict(x, own)));
+    CHECK(values(left.predict(x)) == values(own.predict(x)));
   }
 }
 
@@ -256,8 +260,7 @@ TEST_CASE("not a number stays one when it is added to") {
   auto input = noise<float>({1, 3, 7, 7});
   input[3] = std::numeric_limits<float>::quiet_NaN();  // reaches every filter of the first pixels
   for (const bool winograd : {true, false}) {
-    workspace<float> w;
-    w.winograd(winograd);
-    CHECK(std::isnan(net.predict(input, w)[3]));
+    session<float> run(net, {.threads = 1, .winograd = winograd});
+    CHECK(std::isnan(run.predict(input)[3]));
   }
 }
