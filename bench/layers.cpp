@@ -32,6 +32,7 @@ class timed_op final : public op<float> {
       : op_(std::move(timed)), time_(std::move(time)) {}
   std::string_view kind() const override { return op_->kind(); }
   attribute_list describe() const override { return op_->describe(); }
+  op_role role() const override { return op_->role(); }
   op_plan plan(const plan_request& request) const override {
     op_plan p = op_->plan(request);
     time_->multiply_adds = static_cast<double>(p.multiply_adds);

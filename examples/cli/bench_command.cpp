@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cstdio>
 #include <minicnn/core/random.hpp>
+#include <minicnn/graph/passes/fold_batch_norm.hpp>
 #include <minicnn/graph/session.hpp>
-#include <minicnn/layers/fold_batch_norm.hpp>
 #include <minicnn/report/progress.hpp>
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/loss.hpp>
@@ -77,7 +77,9 @@ int bench_command(const bench_options& o) {
   std::vector<double> times;
   if (o.mode == "infer") {
     // Folding has both sets of weights in memory for a moment; networks without norms are spared that.
-    const auto is_norm = [](const auto& node) { return node.operation && node.operation->kind() == "batch_norm"; };
+    const auto is_norm = [](const auto& node) {
+      return dynamic_cast<const minicnn::channel_mapping<float>*>(node.operation.get()) != nullptr;
+    };
     if (o.fold && std::any_of(net.nodes().begin(), net.nodes().end(), is_norm)) net = fold_batch_norm(net);
     minicnn::session<float> run(net, {.bf16 = o.precision == "bf16", .prepack_weights = true});
     times = measure(o.steps, [&] { run.predict(images); });

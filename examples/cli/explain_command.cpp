@@ -69,8 +69,7 @@ class explainer {
     // Overlays show the picture sharper than the network saw it.
     const index_t own = model_.info.picture.size;
     side_ = o_.size > 0 ? o_.size : own * ((448 + own - 1) / own);
-    if (wants("activations"))
-      nodes_ = o_.node.empty() ? minicnn::feature_map_nodes(net) : std::vector<std::string>{o_.node};
+    if (wants("activations")) nodes_ = o_.node.empty() ? minicnn::feature_map_nodes(net) : std::vector<std::string>{o_.node};
     try {
       if (wants("grad-cam") || wants("activations")) cam_.emplace(net, o_.node);
     } catch (const minicnn::option_error& e) {

@@ -1,4 +1,4 @@
-// Sums that prediction leaves to the convolution before them (execution_plan::fuse_residual_add).
+// Sums that prediction leaves to the convolution before them (graph/passes/fuse.hpp).
 
 #include <doctest/doctest.h>
 
@@ -14,11 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/graph/passes/fold_batch_norm.hpp"
 #include "minicnn/graph/session.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"
 #include "minicnn/layers/conv2d.hpp"
-#include "minicnn/layers/fold_batch_norm.hpp"
 #include "minicnn/resnet.hpp"
 #include "noise.hpp"
 
@@ -210,7 +210,8 @@ TEST_CASE("random networks of convolutions, ReLUs and sums give what they give w
     const network<float> net(std::move(g), {made.back()}, {.seed = seed});
     const auto x = noise<float>({2, 3, 7, 6});
     const std::string kept = every[static_cast<std::size_t>(s.below(static_cast<index_t>(every.size())))];
-    session<float> left(net, {.threads = 1}), own(net, {.threads = 1, .retain = every}), some(net, {.threads = 1, .retain = {kept}});
+    session<float> left(net, {.threads = 1}), own(net, {.threads = 1, .retain = every}),
+        some(net, {.threads = 1, .retain = {kept}});
     const std::vector<float> want = values(own.predict(x));
     CHECK(values(some.predict(x)) == want);
     CHECK(values(some.value(kept)) == values(own.value(kept)));

@@ -1,5 +1,5 @@
-#include "minicnn/graph/session.hpp"
 #include "minicnn/spp_net.hpp"
+#include "minicnn/graph/session.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 // Every network lowers its loss on 64 real pictures, cats and dogs in equal parts, to below 0.1 within 200 steps. The pictures
-// are those of Kaggle's "Dogs vs. Cats" in train/ of the folder that MINICNN_DOGS_VS_CATS names. MINICNN_NIGHTLY_MODEL chooses one
-// network.
+// are those of Kaggle's "Dogs vs. Cats" in train/ of the folder that MINICNN_DOGS_VS_CATS names. MINICNN_NIGHTLY_MODEL chooses
+// one network.
 #include <doctest/doctest.h>
 
 #include <chrono>

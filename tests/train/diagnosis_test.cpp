@@ -1,5 +1,5 @@
-#include "minicnn/graph/session.hpp"
 #include "minicnn/train/diagnosis.hpp"
+#include "minicnn/graph/session.hpp"
 
 #include <doctest/doctest.h>
 

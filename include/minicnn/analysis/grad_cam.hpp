@@ -29,8 +29,8 @@ std::vector<std::string> feature_map_nodes(const network<T>& net) {
   for (std::size_t i = 0; i < needed.size(); ++i) {
     const graph_node<T>& n = net.nodes()[i];
     if (!needed[i] || n.operation == nullptr || n.dims.rank() != 4 || n.dims.size_from(2) < 2) continue;
-    const std::string_view kind = n.operation->kind();
-    if (kind.find("pool") != std::string_view::npos || kind == "batch_norm" || kind == "lrn" || kind == "dropout") continue;
+    const op_role role = n.operation->role();
+    if (role == op_role::pooling || role == op_role::normalization || role == op_role::dropout) continue;
     const index_t size = n.dims.size_from(2);
     const auto same = std::find_if(found.begin(), found.end(), [&](const auto& f) { return f.first == size; });
     if (same != found.end())

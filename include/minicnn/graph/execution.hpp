@@ -14,9 +14,9 @@ namespace minicnn::inline MINICNN_ABI {
 template <class T>
 class execution {
  public:
-  /// Plans for batches of up to `r.input[0]`. `core` is only read, except for parameter gradients and buffers, which go to `written`
-  /// in training; null: neither is written, which requires that every node is frozen or that the request is for prediction.
-  /// Throws shape_error naming the node if the input does not fit the parameters.
+  /// Plans for batches of up to `r.input[0]`. `core` is only read, except for parameter gradients and buffers, which go to
+  /// `written` in training; null: neither is written, which requires that every node is frozen or that the request is for
+  /// prediction. Throws shape_error naming the node if the input does not fit the parameters.
   MINICNN_COLD execution(std::shared_ptr<const detail::network_core<T>> core, network_state<T>* written, execution_request r)
       : core_(std::move(core)), plan_(core_->topology, core_->state, std::move(r)), block_(plan_.memory_bytes()) {
     build_frames(written);
@@ -46,7 +46,7 @@ class execution {
     for (std::size_t e = 0; e < edges_.size(); ++e)
       if (edge_source_[e] == core_->topology.input) edges_[e] = input;
     for (std::size_t i = 0; i < plan_.count; ++i) {
-      if (!plan_.needed[i] || plan_.skipped[i] || plan_.nodes[i].operation == nullptr) continue;
+      if (!plan_.needed[i] || plan_.fused.skipped[i] || plan_.nodes[i].operation == nullptr) continue;
       frame<T>& f = frames_[i];
       f.random = key.of(i);
       use_scratch(f, purpose::forward_scratch, i, plan_.plans[i].forward_scratch_bytes);
@@ -102,7 +102,7 @@ class execution {
       if (!plan_.needed[i]) continue;
       const shape& dims = plan_.plans[i].output;
       edge_count += nodes[i].inputs.size();
-      values_[i] = {reinterpret_cast<T*>(place(purpose::value, plan_.value_buffer[i])), dims};
+      values_[i] = {reinterpret_cast<T*>(place(purpose::value, plan_.fused.value_buffer[i])), dims};
       if (plan_.needs_gradient[i])
         gradients_[i] = {reinterpret_cast<T*>(place(purpose::gradient, plan_.gradient_buffer[i])), dims};
     }
@@ -128,8 +128,8 @@ class execution {
     const std::vector<int>& inputs = plan_.nodes[i].inputs;
     f.ctx = plan_.request.ctx;
     f.training = plan_.request.training && !plan_.request.frozen[i];
-    f.apply_relu = plan_.applies_relu[i] != 0;
-    f.apply_add = plan_.applies_add[i] != 0;
+    f.apply_relu = plan_.fused.applies_relu[i] != 0;
+    f.apply_add = plan_.fused.applies_add[i] != 0;
     f.output = values_[i];
     f.output_gradient = gradients_[i];
     f.saved = place(purpose::saved, i);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "minicnn/graph/memory_plan.hpp"
+#include "minicnn/graph/passes/fuse.hpp"
 #include "minicnn/graph/passes/reachability.hpp"
 #include "minicnn/graph/topology.hpp"
 
@@ -15,13 +16,13 @@ namespace minicnn::inline MINICNN_ABI {
 
 /// What is to be run.
 struct execution_request {
-  shape input;                    ///< batches of up to `input[0]`
-  bool training = false;          ///< backward will follow
+  shape input;            ///< batches of up to `input[0]`
+  bool training = false;  ///< backward will follow
   context ctx;
-  std::vector<int> outputs;       ///< nodes whose values the caller reads, and in training gives gradients for
-  std::vector<int> retained;      ///< nodes whose values, and in training gradients, outlive the step
-  std::vector<char> frozen;       ///< one a node: parameters fixed, evaluation mode; empty: none
-  bool prepack_weights = false;   ///< parameters are as they are now until the next plan (prediction only)
+  std::vector<int> outputs;      ///< nodes whose values the caller reads, and in training gives gradients for
+  std::vector<int> retained;     ///< nodes whose values, and in training gradients, outlive the step
+  std::vector<char> frozen;      ///< one a node: parameters fixed, evaluation mode; empty: none
+  bool prepack_weights = false;  ///< parameters are as they are now until the next plan (prediction only)
 };
 
 /// Which nodes run, which of them get gradients, and how values share memory.
@@ -45,15 +46,12 @@ class execution_plan {
   execution_request request;
   std::span<const graph_node<T>> nodes;
   std::size_t count;
-  std::vector<op_plan> plans;             ///< one a node, as all below
-  std::vector<char> needed;               ///< the node runs
-  std::vector<char> needs_gradient;       ///< of its value
-  std::vector<int> readers;               ///< how many inputs of running nodes its value is
-  std::vector<std::size_t> value_buffer;  ///< index of the value that it shares memory with, its own where it does not
-  std::vector<std::size_t> gradient_buffer;
-  std::vector<char> skipped;       ///< runs as part of another operation
-  std::vector<char> applies_relu;  ///< runs the ReLU that follows
-  std::vector<char> applies_add;   ///< adds to the other input of the sum that follows, in place
+  std::vector<op_plan> plans;        ///< one a node, as all below
+  std::vector<char> needed;          ///< the node runs
+  std::vector<char> needs_gradient;  ///< of its value
+  std::vector<int> readers;          ///< how many inputs of running nodes its value is
+  fusion fused;
+  std::vector<std::size_t> gradient_buffer;  ///< the node whose gradient's memory its own shares
 
   /// Where a node's buffers lie in the block; -1: there is none.
   enum class purpose { value, gradient, saved, forward_scratch, backward_scratch, packed_weights };
@@ -117,44 +115,10 @@ class execution_plan {
     return next > 0;
   }
 
-  /// Operations that work in place, ReLUs that run in the operation before them, and sums that run in a convolution.
   MINICNN_COLD void share_values() {
-    value_buffer.resize(count);
-    skipped.assign(count, 0);
-    applies_relu.assign(count, 0);
-    applies_add.assign(count, 0);
-    std::vector<std::size_t> producer(count);  // the node whose operation writes the value in the end
-    for (std::size_t i = 0; i < count; ++i) {
-      value_buffer[i] = producer[i] = i;
-      if (!needed[i] || nodes[i].operation == nullptr) continue;
-      if (fuse_residual_add(i, producer)) continue;
-      if (!plans[i].in_place) continue;
-      const std::size_t j = index(nodes[i].inputs[0]);
-      const bool read_later =
-          (needs_gradient[j] && plans[j].backward_reads_output) || (needs_gradient[i] && plans[i].backward_reads_input);
-      if (nodes[j].operation == nullptr || readers[j] != 1 || is_wanted(j) || read_later) continue;
-      value_buffer[i] = value_buffer[j];
-      if (!plans[i].is_relu || !plans[producer[j]].fuses_relu) continue;
-      producer[i] = producer[j];
-      applies_relu[producer[j]] = skipped[i] = 1;
-    }
-  }
-
-  /// Prediction only: a convolution followed by a sum becomes one convolution that accumulates into the memory of the other addend.
-  /// Requires that nothing reads that addend from then on, the convolution included. Returns whether it was done.
-  MINICNN_COLD bool fuse_residual_add(std::size_t i, std::vector<std::size_t>& producer) {
-    const auto& inputs = nodes[i].inputs;
-    if (request.training || !plans[i].is_add || inputs.size() != 2) return false;
-    const std::size_t late = index((std::max)(inputs[0], inputs[1])), early = index((std::min)(inputs[0], inputs[1]));
-    if (!plans[late].fuses_add || readers[late] != 1 || skipped[late] || applies_relu[late] || is_wanted(late)) return false;
-    if (nodes[early].operation == nullptr || is_wanted(early)) return false;
-    for (std::size_t n = late; n < count; ++n)
-      for (const int input : nodes[n].inputs)
-        if (n != i && needed[n] && index(input) == early) return false;
-    value_buffer[late] = value_buffer[i] = value_buffer[early];
-    producer[i] = late;
-    applies_add[late] = skipped[i] = 1;
-    return true;
+    std::vector<char> wanted(count);
+    for (std::size_t i = 0; i < count; ++i) wanted[i] = is_wanted(i);
+    fused = fuse_operations<T>({nodes, plans, needed, needs_gradient, wanted, readers, request.training});
   }
 
   MINICNN_COLD void share_gradients() {
@@ -194,14 +158,14 @@ class execution_plan {
     const op_plan& p = plans[i];
     const int end = 2 * static_cast<int>(count), forward = static_cast<int>(i), backward = end - 1 - forward;
     const bool returns = needs_gradient[i] != 0;
-    touch(purpose::value, value_buffer[i], value_bytes(i), forward);
-    if (returns && p.backward_reads_output) touch(purpose::value, value_buffer[i], value_bytes(i), backward);
-    if (is_wanted(i)) touch(purpose::value, value_buffer[i], value_bytes(i), end);
+    touch(purpose::value, fused.value_buffer[i], value_bytes(i), forward);
+    if (returns && p.backward_reads_output) touch(purpose::value, fused.value_buffer[i], value_bytes(i), backward);
+    if (is_wanted(i)) touch(purpose::value, fused.value_buffer[i], value_bytes(i), end);
     for (const int input : nodes[i].inputs) {
       const std::size_t j = index(input);
       if (nodes[j].operation == nullptr) continue;
-      touch(purpose::value, value_buffer[j], value_bytes(j), forward);
-      if (returns && p.backward_reads_input) touch(purpose::value, value_buffer[j], value_bytes(j), backward);
+      touch(purpose::value, fused.value_buffer[j], value_bytes(j), forward);
+      if (returns && p.backward_reads_input) touch(purpose::value, fused.value_buffer[j], value_bytes(j), backward);
     }
     touch(purpose::packed_weights, i, p.packed_weight_bytes, 0);
     touch(purpose::packed_weights, i, p.packed_weight_bytes, end);

@@ -144,7 +144,8 @@ class network {
   /// Batches trained so far, counted by the sessions that train: dropout's streams depend on it, so a resumed run sets it.
   std::uint64_t step() const { return core().step; }
   void step(std::uint64_t value) { core().step = value; }
-  /// Epochs trained so far, by which `fit` chooses order and augmentation of the data: a second one goes on where the first ended.
+  /// Epochs trained so far, by which `fit` chooses order and augmentation of the data: a second one goes on where the first
+  /// ended.
   index_t epochs() const { return core().epochs; }
   void epochs(index_t count) { core().epochs = count; }
 
@@ -157,14 +158,15 @@ class network {
   }
 
   /// Fixes the parameters of the node called `name`, or of all nodes in the scope called so ("" is all; see `selects`), and puts
-  /// them in evaluation mode (batch norm uses its running statistics, dropout is off). Backward stops where nothing trainable lies
-  /// further back. Throws option_error if there is no such node.
+  /// them in evaluation mode (batch norm uses its running statistics, dropout is off). Backward stops where nothing trainable
+  /// lies further back. Throws option_error if there is no such node.
   void freeze(std::string_view name) { set_frozen(name, true); }
   void unfreeze(std::string_view name) { set_frozen(name, false); }
 
   // ---- use
 
-  /// The first output in evaluation mode, for any batch size. Convenient, but it allocates on every call: for many, make a session.
+  /// The first output in evaluation mode, for any batch size. Convenient, but it allocates on every call: for many, make a
+  /// session.
   tensor<T> predict(const view<const T>& input) const {
     execution_request r;
     r.input = input.dims(), r.ctx = ctx(), r.outputs = {output_id(0)};
@@ -239,8 +241,8 @@ class network {
   bool owner_ = true;
 };
 
-/// Refers to a network that others own: follows it when it moves, and throws error when used after it was destroyed or replaced by
-/// another.
+/// Refers to a network that others own: follows it when it moves, and throws error when used after it was destroyed or replaced
+/// by another.
 template <class T>
 class network_ref {
  public:

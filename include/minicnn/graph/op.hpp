@@ -64,9 +64,17 @@ struct op_plan {
   bool in_place = false;               ///< the output may take the place of input 0 (same size)
   bool gradient_in_place = false;      ///< the gradient of input 0 may take the place of the output's gradient
   bool fuses_relu = false;             ///< forward honours `frame::apply_relu`
-  bool is_relu = false;                ///< the op is max(x, 0) and may be left to the op before it
   bool fuses_add = false;              ///< forward honours `frame::apply_add`
-  bool is_add = false;                 ///< the op is the sum of its two inputs and may be left to the op that makes one of them
+};
+
+/// What passes over a graph may know of an operation without knowing its class.
+enum class op_role {
+  other,
+  relu,           ///< max(x, 0); may be fused into the operation before it, if that `fuses_relu`
+  add,            ///< the sum of its inputs; of two may be fused into an operation that makes one of them, if that `fuses_add`
+  pooling,        ///< values of windows
+  normalization,  ///< a value of 0 does not say that nothing was found
+  dropout,        ///< does nothing in evaluation mode
 };
 
 /// Where a gradient goes. `add` tells whether to add to what is there or to write (what is there is garbage then).
@@ -122,6 +130,9 @@ class op {
   virtual std::string_view kind() const = 0;
 
   virtual attribute_list describe() const = 0;
+
+  /// What it is to passes over the graph. An op that wraps another op must forward this call.
+  virtual op_role role() const { return op_role::other; }
 
   /// Checks the input shapes and says what is needed. Throws shape_error or option_error; the graph puts the node's name
   /// before the text. Called with other batch and image sizes again; parameters must not depend on the batch.

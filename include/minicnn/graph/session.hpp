@@ -36,8 +36,8 @@ struct session_options {
   std::vector<std::string> retain = {};
   /// Prediction packs or transforms weights once for all calls, which takes a third less time for single images. Requires that
   /// weights change through the network only: training, loading and all else that asks the network for something to write is
-  /// noticed; after writing through a view from before, call `repack`. The first batch, or a larger one, decides which convolutions
-  /// go by Winograd, for smaller ones too.
+  /// noticed; after writing through a view from before, call `repack`. The first batch, or a larger one, decides which
+  /// convolutions go by Winograd, for smaller ones too.
   bool prepack_weights = false;
   /// Everything is frozen for this session: `forward` and `backward` run in evaluation mode, give gradients of the retained nodes
   /// of the first output, and only read the network. For explanations; works on a const network.
@@ -45,7 +45,8 @@ struct session_options {
 };
 
 /// Not for use by two threads at a time; any number of sessions may run one network at once as long as none of them trains.
-/// A session stays valid when its network moves, and throws error when used after the network was destroyed or replaced by another.
+/// A session stays valid when its network moves, and throws error when used after the network was destroyed or replaced by
+/// another.
 template <class T = float>
 class session {
  public:
@@ -78,8 +79,8 @@ class session {
 
   // ---- training
 
-  /// Runs in training mode and returns the first output. `input` (n, c, h, w) must stay valid until backward is done. Throws error for
-  /// a session of a const network that is not `frozen`.
+  /// Runs in training mode and returns the first output. `input` (n, c, h, w) must stay valid until backward is done. Throws
+  /// error for a session of a const network that is not `frozen`.
   view<const T> forward(const view<const T>& input) {
     plan_training(input.dims());
     training_->forward(input, random_key(core_->seed).of(core_->step));
@@ -102,8 +103,8 @@ class session {
 
   // ---- prediction
 
-  /// The first output in evaluation mode; valid until the next call. Input (n, c, h, w) of any batch size; memory is planned again
-  /// when the image size changes or the batch grows.
+  /// The first output in evaluation mode; valid until the next call. Input (n, c, h, w) of any batch size; memory is planned
+  /// again when the image size changes or the batch grows.
   view<const T> predict(const view<const T>& input) {
     check_network();
     const std::uint64_t edits = core_->edits.load(std::memory_order_relaxed);

@@ -34,9 +34,9 @@ template <class T>
 struct network_core {
   network_topology<T> topology;
   network_state<T> state;
-  std::vector<char> frozen;           // one a node: parameters fixed, evaluation mode
-  std::vector<double> loss_weights;   // one an output
-  context ctx;                        // how sessions run unless their options say otherwise
+  std::vector<char> frozen;          // one a node: parameters fixed, evaluation mode
+  std::vector<double> loss_weights;  // one an output
+  context ctx;                       // how sessions run unless their options say otherwise
   std::uint64_t seed = 0;
   std::uint64_t step = 0;  // trained so far
   index_t epochs = 0;

@@ -24,11 +24,12 @@ class relu_op final : public op<T> {
  public:
   std::string_view kind() const override { return "relu"; }
   attribute_list describe() const override { return {}; }
+  op_role role() const override { return op_role::relu; }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     op_plan p;
     p.output = request.inputs[0];
-    p.backward_reads_output = p.in_place = p.gradient_in_place = p.is_relu = true;
+    p.backward_reads_output = p.in_place = p.gradient_in_place = true;
     return p;
   }
 

@@ -21,6 +21,7 @@ class add_op final : public op<T> {
  public:
   std::string_view kind() const override { return "add"; }
   attribute_list describe() const override { return {}; }
+  op_role role() const override { return op_role::add; }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape &a = request.inputs[0], &b = request.inputs[1];
@@ -29,7 +30,6 @@ class add_op final : public op<T> {
     p.output = a;
     p.in_place = p.gradient_in_place = true;
     p.fuses_relu = true;  // a residual block ends with one
-    p.is_add = true;
     return p;
   }
 

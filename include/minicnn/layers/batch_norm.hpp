@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
+#include "minicnn/graph/passes/channel_map.hpp"
 #include "minicnn/kernels/norm/batch_norm.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -32,13 +33,27 @@ struct batch_norm_options {
 /// running_var (first 1; of the unbiased variance, as in PyTorch). In evaluation the buffers are used, and backward treats them
 /// as constants: that is frozen batch normalisation. Parameters without weight decay: weight (first 1), bias (first 0).
 template <class T>
-class batch_norm_op final : public op<T> {
+class batch_norm_op final : public op<T>, public channel_mapping<T> {
  public:
   explicit batch_norm_op(batch_norm_options o) : o_(std::move(o)) {}
 
   const batch_norm_options& options() const { return o_; }
 
   std::string_view kind() const override { return "batch_norm"; }
+  op_role role() const override { return op_role::normalization; }
+
+  MINICNN_COLD std::vector<channel_map> channel_maps(std::span<const view<const T>> parameters,
+                                                     std::span<const view<const T>> buffers) const override {
+    std::vector<channel_map> maps(static_cast<std::size_t>(buffers[0].size()));
+    for (std::size_t c = 0; c < maps.size(); ++c) {
+      const auto i = static_cast<index_t>(c);
+      maps[c] = {static_cast<double>(buffers[0][i]), 1.0 / std::sqrt(static_cast<double>(buffers[1][i]) + o_.eps), 0.0};
+      if (!o_.affine) continue;
+      maps[c].scale *= static_cast<double>(parameters[0][i]);
+      maps[c].shift = static_cast<double>(parameters[1][i]);
+    }
+    return maps;
+  }
 
   /// `momentum` is PyTorch's; ONNX's attribute of that name is 1 - momentum.
   MINICNN_COLD attribute_list describe() const override {

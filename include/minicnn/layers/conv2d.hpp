@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
+#include "minicnn/graph/passes/channel_map.hpp"
 #include "minicnn/kernels/conv/backward_input.hpp"
 #include "minicnn/kernels/conv/backward_weight.hpp"
 #include "minicnn/kernels/conv/forward.hpp"
@@ -52,7 +53,7 @@ struct conv2d_options {
 /// x (n, c, h, w) -> y (n, filters, oh, ow), oh = floor((h + padding - reach) / stride) + 1 with
 /// reach = (kernel - 1) * dilation + 1. Parameters: weight (filters, c / groups, kernel rows, kernel columns), bias (filters).
 template <class T>
-class conv2d_op final : public op<T> {
+class conv2d_op final : public op<T>, public channel_map_producer<T> {
  public:
   explicit conv2d_op(conv2d_options o) : o_(std::move(o)) {}
 
@@ -79,7 +80,8 @@ class conv2d_op final : public op<T> {
     p.parameters.push_back({"weight", {g.filters, g.group_channels(), g.kernel_h, g.kernel_w}, fan_in, fan_out, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {g.filters}, fan_in, fan_out, initializer::constant(o_.bias_init), false});
     const bool fixed = request.prepack_weights, fast = kernels::winograd::is_chosen<T>(request.ctx, batch, g, fixed);
-    if (fixed) p.packed_weight_bytes = fast ? kernels::winograd::packed_weight_bytes<T>(g) : kernels::conv_packed_weight_bytes<T>(g);
+    if (fixed)
+      p.packed_weight_bytes = fast ? kernels::winograd::packed_weight_bytes<T>(g) : kernels::conv_packed_weight_bytes<T>(g);
     // A smaller last batch may take the other way, so there is room for both.
     p.forward_scratch_bytes = fast && fixed ? 0 : kernels::conv_forward_scratch_bytes<T>(threads, batch, g, fixed);
     if (request.training)
@@ -99,6 +101,24 @@ class conv2d_op final : public op<T> {
     return p;
   }
 
+  std::shared_ptr<const op<T>> with_channel_map() const override {
+    conv2d_options o = o_;
+    o.bias = true;
+    return std::make_shared<conv2d_op>(std::move(o));
+  }
+
+  MINICNN_COLD void fold(std::span<const channel_map> maps, std::span<const view<const T>> from,
+                         std::span<const view<T>> to) const override {
+    const index_t taps = from[0].size() / from[0].dim(0);
+    for (std::size_t f = 0; f < maps.size(); ++f) {
+      const index_t filter = static_cast<index_t>(f);
+      const double before = o_.bias ? static_cast<double>(from[1][filter]) : 0.0;
+      for (index_t k = filter * taps; k < (filter + 1) * taps; ++k)
+        to[0][k] = static_cast<T>(static_cast<double>(from[0][k]) * maps[f].scale);
+      to[1][filter] = static_cast<T>((before - maps[f].center) * maps[f].scale + maps[f].shift);
+    }
+  }
+
   void prepack(const frame<T>& f) const override {
     const kernels::conv_geometry g = geometry(f.input().dims());
     const auto pack = kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true) ? kernels::winograd::prepack_weights<T>
@@ -114,7 +134,7 @@ class conv2d_op final : public op<T> {
     const T* const packed = reinterpret_cast<const T*>(f.packed_weights);
     // Packed weights are for one of the two ways, that of the planned batch.
     const bool fast = packed == nullptr ? kernels::winograd::is_chosen<T>(f.ctx, batch, g)
-                                          : kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true);
+                                        : kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true);
     const auto convolve = fast ? kernels::winograd::forward<T> : kernels::conv_forward<T>;
     convolve(f.ctx, batch, g,
              {.x = f.input().data(),

@@ -26,6 +26,7 @@ class dropout_op final : public op<T> {
   explicit dropout_op(double rate) : rate_(rate) {}
 
   std::string_view kind() const override { return "dropout"; }
+  op_role role() const override { return op_role::dropout; }
   MINICNN_COLD attribute_list describe() const override { return {{"ratio", rate_}}; }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {

@@ -50,6 +50,7 @@ class lrn_op final : public op<T> {
   const lrn_options& options() const { return o_; }
 
   std::string_view kind() const override { return "lrn"; }
+  op_role role() const override { return op_role::normalization; }
 
   /// `alpha` is not divided by `size`; ONNX's attribute of that name is `alpha * size`, and its `bias` is `k`.
   MINICNN_COLD attribute_list describe() const override {

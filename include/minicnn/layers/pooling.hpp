@@ -106,6 +106,8 @@ inline attribute_list describe_windows(const adaptive_pool_options& o) { return 
 template <class T, class Options>
 class max_pool_op_base : public op<T> {
  public:
+  op_role role() const override { return op_role::pooling; }
+
   explicit max_pool_op_base(Options o) : o_(std::move(o)) {}
 
   const Options& options() const { return o_; }
@@ -157,6 +159,8 @@ class adaptive_max_pool_op final : public max_pool_op_base<T, adaptive_pool_opti
 template <class T, class Options>
 class avg_pool_op_base : public op<T> {
  public:
+  op_role role() const override { return op_role::pooling; }
+
   explicit avg_pool_op_base(Options o) : o_(std::move(o)) {}
 
   const Options& options() const { return o_; }

@@ -260,8 +260,7 @@ void predictor<T>::run_batch(memory& m, std::vector<result>& out, picture_getter
     good += 1;
   }
   if (good == 0) return;
-  const view<const T> logits =
-      m.session.predict(view<const T>(m.input.data(), {good * views(), channels(), side, side}));
+  const view<const T> logits = m.session.predict(view<const T>(m.input.data(), {good * views(), channels(), side, side}));
   const index_t classes = logits.dims().size_from(1);
   const std::vector<double> rows = log_probabilities_of(logits);
   auto row = rows.begin();

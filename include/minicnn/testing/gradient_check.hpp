@@ -115,7 +115,8 @@ class objective {
       inputs_.push_back(x);
     }
     for (const tensor<double>& w : values.parameters) parameters_.push_back(w);
-    for (tensor<double>& b : buffers_) buffer_views_.push_back(b), updated_views_.push_back(training ? view<double>(b) : view<double>());
+    for (tensor<double>& b : buffers_)
+      buffer_views_.push_back(b), updated_views_.push_back(training ? view<double>(b) : view<double>());
     f_.ctx = {1, detect_isa()};
     const op_plan plan = operation.plan({shapes, true, f_.ctx});
     output_ = tensor<double>(plan.output);

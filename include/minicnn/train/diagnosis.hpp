@@ -129,7 +129,7 @@ MINICNN_COLD std::string diagnose_stuck(network<T>& net, const batch<T>& b) {
 
   std::vector<std::string> names;
   for (const auto& n : net.nodes())
-    if (n.operation && n.operation->kind() == "relu") names.push_back(n.name);
+    if (n.operation && n.operation->role() == op_role::relu) names.push_back(n.name);
   if (!names.empty()) {
     session<T> run(fixed, {.retain = names});
     run.predict(b.images);

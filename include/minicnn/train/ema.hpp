@@ -27,7 +27,8 @@ struct average_kernel {
   }
 };
 
-/// Keeps the average of a network, to which it refers wherever that moves. Throws error when used after the network was destroyed or replaced by another.
+/// Keeps the average of a network, to which it refers wherever that moves. Throws error when used after the network was destroyed
+/// or replaced by another.
 ///
 ///     ema<float> average(net, 0.999);
 ///     ... optimizer.step(); average.update();

@@ -1,14 +1,18 @@
-#include "minicnn/layers/fold_batch_norm.hpp"
+#include "minicnn/graph/passes/fold_batch_norm.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"
+#include "minicnn/layers/batch_norm.hpp"
+#include "minicnn/layers/conv2d.hpp"
 #include "minicnn/layers/dense.hpp"
 #include "minicnn/layers/flatten.hpp"
 #include "minicnn/layers/pooling.hpp"
@@ -61,7 +65,43 @@ class twice_op : public op<double> {
   std::string kind_;
 };
 
+/// A user's normalisation with fixed numbers, y = (x - c) * (1 + c) + 0.5 in channel c, that says so.
+class fixed_norm final : public op<double>, public channel_mapping<double> {
+ public:
+  std::string_view kind() const override { return "mine"; }
+  attribute_list describe() const override { return {}; }
+  op_plan plan(const plan_request& r) const override {
+    op_plan out;
+    out.output = r.inputs[0];
+    return out;
+  }
+  void forward(const frame<double>& f) const override {
+    const index_t channels = f.output.dim(1), area = f.output.dims().size_from(2);
+    for (index_t i = 0; i < f.output.size(); ++i) {
+      const double c = static_cast<double>(i / area % channels);
+      f.output[i] = (f.input()[i] - c) * (1 + c) + 0.5;
+    }
+  }
+  void backward(const frame<double>&) const override {}
+  std::vector<channel_map> channel_maps(std::span<const view<const double>>, std::span<const view<const double>>) const override {
+    return {{0, 1, 0.5}, {1, 2, 0.5}, {2, 3, 0.5}};
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a user's operation that says what it does to channels is folded too") {
+  graph<double> g;
+  const auto x = conv2d(g.input({2, 4, 4}), {.filters = 3, .kernel = 3});
+  const auto y = g.add(std::make_shared<fixed_norm>(), {x}, "norm", {});
+  const network<double> net(std::move(g), {y});
+  const network<double> folded = fold_batch_norm(net);
+  CHECK(folded.nodes().size() == 2);
+  tensor<double> images({2, 2, 4, 4});
+  fill<double>(images, 3, -1.0, 1.0);
+  const tensor<double> want = net.predict(images), got = folded.predict(images);
+  for (index_t i = 0; i < want.size(); ++i) CHECK(got[i] == doctest::Approx(want[i]));
+}
 
 TEST_CASE("an operation that calls itself conv2d or batch_norm is not taken for one") {
   graph<double> g;
