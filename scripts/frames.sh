@@ -9,14 +9,14 @@ command -v gdb >/dev/null || { echo "SKIPPED: no gdb (Debian: gdb)"; exit 77; }
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 cat >"$out/forward.cpp" <<'END'
-#include "minicnn/graph/network.hpp"
+#include "minicnn/graph/session.hpp"
 #include "minicnn/layers/conv2d.hpp"
 int main() {
   minicnn::graph<float> g;
   auto x = minicnn::conv2d(g.input({3, 16, 16}, "image"), {.filters = 8, .kernel = 3});
   minicnn::network<float> net(std::move(g), {x}, {.threads = 1});
   const minicnn::tensor<float> images({2, 3, 16, 16}, 0.5F);
-  net.forward(images);
+  minicnn::session<float>(net).forward(images);
 }
 END
 # No debug information: what is always inlined, as kernels are, is then no frame.
