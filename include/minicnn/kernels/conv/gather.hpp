@@ -16,6 +16,24 @@ struct gather_piece {
   int begin, end;
 };
 
+/// Memory that panels are gathered from: data[i] may be read for begin <= i < end.
+template <class T>
+struct gather_source {
+  const T* data;
+  index_t begin, end;
+};
+
+/// A panel of two vectors a row: vector v of a row consists of pieces [first[v], first[v + 1]), row k is offset[k] further on.
+template <class T>
+struct gathered_panel {
+  const gather_piece* pieces;
+  const index_t *first, *offset;
+  index_t depth;
+  gather_source<T> from;
+  T* to;
+  bool prefetch;  ///< the next panel, meanwhile
+};
+
 struct gather_kernel {
   /// `depth` rows of one vector each, put together from `Count` pieces (0: `count`, known only at run time).
   template <class V, int Count, class T>
@@ -51,12 +69,11 @@ struct gather_kernel {
     }
   }
 
-  /// Packs a panel of two vectors a row: vector v of a row consists of pieces [first[v], first[v + 1]), row k is
-  /// offset[k] further on. Whole vectors are read where that stays within source[begin, end). `prefetch`: the next panel
-  /// is prefetched meanwhile.
+  /// Packs a panel. Whole vectors are read where that stays within the source.
   template <class V, class T>
-  MINICNN_INLINE static void run(const gather_piece* pieces, const index_t* first, const index_t* offset, index_t depth,
-                                 const T* source, index_t begin, index_t end, T* to, bool prefetch) {
+  MINICNN_INLINE static void run(const gathered_panel<T>* panel) {
+    const auto [pieces, first, offset, depth, from, to, prefetch] = *panel;
+    const auto [source, begin, end] = from;
     constexpr int lanes = V::template lanes<T>;
     index_t least = depth == 0 ? 0 : offset[0], most = least;
     for (index_t k = 1; k < depth; ++k) {
@@ -120,20 +137,12 @@ struct gather_pieces {
   void finish() { first[vectors] = count; }
 };
 
-/// Memory that panels are gathered from: data[i] may be read for begin <= i < end.
-template <class T>
-struct gather_source {
-  const T* data;
-  index_t begin, end;
-};
-
 /// Packs the two vectors of panel `panel`: row k consists of its pieces, offset[k] further on.
 template <class T, index_t Most>
 void gather_panel(isa i, const gather_pieces<Most>& pieces, index_t panel, const gather_source<T>& from, const index_t* offset,
                   index_t depth, T* to, bool prefetch) {
-  dispatch<gather_kernel>(i, static_cast<const gather_piece*>(pieces.piece),
-                          static_cast<const index_t*>(pieces.first + 2 * panel), offset, depth, from.data, from.begin, from.end,
-                          to, prefetch);
+  const gathered_panel<T> operands{pieces.piece, pieces.first + 2 * panel, offset, depth, from, to, prefetch};
+  dispatch<gather_kernel>(i, &operands);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -140,24 +140,14 @@ column_function<T> column_kernel_of(isa i) {
 /// The function that multiplies columns of tiles of `rows` rows, a height of `tile_heights` that the instruction set has.
 template <class T>
 column_function<T> column_kernel_of(isa i, int rows) {
-  switch (rows) {
-    case 14:
-      return column_kernel_of<14, T>(i);
-    case 12:
-      return column_kernel_of<12, T>(i);
-    case 10:
-      return column_kernel_of<10, T>(i);
-    case 8:
-      return column_kernel_of<8, T>(i);
-    case 6:
-      return column_kernel_of<6, T>(i);
-    case 4:
-      return column_kernel_of<4, T>(i);
-    case 2:
-      return column_kernel_of<2, T>(i);
-    default:
-      return column_kernel_of<1, T>(i);
-  }
+  return rows == 14   ? column_kernel_of<14, T>(i)
+         : rows == 12 ? column_kernel_of<12, T>(i)
+         : rows == 10 ? column_kernel_of<10, T>(i)
+         : rows == 8  ? column_kernel_of<8, T>(i)
+         : rows == 6  ? column_kernel_of<6, T>(i)
+         : rows == 4  ? column_kernel_of<4, T>(i)
+         : rows == 2  ? column_kernel_of<2, T>(i)
+                      : column_kernel_of<1, T>(i);
 }
 
 /// Tiles of `rows` rows of operands as they are.

@@ -165,15 +165,22 @@ struct forward_pass {
       if (first >= last) break;
       output_run runs[most_tile_columns<float>];
       const index_t run_count = output_runs(plan.tiles, g, g.filters * map, first, last, runs);
-      const T* const from = c.products + panel * out(c).panel_size() + f0 * width + half * lanes;
-      const auto transform_back = [&](auto kernel) {
-        dispatch<decltype(kernel)>(i, from, out(c).point_size(), width, count, static_cast<const output_run*>(runs), run_count,
-                                   g.out_width(), bias == nullptr ? bias : bias + f0, relu, add, target + f0 * map, map);
-      };
+      const output_operands<T> operands{.products = c.products + panel * out(c).panel_size() + f0 * width + half * lanes,
+                                        .point_size = out(c).point_size(),
+                                        .width = width,
+                                        .filters = count,
+                                        .runs = runs,
+                                        .run_count = run_count,
+                                        .out_width = g.out_width(),
+                                        .bias = bias == nullptr ? bias : bias + f0,
+                                        .relu = relu,
+                                        .add = add,
+                                        .y = target + f0 * map,
+                                        .map = map};
       if (plan.tiles.outputs == 4)
-        transform_back(output_kernel<4>{});
+        dispatch<output_kernel<4>>(i, &operands);
       else
-        transform_back(output_kernel<2>{});
+        dispatch<output_kernel<2>>(i, &operands);
     }
   }
 };

@@ -292,13 +292,26 @@ void dispatch_transform(isa i, int together, const T* from, A... arguments) {
   dispatch<Kernel<Size, 1>>(i, from, arguments...);
 }
 
-/// Points to outputs (At m A) for filters [0, filters) of the tiles of one vector: point p of filter f is at
-/// products[p * point_size + f * width]. Bias, addition and then ReLU on the way.
+/// Products of `filters` filters and the tiles of one vector, and where their outputs go: point p of filter f is at
+/// products[p * point_size + f * width], map f at y + f * map.
+template <class T>
+struct output_operands {
+  const T* products;
+  index_t point_size, width, filters;
+  const output_run* runs;
+  index_t run_count, out_width;
+  const T* bias;  ///< null: none
+  bool relu, add;
+  T* y;
+  index_t map;
+};
+
+/// Points to outputs (At m A). Bias, addition and then ReLU on the way.
 template <int Outputs>
 struct output_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(const T* products, index_t point_size, index_t width, index_t filters, const output_run* runs,
-                                 index_t run_count, index_t out_width, const T* bias, bool relu, bool add, T* y, index_t map) {
+  MINICNN_INLINE static void run(const output_operands<T>* operands) {
+    auto [products, point_size, width, filters, runs, run_count, out_width, bias, relu, add, y, map] = *operands;
     constexpr int lanes = V::template lanes<T>, row = Outputs * lanes;
     T outputs[Outputs * row];
     for (index_t f = 0; f < filters; ++f, products += width, y += map) {
