@@ -255,7 +255,8 @@ TEST_CASE("a file in the folder's place and a file that cannot be written are na
   CHECK(contains(message_of<minicnn::file_error>([&] { generate_images((folder.path / "taken" / "in").string(), 2, 1); }),
                  "taken"));
 
-  fs::create_directories(folder.path / "out" / minicnn::text_of("dog.0.jpg.tmp-", std::int64_t{::getpid()}, "-0"));  // the temporary name
+  fs::create_directories(folder.path / "out" /
+                         minicnn::text_of("dog.0.jpg.tmp-", std::int64_t{::getpid()}, "-0"));  // the temporary name
   CHECK(contains(message_of<minicnn::file_error>([&] { generate_images((folder.path / "out").string(), 2, 1, {}, 1); }),
                  "dog.0.jpg.tmp-"));
 }

@@ -101,7 +101,8 @@ TEST_CASE("what reaches outside its storage, or is more than data, is refused by
   CHECK(complaint(path, archive(folder, pickle_of(7, 0, 2, 3, 3, 1))).find("a storage of 7 elements") != std::string::npos);
   // os.system("true"), as an attack would have it
   const std::string attack = std::string("\x80\x02") + "cos\nsystem\nX" + std::string("\4\0\0\0true", 8) + "\x85R.";
-  CHECK(complaint(path, archive(folder, attack)).find("holds an object of os.system, no dictionary of tensors") != std::string::npos);
+  CHECK(complaint(path, archive(folder, attack)).find("holds an object of os.system, no dictionary of tensors") !=
+        std::string::npos);
   CHECK(complaint(path, archive(folder, "\x80\x02N.")).find("holds nothing, no dictionary of tensors") != std::string::npos);
   CHECK(complaint(path, archive(folder, std::string("\x80\x02}X\xFF\xFF\xFF\x7F", 8))).find("ends at byte 8") !=
         std::string::npos);
@@ -143,9 +144,10 @@ TEST_CASE("tensors that do not fit are named all at once, with both shapes, and 
   } catch (const file_error& e) {
     text = e.what();
   }
-  CHECK(text ==
-        path +
-            ": tensors do not fit the network: 1 missing: fc1.bias; 1 of another shape or type: fc1.weight (wanted 3x8, got 3x9); "
-            "1 that the network does not have: fc9.bias");
+  CHECK(
+      text ==
+      path +
+          ": tensors do not fit the network: 1 missing: fc1.bias; 1 of another shape or type: fc1.weight (wanted 3x8, got 3x9); "
+          "1 that the network does not have: fc9.bias");
   CHECK(net.parameter("conv1.weight").data()[0] == before);
 }

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "minicnn/files/sequential_file.hpp"
 #include "minicnn/core/utf8.hpp"
+#include "minicnn/files/sequential_file.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
