@@ -69,6 +69,7 @@ class twice_op : public op<double> {
 class fixed_norm final : public op<double>, public channel_mapping<double> {
  public:
   std::string_view kind() const override { return "mine"; }
+  const channel_mapping<double>* as_channel_mapping() const override { return this; }
   attribute_list describe() const override { return {}; }
   op_plan plan(const plan_request& r) const override {
     op_plan out;

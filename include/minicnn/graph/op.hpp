@@ -120,6 +120,12 @@ struct frame {
   scratch work() const { return scratch(scratch_block, scratch_bytes); }
 };
 
+// Interfaces for passes over the graph: graph/passes/channel_map.hpp.
+template <class T>
+class channel_mapping;
+template <class T>
+class channel_map_producer;
+
 /// A layer. `conv2d_op<double>` runs the same code as `conv2d_op<float>`, under the gradient checker.
 template <class T>
 class op {
@@ -133,6 +139,11 @@ class op {
 
   /// What it is to passes over the graph. An op that wraps another op must forward this call.
   virtual op_role role() const { return op_role::other; }
+
+  /// Itself, in an op that has the interface, else null (a dynamic_cast without RTTI). An op that wraps another op must not
+  /// forward these calls.
+  virtual const channel_mapping<T>* as_channel_mapping() const { return nullptr; }
+  virtual const channel_map_producer<T>* as_channel_map_producer() const { return nullptr; }
 
   /// Checks the input shapes and says what is needed. Throws shape_error or option_error; the graph puts the node's name
   /// before the text. Called with other batch and image sizes again; parameters must not depend on the batch.

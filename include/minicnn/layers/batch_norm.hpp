@@ -40,6 +40,7 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
   const batch_norm_options& options() const { return o_; }
 
   std::string_view kind() const override { return "batch_norm"; }
+  const channel_mapping<T>* as_channel_mapping() const override { return this; }
   op_role role() const override { return op_role::normalization; }
 
   MINICNN_COLD std::vector<channel_map> channel_maps(std::span<const view<const T>> parameters,

@@ -60,6 +60,7 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
   const conv2d_options& options() const { return o_; }
 
   std::string_view kind() const override { return "conv2d"; }
+  const channel_map_producer<T>* as_channel_map_producer() const override { return this; }
 
   MINICNN_COLD attribute_list describe() const override {
     attribute_list a{{"filters", o_.filters},       {"kernel_shape", o_.kernel.list()},

@@ -1,5 +1,6 @@
 #pragma once
-/// What fold_batch_norm needs to know of operations: interfaces that layers, ours or a user's, implement beside `op`.
+/// What fold_batch_norm needs to know of operations: interfaces that layers, ours or a user's, implement beside `op`
+/// and give away by `op::as_channel_mapping` and `op::as_channel_map_producer`.
 
 #include <memory>
 #include <span>
@@ -40,7 +41,8 @@ class channel_map_producer {
   /// The operation that does both.
   virtual std::shared_ptr<const op<T>> with_channel_map() const = 0;
 
-  /// Writes the parameters `to` of `with_channel_map()`, from the parameters `from` of this operation; one map per output channel.
+  /// Writes the parameters `to` of `with_channel_map()`, from the parameters `from` of this operation; one map per output
+  /// channel.
   virtual void fold(std::span<const channel_map> maps, std::span<const view<const T>> from,
                     std::span<const view<T>> to) const = 0;
 };

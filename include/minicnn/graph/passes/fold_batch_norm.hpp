@@ -14,10 +14,14 @@ namespace minicnn::inline MINICNN_ABI {
 
 namespace detail {
 
-/// The operation's interface `Interface`, or null where it has none.
-template <class Interface, class T>
-const Interface* interface_of(const graph_node<T>& n) {
-  return dynamic_cast<const Interface*>(n.operation.get());
+// Null where an operation has not the interface; inputs have no operation.
+template <class T>
+const channel_mapping<T>* mapping_of(const graph_node<T>& n) {
+  return n.operation == nullptr ? nullptr : n.operation->as_channel_mapping();
+}
+template <class T>
+const channel_map_producer<T>* producer_of(const graph_node<T>& n) {
+  return n.operation == nullptr ? nullptr : n.operation->as_channel_map_producer();
 }
 
 /// Per node: the node whose channel mapping it can do, or -1. A mapping is folded where nobody else reads its input.
@@ -28,10 +32,9 @@ MINICNN_COLD std::vector<int> folded_mappings(const network<T>& net) {
   for (const int output : net.topology().outputs) readers[static_cast<std::size_t>(output)] += 1;
   std::vector<int> folded(nodes.size(), -1);
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (interface_of<channel_mapping<T>>(nodes[i]) == nullptr) continue;
+    if (mapping_of(nodes[i]) == nullptr) continue;
     const auto before = static_cast<std::size_t>(nodes[i].inputs[0]);
-    if (readers[before] == 1 && interface_of<channel_map_producer<T>>(nodes[before]) != nullptr)
-      folded[before] = static_cast<int>(i);
+    if (readers[before] == 1 && producer_of(nodes[before]) != nullptr) folded[before] = static_cast<int>(i);
   }
   return folded;
 }
@@ -70,7 +73,7 @@ MINICNN_COLD network<T> folded_network(const network<T>& net, const std::vector<
     } else {
       std::vector<node<T>> inputs;
       for (const int input : n.inputs) inputs.push_back(made[static_cast<std::size_t>(input)]);
-      auto operation = folded[i] < 0 ? n.operation : interface_of<channel_map_producer<T>>(n)->with_channel_map();
+      auto operation = folded[i] < 0 ? n.operation : producer_of(n)->with_channel_map();
       made[i] = g.add(std::move(operation), inputs, n.name, {});
     }
   }
@@ -105,8 +108,8 @@ MINICNN_COLD network<T> fold_batch_norm(const network<T>& net) {
       for (std::size_t k = 0; k < to.size(); ++k) std::copy(from[k].begin(), from[k].end(), to[k].begin());
       continue;
     }
-    const auto* maps = detail::interface_of<channel_mapping<T>>(net.nodes()[static_cast<std::size_t>(mapping)]);
-    const auto* producer = detail::interface_of<channel_map_producer<T>>(net.nodes()[static_cast<std::size_t>(source)]);
+    const auto* maps = detail::mapping_of(net.nodes()[static_cast<std::size_t>(mapping)]);
+    const auto* producer = detail::producer_of(net.nodes()[static_cast<std::size_t>(source)]);
     producer->fold(maps->channel_maps(detail::parameters_of(net, mapping), detail::buffers_of(net, mapping)), from, to);
   }
   return out;
