@@ -267,7 +267,11 @@ inline const std::map<std::string, target>& targets() {
        {[](const bytes& b) {
           read_all<pth_file>(archive({{"a/data.pkl", text(b)}, {"a/data/0", storage}}));
         },
-        {pickle, from_text(std::string("\x80\x04\x95\x20\0\0\0\0\0\0\0}\x94(\x8C\x0Astate_dict\x94}\x94X\1\0\0\0eK\x03u.", 39)),
+        {pickle,
+         from_text(std::string("\x80\x04\x95\x20\0\0\0\0\0\0\0", 11) +
+                   "}\x94(\x8C\x0Astate_dict\x94"
+                   "ctorch.nn\nNet\n)\x81}(S'_parameters'\n}\x94S'_modules'\n}ubX\1" +
+                   std::string("\0\0\0eK\x03u.", 8)),
          from_text("}(S'args'\ncargparse\nNamespace\n)\x81}(S'lr'\nF0.1\nubS'seen'\nccollections\nCounter\n(}tRS'model'\nctorch."
                    "nn\nNet\n)"
                    "\x81}(S'_parameters'\n}S'_modules'\n}ubu.")}}},
