@@ -193,7 +193,7 @@ TEST_CASE("A07 temperatures and norms that are not finite are refused") {
                                        "evaluate" + weights.option() + "--data x"}) {
       const auto r = run(command + " --temperature " + value);
       CHECK(r.code == 2);
-      CHECK_MESSAGE(contains(r.err, "--temperature: wanted a number from 0.0001 to 1000000, got \"" + std::string(value) + "\""),
+      CHECK_MESSAGE(contains(r.err, "--temperature: wanted a number from 1e-04 to 1000000, got \"" + std::string(value) + "\""),
                     r.err);
     }
   }
@@ -210,7 +210,7 @@ TEST_CASE("A07 temperatures and norms that are not finite are refused") {
     minicnn::save_weights(net, folder.path("w.safetensors"), cli::to_metadata(info));
     const auto r = run("predict --weights '" + folder.path("w.safetensors") + "' x.png");
     CHECK(r.code == 1);
-    CHECK_MESSAGE(contains(r.err, "metadata \"temperature\": wanted a number from 0.0001 to 1e+06, got"), r.err);
+    CHECK_MESSAGE(contains(r.err, "metadata \"temperature\": wanted a number from 1e-04 to 1e+06, got"), r.err);
   }
 }
 
