@@ -17,7 +17,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=build/demo
 program=build/release/examples/minicnn
 
-bash scripts/install-packages.sh g++ cmake ninja-build libstb-dev libeigen3-dev libcli11-dev nlohmann-json3-dev libcpp-httplib-dev
+bash scripts/install-packages.sh g++ cmake ninja-build libstb-dev libeigen3-dev libcli11-dev libcpp-httplib-dev
 
 echo "Building the program (a few minutes the first time) ..."
 mkdir -p "$out"

@@ -15,6 +15,7 @@
 #include "commands.hpp"
 #include "named_model.hpp"
 #include "option_values.hpp"
+#include "path_json.hpp"
 
 namespace cli {
 
@@ -24,7 +25,7 @@ using minicnn::index_t;
 namespace {
 
 struct bench_options {
-  model_options model;
+  model_config model;
   int batch_size = 0;
   std::string mode = "train";
   int steps = 10;
@@ -98,19 +99,19 @@ int bench_command(const bench_options& o) {
   const double ms = median(times), speed = o.batch_size / ms * 1000;
   const std::string isa(minicnn::name_of(net.ctx().instruction_set));
   if (o.json) {
-    const nlohmann::ordered_json text{{"model", o.model.name},
-                                      {"mode", o.mode},
-                                      {"batch_size", o.batch_size},
-                                      {"images_per_second", speed},
-                                      {"ms_per_step", ms},
-                                      {"peak_rss_mib", peak_mebibytes()},
-                                      {"isa", isa},
-                                      {"threads", net.threads()},
-                                      {"precision", o.precision},
-                                      {"folded", o.fold},
-                                      {"image_size", one[2]},
-                                      {"steps", o.steps}};
-    std::printf("%s\n", text.dump().c_str());
+    const minicnn::json text{{"model", o.model.name},
+                             {"mode", o.mode},
+                             {"batch_size", o.batch_size},
+                             {"images_per_second", speed},
+                             {"ms_per_step", ms},
+                             {"peak_rss_mib", peak_mebibytes()},
+                             {"isa", isa},
+                             {"threads", net.threads()},
+                             {"precision", o.precision},
+                             {"folded", o.fold},
+                             {"image_size", one[2]},
+                             {"steps", o.steps}};
+    std::printf("%s\n", json_text(text).c_str());
     return exit_done;
   }
   std::printf("%s %s, batch of %d at %d pixels: %s images/s, %s ms a step (median of %d), peak %s MiB, %s, %d threads, %s%s\n",

@@ -6,6 +6,7 @@
 #include "data_source.hpp"
 #include "doctor.hpp"
 #include "option_values.hpp"
+#include "path_json.hpp"
 
 namespace cli {
 
@@ -20,8 +21,7 @@ struct check_options {
 int check_command(const check_options& o) {
   const minicnn::image_dataset data = open_data(o.data, minicnn::data_part::all);
   const diagnosis found = examine(data, o.threads);
-  std::printf("%s", o.json ? (to_json(data, found).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str()
-                           : to_table(data, found).c_str());
+  std::printf("%s", o.json ? (json_text(to_json(data, found)) + "\n").c_str() : to_table(data, found).c_str());
   return found.broken.empty() ? exit_done : exit_failed;
 }
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <minicnn/core/printable.hpp>
 #include <minicnn/files/file.hpp>
-#include <nlohmann/json.hpp>
+#include <minicnn/io/json.hpp>
 #include <optional>
 
 #include "commands.hpp"
@@ -15,12 +15,13 @@
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "path_json.hpp"
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::fixed;
 using minicnn::index_t;
+using minicnn::json;
 using minicnn::printable;
 using minicnn::short_number;
 namespace fs = std::filesystem;
@@ -80,10 +81,8 @@ void test_pairs(minicnn::run_comparison& page, const std::vector<std::optional<v
     }
 }
 
-json number(double value) { return std::isfinite(value) ? json(value) : json(); }
-
 json to_json(const minicnn::run_comparison& c, const std::vector<finished_run>& runs) {
-  json text{{"runs", json::array()}, {"settings", json::object()}, {"pairs", json::array()}, {"notes", c.notes}};
+  json text{{"runs", json::array{}}, {"settings", json::object{}}, {"pairs", json::array{}}, {"notes", c.notes}};
   for (std::size_t i = 0; i < c.runs.size(); ++i) {
     const minicnn::epoch_record* e = c.runs[i].best();
     json run{{"name", minicnn::as_utf8(c.runs[i].name)},
@@ -91,27 +90,27 @@ json to_json(const minicnn::run_comparison& c, const std::vector<finished_run>& 
              {"epochs", c.runs[i].history.size()}};
     if (e != nullptr) {
       run["best_epoch"] = e->epoch;
-      run["val_accuracy"] = number(e->val_accuracy);
-      run["val_loss"] = number(e->val_loss);
-      run["train_loss"] = number(e->train_loss);
-      run["seconds"] = number(c.runs[i].history.back().seconds);
+      run["val_accuracy"] = e->val_accuracy;
+      run["val_loss"] = e->val_loss;
+      run["train_loss"] = e->train_loss;
+      run["seconds"] = c.runs[i].history.back().seconds;
     }
     if (c.runs[i].parameters > 0) run["parameters"] = c.runs[i].parameters;
-    text["runs"].push_back(run);
+    text["runs"].push(run);
   }
   for (const minicnn::compared_setting& s : compare_settings(c.runs))
     if (!s.same()) text["settings"][s.name] = s.values;
   for (const minicnn::compared_pair& p : c.pairs)
-    text["pairs"].push_back({{"first", minicnn::as_utf8(c.runs[p.first].name)},
-                             {"second", minicnn::as_utf8(c.runs[p.second].name)},
-                             {"images", p.result.images},
-                             {"both_right", p.result.both},
-                             {"only_first_right", p.result.only_first},
-                             {"only_second_right", p.result.only_second},
-                             {"neither_right", p.result.neither},
-                             {"mcnemar_p", p.result.p_value},
-                             {"log_loss_difference", p.result.loss_difference.mean},
-                             {"log_loss_interval", {p.result.loss_difference.low, p.result.loss_difference.high}}});
+    text["pairs"].push({{"first", minicnn::as_utf8(c.runs[p.first].name)},
+                        {"second", minicnn::as_utf8(c.runs[p.second].name)},
+                        {"images", p.result.images},
+                        {"both_right", p.result.both},
+                        {"only_first_right", p.result.only_first},
+                        {"only_second_right", p.result.only_second},
+                        {"neither_right", p.result.neither},
+                        {"mcnemar_p", p.result.p_value},
+                        {"log_loss_difference", p.result.loss_difference.mean},
+                        {"log_loss_interval", json::array{p.result.loss_difference.low, p.result.loss_difference.high}}});
   return text;
 }
 
@@ -162,7 +161,7 @@ int compare_command(const compare_options& o) {
   }
   if (is_standard_output(o.out)) return exit_done;
   if (o.json)
-    std::printf("%s\n", to_json(page, runs).dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(to_json(page, runs)).c_str());
   else
     print_text(page);
   return exit_done;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <minicnn/data/read_dataset.hpp>
+#include <minicnn/io/json.hpp>
 #include <minicnn/report/progress.hpp>
-#include <nlohmann/json.hpp>
 
 #include "messages.hpp"
 
@@ -82,7 +82,7 @@ std::string in_code_points(const std::vector<std::string>& some, const std::vect
     std::vector<std::string> escaped;
     for (const std::string& name : from)
       if (std::find(in.begin(), in.end(), name) == in.end())
-        escaped.push_back(nlohmann::json(name).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+        escaped.push_back(minicnn::write_json(name, {.ascii = true, .tolerant = true}));
     return escaped;
   };
   const std::vector<std::string> here = missing(some, others), there = missing(others, some);

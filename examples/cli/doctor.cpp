@@ -12,8 +12,8 @@
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::index_t;
+using minicnn::json;
 using minicnn::text_of;
 
 namespace {
@@ -162,7 +162,7 @@ bool labels_differ(const minicnn::image_dataset& data, const std::vector<index_t
 json to_json(const minicnn::image_dataset& data, const diagnosis& d) {
   const auto path = [&](index_t i) { return minicnn::as_utf8(data.samples[static_cast<std::size_t>(i)].path); };
   const auto numbers = [](const spread& s) { return json{{"min", s.smallest}, {"median", s.median}, {"max", s.largest}}; };
-  json out{{"layout", data.layout}, {"images", data.size()}, {"readable", d.readable}, {"classes", json::object()}};
+  json out{{"layout", data.layout}, {"images", data.size()}, {"readable", d.readable}, {"classes", json::object{}}};
   const std::vector<index_t> counts = data.class_counts();
   index_t labelled = 0;
   for (std::size_t c = 0; c < counts.size(); ++c)
@@ -170,29 +170,29 @@ json to_json(const minicnn::image_dataset& data, const diagnosis& d) {
   out["unlabelled"] = data.size() - labelled;
   out["width"] = numbers(d.width);
   out["height"] = numbers(d.height);
-  out["counts"] = {{"broken", json::object()}, {"odd", json::object()}};
-  for (const char* list : {"broken", "odd", "duplicates"}) out[list] = json::array();
+  out["counts"] = {{"broken", json::object{}}, {"odd", json::object{}}};
+  for (const char* list : {"broken", "odd", "duplicates"}) out[list] = json::array{};
   const auto put = [&](const char* list, const auto& found) {
     for (const auto& one : found) {
-      out[list].push_back({{"path", path(one.index)}, {"kind", one.kind}, {"reason", one.reason}});
+      out[list].push({{"path", path(one.index)}, {"kind", one.kind}, {"reason", one.reason}});
       json& count = out["counts"][list][one.kind];
-      count = count.is_null() ? 1 : count.get<index_t>() + 1;
+      count = count.is_null() ? 1 : count.as_int() + 1;
     }
   };
   put("broken", d.broken);
   put("odd", d.odd);
   for (const auto& group : d.duplicates) {
-    json paths = json::array();
-    for (const index_t i : group) paths.push_back(path(i));
-    out["duplicates"].push_back({{"paths", paths}, {"labels_differ", labels_differ(data, group)}});
+    json paths = json::array{};
+    for (const index_t i : group) paths.push(path(i));
+    out["duplicates"].push({{"paths", paths}, {"labels_differ", labels_differ(data, group)}});
   }
   out["ignored"] = {{"hidden", data.ignored.hidden},
                     {"other", data.ignored.other},
                     {"folders", data.ignored.folders},
                     {"unlabelled", data.ignored.unlabelled},
-                    {"files", json::array()}};
+                    {"files", json::array{}}};
   for (const auto& one : data.ignored.names)
-    out["ignored"]["files"].push_back({{"path", minicnn::as_utf8(one.path)}, {"reason", one.reason}});
+    out["ignored"]["files"].push({{"path", minicnn::as_utf8(one.path)}, {"reason", one.reason}});
   out["warnings"] = data.warnings;
   return out;
 }

@@ -3,7 +3,7 @@
 
 #include <minicnn/data/dataset.hpp>
 #include <minicnn/data/picture_source.hpp>
-#include <nlohmann/json.hpp>
+#include <minicnn/io/json.hpp>
 #include <string>
 #include <vector>
 
@@ -43,7 +43,7 @@ diagnosis examine(const minicnn::image_dataset& data, int threads);
 /// Whether the samples, duplicates of each other, have different labels.
 bool labels_differ(const minicnn::image_dataset& data, const std::vector<minicnn::index_t>& samples);
 
-nlohmann::ordered_json to_json(const minicnn::image_dataset& data, const diagnosis& d);
+minicnn::json to_json(const minicnn::image_dataset& data, const diagnosis& d);
 std::string to_table(const minicnn::image_dataset& data, const diagnosis& d);
 
 }  // namespace cli

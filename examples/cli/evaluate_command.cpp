@@ -8,6 +8,7 @@
 #include "inference.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
+#include "path_json.hpp"
 #include "watched_loader.hpp"
 
 namespace cli {
@@ -27,14 +28,14 @@ struct evaluate_options {
 };
 
 /// The data set as the weights file's run saw it: its classes by the same numbers, unlabelled pictures left out.
-minicnn::image_dataset labelled_data(const std::string& path, const weights_info& info, bool test) {
+minicnn::image_dataset labelled_data(const std::string& path, const model_info& info, bool test) {
   minicnn::image_dataset data = open_data(path, test ? minicnn::data_part::test : minicnn::data_part::train);
   match_classes(data, info.classes);
-  convert_channels(data, info.model.channels);
+  convert_channels(data, info.config.channels);
   return data;
 }
 
-minicnn::sample_indices part_of(const minicnn::image_dataset& data, const weights_info& info, const std::string& name) {
+minicnn::sample_indices part_of(const minicnn::image_dataset& data, const model_info& info, const std::string& name) {
   if (name == "all" || name == "test") return all_samples(data);
   minicnn::data_split split = split_data(data, info.limit, info.val_fraction, info.split_seed);
   minicnn::sample_indices part = name == "train" ? std::move(split.train) : std::move(split.validation);
@@ -46,15 +47,15 @@ minicnn::sample_indices part_of(const minicnn::image_dataset& data, const weight
 /// The figures of one view, by the function that training validates with: its own come out again to the last digit.
 figures evaluate_once(const loaded_model& model, const minicnn::image_dataset& data, const minicnn::sample_indices& part,
                       const evaluate_options& o, std::vector<minicnn::bad_file>& bad) {
-  minicnn::loader_options options = evaluation_loader(model.info.picture, o.inference.batch_size, o.workers);
+  minicnn::loader_options options = evaluation_loader(model.info.transform, o.inference.batch_size, o.workers);
   options.skip_bad = o.skip_bad;
   minicnn::loader<float> pictures(data, part, options);
   watched_loader watched(pictures, "evaluating");
   const minicnn::evaluation e = minicnn::evaluate(model.net, watched, minicnn::classification<float>());
   bad = pictures.bad_files();
   const auto classes = static_cast<index_t>(model.info.classes.size());
-  const std::vector<float> logits(e.outputs.begin(), e.outputs.end());
-  figures f = measure(log_softmax(logits, classes, model.info.temperature), e.labels, model.info.classes);
+  figures f = measure(minicnn::log_softmax({e.outputs.begin(), e.outputs.end()}, classes, model.info.temperature), e.labels,
+                      model.info.classes);
   if (!(model.info.temperature < 1 || model.info.temperature > 1)) f.log_loss = e.loss;
   return f;
 }
@@ -62,7 +63,7 @@ figures evaluate_once(const loaded_model& model, const minicnn::image_dataset& d
 /// The figures of probabilities averaged over several views.
 figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& data, const minicnn::sample_indices& part,
                        const evaluate_options& o, const std::string& tta, std::vector<minicnn::bad_file>& bad) {
-  predictor predict(model, tta, o.inference.batch_size);
+  const predictor predict = predictor_of(model, tta, o.inference.batch_size);
   minicnn::progress_line progress(stderr);
   std::vector<double> rows;
   std::vector<std::int32_t> labels;
@@ -70,7 +71,7 @@ figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& 
     progress.update("evaluating", static_cast<index_t>(done), static_cast<index_t>(part.size()), "");
     const auto count = (std::min)(part.size() - done, static_cast<std::size_t>(predict.at_once()));
     const std::span<const index_t> chosen(part.data() + done, count);
-    const auto results = predict.run(data, chosen);
+    const auto results = predict_samples(predict, data, chosen);
     for (std::size_t i = 0; i < count; ++i) {
       const minicnn::sample& s = data.samples[static_cast<std::size_t>(chosen[i])];
       if (results[i].reason.empty()) {
@@ -102,12 +103,12 @@ int evaluate_command(const evaluate_options& o) {
     std::printf("%s", to_table(f).c_str());
     return exit_done;
   }
-  nlohmann::ordered_json text = to_json(f);
+  minicnn::json text = to_json(f);
   text["split"] = o.split;
   text["tta"] = tta;
   text["temperature"] = model.info.temperature;
   text["skipped"] = bad.size();
-  std::printf("%s\n", text.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  std::printf("%s\n", json_text(text).c_str());
   return exit_done;
 }
 

@@ -9,9 +9,9 @@
 #include <minicnn/core/printable.hpp>
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/files/file.hpp>
+#include <minicnn/io/json.hpp>
 #include <minicnn/report/filters.hpp>
 #include <minicnn/report/progress.hpp>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
@@ -27,8 +27,8 @@
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::index_t;
+using minicnn::json;
 
 namespace {
 
@@ -67,7 +67,7 @@ class explainer {
     }
     const minicnn::network<float>& net = model_.net;
     // Overlays show the picture sharper than the network saw it.
-    const index_t own = model_.info.picture.size;
+    const index_t own = model_.info.transform.size;
     side_ = o_.size > 0 ? o_.size : own * ((448 + own - 1) / own);
     if (wants("activations")) nodes_ = o_.node.empty() ? minicnn::feature_map_nodes(net) : std::vector<std::string>{o_.node};
     try {
@@ -88,21 +88,21 @@ class explainer {
 
   explanation run(const minicnn::image_u8& image, const std::string& path) {
     minicnn::image_u8 fed = image;
-    if (model_.info.model.channels == 1) to_grey(fed);
+    if (model_.info.config.channels == 1) to_grey(fed);
     const minicnn::shape& one = model_.net.input_dims();
     if (!(input_.dims() == one)) input_ = minicnn::tensor<float>(one);
-    apply(fed, model_.info.picture, minicnn::random_key(), false, input_.data(), workspace_);
+    apply(fed, model_.info.transform, minicnn::random_key(), false, input_.data(), workspace_);
     const minicnn::view<const float> logits = run_->predict(input_);
     for (const float z : logits)
       if (!std::isfinite(z)) minicnn::fail("the network's outputs are not finite numbers: these weights are of no use");
     explanation e;
     e.path = path;
-    for (const double v : log_softmax({logits.begin(), logits.end()}, logits.size(), model_.info.temperature))
+    for (const double v : minicnn::log_softmax({logits.begin(), logits.end()}, logits.size(), model_.info.temperature))
       e.probabilities.push_back(std::exp(v));
     e.named = minicnn::predicted_class(logits.at(0));
     e.explained = class_ < 0 ? e.named : class_;
 
-    const minicnn::rgb_picture picture = seen_part(image, model_.info.picture, side_, workspace_);
+    const minicnn::rgb_picture picture = seen_part(image, model_.info.transform, side_, workspace_);
     const std::string stem = unused_stem(path);
     if (wants("grad-cam")) {
       const std::vector<index_t> classes{e.explained};
@@ -168,9 +168,9 @@ void print(const explanation& e, const std::vector<std::string>& classes, bool a
   text["probability"] = probability(e.named);
   text["explained_class"] = name(e.explained);
   text["explained_probability"] = probability(e.explained);
-  text["files"] = json::object();
+  text["files"] = json::object{};
   for (const auto& [what, file] : e.files) text["files"][what] = minicnn::as_utf8(file);
-  std::printf("%s\n", text.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+  std::printf("%s\n", json_text(text).c_str());
 }
 
 int explain_command(const explain_options& o) {
@@ -182,7 +182,7 @@ int explain_command(const explain_options& o) {
   if (explain.wants("filters")) {
     const std::string file = explain.write_filters();
     if (o.json)
-      std::printf("%s\n", json({{"files", {{"filters", file}}}}).dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+      std::printf("%s\n", json_text(json({{"files", {{"filters", file}}}})).c_str());
     else
       std::printf("%s\n", minicnn::printable(file).c_str());
   }

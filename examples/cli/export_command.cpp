@@ -69,7 +69,7 @@ int export_onnx(const export_options& o, const minicnn::safetensors_file& file, 
   how.metadata = kept_metadata(file);
   minicnn::write_onnx(o.out, model.net, how);
   const minicnn::shape& in = model.net.input_dims();
-  say(minicnn::text_of(o.out, ": ", model.info.model.name, " for images of ", in[1], " x ", in[2], " x ", in[3],
+  say(minicnn::text_of(o.out, ": ", model.info.config.name, " for images of ", in[1], " x ", in[2], " x ", in[3],
                        ", result: ", o.probabilities ? "probabilities" : "logits"));
   return exit_done;
 }
@@ -79,7 +79,7 @@ int export_command(const export_options& o) {
   const loaded_model model = load_model(o.weights, 1);
   if (o.format == "onnx") return export_onnx(o, file, model);
   const bool foreign = o.names.empty() ? o.format == "pth" : o.names == "torchvision";
-  const auto names = foreign ? minicnn::torchvision_names(model.info.model.name, model.net) : minicnn::own_names(model.net);
+  const auto names = foreign ? minicnn::torchvision_names(model.info.config.name, model.net) : minicnn::own_names(model.net);
   const dtype stored = o.type == "f16" ? dtype::f16 : o.type == "bf16" ? dtype::bf16 : dtype::f32;
   const tensors all = tensors_of(model.net, names, stored);
   if (o.format == "safetensors")

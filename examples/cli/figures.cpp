@@ -6,9 +6,9 @@
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::fixed;
 using minicnn::index_t;
+using minicnn::json;
 using minicnn::text_of;
 
 figures measure(const std::vector<double>& log_probabilities, std::span<const std::int32_t> labels,
@@ -52,25 +52,25 @@ json to_json(const figures& f) {
   json out{{"images", f.images},        {"accuracy", f.accuracy},
            {"log_loss", f.log_loss},    {"log_loss_clipped", f.clipped_log_loss},
            {"clip", log_loss_clip},     {"balanced_accuracy", f.confusion.balanced_accuracy()},
-           {"classes", f.classes},      {"confusion", json::array()},
-           {"per_class", json::array()}};
+           {"classes", f.classes},      {"confusion", json::array{}},
+           {"per_class", json::array{}}};
   for (index_t truth = 0; truth < n; ++truth) {
-    json row = json::array();
-    for (index_t k = 0; k < n; ++k) row.push_back(f.confusion(truth, k));
-    out["confusion"].push_back(row);
-    out["per_class"].push_back({{"class", f.classes[static_cast<std::size_t>(truth)]},
-                                {"images", f.confusion.truths(truth)},
-                                {"precision", f.confusion.precision(truth)},
-                                {"recall", f.confusion.recall(truth)},
-                                {"f1", f.confusion.f1(truth)}});
+    json row = json::array{};
+    for (index_t k = 0; k < n; ++k) row.push(f.confusion(truth, k));
+    out["confusion"].push(row);
+    out["per_class"].push({{"class", f.classes[static_cast<std::size_t>(truth)]},
+                           {"images", f.confusion.truths(truth)},
+                           {"precision", f.confusion.precision(truth)},
+                           {"recall", f.confusion.recall(truth)},
+                           {"f1", f.confusion.f1(truth)}});
   }
   if (n == 2) out["auc"] = f.area_under_curve;  // null where it is not defined
   if (n == 2 && std::isnan(f.area_under_curve)) out["auc_reason"] = one_class;
   out["ece"] = f.calibration.expected_error;
   out["brier"] = f.calibration.brier;
-  out["calibration"] = json::array();
+  out["calibration"] = json::array{};
   for (const minicnn::calibration_bin& b : f.calibration.bins)
-    out["calibration"].push_back({{"images", b.count}, {"confidence", b.confidence}, {"accuracy", b.accuracy}});
+    out["calibration"].push({{"images", b.count}, {"confidence", b.confidence}, {"accuracy", b.accuracy}});
   return out;
 }
 

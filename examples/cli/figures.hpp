@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <minicnn/analysis/calibration.hpp>
+#include <minicnn/io/json.hpp>
 #include <minicnn/train/metrics.hpp>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,7 +30,7 @@ struct figures {
 figures measure(const std::vector<double>& log_probabilities, std::span<const std::int32_t> labels,
                 const std::vector<std::string>& classes);
 
-nlohmann::ordered_json to_json(const figures& f);
+minicnn::json to_json(const figures& f);
 std::string to_table(const figures& f);
 
 }  // namespace cli

@@ -17,10 +17,10 @@
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::fail;
 using minicnn::file_error;
 using minicnn::index_t;
+using minicnn::json;
 using minicnn::option_error;
 using minicnn::text_of;
 
@@ -46,8 +46,11 @@ json metadata_of(const std::string& path, const char* key) {
   const auto file = minicnn::safetensors_file::open(path);
   const std::string* text = file.find_metadata(key);
   if (text == nullptr) return nullptr;
-  const json value = json::parse(*text, nullptr, false);
-  return value.is_discarded() ? json() : value;
+  try {
+    return minicnn::parse_json(*text);
+  } catch (const minicnn::error&) {
+    return nullptr;
+  }
 }
 
 /// Input channels that the file's network has, 0 if its tensors do not say.
@@ -113,8 +116,8 @@ void adopt_model(recipe_overrides& o, const std::string& run) {
   const bool gone = !run.empty() && !std::filesystem::exists(*o.init_from, problem);
   const std::string path = gone ? run + "/last.safetensors" : *o.init_from;
   const json text = metadata_of(path, "model");
-  if (!text.is_object() || !text.contains("image_size")) return;
-  const model_options known = model_from_json(text);
+  if (!text.has("image_size")) return;
+  const model_config known = minicnn::model_config_from(text);
   if (o.model && *o.model != known.name)
     throw usage_error(text_of(path, ": holds the weights of ", known.name, ", not of --model ", *o.model));
   o.model = known.name;
@@ -150,7 +153,7 @@ std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const st
 
 std::string recorded_checksum(const std::string& run) {
   const json text = metadata_of(run + "/last.safetensors", "recipe");
-  return text.is_object() ? text.value("init_from", std::string()) : std::string();
+  return text.value_or("init_from", "");
 }
 
 std::string freeze_layers(minicnn::network<float>& net, const recipe& r) {

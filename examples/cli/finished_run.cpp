@@ -8,42 +8,40 @@
 
 #include "data_source.hpp"
 #include "inference.hpp"
+#include "path_json.hpp"
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::fail;
 using minicnn::file_error;
 using minicnn::index_t;
+using minicnn::json;
 
 namespace {
 
 /// Nested members as "model.name".
 void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const std::string& prefix, const json& value) {
-  for (const auto& [name, inner] : value.items())
+  for (const auto& [name, inner] : value.as_object())
     if (inner.is_object())
       flatten_into(out, prefix + name + ".", inner);
     else
-      out.emplace_back(prefix + name, inner.is_string() ? inner.get<std::string>() : inner.dump());
+      out.emplace_back(prefix + name, inner.is_string() ? inner.as_string() : json_text(inner));
 }
 
 /// Parameters of the network that a recipe describes, without memory for them being touched; 0 if it describes none.
 index_t parameters_of(const json& recipe) {
   try {
-    return make_model(model_from_json(recipe.value("model", json::object())), 0, 1, false).parameter_count();
+    return minicnn::make_model(minicnn::model_config_from(recipe.at("model")), {.threads = 1, .initialize = false})
+        .parameter_count();
   } catch (const std::exception&) {  // also of memory, for sizes that no run can have had
     return 0;
   }
 }
 
 json read_json(const std::string& path) {
-  try {
-    json text = json::parse(minicnn::read_file(path));
-    if (!text.is_object()) fail<file_error>(path, ": wanted a JSON object");
-    return text;
-  } catch (const json::exception& e) {
-    fail<file_error>(path, ": ", e.what());
-  }
+  json text = minicnn::parse_json(minicnn::read_file(path), path);
+  if (!text.is_object()) fail<file_error>(path, ": wanted a JSON object");
+  return text;
 }
 
 }  // namespace
@@ -56,16 +54,18 @@ finished_run read_run(const std::string& folder) {
   const std::string config = folder + "/config.json", results = folder + "/results.csv";
   const json text = read_json(config);
   try {
-    text.at("data").get_to(run.data);
+    run.data = text.at("data").as_string();
     const json& recipe = text.at("recipe");
     if (!recipe.is_object()) fail<file_error>(config, ": recipe: wanted a JSON object");
     run.page.parameters = parameters_of(recipe);
     run.page.settings.emplace_back("data", run.data);
     flatten_into(run.page.settings, "", recipe);
     for (const char* name : {"threads", "workers", "instruction_set", "time_limit_minutes", "version"})
-      if (text.contains(name))
-        run.page.settings.emplace_back(name, text[name].is_string() ? text[name].get<std::string>() : text[name].dump());
-  } catch (const json::exception& e) {
+      if (const json* value = text.find(name))
+        run.page.settings.emplace_back(name, value->is_string() ? value->as_string() : json_text(*value));
+  } catch (const file_error&) {
+    throw;
+  } catch (const minicnn::error& e) {
     fail<file_error>(config, ": ", e.what());
   }
   run.page.history = minicnn::parse_history_csv(minicnn::read_file(results), results);
@@ -79,19 +79,19 @@ validated_run validate_run(const std::string& folder, const std::string& data_pa
   const loaded_model model = load_model(folder + "/best.safetensors", threads);
   minicnn::image_dataset data = open_data(data_path);
   match_classes(data, model.info.classes);
-  convert_channels(data, model.info.model.channels);
+  convert_channels(data, model.info.config.channels);
   std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
   const minicnn::sample_indices part =
       split_data(data, model.info.limit, model.info.val_fraction, model.info.split_seed).validation;
 
   validated_run out;
   out.classes = model.info.classes;
-  predictor predict(model, model.info.tta, evaluation_batch_size);
+  const predictor predict = predictor_of(model, model.info.tta, evaluation_batch_size);
   minicnn::progress_line progress(stderr);
   for (std::size_t done = 0; done < part.size();) {
     progress.update("validating " + folder, static_cast<index_t>(done), static_cast<index_t>(part.size()), "");
     const auto count = (std::min)(part.size() - done, static_cast<std::size_t>(predict.at_once()));
-    const auto results = predict.run(data, std::span<const index_t>(part.data() + done, count));
+    const auto results = predict_samples(predict, data, std::span<const index_t>(part.data() + done, count));
     for (std::size_t i = 0; i < count; ++i) {
       const minicnn::sample& s = data.samples[static_cast<std::size_t>(part[done + i])];
       if (!results[i].reason.empty()) {

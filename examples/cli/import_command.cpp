@@ -20,15 +20,15 @@ using minicnn::index_t;
 namespace {
 
 struct import_options {
-  model_options model;
+  model_config model;
   std::string from, out, class_names;
   bool new_head = false;
 };
 
 /// What the file's tensors say about the model: channels, whether it has auxiliary heads, and how many classes.
 template <class File>
-void complete_from(const File& file, model_options& model, bool classes_given) {
-  model_options probe = model;
+void complete_from(const File& file, model_config& model, bool classes_given) {
+  model_config probe = model;
   if (probe.classes == 0) probe.classes = 2;
   const minicnn::network<float> net = make_named_model(probe, 1);
   const auto names = names_in(file, model.name, net);
@@ -60,7 +60,7 @@ std::vector<std::string> read_class_names(const std::string& path) {
     if (line.text.empty()) fail<file_error>(path, ": line ", line.number, ": a class without a name");
     names.push_back(std::move(line.text));
   }
-  return distinct_names(names);
+  return minicnn::distinct_names(names);
 }
 
 /// As torchvision prepares pictures for its own weights: the shorter side resized to 8/7 of the window, ImageNet's statistics.
@@ -97,13 +97,13 @@ void load(const File& file, const import_options& o, minicnn::network<float>& ne
 }
 
 template <class File>
-int import_from(const File& file, import_options o, weights_info info, bool known) {
+int import_from(const File& file, import_options o, model_info info, bool known) {
   if (!known) complete_from(file, o.model, o.model.classes > 0);
-  o.model = completed(o.model);
+  o.model = minicnn::completed(o.model);
   minicnn::network<float> net = make_named_model(o.model, 1);
   load(file, o, net);
-  if (!known) info.picture = imagenet_pictures(o.model.image_size);
-  info.model = o.model;
+  if (!known) info.transform = imagenet_pictures(o.model.image_size);
+  info.config = o.model;
   if (!o.class_names.empty()) info.classes = read_class_names(o.class_names);
   if (info.classes.empty())
     for (int k = 0; k < o.model.classes; ++k) info.classes.push_back(minicnn::to_text(k));
@@ -122,15 +122,15 @@ int import_command(const import_options& o) {
   import_options told = o;
   // A file of ours says itself what it is, even if its tensors have torchvision's names.
   const bool known = file.find_metadata("picture") != nullptr && file.find_metadata("model") != nullptr && !o.new_head;
-  weights_info info;
+  model_info info;
   if (known) {
-    info = info_from_metadata(file);
-    if (info.model.name != o.model.name)
-      fail<file_error>(o.from, ": holds the weights of ", info.model.name, ", not of ", o.model.name);
-    if (o.model.classes > 0 && o.model.classes != info.model.classes)
-      fail<file_error>(o.from, ": holds a network for ", info.model.classes, " classes, --classes says ", o.model.classes,
+    info = read_info(file);
+    if (info.config.name != o.model.name)
+      fail<file_error>(o.from, ": holds the weights of ", info.config.name, ", not of ", o.model.name);
+    if (o.model.classes > 0 && o.model.classes != info.config.classes)
+      fail<file_error>(o.from, ": holds a network for ", info.config.classes, " classes, --classes says ", o.model.classes,
                        "; --new-head draws a new last layer");
-    told.model = info.model;
+    told.model = info.config;
   }
   return import_from(file, told, info, known);
 }
@@ -146,7 +146,9 @@ void add_import(CLI::App& app, action& chosen) {
                          "takes a network's weights from PyTorch (a .pth file of a state dict; nothing in it is run), NumPy "
                          "(.npz) or a safetensors\n"
                          "file, under torchvision's names or ours, and writes a weights file for the other commands");
-  command->add_option("--model", o->model.name, "network that the weights are for")->required()->transform(one_of(model_names()));
+  command->add_option("--model", o->model.name, "network that the weights are for")
+      ->required()
+      ->transform(one_of(minicnn::model_names()));
   command->add_option("--from", o->from, ".pth, .npz or .safetensors file to read")->required();
   command->add_option("--out", o->out, "weights file to write; - for standard output")->required();
   command->add_option("--classes", o->model.classes, "outputs (default: as many as the file has)")
@@ -162,7 +164,7 @@ void add_import(CLI::App& app, action& chosen) {
       "--transform-input", o->model.transform_input,
       "googlenet and inception-v3: for weights that torchvision ported from TensorFlow, which want pixels from -1 to 1");
   command->callback([o, &chosen] {
-    if (o->model.transform_input && !has_aux(o->model.name))
+    if (o->model.transform_input && !minicnn::has_aux(o->model.name))
       throw usage_error("--transform-input goes with googlenet and inception-v3 only");
     if (o->new_head && o->model.classes == 0) throw usage_error("--new-head: wanted --classes, the number of new outputs");
     o->out = output_file(o->out);

@@ -5,18 +5,20 @@
 #include <minicnn/analysis/lr_finder.hpp>
 #include <minicnn/data/loader.hpp>
 #include <minicnn/files/file.hpp>
+#include <minicnn/io/json.hpp>
 #include <minicnn/report/rate_chart.hpp>
 #include <minicnn/train/classification.hpp>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
 #include "messages.hpp"
+#include "named_model.hpp"
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "path_json.hpp"
 #include "recipe_options.hpp"
 #include "run_data.hpp"
 #include "small_pictures.hpp"
@@ -24,8 +26,8 @@
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::index_t;
+using minicnn::json;
 using minicnn::short_number;
 
 namespace {
@@ -59,7 +61,7 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   for (const std::string& text : class_warnings(data, split)) warn(data.root + ": " + text);
   r.model.classes = static_cast<int>(data.classes.size());
   r.model.channels = data.channels;
-  minicnn::network<float> net = make_model(r.model, r.seed, o.threads);
+  minicnn::network<float> net = make_named_model(r.model, o.threads, r.seed);
   if (o.overrides.init_from) say(begin_with_weights(net, r, *o.overrides.init_from, data.classes));
   if (const std::string text = freeze_layers(net, r); !text.empty()) say(text);
   minicnn::session<float>(net).reserve({r.batch_size, r.model.channels, r.model.image_size, r.model.image_size});  // fails early
@@ -115,7 +117,7 @@ int lr_find_command(const lr_find_options& o, recipe r) {
   if (is_standard_output(o.out))
     for (const std::string& line : lines) say(line);
   else if (o.json)
-    std::printf("%s\n", to_json(found, r).dump().c_str());
+    std::printf("%s\n", json_text(to_json(found, r)).c_str());
   else if (found.suggestion() > 0)
     for (const std::string& line : lines) std::printf("%s\n", line.c_str());
   if (!(found.suggestion() > 0)) minicnn::fail(lines.front());

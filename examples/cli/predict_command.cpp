@@ -5,8 +5,8 @@
 #include <iostream>
 #include <minicnn/core/printable.hpp>
 #include <minicnn/data/csv.hpp>
+#include <minicnn/io/json.hpp>
 #include <minicnn/report/progress.hpp>
-#include <nlohmann/json.hpp>
 
 #include "commands.hpp"
 #include "inference.hpp"
@@ -15,7 +15,6 @@
 #include "path_json.hpp"
 #include "path_patterns.hpp"
 #include "picture_list.hpp"
-#include "ranking.hpp"
 
 namespace cli {
 
@@ -38,13 +37,13 @@ std::string csv_header(std::size_t shown) {
   return text;
 }
 
-std::string line_of(const std::string& path, const std::vector<ranked_class>& classes, std::size_t shown,
+std::string line_of(const std::string& path, const std::vector<minicnn::ranked_class>& classes, std::size_t shown,
                     const predict_options& o) {
   if (o.json) {
-    nlohmann::ordered_json text;
+    minicnn::json text;
     put_path(text, path);
     add_ranking(text, classes, shown);
-    return text.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    return json_text(text);
   }
   std::string text = o.csv ? spreadsheet_field(path) : minicnn::printable(path);
   for (std::size_t k = 0; k < shown; ++k)
@@ -56,13 +55,13 @@ std::string line_of(const std::string& path, const std::vector<ranked_class>& cl
 int predict_command(const predict_options& o) {
   const loaded_model model = load_for_inference(o.inference);
   const std::vector<std::string>& classes = model.info.classes;
-  predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size, o.keep_size);
+  const predictor predict = predictor_of(model, chosen_views(o.inference, model.info), o.inference.batch_size, o.keep_size);
   const std::size_t usual = o.json ? classes.size() : 1;
   const std::size_t shown = o.top_k == 0 ? usual : (std::min)(classes.size(), static_cast<std::size_t>(o.top_k));
 
   std::vector<std::string> problems;
   minicnn::image_dataset pictures = list_pictures(expand_paths(o.paths, std::cin, problems), problems);
-  convert_channels(pictures, model.info.model.channels);
+  convert_channels(pictures, model.info.config.channels);
   for (const std::string& text : problems) say(text);
   auto bad = static_cast<index_t>(problems.size());
   if (o.csv) std::printf("%s\n", csv_header(shown).c_str());
@@ -72,12 +71,12 @@ int predict_command(const predict_options& o) {
   for (std::size_t done = 0; done < all.size();) {
     progress.update("predicting", static_cast<index_t>(done), pictures.size(), "");
     const auto count = (std::min)(all.size() - done, static_cast<std::size_t>(predict.at_once()));
-    const auto results = predict.run(pictures, std::span<const index_t>(all.data() + done, count));
+    const auto results = predict_samples(predict, pictures, std::span<const index_t>(all.data() + done, count));
     progress.clear();
     for (std::size_t i = 0; i < count; ++i) {
       const std::string& path = pictures.samples[done + i].path;
       if (results[i].reason.empty())
-        std::printf("%s\n", line_of(path, ranking(results[i].log_probabilities, classes), shown, o).c_str());
+        std::printf("%s\n", line_of(path, minicnn::ranking(results[i].log_probabilities, classes), shown, o).c_str());
       else
         say(path + ": " + results[i].reason), bad += 1;
     }

@@ -74,7 +74,7 @@ prediction_service::prediction_service(const inference_options& o, std::int64_t 
     : model_(load_for_inference(one_thread(o))), tta_(chosen_views(o, model_.info)), decoding_(max_pixels) {
   const int seats = minicnn::resolve_threads(o.threads);
   for (int i = 0; i < seats; ++i)
-    free_.push_back(std::make_unique<seat>(seat{predictor(model_, tta_, o.batch_size), minicnn::image_workspace{}}));
+    free_.push_back(std::make_unique<seat>(seat{predictor_of(model_, tta_, o.batch_size), minicnn::image_workspace{}}));
 }
 
 prediction_service::~prediction_service() = default;
@@ -84,11 +84,11 @@ std::string prediction_service::overlay(const minicnn::image_u8& image, std::siz
   const std::lock_guard lock(explaining_);
   if (explainer_ == nullptr) explainer_ = std::make_unique<explainer>(model_.net);
   explainer& e = *explainer_;
-  apply(image, model_.info.picture, minicnn::random_key(), false, e.input.data(), workspace);
+  apply(image, model_.info.transform, minicnn::random_key(), false, e.input.data(), workspace);
   const std::vector<index_t> classes{static_cast<index_t>(named)};
   const minicnn::tensor<float> map = e.cam(e.input, classes);
-  const index_t own = model_.info.picture.size, side = own * ((320 + own - 1) / own);
-  const minicnn::rgb_picture seen = seen_part(image, model_.info.picture, side, workspace);
+  const index_t own = model_.info.transform.size, side = own * ((320 + own - 1) / own);
+  const minicnn::rgb_picture seen = seen_part(image, model_.info.transform, side, workspace);
   const minicnn::rgb_picture explained = minicnn::overlay(seen, minicnn::view<const float>(map).at(0));
   return jpeg_uri(explained, 85);
 }
@@ -110,7 +110,7 @@ picture_answer prediction_service::answer_one(seat& mine, const uploaded_picture
   }
   data.samples.push_back({picture.name, -1, 0});
   const minicnn::sample_indices one = all_samples(data);
-  predictor::result result = mine.predict.run(data, one).front();
+  predictor::result result = predict_samples(mine.predict, data, one).front();
   out.error = result.reason;
   out.log_probabilities = std::move(result.log_probabilities);
   if (explain && out.error.empty())

@@ -62,7 +62,7 @@ class prediction_service {
   prediction_service(const inference_options& o, std::int64_t max_pixels);
   ~prediction_service();
 
-  const weights_info& info() const { return model_.info; }
+  const model_info& info() const { return model_.info; }
   const std::string& views() const { return tta_; }
 
   /// One answer a picture, in their order, with the bits that `minicnn predict --batch-size 1` has for it. One picture at a time

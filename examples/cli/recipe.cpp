@@ -99,7 +99,7 @@ recipe make_recipe(const recipe_overrides& o) {
   r.preset = o.preset;
   if (o.model && *o.model != r.model.name) {
     r.model.name = *o.model;
-    const int own = default_image_size(*o.model);
+    const int own = minicnn::default_image_size(*o.model);
     r.model.image_size = o.preset == "best" ? (std::min)(own, r.model.image_size) : own;
     if (!o.model->starts_with("alexnet")) r.model.dropout = -1;  // the model's own
   }
@@ -150,67 +150,54 @@ recipe make_recipe(const recipe_overrides& o) {
 
   check("--image-size", r.model.image_size, 1, 8192);  // --sizes names one too
   check("--pooled", r.model.pooled, 0, 64);            // a weights file may
-  check_init(r.model.init);
+  (void)minicnn::initializer_named(r.model.init);
   for (const std::string& text : r.rates) (void)parse_group_rate(text);
-  r.model = completed(r.model);
+  r.model = minicnn::completed(r.model);
   (void)minicnn::parse_schedule(r.schedule);
   if (r.optimizer != "sgd" && r.optimizer != "adam" && r.optimizer != "adamw")
     fail<option_error>("--optimizer ", r.optimizer, ": wanted adam, adamw or sgd");
   return r;
 }
 
-nlohmann::ordered_json to_json(const picture_options& p) {
+minicnn::json to_json(const picture_options& p) {
   return {{"resize", p.resize}, {"crop_fraction", p.crop_fraction}, {"normalize", p.normalize}, {"padding", p.padding}};
 }
 
-picture_options picture_from_json(const nlohmann::ordered_json& text) {
-  try {
-    picture_options p;
-    text.at("resize").get_to(p.resize);
-    text.at("crop_fraction").get_to(p.crop_fraction);
-    text.at("normalize").get_to(p.normalize);
-    p.padding = text.value("padding", 0);  // files of version 0.1 do not have it
-    return p;
-  } catch (const nlohmann::json::exception& e) {
-    fail("picture: ", e.what());
-  }
-}
-
-nlohmann::ordered_json to_json(const recipe& r) {
-  nlohmann::ordered_json text{{"preset", r.preset},
-                              {"model", to_json(r.model)},
-                              {"picture", to_json(r.picture)},
-                              {"epochs", r.epochs},
-                              {"batch_size", r.batch_size},
-                              {"accumulate", r.accumulate},
-                              {"optimizer", r.optimizer},
-                              {"momentum", r.momentum},
-                              {"nesterov", r.nesterov},
-                              {"learning_rate", r.learning_rate},
-                              {"schedule", r.schedule},
-                              {"warmup", r.warmup},
-                              {"weight_decay", r.weight_decay},
-                              {"decoupled_weight_decay", r.decoupled_weight_decay},
-                              {"l2", r.l2},
-                              {"label_smoothing", r.label_smoothing},
-                              {"clip_norm", r.clip_norm},
-                              {"augment", r.augment},
-                              {"crop", r.crop},
-                              {"crop_scale", r.crop_scale},
-                              {"crop_padding", r.crop_padding},
-                              {"mirror", r.mirror},
-                              {"jitter", r.jitter},
-                              {"lighting", r.lighting},
-                              {"erase", r.erase},
-                              {"sizes", r.sizes},
-                              {"ema", r.ema},
-                              {"patience", r.patience},
-                              {"val_every", r.val_every},
-                              {"precision", r.precision},
-                              {"tta", r.tta},
-                              {"seed", r.seed},
-                              {"val_fraction", r.val_fraction},
-                              {"limit", r.limit}};
+minicnn::json to_json(const recipe& r) {
+  minicnn::json text{{"preset", r.preset},
+                     {"model", to_json(r.model)},
+                     {"picture", to_json(r.picture)},
+                     {"epochs", r.epochs},
+                     {"batch_size", r.batch_size},
+                     {"accumulate", r.accumulate},
+                     {"optimizer", r.optimizer},
+                     {"momentum", r.momentum},
+                     {"nesterov", r.nesterov},
+                     {"learning_rate", r.learning_rate},
+                     {"schedule", r.schedule},
+                     {"warmup", r.warmup},
+                     {"weight_decay", r.weight_decay},
+                     {"decoupled_weight_decay", r.decoupled_weight_decay},
+                     {"l2", r.l2},
+                     {"label_smoothing", r.label_smoothing},
+                     {"clip_norm", r.clip_norm},
+                     {"augment", r.augment},
+                     {"crop", r.crop},
+                     {"crop_scale", r.crop_scale},
+                     {"crop_padding", r.crop_padding},
+                     {"mirror", r.mirror},
+                     {"jitter", r.jitter},
+                     {"lighting", r.lighting},
+                     {"erase", r.erase},
+                     {"sizes", r.sizes},
+                     {"ema", r.ema},
+                     {"patience", r.patience},
+                     {"val_every", r.val_every},
+                     {"precision", r.precision},
+                     {"tta", r.tta},
+                     {"seed", r.seed},
+                     {"val_fraction", r.val_fraction},
+                     {"limit", r.limit}};
   // Where they are used alone: runs of versions without them can be resumed.
   if (!r.init_from.empty()) text["init_from"] = r.init_from;
   if (!r.freeze.empty()) text["freeze"] = r.freeze;

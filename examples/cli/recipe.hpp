@@ -2,12 +2,12 @@
 // What decides a training run's result: a preset, and the options that override it.
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <minicnn/io/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "model.hpp"
+#include "weights.hpp"
 
 namespace cli {
 
@@ -23,7 +23,7 @@ struct picture_options {
 
 struct recipe {
   std::string preset = "best";
-  model_options model;
+  model_config model;
   picture_options picture;
   int epochs = 20;
   int batch_size = 64;
@@ -84,8 +84,7 @@ extern const char* const preset_help;
 /// Throws option_error for an unknown preset or an option outside its range.
 recipe make_recipe(const recipe_overrides& o);
 
-nlohmann::ordered_json to_json(const recipe& r);
-nlohmann::ordered_json to_json(const picture_options& p);
-picture_options picture_from_json(const nlohmann::ordered_json& text);
+minicnn::json to_json(const recipe& r);
+minicnn::json to_json(const picture_options& p);
 
 }  // namespace cli

@@ -9,8 +9,8 @@
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::index_t;
+using minicnn::json;
 namespace fs = std::filesystem;
 
 namespace {
@@ -21,17 +21,16 @@ constexpr std::uint64_t prime = 1099511628211ULL;
 json left_out_of(const std::string& run, json* classes = nullptr) {
   std::error_code failed;
   const std::string path = run + "/last.safetensors";
-  if (run.empty() || !fs::exists(path, failed)) return json::array();
+  if (run.empty() || !fs::exists(path, failed)) return json::array{};
   try {
     const auto file = minicnn::safetensors_file::open(path);
     const std::string* text = file.find_metadata("data");
-    const json data = text == nullptr ? json() : json::parse(*text);
-    if (classes != nullptr) *classes = data.value("classes", json::array());
-    return data.value("left_out", json::array());
-  } catch (const json::exception&) {
+    const json data = text == nullptr ? json() : minicnn::parse_json(*text);
+    if (classes != nullptr) *classes = data.has("classes") ? data.at("classes") : json::array{};
+    if (data.has("left_out")) return data.at("left_out");
   } catch (const minicnn::error&) {
   }
-  return json::array();
+  return json::array{};
 }
 
 std::string name_of(const minicnn::image_dataset& data, std::size_t i) {
@@ -71,25 +70,27 @@ void adopt_classes(minicnn::image_dataset& data, const std::vector<std::string>&
 void restore_left_out(minicnn::image_dataset& data, const std::string& run) {
   json classes;
   const json list = left_out_of(run, &classes);
-  if (!list.is_array() || list.empty() || !data.pictures.empty()) return;
+  if (!list.is_array() || list.as_array().empty() || !data.pictures.empty()) return;
   try {
-    adopt_classes(data, classes.get<std::vector<std::string>>());
-    for (const json& one : list) {
-      const auto index = one.at("index").get<std::size_t>();
-      const std::string path = data.root + (data.root.ends_with('/') ? "" : "/") + one.at("name").get<std::string>();
-      const auto id = one.at("id").get<std::uint64_t>();
-      const int label = one.at("label").get<int>();
+    std::vector<std::string> names;
+    for (const json& name : classes.as_array()) names.push_back(name.as_string());
+    adopt_classes(data, names);
+    for (const json& one : list.as_array()) {
+      const auto index = static_cast<std::size_t>(one.at("index").as_uint());
+      const std::string path = data.root + (data.root.ends_with('/') ? "" : "/") + one.at("name").as_string();
+      const auto id = one.at("id").as_uint();
+      const std::int64_t label = one.at("label").as_int();
       const bool there = std::any_of(data.samples.begin(), data.samples.end(), [&](const auto& s) { return s.path == path; });
-      if (there || index > data.samples.size() || label < 0 || label >= static_cast<int>(data.classes.size())) continue;
-      data.samples.insert(data.samples.begin() + static_cast<std::ptrdiff_t>(index), {path, label, id});
+      if (there || index > data.samples.size() || label < 0 || label >= static_cast<std::int64_t>(data.classes.size())) continue;
+      data.samples.insert(data.samples.begin() + static_cast<std::ptrdiff_t>(index), {path, static_cast<int>(label), id});
     }
-  } catch (const json::exception&) {
+  } catch (const minicnn::error&) {
     // What cannot be put back is missed when the data are compared.
   }
 }
 
 run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run) : data_(&data) {
-  const json known = left_out_of(run);
+  const json list = left_out_of(run), known = list.is_array() ? list : json(json::array{});
   std::uint64_t names = 0, sizes = 0;
   for (std::size_t i = 0; i < data.samples.size(); ++i) {
     std::error_code failed;
@@ -98,9 +99,9 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
     std::uint64_t size = in_memory ? hash_of(data.pictures[i], s.label) : fs::file_size(s.path, failed);
     if (failed) {
       size = 0;
-      for (const json& one : known)
-        if (one.is_object() && one.value("id", json()) == json(s.id) && one.value("bytes", json()).is_number_unsigned())
-          size = one["bytes"].get<std::uint64_t>();
+      for (const json& one : known.as_array())
+        if (one.has("id") && one.at("id") == json(s.id) && one.has("bytes") && one.at("bytes").is_uint())
+          size = one.at("bytes").as_uint();
     }
     sizes_.push_back(size);
     names = names * prime + s.id;
@@ -131,13 +132,13 @@ void run_data::note_gone() {
 json run_data::text() const {
   json out = counts_;
   if (left_out_.empty()) return out;
-  out["left_out"] = json::array();
+  out["left_out"] = json::array{};
   for (const std::size_t i : left_out_)
-    out["left_out"].push_back({{"index", i},
-                               {"name", name_of(*data_, i)},
-                               {"label", data_->samples[i].label},
-                               {"id", data_->samples[i].id},
-                               {"bytes", sizes_[i]}});
+    out["left_out"].push({{"index", i},
+                          {"name", name_of(*data_, i)},
+                          {"label", data_->samples[i].label},
+                          {"id", data_->samples[i].id},
+                          {"bytes", sizes_[i]}});
   return out;
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <minicnn/data/loader.hpp>
 #include <minicnn/data/split.hpp>
-#include <nlohmann/json.hpp>
+#include <minicnn/io/json.hpp>
 #include <string>
 #include <vector>
 
@@ -29,11 +29,11 @@ class run_data {
 
   /// Counts, classes, and hashes of names and sizes, without the data's place: a resumed run must see the same. And what is left
   /// out, which it need not.
-  nlohmann::ordered_json text() const;
+  minicnn::json text() const;
 
  private:
   const minicnn::image_dataset* data_ = nullptr;
-  nlohmann::ordered_json counts_;
+  minicnn::json counts_;
   std::vector<std::uint64_t> sizes_;
   std::vector<std::size_t> left_out_;
 };

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <minicnn/files/file.hpp>
-#include <minicnn/io/checkpoint.hpp>
+#include <minicnn/model/training_file.hpp>
 #include <string_view>
 
 #include "curves_png.hpp"
@@ -19,9 +19,9 @@
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::fail;
 using minicnn::file_error;
+using minicnn::json;
 using minicnn::option_error;
 namespace fs = std::filesystem;
 
@@ -67,8 +67,8 @@ bool run_folder::holds_run() const {
     if (std::string_view(name) != "config.json" && fs::exists(file(name), problem)) return true;
   if (!fs::exists(file("config.json"), problem)) return fs::exists(file(replaced), problem);
   try {
-    const json config = json::parse(minicnn::read_file(file("config.json")));
-    return !(config.is_object() && config.contains("recipe") && config.contains("command"));
+    const json config = minicnn::parse_json(minicnn::read_file(file("config.json")));
+    return !(config.has("recipe") && config.has("command"));
   } catch (const std::exception&) {
     return true;  // not ours
   }
@@ -133,7 +133,7 @@ void run_folder::lock() {
 }
 
 void run_folder::write_config(const json& config) const {
-  minicnn::write_file(file("config.json"), config.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  minicnn::write_file(file("config.json"), minicnn::write_json(config, {.indent = 2, .tolerant = true}) + "\n");
 }
 
 void run_folder::write_history(const std::vector<minicnn::epoch_record>& history) const {
@@ -148,112 +148,36 @@ void run_folder::write_report(const minicnn::training_report& report) const {
   minicnn::write_file(file("curves.png"), {reinterpret_cast<const char*>(png.data()), png.size()});
 }
 
-void run_folder::save_best(const minicnn::network<float>& net, const weights_info& info) const {
-  minicnn::save_weights(net, file("best.safetensors"), to_metadata(info));
+void run_folder::save_best(const minicnn::network<float>& net, const model_info& info) const {
+  minicnn::save_model(net, info, file("best.safetensors"));
 }
-
-namespace {
-
-/// The averages of parameters and buffers, tensor by tensor; nothing without them.
-std::vector<minicnn::optimizer<float>::state_view> averages(const minicnn::network<float>& net, minicnn::ema<float>* average) {
-  std::vector<minicnn::optimizer<float>::state_view> all;
-  if (average == nullptr) return all;
-  for (const auto& p : net.parameters())
-    all.push_back({"ema." + p.name, {average->parameter_averages().data() + p.offset, p.dims}});
-  for (const auto& b : net.buffers()) all.push_back({"ema." + b.name, {average->buffer_averages().data() + b.offset, b.dims}});
-  return all;
-}
-
-/// JSON has no NaN.
-json number(double value) { return std::isfinite(value) ? json(value) : json(); }
-
-}  // namespace
 
 void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
-                           const weights_info& info, const minicnn::training_state& p, const json& recipe_text,
+                           const model_info& info, const minicnn::training_state& p, const json& recipe_text,
                            const json& data_text) const {
-  minicnn::safetensors_writer out;
-  for (const auto& [key, value] : to_metadata(info)) out.metadata(key, value);
-  // No seconds, speeds or paths: equal seeds give equal bytes.
-  json history = json::array();
-  for (const minicnn::epoch_record& e : p.history)
-    history.push_back({e.epoch, number(e.train_loss), number(e.train_accuracy), number(e.val_loss), number(e.val_accuracy),
-                       number(e.learning_rate)});
-  const json position = {{"epoch", p.epoch},
-                         {"batch", p.batch},
-                         {"step", p.step},
-                         {"total_steps", p.total_steps},
-                         {"skipped", p.skipped},
-                         {"image_size", p.image_size},
-                         {"loss_sum", p.loss_sum},
-                         {"right", p.correct},
-                         {"seen", p.seen},
-                         {"loss_weight", p.weight_sum},
-                         {"best_loss", std::isfinite(p.best_score) ? json(p.best_score) : json()},
-                         {"best_epoch", p.best_epoch},
-                         {"best_confusion", p.best_confusion},
-                         {"time_planned", p.time_planned},
-                         {"history", history},
-                         {"network_step", net.step()},
-                         {"optimizer_steps", optimizer.steps()},
-                         {"averaged_steps", average != nullptr ? average->updates() : 0}};
-  out.metadata("position", position.dump());
-  out.metadata("recipe", recipe_text.dump());
-  out.metadata("data", data_text.dump());
-  minicnn::add_weights(out, net);
-  for (const auto& s : optimizer.state())
-    out.add(std::string(minicnn::training_prefix) + s.name, minicnn::view<const float>(s.data));
-  for (const auto& a : averages(net, average))
-    out.add(std::string(minicnn::training_prefix) + a.name, minicnn::view<const float>(a.data));
-  out.write(file("last.safetensors"));
+  minicnn::save_training(file("last.safetensors"), net, optimizer, average, p, info, recipe_text, data_text);
 }
 
 namespace {
-
-json metadata_json(const minicnn::safetensors_file& from, const char* key) {
-  const std::string* text = from.find_metadata(key);
-  if (text == nullptr) fail<file_error>(from.path(), ": no metadata \"", key, "\": cannot be resumed");
-  try {
-    return json::parse(*text);
-  } catch (const json::exception& e) {
-    fail<file_error>(from.path(), ": metadata \"", key, "\": ", e.what());
-  }
-}
 
 /// Without what may differ: pictures that the run does without, and what older runs do not say.
 void check_same(const minicnn::safetensors_file& from, const char* key, json now) {
-  json before = metadata_json(from, key);
+  json before = minicnn::read_training_entry(from, key);
   if (!before.is_object()) fail<file_error>(from.path(), ": metadata \"", key, "\": wanted an object");
-  if (before.contains("gradient_decay")) {  // what files of early versions call weight_decay
-    before["decoupled_weight_decay"] = before.value("weight_decay", json(0.0));
-    before["weight_decay"] = before["gradient_decay"];
+  if (before.has("gradient_decay")) {  // what files of early versions call weight_decay
+    before["decoupled_weight_decay"] = before.value_or("weight_decay", 0.0);
+    before["weight_decay"] = before.at("gradient_decay");
     before.erase("gradient_decay");
   }
   before.erase("left_out");
   now.erase("left_out");
-  if (!before.contains("sizes")) now.erase("sizes");
-  const auto text = [](const json& value) { return value.dump(-1, ' ', true, json::error_handler_t::replace); };
-  for (const auto& [name, value] : now.items()) {
-    if (before.contains(name) && before.at(name) == value) continue;
-    if (name == "sizes")
-      fail<option_error>(from.path(),
-                         ": the run was made with other pictures: their names are the same, their sizes in bytes are not");
-    fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ",
-                       before.contains(name) ? text(before.at(name)) : "nothing", ", this call says ", text(value));
-  }
-  for (const auto& [name, value] : before.items())
-    if (!now.contains(name))
-      fail<option_error>(from.path(), ": the run was made with ", key, ".", name, " = ", text(value), ", this call says nothing");
-}
-
-/// The epochs that last.safetensors records, without their times; none in older runs.
-std::vector<minicnn::epoch_record> recorded_history(const json& position) {
-  const auto value = [](const json& v) { return v.is_null() ? std::nan("") : v.get<double>(); };
-  std::vector<minicnn::epoch_record> out;
-  for (const json& row : position.value("history", json::array()))
-    out.push_back({row.at(0).get<minicnn::index_t>(), value(row.at(1)), value(row.at(2)), value(row.at(3)), value(row.at(4)),
-                   value(row.at(5)), 0, 0});
-  return out;
+  if (!before.has("sizes")) now.erase("sizes");
+  json others = before, other_now = now;
+  others.erase("sizes"), other_now.erase("sizes");
+  minicnn::check_same_training(from, key, others, other_now);
+  if (now.has("sizes") && !(before.at("sizes") == now.at("sizes")))
+    fail<option_error>(from.path(),
+                       ": the run was made with other pictures: their names are the same, their sizes in bytes are not");
 }
 
 double usable_seconds(double seconds) { return std::isfinite(seconds) && seconds >= 0 ? seconds : 0; }
@@ -265,32 +189,7 @@ void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<floa
   const auto from = minicnn::safetensors_file::open(file("last.safetensors"));
   check_same(from, "data", data_text);  // parts of the recipe may follow the data
   check_same(from, "recipe", recipe_text);
-  const json position = metadata_json(from, "position");
-  minicnn::load_weights(net, from);
-  for (auto& s : optimizer.state()) from.read(std::string(minicnn::training_prefix) + s.name, s.data);
-  for (auto& a : averages(net, average)) from.read(std::string(minicnn::training_prefix) + a.name, a.data);
-  try {
-    position.at("epoch").get_to(p.epoch);
-    position.at("batch").get_to(p.batch);
-    position.at("step").get_to(p.step);
-    position.at("total_steps").get_to(p.total_steps);
-    position.at("skipped").get_to(p.skipped);
-    position.at("image_size").get_to(p.image_size);
-    position.at("loss_sum").get_to(p.loss_sum);
-    position.at("right").get_to(p.correct);
-    position.at("seen").get_to(p.seen);
-    p.weight_sum = position.value("loss_weight", static_cast<double>(p.seen));  // early versions: every image weighs 1
-    if (!position.at("best_loss").is_null()) position.at("best_loss").get_to(p.best_score);
-    position.at("best_epoch").get_to(p.best_epoch);
-    position.at("best_confusion").get_to(p.best_confusion);
-    position.at("time_planned").get_to(p.time_planned);
-    net.step(position.at("network_step").get<std::uint64_t>());
-    optimizer.steps(position.at("optimizer_steps").get<minicnn::index_t>());
-    if (average != nullptr) average->updates(position.at("averaged_steps").get<minicnn::index_t>());
-    p.history = recorded_history(position);
-  } catch (const json::exception& e) {
-    fail<file_error>(from.path(), ": metadata \"position\": ", e.what());
-  }
+  p = minicnn::load_training(from, net, optimizer, average);
   load_times(p);
   std::error_code problem;
   if (p.best_epoch > 0 && !fs::exists(file("best.safetensors"), problem)) {
@@ -320,14 +219,20 @@ void run_folder::load_times(minicnn::training_state& p) const {
   // A kill between the two files may leave one row too many.
   while (!p.history.empty() && p.history.back().epoch > p.epoch) p.history.pop_back();
   if (!p.history.empty()) p.seconds = p.history.back().seconds;
+  std::string text;
   try {
-    const json config = json::parse(minicnn::read_file(file("config.json")));
-    p.seconds = usable_seconds(config.value("seconds", p.seconds));
-    p.epoch_seconds = usable_seconds(config.value("epoch_seconds", 0.0));
-  } catch (const json::exception&) {
-    warn(file("config.json") + ": is no configuration of a run; it is written anew");
+    text = minicnn::read_file(file("config.json"));
   } catch (const minicnn::error& e) {
     warn(std::string(e.what()) + "; config.json is written anew");
+    return;
+  }
+  try {
+    const json config = minicnn::parse_json(text);
+    (void)config.as_object();
+    p.seconds = usable_seconds(config.value_or("seconds", p.seconds));
+    p.epoch_seconds = usable_seconds(config.value_or("epoch_seconds", 0.0));
+  } catch (const minicnn::error&) {
+    warn(file("config.json") + ": is no configuration of a run; it is written anew");
   }
 }
 

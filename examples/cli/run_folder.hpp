@@ -1,11 +1,11 @@
 #pragma once
 // A run's folder: config.json, results.csv, report.html, curves.svg, curves.png, best.safetensors, last.safetensors.
 
+#include <minicnn/io/json.hpp>
 #include <minicnn/report/html.hpp>
 #include <minicnn/train/ema.hpp>
 #include <minicnn/train/optimizer.hpp>
 #include <minicnn/train/training_state.hpp>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "recipe.hpp"
@@ -38,25 +38,24 @@ class run_folder {
   const std::string& path() const { return path_; }
 
   /// Each is written to a temporary name and renamed.
-  void write_config(const nlohmann::ordered_json& config) const;
+  void write_config(const minicnn::json& config) const;
   void write_history(const std::vector<minicnn::epoch_record>& history) const;
   void write_report(const minicnn::training_report& report) const;
 
   /// Weights alone, with everything that evaluate and predict need.
-  void save_best(const minicnn::network<float>& net, const weights_info& info) const;
+  void save_best(const minicnn::network<float>& net, const model_info& info) const;
 
   /// Weights, optimizer state, averages (null: none) and position. `recipe_text` and `data_text` say what the run was made with
   /// and from.
   void save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
-                 const weights_info& info, const minicnn::training_state& position, const nlohmann::ordered_json& recipe_text,
-                 const nlohmann::ordered_json& data_text) const;
+                 const model_info& info, const minicnn::training_state& position, const minicnn::json& recipe_text,
+                 const minicnn::json& data_text) const;
 
   /// Puts network, optimizer, averages and position where `save_last` left them. Times come from results.csv and config.json;
   /// where those are missing or damaged a warning says so. Throws file_error if the recipe or the data differ, naming what
   /// differs.
   void load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
-                 minicnn::training_state& position, const nlohmann::ordered_json& recipe_text,
-                 const nlohmann::ordered_json& data_text) const;
+                 minicnn::training_state& position, const minicnn::json& recipe_text, const minicnn::json& data_text) const;
 
  private:
   void lock();

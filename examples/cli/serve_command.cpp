@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstdio>
 #include <minicnn/core/parallel.hpp>
-#include <nlohmann/json.hpp>
+#include <minicnn/io/json.hpp>
 
 #include "access_token.hpp"
 #include "commands.hpp"
@@ -13,15 +13,15 @@
 #include "interrupt.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
+#include "path_json.hpp"
 #include "prediction_service.hpp"
-#include "ranking.hpp"
 #include "request_guard.hpp"
 #include "serve_page.hpp"
 #include "upload.hpp"
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
+using minicnn::json;
 
 namespace {
 
@@ -39,7 +39,7 @@ struct serve_options {
 void set_json(httplib::Response& response, const json& text, int status = 200) {
   response.status = status;
   // Names of uploads may hold bytes that are not UTF-8, which JSON cannot carry.
-  response.set_content(text.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", "application/json");
+  response.set_content(json_text(text) + "\n", "application/json");
 }
 
 /// A request that has arrived, given to httplib instead of a socket; takes the answer in.
@@ -115,17 +115,17 @@ void predict(const httplib::Request& request, httplib::Response& response, predi
     const auto given_up = [&] { return !request.progress(0, 0); };
     const std::vector<picture_answer> answers = service.answer(pictures, explain, given_up);
     if (given_up()) throw refusal{503, "nobody waits for the answer", ""};
-    json list = json::array();
+    json list = json::array{};
     std::size_t failed = 0, foreign = 0;
     for (std::size_t i = 0; i < answers.size(); ++i) {
       const picture_answer& a = answers[i];
       json one{{"name", pictures[i].name}};
       if (a.error.empty())
-        add_ranking(one, ranking(a.log_probabilities, classes), shown);
+        add_ranking(one, minicnn::ranking(a.log_probabilities, classes), shown);
       else
         one["error"] = a.error;
       if (!a.overlay.empty()) one["overlay"] = a.overlay;
-      list.push_back(one);
+      list.push(one);
       failed += !a.error.empty();
       foreign += !a.is_picture;
     }
@@ -153,11 +153,11 @@ void add_routes(httplib::Server& server, prediction_service& service, const serv
     response.set_content(page, "text/html; charset=utf-8");
   });
   server.Get("/health", [&service, &o](const httplib::Request&, httplib::Response& response) {
-    const weights_info& info = service.info();
+    const model_info& info = service.info();
     set_json(response, {{"status", "ok"},
                         {"version", minicnn::version_string},
-                        {"model", info.model.name},
-                        {"image_size", info.picture.size},
+                        {"model", info.config.name},
+                        {"image_size", info.transform.size},
                         {"classes", info.classes},
                         {"tta", service.views()},
                         {"max_size_mb", o.pictures.max_size},

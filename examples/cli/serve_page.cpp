@@ -82,7 +82,7 @@ $('clear').addEventListener('click',()=>{results.replaceChildren();queue.length=
 
 }  // namespace
 
-std::string serve_page(const weights_info& info, std::int64_t max_bytes) {
+std::string serve_page(const model_info& info, std::int64_t max_bytes) {
   std::string classes;
   for (std::size_t i = 0; i < info.classes.size() && i < 12; ++i) classes += (i == 0 ? "" : ", ") + info.classes[i];
   if (info.classes.size() > 12) classes += minicnn::text_of(" and ", info.classes.size() - 12, " more");
@@ -90,8 +90,8 @@ std::string serve_page(const weights_info& info, std::int64_t max_bytes) {
   const std::string limit = "<script>\n";
   script.insert(script.find(limit) + limit.size(), minicnn::text_of("const LIMIT=", max_bytes, ";\n"));
   return head +
-         minicnn::text_of("<p class=\"note\">", minicnn::html_escape(info.model.name), ", ", info.picture.size, "x",
-                          info.picture.size, " pixels, tells apart: ", minicnn::html_escape(classes), "</p>\n") +
+         minicnn::text_of("<p class=\"note\">", minicnn::html_escape(info.config.name), ", ", info.transform.size, "x",
+                          info.transform.size, " pixels, tells apart: ", minicnn::html_escape(classes), "</p>\n") +
          script;
 }
 

@@ -100,10 +100,10 @@ int submit_command(const submit_options& o) {
   const double clip = o.clip.value_or(model.info.clip);
   const std::optional<std::size_t> positive = positive_class(o.positive, model.info.classes);
   minicnn::image_dataset data = open_submission(o.data);
-  convert_channels(data, model.info.model.channels);
+  convert_channels(data, model.info.config.channels);
   const std::vector<row> rows = numbered(data);
   refuse_left_out(data, rows);
-  predictor predict(model, chosen_views(o.inference, model.info), o.inference.batch_size);
+  const predictor predict = predictor_of(model, chosen_views(o.inference, model.info), o.inference.batch_size);
   minicnn::atomic_file file(o.out);  // now, so that a folder that cannot be written to is not found out after the work
 
   std::string text = "id,label\n";
@@ -115,7 +115,7 @@ int submit_command(const submit_options& o) {
     chosen.clear();
     for (std::size_t i = done; i < rows.size() && static_cast<index_t>(i - done) < predict.at_once(); ++i)
       chosen.push_back(rows[i].sample);
-    const auto results = predict.run(data, chosen);
+    const auto results = predict_samples(predict, data, chosen);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       if (!results[i].reason.empty()) {
         progress.clear();

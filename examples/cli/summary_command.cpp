@@ -6,33 +6,34 @@
 #include "commands.hpp"
 #include "named_model.hpp"
 #include "option_values.hpp"
+#include "path_json.hpp"
 #include "weights.hpp"
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
+using minicnn::json;
 
 namespace {
 
 struct summary_options {
-  model_options model;
+  model_config model;
   std::string weights;
   std::string aux;
   bool json = false;
 };
 
-json to_json(const model_options& model, const minicnn::network_summary& s) {
-  json layers = json::array();
+json to_json(const model_config& model, const minicnn::network_summary& s) {
+  json layers = json::array{};
   for (const minicnn::layer_summary& l : s.layers)
-    layers.push_back({{"name", l.name},
-                      {"kind", l.kind},
-                      {"output", std::vector<minicnn::index_t>(l.output.begin() + 1, l.output.end())},
-                      {"parameters", l.parameters},
-                      {"macs", l.multiply_adds},
-                      {"bytes", l.output_bytes}});
+    layers.push({{"name", l.name},
+                 {"kind", l.kind},
+                 {"output", std::vector<minicnn::index_t>(l.output.begin() + 1, l.output.end())},
+                 {"parameters", l.parameters},
+                 {"macs", l.multiply_adds},
+                 {"bytes", l.output_bytes}});
   return {{"model", model.name},
           {"classes", model.classes},
-          {"input", {model.channels, model.image_size, model.image_size}},
+          {"input", json::array{model.channels, model.image_size, model.image_size}},
           {"parameters", s.parameters},
           {"parameters_without_aux", s.parameters_without_aux},
           {"macs", s.multiply_adds},
@@ -41,20 +42,20 @@ json to_json(const model_options& model, const minicnn::network_summary& s) {
 }
 
 int summary_command(const summary_options& o) {
-  model_options model = o.model;
+  model_config model = o.model;
   // The counts that are published: GoogLeNet's without its auxiliary heads, Inception v3's with.
   const auto with_aux = [&] { return o.aux.empty() ? model.name != "googlenet" : o.aux == "on"; };
   minicnn::network_summary s;
   if (o.weights.empty()) {
-    model = completed(model);
+    model = minicnn::completed(model);
     s = minicnn::summarize(make_named_model(model, 1, 0, false), with_aux());
   } else {
     const loaded_model loaded = load_model(o.weights, 1);
-    model = completed(loaded.info.model);
+    model = minicnn::completed(loaded.info.config);
     s = minicnn::summarize(loaded.net, with_aux());
   }
   if (o.json) {
-    std::printf("%s\n", to_json(model, s).dump().c_str());
+    std::printf("%s\n", json_text(to_json(model, s)).c_str());
     return exit_done;
   }
   std::printf("%s, input %d x %d x %d, %d classes\n\n%s", model.name.c_str(), model.channels, model.image_size, model.image_size,
@@ -78,7 +79,8 @@ void add_summary(CLI::App& app, action& chosen) {
     if (!o->weights.empty() && (command->count("--classes") > 0 || command->count("--image-size") > 0))
       throw usage_error("summary: --classes and --image-size go with --model; a weights file has its own");
     const std::string& name = o->model.name;
-    if (o->aux == "on" && !name.empty() && !has_aux(name)) throw usage_error("--aux on: " + name + " has no auxiliary heads");
+    if (o->aux == "on" && !name.empty() && !minicnn::has_aux(name))
+      throw usage_error("--aux on: " + name + " has no auxiliary heads");
     chosen = [o] { return summary_command(*o); };
   });
 }

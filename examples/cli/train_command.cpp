@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <minicnn/core/printable.hpp>
+#include <minicnn/model/registry.hpp>
 #include <minicnn/train/schedule.hpp>
 #include <minicnn/train/size_schedule.hpp>
 
@@ -53,7 +54,7 @@ std::string command_line(const CLI::App& command) {
 
 void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--preset", o.preset, preset_help)->transform(one_of({"article", "classic", "best"}));
-  command.add_option("--model", o.model, "network (default: the preset's)")->transform(one_of(model_names()));
+  command.add_option("--model", o.model, "network (default: the preset's)")->transform(one_of(minicnn::model_names()));
   command
       .add_option("--image-size", o.image_size,
                   "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192)")
@@ -147,7 +148,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
           "--init", o.init,
           "he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION (default: article truncated-normal:0.1, classic caffe, "
           "best he)")
-      ->transform(readable_by(check_init));
+      ->transform(readable_by([](const std::string& text) { (void)minicnn::initializer_named(text); }));
   command.add_option("--seed", o.seed, "of first weights, split, order, augmentation and dropout (default: 0)")
       ->transform(any_seed());
   command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)")

@@ -25,15 +25,16 @@
 #include "interrupt.hpp"
 #include "messages.hpp"
 #include "named_model.hpp"
+#include "path_json.hpp"
 #include "run_folder.hpp"
 #include "small_pictures.hpp"
 #include "train_setup.hpp"
 
 namespace cli {
 
-using json = nlohmann::ordered_json;
 using minicnn::fixed;
 using minicnn::index_t;
+using minicnn::json;
 
 namespace {
 
@@ -54,11 +55,11 @@ void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_st
 
 /// Nested members as "model.name".
 void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const std::string& prefix, const json& value) {
-  for (const auto& [name, inner] : value.items()) {
+  for (const auto& [name, inner] : value.as_object()) {
     if (inner.is_object())
       flatten_into(out, prefix + name + ".", inner);
     else
-      out.emplace_back(prefix + name, inner.is_string() ? inner.get<std::string>() : inner.dump());
+      out.emplace_back(prefix + name, inner.is_string() ? inner.as_string() : json_text(inner));
   }
 }
 
@@ -108,7 +109,7 @@ void training::take_recorded_picture() {
   std::error_code problem;
   const std::string path = o_.out + "/last.safetensors";
   if (!std::filesystem::exists(path, problem)) return;
-  picture_.normalize = info_from_metadata(minicnn::safetensors_file::open(path)).picture.normalize;
+  picture_.normalize = read_info(minicnn::safetensors_file::open(path)).transform.normalize;
 }
 
 /// A run that is resumed has its weights already; the file then only says that the call is the same as before.
@@ -245,7 +246,7 @@ int training::end_without_data(const std::string& reason, bool picture) {
   return exit_failed;
 }
 
-weights_info training::info() const {
+model_info training::info() const {
   return {recipe_.model, data_.classes, picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, recipe_.tta, 1.0, 0.0};
 }
 
@@ -447,12 +448,12 @@ void training::calibrate() {
         return;
       }
   const auto classes = static_cast<index_t>(data_.classes.size());
-  weights_info best = info();
+  model_info best = info();
   best.temperature = minicnn::fit_view_temperature(logits, labels, classes);
   if (classes == 2) {
     std::vector<double> second(labels.size(), 0.0);
     for (const std::vector<float>& view : logits) {
-      const std::vector<double> logs = log_softmax(view, classes, best.temperature);
+      const std::vector<double> logs = minicnn::log_softmax({view.begin(), view.end()}, classes, best.temperature);
       for (std::size_t i = 0; i < second.size(); ++i) second[i] += std::exp(logs[2 * i + 1]) / static_cast<double>(logits.size());
     }
     best.clip = minicnn::fit_clip(second, labels);

@@ -52,7 +52,7 @@ class training {
   void take_recorded_picture();
   void note_bad();
   int end_without_data(const std::string& reason, bool picture);
-  weights_info info() const;
+  model_info info() const;
   void look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, minicnn::index_t batches,
                   bool plan);
   minicnn::loader_options loader_options(bool training);

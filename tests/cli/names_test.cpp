@@ -20,12 +20,12 @@ namespace {
 template <class F>
 void save_as(const red_means_dog& weights, const std::string& path, const std::vector<std::string>& classes, const F& spoil) {
   const auto file = minicnn::safetensors_file::open(weights.path());
-  cli::weights_info info = cli::info_from_metadata(file);
-  minicnn::network<float> net = cli::make_model(info.model, 0, 1);
+  minicnn::model_info info = minicnn::read_model_info(file);
+  minicnn::network<float> net = minicnn::make_model(info.config, {.seed = 0, .threads = 1});
   minicnn::load_weights(net, file);
   spoil(net);
   info.classes = classes;
-  minicnn::save_weights(net, path, cli::to_metadata(info));
+  minicnn::save_weights(net, path, minicnn::to_metadata(info));
 }
 
 /// Whether all lines of each block of text are equally wide in a terminal.

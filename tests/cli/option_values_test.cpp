@@ -202,12 +202,12 @@ TEST_CASE("A07 temperatures and norms that are not finite are refused") {
   // From a weights file too.
   const pictures::folder folder("coldness");
   const auto file = minicnn::safetensors_file::open(weights.path());
-  cli::weights_info info = cli::info_from_metadata(file);
+  minicnn::model_info info = minicnn::read_model_info(file);
   for (const double temperature : {1e-320, 1e300, 0.0, -1.0}) {
     CAPTURE(temperature);
     info.temperature = temperature;
-    const minicnn::network<float> net = cli::make_model(info.model, 0, 1);
-    minicnn::save_weights(net, folder.path("w.safetensors"), cli::to_metadata(info));
+    const minicnn::network<float> net = minicnn::make_model(info.config, {.seed = 0, .threads = 1});
+    minicnn::save_weights(net, folder.path("w.safetensors"), minicnn::to_metadata(info));
     const auto r = run("predict --weights '" + folder.path("w.safetensors") + "' x.png");
     CHECK(r.code == 1);
     CHECK_MESSAGE(contains(r.err, "metadata \"temperature\": wanted a number from 1e-04 to 1e+06, got"), r.err);
@@ -233,8 +233,7 @@ TEST_CASE("A23 messages are one line without what a terminal obeys or a library'
   folder.write("run/results.csv", std::string("x"));
   const auto r = run("compare '" + folder.path("run") + "' '" + folder.path("run") + "' --no-test");
   CHECK(r.code == 1);
-  CHECK_MESSAGE(contains(r.err, "config.json: parse error at line 1"), r.err);
-  CHECK_FALSE(contains(r.err, "json.exception"));
+  CHECK_MESSAGE(contains(r.err, "config.json: byte "), r.err);
   const auto escape = run("check --data \"$(printf 'a\\033[31mb\\nminicnn: fine')\"");
   CHECK(escape.code == 1);
   CHECK_MESSAGE(contains(escape.err, "a\\x1b[31mb\\nminicnn: fine"), escape.err);

@@ -154,14 +154,14 @@ TEST_CASE("weights files that are none are refused by name") {
 
 TEST_CASE("--keep-size feeds pictures as they are, of any height and width") {
   const pictures::folder folder("keep-size");
-  cli::weights_info info;
-  info.model.name = "resnet20";
-  info.model.image_size = 32;
+  minicnn::model_info info;
+  info.config.name = "resnet20";
+  info.config.image_size = 32;
   info.classes = {"cat", "dog"};
-  info.picture.size = 32;
-  info.picture.normalize = {{10, 20, 30}, {50, 60, 70}, 1};
-  const minicnn::network<float> net = cli::make_model(info.model, 3, 1);
-  minicnn::save_weights(net, folder.path("w.safetensors"), cli::to_metadata(info));
+  info.transform.size = 32;
+  info.transform.normalize = {{10, 20, 30}, {50, 60, 70}, 1};
+  const minicnn::network<float> net = minicnn::make_model(info.config, {.seed = 3, .threads = 1});
+  minicnn::save_weights(net, folder.path("w.safetensors"), minicnn::to_metadata(info));
   const std::vector<std::pair<int, int>> sides{{32, 32}, {20, 50}, {45, 33}};
   std::string paths;
   std::vector<double> wanted;
@@ -174,8 +174,8 @@ TEST_CASE("--keep-size feeds pictures as they are, of any height and width") {
     for (int i = 0; i < height * width; ++i)
       for (int c = 0; c < 3; ++c)
         x[c * height * width + i] = (static_cast<float>(image.pixels[static_cast<std::size_t>(3 * i + c)]) -
-                                     info.picture.normalize.mean[static_cast<std::size_t>(c)]) /
-                                    info.picture.normalize.deviation[static_cast<std::size_t>(c)];
+                                     info.transform.normalize.mean[static_cast<std::size_t>(c)]) /
+                                    info.transform.normalize.deviation[static_cast<std::size_t>(c)];
     const minicnn::tensor<float> logits = net.predict(x);
     wanted.push_back(1 / (1 + std::exp(static_cast<double>(logits[0]) - logits[1])));
   }

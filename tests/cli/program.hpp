@@ -54,17 +54,17 @@ inline bool contains(const std::string& text, const std::string& part) { return 
 class red_means_dog {
  public:
   explicit red_means_dog(double temperature = 1.0) : temperature_(temperature), folder_("weights") {
-    cli::weights_info info;
-    info.model.name = "alexnet-bn";
-    info.model.image_size = 63;
+    minicnn::model_info info;
+    info.config.name = "alexnet-bn";
+    info.config.image_size = 63;
     info.classes = {"cat", "dog"};
-    info.picture.size = 63;
-    info.picture.fit = minicnn::fit_mode::crop;
-    info.picture.normalize.scale = 1.0F / 255;
+    info.transform.size = 63;
+    info.transform.fit = minicnn::fit_mode::crop;
+    info.transform.normalize.scale = 1.0F / 255;
     info.split_seed = 3;
     info.val_fraction = 0.25;
     info.temperature = temperature;
-    minicnn::network<float> net = cli::make_model(info.model, 0, 1);
+    minicnn::network<float> net = minicnn::make_model(info.config, {.seed = 0, .threads = 1});
     for (const minicnn::parameter_info& p : net.parameters()) {
       const minicnn::view<float> values = net.parameter(p.name);
       if (p.name.starts_with("bn")) continue;
@@ -77,7 +77,7 @@ class red_means_dog {
     last[0] = 0;
     last[last.dim(1)] = slope;
     net.parameter("logits_eval.bias")[1] = -slope / 2;
-    minicnn::save_weights(net, path(), cli::to_metadata(info));
+    minicnn::save_weights(net, path(), minicnn::to_metadata(info));
   }
 
   std::string path() const { return folder_.path("w.safetensors"); }

@@ -17,7 +17,7 @@ cli::recipe preset(const std::string& name) {
   cli::recipe_overrides o;
   o.preset = name;
   cli::recipe r = cli::make_recipe(o);
-  r.model = cli::completed(r.model);
+  r.model = minicnn::completed(r.model);
   return r;
 }
 
@@ -32,7 +32,7 @@ TEST_CASE("article: the 2018 recipe to the letter") {
   CHECK(r.batch_size == 20);
   CHECK(r.l2 == doctest::Approx(1e-4));
   CHECK_FALSE(r.augment);
-  const auto net = cli::make_model(r.model, 1, 1);
+  const auto net = minicnn::make_model(r.model, {.seed = 1, .threads = 1});
   CHECK(deviation(net.parameter("conv2.weight")) == doctest::Approx(0.088).epsilon(0.01));  // 0.1, cut at two deviations
   CHECK(net.parameter("fc1.bias")[0] == doctest::Approx(0.1));
   CHECK(net.parameter("logits_eval.bias")[0] == doctest::Approx(0.1));
@@ -45,7 +45,7 @@ TEST_CASE("classic: the 2012 recipe from Caffe's first values, with which two cl
   CHECK(r.learning_rate == doctest::Approx(0.01));
   CHECK(r.weight_decay == doctest::Approx(5e-4));
   CHECK_FALSE(r.nesterov);
-  const auto net = cli::make_model(r.model, 1, 1);
+  const auto net = minicnn::make_model(r.model, {.seed = 1, .threads = 1});
   CHECK(deviation(net.parameter("conv2.weight")) == doctest::Approx(0.01).epsilon(0.01));
   CHECK(deviation(net.parameter("fc1.weight")) == doctest::Approx(0.005).epsilon(0.01));
   CHECK(deviation(net.parameter("logits_eval.weight")) == doctest::Approx(0.01).epsilon(0.05));
@@ -55,7 +55,7 @@ TEST_CASE("classic: the 2012 recipe from Caffe's first values, with which two cl
   cli::recipe_overrides o;
   o.preset = "classic";
   o.init = "paper";
-  const auto paper = cli::make_model(cli::completed(cli::make_recipe(o).model), 1, 1);
+  const auto paper = minicnn::make_model(minicnn::completed(cli::make_recipe(o).model), {.seed = 1, .threads = 1});
   CHECK(paper.parameter("fc1.bias")[0] == 1);
 }
 

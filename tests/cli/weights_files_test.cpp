@@ -23,13 +23,13 @@ void put(const std::string& path, const std::string& text) { std::ofstream(path,
 /// A LeNet-5 with metadata changed as `change` does, under its file's name.
 std::string changed_weights(const pictures::folder& folder,
                             const std::function<void(std::map<std::string, std::string>&)>& change, bool whole_numbers = false) {
-  cli::weights_info info;
-  info.model.name = "lenet5";
-  info.model.image_size = 32;
+  minicnn::model_info info;
+  info.config.name = "lenet5";
+  info.config.image_size = 32;
   info.classes = {"cat", "dog"};
-  info.picture.size = 32;
-  const minicnn::network<float> net = cli::make_model(info.model, 1, 1);
-  auto metadata = cli::to_metadata(info);
+  info.transform.size = 32;
+  const minicnn::network<float> net = minicnn::make_model(info.config, {.seed = 1, .threads = 1});
+  auto metadata = minicnn::to_metadata(info);
   change(metadata);
   minicnn::safetensors_writer out;
   for (const auto& [key, value] : metadata) out.metadata(key, value);
@@ -156,14 +156,14 @@ TEST_CASE("G03 names that occur twice are told apart by their number, G15 in fil
 
 TEST_CASE("G03 distinct names stay what they are, and never meet one that exists") {
   using names = std::vector<std::string>;
-  CHECK(cli::distinct_names({"a", "b"}) == names{"a", "b"});
-  CHECK(cli::distinct_names({"a", "b", "a"}) == names{"a (0)", "b", "a (2)"});
-  CHECK(cli::distinct_names({"a", "a", "a (0)"}) == names{"a (0) (0)", "a (1)", "a (0)"});
+  CHECK(minicnn::distinct_names({"a", "b"}) == names{"a", "b"});
+  CHECK(minicnn::distinct_names({"a", "b", "a"}) == names{"a (0)", "b", "a (2)"});
+  CHECK(minicnn::distinct_names({"a", "a", "a (0)"}) == names{"a (0) (0)", "a (1)", "a (0)"});
   // ImageNet's 1,000 names, of which crane and maillot are there twice.
   names many;
   for (int k = 0; k < 1000; ++k) many.push_back(minicnn::text_of("class ", k));
   many[517] = many[134] = "crane", many[639] = many[638] = "maillot";
-  names distinct = cli::distinct_names(many);
+  names distinct = minicnn::distinct_names(many);
   CHECK(distinct[134] == "crane (134)");
   std::sort(distinct.begin(), distinct.end());
   CHECK(std::unique(distinct.begin(), distinct.end()) == distinct.end());

@@ -17,11 +17,12 @@
 #include <minicnn/layers/flatten.hpp>
 #include <minicnn/layers/lrn.hpp>
 #include <minicnn/layers/pooling.hpp>
+#include <minicnn/model/registry.hpp>
 #include <minicnn/spp_net.hpp>
 #include <minicnn/vgg.hpp>
 #include <string>
 
-#include "model.hpp"
+#include <minicnn/model/registry.hpp>
 
 using namespace minicnn;
 
@@ -58,12 +59,12 @@ network<float> make(const std::string& name, int size) {
   if (name == "alexnet-2012") return alexnet_2012<float>(few);
   if (name == "alexnet-torchvision") return alexnet_torchvision<float>(few);
   if (name == "alexnet-bn") return alexnet_bn<float>(few);
-  cli::model_options o;
+  minicnn::model_config o;
   o.name = name;
   o.image_size = size;
   o.classes = 10;
-  o.transform_input = cli::has_aux(name);
-  return cli::make_model(o, 3, 1);
+  o.transform_input = minicnn::has_aux(name);
+  return minicnn::make_model(o, {.seed = 3, .threads = 1});
 }
 
 /// Numbers from `low` to `high`, the same on every machine.

@@ -33,6 +33,7 @@
 #include "minicnn/formats/pth_writer.hpp"
 #include "minicnn/io/json.hpp"
 #include "minicnn/io/safetensors.hpp"
+#include "minicnn/model/training_file.hpp"
 
 namespace fuzz {
 
@@ -329,6 +330,29 @@ inline const std::map<std::string, target>& targets() {
           must(write_json(parse_json(once)) == once, "what is written reads as the same");
         },
         {from_text(R"({"a":[1,-2.5e3,true,null],"b":{"c":"\u00e9\ud83d\ude00 \n"}})"), from_text("[[[]],0.1,\"x\"]")}}},
+      {"model",
+       {[](const bytes& b) {
+          const auto file = safetensors_file::open(as_file(b));
+          const model_info info = read_model_info(file);
+          must(to_metadata(info).at("version") == version_string, "what is read can be written");
+          const json position = read_training_entry(file, "position");
+          try {
+            const training_state state = detail::training_state_from(position);
+            must(state.epoch >= 0 && state.step >= 0, "counts are never below 0");
+          } catch (const file_error&) {
+            must(false, "a member that is wrong is no file_error yet");
+          }
+        },
+        {file_bytes([](const std::string& path) {
+          safetensors_writer out;
+          model_info info{.config = completed({.name = "lenet5"}), .classes = {"a", "b"}, .transform = {.size = 32}};
+          for (const auto& [key, value] : to_metadata(info)) out.metadata(key, value);
+          training_state state;
+          state.history.push_back({1, 0.5, 0.75, 0.5, 0.75, 0.1, 0, 0});
+          state.best_confusion = {{1, 0}, {0, 1}};
+          out.metadata("position", write_json(detail::to_json(state)));
+          out.write(path);
+        })}}},
       {"lines",
        {[](const bytes& b) {
           index_t number = 0;

@@ -6,7 +6,9 @@
 #include <array>
 #include <cerrno>
 #include <minicnn/core/error.hpp>
-#include <nlohmann/json.hpp>
+#include <minicnn/io/json.hpp>
+
+#include "path_json.hpp"
 
 namespace cli {
 
@@ -56,8 +58,8 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == 
 }  // namespace
 
 std::string response_of(const refusal& why) {
-  const nlohmann::ordered_json text{{"error", why.reason}};
-  const std::string body = text.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  const minicnn::json text{{"error", why.reason}};
+  const std::string body = json_text(text) + "\n";
   std::string head = minicnn::text_of("HTTP/1.1 ", why.status, " ", phrase(why.status), "\r\n");
   if (!why.allow.empty()) head += "Allow: " + why.allow + "\r\n";
   if (why.status == 401) head += "WWW-Authenticate: Bearer\r\n";
