@@ -56,8 +56,8 @@ class fusion_pass {
   void run_in_place(std::size_t i) {
     if (!g_.plans[i].in_place) return;
     const std::size_t j = index(g_.nodes[i].inputs[0]);
-    const bool read_later = (g_.needs_gradient[j] && g_.plans[j].backward_reads_output) ||
-                            (g_.needs_gradient[i] && g_.plans[i].backward_reads_input);
+    const bool read_later =
+        (g_.needs_gradient[j] && g_.plans[j].backward_reads_output) || (g_.needs_gradient[i] && g_.plans[i].backward_reads_input);
     if (g_.nodes[j].operation == nullptr || g_.readers[j] != 1 || g_.wanted[j] || read_later) return;
     out_.value_buffer[i] = out_.value_buffer[j];
     if (role(i) != op_role::relu || !g_.plans[producer_[j]].fuses_relu) return;
