@@ -9,9 +9,9 @@ heading() { printf '\n== %s (%d:%02d min)\n' "$1" $((SECONDS / 60)) $((SECONDS %
 
 # Configures and builds a preset. Prints what was left out for want of a package, and compiler output only if it fails.
 # What does not build shows as "Not Run" among the tests of the preset.
-build() {  # PRESET
+build() {  # PRESET [CMAKE OPTION...]
   heading "Build: $1"
-  if cmake --preset "$1" >"$log" 2>&1; then
+  if cmake --preset "$1" "${@:2}" >"$log" 2>&1; then
     grep '^-- minicnn:' "$log"
     cmake --build --preset "$1" -j "$jobs" -- -k 0 >"$log" 2>&1 && return 0
   fi

@@ -26,7 +26,7 @@ for part in ${MINICNN_TEST_PARTS:-lint asan asan-cli tsan clang no-openmp}; do
     *) build "$part" && run_tests "$part" && slowest_tests "$part" ;;
   esac
 done
-build release
+build release -DMINICNN_UNITY_BUILD=ON
 heading "Tests: release"
 ctest --preset release -j "$jobs" --no-label-summary </dev/null 2>&1 | tee "$log.release"
 [[ ${PIPESTATUS[0]} -eq 0 ]] || failed+=("tests of release")
