@@ -101,7 +101,8 @@ struct predictor_options {
 };
 
 /// Predicts pictures some at a time. Calls from several threads at once each get run-time memory of their own (activations and
-/// packed weights), which is kept for later calls. A picture's answer depends on those that are predicted with it in the last bits at most.
+/// packed weights), which is kept for later calls. A picture's answer depends on those that are predicted with it in the last
+/// bits at most.
 template <class T = float>
 class predictor {
  public:
