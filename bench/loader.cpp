@@ -10,13 +10,13 @@
 namespace {
 
 void load(benchmark::State& state, const minicnn::image_dataset& pictures, std::int64_t cache_bytes) {
-  minicnn::image_transform look{.size = state.range(1)};
-  look.augment.flip = 0.5;
+  minicnn::image_transform transform{.size = state.range(1)};
+  transform.augment.flip = 0.5;
   minicnn::sample_indices some = minicnn::all_samples(pictures);
   some.resize((std::min)(some.size(), std::size_t{1024}));
   minicnn::loader<float> data(pictures, some,
                               {.batch_size = 64,
-                               .transform = look,
+                               .transform = transform,
                                .training = true,
                                .workers = static_cast<int>(state.range(0)),
                                .cache_bytes = cache_bytes,

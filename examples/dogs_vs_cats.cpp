@@ -24,12 +24,12 @@ int run(const char* folder, index_t epochs) {
 
   // From a picture to the network's input: the shorter side to 128 pixels, the middle square, colours to mean 0 and
   // deviation 1. In training a random part of at least half of the picture instead, mirrored every second time.
-  image_transform look{.size = 128, .fit = fit_mode::crop, .normalize = {{124, 116, 104}, {58, 57, 57}}};
-  loader<float> validation(pictures, split.validation, {.batch_size = 64, .transform = look});
-  look.augment.crop = crop_mode::random_resized;
-  look.augment.crop_area = {0.5, 1.0};
-  look.augment.flip = 0.5;
-  loader<float> train(pictures, split.train, {.batch_size = 64, .transform = look, .training = true, .workers = 1});
+  image_transform transform{.size = 128, .fit = fit_mode::crop, .normalize = {{124, 116, 104}, {58, 57, 57}}};
+  loader<float> validation(pictures, split.validation, {.batch_size = 64, .transform = transform});
+  transform.augment.crop = crop_mode::random_resized;
+  transform.augment.crop_area = {0.5, 1.0};
+  transform.augment.flip = 0.5;
+  loader<float> train(pictures, split.train, {.batch_size = 64, .transform = transform, .training = true, .workers = 1});
 
   // The network, what it is to make small, and how.
   auto net = alexnet_bn<float>({.classes = static_cast<int>(pictures.classes.size()), .image_size = 128, .dropout = 0.2});

@@ -47,8 +47,8 @@ tensor<float> principal_components(const tensor<float>& x) {
 
 int run(const std::string& weights, const std::string& folder) {
   const image_dataset pictures = read_image_folder(folder);
-  const image_transform look{.size = 96, .normalize = {.mean = {124, 116, 104}, .deviation = {58, 57, 57}}};
-  loader<float> data(pictures, all_samples(pictures), {.batch_size = 32, .transform = look});
+  const image_transform transform{.size = 96, .normalize = {.mean = {124, 116, 104}, .std = {58, 57, 57}}};
+  loader<float> data(pictures, all_samples(pictures), {.batch_size = 32, .transform = transform});
   auto net = alexnet_bn<float>({.classes = static_cast<int>(pictures.classes.size()), .image_size = 96});
   load_weights(net, weights);
   std::vector<std::int32_t> labels;

@@ -24,15 +24,15 @@ int run(const char* folder, index_t epochs) {
   const image_dataset unseen = read_dataset(folder, {.part = data_part::test});
 
   // LeNet-5 looks at 32 x 32 pixels: two black ones are put on every side. Inputs have mean 0 and deviation 1.
-  image_transform look{.padding = 2, .size = 32};
-  look.normalize = colour_statistics(pictures, all_samples(pictures)).normalize();
-  loader<float> test(unseen, all_samples(unseen), {.batch_size = 100, .transform = look});
+  image_transform transform{.padding = 2, .size = 32};
+  transform.normalize = colour_statistics(pictures, all_samples(pictures)).normalize();
+  loader<float> test(unseen, all_samples(unseen), {.batch_size = 100, .transform = transform});
 
   // In training two pixels more, so that pictures move by up to two, and mirror images: clothes have no left and right.
-  look.padding = 4, look.resize_to = 36;
-  look.augment.crop = crop_mode::random;
-  look.augment.flip = 0.5;
-  loader<float> train(pictures, all_samples(pictures), {.batch_size = 64, .transform = look, .training = true});
+  transform.padding = 4, transform.resize_to = 36;
+  transform.augment.crop = crop_mode::random;
+  transform.augment.flip = 0.5;
+  loader<float> train(pictures, all_samples(pictures), {.batch_size = 64, .transform = transform, .training = true});
 
   auto net = lenet5<float>({.classes = static_cast<int>(pictures.classes.size()), .channels = pictures.channels});
   const classification<float> task;

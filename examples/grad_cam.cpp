@@ -15,10 +15,10 @@ int main(int argc, char** argv) try {
   if (argc != 3) return std::fprintf(stderr, "grad_cam WEIGHTS PICTURE\n"), 2;
   auto net = alexnet_bn<float>({.classes = 2, .image_size = 96});
   load_weights(net, argv[1]);
-  const image_transform look{.size = 96, .normalize = {.mean = {124, 116, 104}, .deviation = {58, 57, 57}}};
+  const image_transform transform{.size = 96, .normalize = {.mean = {124, 116, 104}, .std = {58, 57, 57}}};
   tensor<float> image({1, 3, 96, 96});
   image_workspace workspace;
-  apply(load_image(argv[2]), look, random_key(), false, image.data(), workspace);
+  apply(load_image(argv[2]), transform, random_key(), false, image.data(), workspace);
 
   grad_cam<float> explain(net);
   const tensor<float> maps = explain(image);  // (1, h, w), of the class that the network names

@@ -19,12 +19,12 @@ int main(int argc, char** argv) try {
     std::printf("epoch %d: loss %.3f, validation accuracy %.1f %%\n", int(e.epoch), e.train_loss, 100 * e.val_accuracy);
   save_weights(net, "photos.safetensors");
 
-  const image_transform& look = data.validation.options().transform;
+  const image_transform& transform = data.validation.options().transform;
   image_workspace pictures;
   session<float> run(net);
-  tensor<float> input({1, 3, look.size, look.size}), probabilities({1, data.classes()});
+  tensor<float> input({1, 3, transform.size, transform.size}), probabilities({1, data.classes()});
   for (int i = 3; i < argc; ++i) {
-    apply(load_image(argv[i]), look, random_key(), /*training=*/false, input.data(), pictures);
+    apply(load_image(argv[i]), transform, random_key(), /*training=*/false, input.data(), pictures);
     softmax(run.predict(input), view<float>(probabilities));
     const index_t best = predicted_class(view<const float>(probabilities).at(0));
     std::printf("%s: %s, %.0f %%\n", argv[i], data.pictures.classes[static_cast<std::size_t>(best)].c_str(),

@@ -12,10 +12,10 @@ int main(int argc, char** argv) {
   using namespace minicnn;
   const image_dataset pictures = read_image_folder(argc > 1 ? argv[1] : "pictures");
   const data_split split = stratified_split(pictures, all_samples(pictures), 0.1, /*seed=*/1);
-  image_transform look{.size = 96, .normalize = {.mean = {124, 116, 104}, .deviation = {58, 57, 57}}};
-  loader<float> validation(pictures, split.validation, {.batch_size = 64, .transform = look});
-  look.augment.flip = 0.5;
-  loader<float> train(pictures, split.train, {.batch_size = 32, .transform = look, .training = true});
+  image_transform transform{.size = 96, .normalize = {.mean = {124, 116, 104}, .std = {58, 57, 57}}};
+  loader<float> validation(pictures, split.validation, {.batch_size = 64, .transform = transform});
+  transform.augment.flip = 0.5;
+  loader<float> train(pictures, split.train, {.batch_size = 32, .transform = transform, .training = true});
 
   const model_config config{.name = "alexnet-bn", .classes = static_cast<int>(pictures.classes.size()), .image_size = 96};
   network<float> net = make_model(config);
@@ -23,5 +23,5 @@ int main(int argc, char** argv) {
   const classification<float> task;
   for (const epoch_record& e : fit(net, optimizer, task, train, validation, {.epochs = 5, .lr_schedule = one_cycle_schedule{}}))
     std::printf("epoch %d: loss %.3f, validation accuracy %.1f %%\n", int(e.epoch), e.train_loss, 100 * e.val_accuracy);
-  save_model(net, {.config = config, .classes = pictures.classes, .transform = look}, "weights.safetensors");
+  save_model(net, {.config = config, .classes = pictures.classes, .transform = transform}, "weights.safetensors");
 }

@@ -37,16 +37,16 @@ image_dataset five_classes(const char* folder, data_part part, int first) {
   return data;
 }
 
-const image_transform look{.padding = 2, .size = 32, .normalize = {.mean = {73, 73, 73}, .deviation = {90, 90, 90}}};
+const image_transform transform{.padding = 2, .size = 32, .normalize = {.mean = {73, 73, 73}, .std = {90, 90, 90}}};
 
 void train(network<float>& net, const image_dataset& data, const sample_indices& chosen, index_t epochs, const sgd_options& how) {
-  loader<float> pictures(data, chosen, {.batch_size = 20, .transform = look, .training = true});
+  loader<float> pictures(data, chosen, {.batch_size = 20, .transform = transform, .training = true});
   sgd<float> optimizer(net, how);
   fit(net, optimizer, classification<float>(), pictures, {.epochs = epochs, .lr_schedule = one_cycle_schedule{}});
 }
 
 double accuracy(const network<float>& net, const image_dataset& data) {
-  loader<float> pictures(data, all_samples(data), {.batch_size = 100, .transform = look});
+  loader<float> pictures(data, all_samples(data), {.batch_size = 100, .transform = transform});
   return 100 * evaluate(net, pictures, classification<float>()).accuracy;
 }
 
@@ -63,7 +63,7 @@ int run(const char* folder, index_t few, index_t epochs) {
 
   // Sandals, shirts, sneakers, bags and ankle boots, from a few pictures.
   const image_dataset data = five_classes(folder, data_part::train, 5), test = five_classes(folder, data_part::test, 5);
-  const sample_indices chosen = stratified_limit(data, all_samples(data), few, /*seed=*/0);
+  const sample_indices chosen = stratified_subset(data, all_samples(data), few, /*seed=*/0);
   const sgd_options how{.learning_rate = 0.02, .momentum = 0.9};
 
   auto scratch = lenet5<float>({.classes = 5});

@@ -50,7 +50,7 @@ minicnn::image_dataset open_data(const std::string& path, minicnn::data_part par
 
 minicnn::data_split split_data(const minicnn::image_dataset& data, std::int64_t limit, double val_fraction, std::uint64_t seed) {
   minicnn::sample_indices chosen = all_samples(data);
-  if (limit > 0) chosen = stratified_limit(data, chosen, limit, seed);
+  if (limit > 0) chosen = stratified_subset(data, chosen, limit, seed);
   return stratified_split(data, chosen, val_fraction, seed);
 }
 

@@ -147,7 +147,7 @@ std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const st
   if (got.loaded.empty()) fail<file_error>(path, ": has no tensors for ", r.model.name);
   std::string text = text_of("weights to begin with: ", path, ", ", got.loaded.size(), " tensors");
   if (got.skipped.empty()) return text + ", all there are";
-  text += text_of("; with first values, as ", other_classes ? "its classes are others" : "it has none that fit", ": ");
+  text += text_of("; with initial values, as ", other_classes ? "its classes are others" : "it has none that fit", ": ");
   return text + list_of(got.skipped);
 }
 

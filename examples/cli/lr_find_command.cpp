@@ -6,7 +6,7 @@
 #include <minicnn/data/loader.hpp>
 #include <minicnn/files/file.hpp>
 #include <minicnn/io/json.hpp>
-#include <minicnn/report/rate_chart.hpp>
+#include <minicnn/report/lr_range_chart.hpp>
 #include <minicnn/train/classification.hpp>
 #include <optional>
 
@@ -35,13 +35,13 @@ namespace {
 struct lr_find_options {
   std::string data, out;
   recipe_overrides overrides;
-  minicnn::rate_test_options test;
+  minicnn::lr_range_options test;
   std::optional<double> lowest, highest;
   int threads = 0, workers = 1;
   bool skip_bad = false, json = false;
 };
 
-json to_json(const minicnn::rate_test& t, const recipe& r) {
+json to_json(const minicnn::lr_range_test& t, const recipe& r) {
   json text{{"suggestion", t.suggestion()},       {"rule", t.rule()},       {"steepest", t.steepest},  {"minimum", t.minimum},
             {"minimum_tenth", t.minimum_tenth()}, {"diverged", t.diverged}, {"steps", t.rates.size()}, {"recipe", to_json(r)}};
   text["rates"] = t.rates;
@@ -51,7 +51,7 @@ json to_json(const minicnn::rate_test& t, const recipe& r) {
 }
 
 /// The test as training would run: the recipe's network, first weights, pictures, augmentation, optimizer and clipping.
-minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
+minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
   minicnn::image_dataset data = open_data(o.data);
   if (data.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data.classes.size());
   std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
@@ -77,7 +77,7 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
   minicnn::loader<float> train(data, split.train, options);
 
   minicnn::progress_line progress(stderr);
-  minicnn::rate_test_options test = o.test;
+  minicnn::lr_range_options test = o.test;
   test.clip_norm = r.clip_norm;
   test.on_step = [&](index_t step, double rate, double loss) {
     progress.update("trying rates", step, o.test.steps, " rate " + short_number(rate) + "  loss " + short_number(loss));
@@ -87,7 +87,7 @@ minicnn::rate_test run_test(recipe& r, const lr_find_options& o) {
 }
 
 /// The outcome in words, the first line the one that counts.
-std::vector<std::string> in_words(const minicnn::rate_test& t, const minicnn::rate_test_options& o) {
+std::vector<std::string> in_words(const minicnn::lr_range_test& t, const minicnn::lr_range_options& o) {
   std::vector<std::string> lines;
   if (!(t.suggestion() > 0))
     return {minicnn::text_of("the loss does not fall clearly at any rate from ", short_number(o.lowest), " to ",
@@ -104,7 +104,7 @@ std::vector<std::string> in_words(const minicnn::rate_test& t, const minicnn::ra
 }
 
 int lr_find_command(const lr_find_options& o, recipe r) {
-  const minicnn::rate_test found = run_test(r, o);
+  const minicnn::lr_range_test found = run_test(r, o);
   std::vector<std::string> lines = in_words(found, o.test);
   if (!o.out.empty()) {
     const std::string title = r.model.name + " on " + o.data + ", " + r.optimizer;
@@ -112,7 +112,7 @@ int lr_find_command(const lr_find_options& o, recipe r) {
     notes.push_back(minicnn::text_of(found.rates.size(), " batches of ", r.batch_size,
                                      ", each rate a constant factor above the one before."));
     const bool svg = o.out.ends_with(".svg");
-    minicnn::write_file(o.out, svg ? rate_test_svg(found, title) : rate_test_html(found, title, notes));
+    minicnn::write_file(o.out, svg ? lr_range_svg(found, title) : lr_range_html(found, title, notes));
   }
   if (is_standard_output(o.out))
     for (const std::string& line : lines) say(line);

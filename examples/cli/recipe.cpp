@@ -38,7 +38,7 @@ recipe article() {
 }
 
 /// Section 5 of the paper: batch 128, momentum 0.9, weight decay 0.0005, rate 0.01 divided by ten when it stalls, 224 px
-/// crops (227 here) of 256 px pictures and their mirror images, mean subtracted. First values are Caffe's: the paper's diverge
+/// crops (227 here) of 256 px pictures and their mirror images, mean subtracted. Initial values are Caffe's: the paper's diverge
 /// with two classes (alexnet.hpp).
 recipe classic() {
   recipe r;

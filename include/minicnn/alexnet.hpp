@@ -40,9 +40,9 @@ struct alexnet_options {
   initializer init = initializer::he();                   ///< of the convolutions' weights
   std::optional<initializer> dense_init = std::nullopt;   ///< of dense weights; unset: `init`, in alexnet_bn smaller ones
   std::optional<initializer> logits_init = std::nullopt;  ///< of the last layer's weights; unset: as the other dense weights
-  double dense_bias = 0.0;                                ///< first value of the hidden dense layers' biases
-  double logits_bias = 0.0;                               ///< first value of the last layer's biases
-  double even_conv_bias = 0.0;  ///< first value of the biases of conv2, conv4 and conv5 (2012: 1); not of alexnet_torchvision
+  double dense_bias = 0.0;                                ///< initial value of the hidden dense layers' biases
+  double logits_bias = 0.0;                               ///< initial value of the last layer's biases
+  double even_conv_bias = 0.0;  ///< initial value of the biases of conv2, conv4 and conv5 (2012: 1); not of alexnet_torchvision
   lrn_options lrn = {.size = 9, .alpha = 0.001 / 9.0, .beta = 0.75, .k = 1.0};  ///< of `alexnet` alone
   /// alexnet_bn alone: conv1 padded by 4 and all pools 3x3, stride 2, padded by 1, so that maps are 1/4, 1/8 and 1/16 of the
   /// image's sides (32, 16, 8 and, pooled, 4 at 128 px) and nothing at the border is lost.
@@ -60,9 +60,9 @@ inline alexnet_options paper_initialization(alexnet_options o = {}) {
   return o;
 }
 
-/// First values of Caffe's AlexNet (its bvlc_alexnet): the paper's with N(0, 0.005) in the hidden dense layers and biases of 0.1
-/// for 1. With the paper's and two classes, the last layer's input is so long (its square about 10,000) that the paper's rate of
-/// 0.01 throws the first steps far off: losses of 10 and more, then units that never answer again.
+/// Initial values of Caffe's AlexNet (its bvlc_alexnet): the paper's with N(0, 0.005) in the hidden dense layers and biases of
+/// 0.1 for 1. With the paper's and two classes, the last layer's input is so long (its square about 10,000) that the paper's rate
+/// of 0.01 throws the first steps far off: losses of 10 and more, then units that never answer again.
 inline alexnet_options caffe_initialization(alexnet_options o = {}) {
   o.init = o.logits_init.emplace(initializer::normal(0.01));
   o.dense_init = initializer::normal(0.005);

@@ -74,7 +74,7 @@ TEST_CASE("each step trains with the next rate, over as many epochs as needed") 
   auto net = classifier(), other = classifier();
   session run(other);
   sgd<float> opt(net, {.learning_rate = 0.5, .momentum = 0.9}), by_hand(other, {.learning_rate = 0.5, .momentum = 0.9});
-  const rate_test test = find_learning_rate(net, opt, what, data, {.lowest = 1e-3, .highest = 1e-1, .steps = 5});
+  const lr_range_test test = find_learning_rate(net, opt, what, data, {.lowest = 1e-3, .highest = 1e-1, .steps = 5});
   REQUIRE(test.rates.size() == 5);
   const double expected[] = {1e-3, 3.1622776601683795e-3, 1e-2, 3.1622776601683795e-2, 1e-1};
   for (std::size_t i = 0; i < 5; ++i) CHECK(test.rates[i] == doctest::Approx(expected[i]).epsilon(1e-12));
@@ -117,7 +117,7 @@ TEST_CASE("ends when the loss breaks away, or when told to") {
   three_batches data;
   auto net = classifier();
   sgd<float> opt(net, {.learning_rate = 0.1, .momentum = 0.9});
-  const rate_test wild = find_learning_rate(net, opt, what, data, {.lowest = 1e-2, .highest = 1e6, .steps = 200});
+  const lr_range_test wild = find_learning_rate(net, opt, what, data, {.lowest = 1e-2, .highest = 1e6, .steps = 200});
   CHECK(wild.diverged);
   CHECK(wild.rates.size() < 200);
   CHECK(wild.losses.size() == wild.rates.size());
@@ -127,14 +127,14 @@ TEST_CASE("ends when the loss breaks away, or when told to") {
   CHECK(wild.suggestion() >= wild.rates.front() / 10);
 
   int steps = 0;
-  const rate_test cut = find_learning_rate(net, opt, what, data, {.steps = 50, .stop = [&] { return ++steps == 7; }});
+  const lr_range_test cut = find_learning_rate(net, opt, what, data, {.steps = 50, .stop = [&] { return ++steps == 7; }});
   CHECK(cut.stopped);
   CHECK(cut.rates.size() == 7);
 }
 
 TEST_CASE("steepest descent and minimum of a curve that is known") {
   // 101 rates from 1e-5 to 1: flat at 2 up to 1e-3, down by 1 a decade to 1e-1 (loss 0), then up by 5 a decade.
-  rate_test test;
+  lr_range_test test;
   for (int i = 0; i <= 100; ++i) {
     const double exponent = -5 + i * 0.05;
     test.rates.push_back(std::pow(10.0, exponent));
@@ -153,14 +153,14 @@ TEST_CASE("steepest descent and minimum of a curve that is known") {
   CHECK(test.rule() == (test.steepest > test.minimum_tenth() ? "a tenth of the minimum" : "steepest descent"));
 
   // One loss that is off the scale at the end does not hide the minimum.
-  rate_test spike = test;
+  lr_range_test spike = test;
   spike.losses.back() = 1e8;
   detail::judge(spike, 100, 4.0);
   CHECK(spike.minimum == test.minimum);
 }
 
 TEST_CASE("a loss that only rises gives no suggestion") {
-  rate_test test;
+  lr_range_test test;
   for (int i = 0; i < 40; ++i) test.rates.push_back(std::pow(10.0, -4 + 0.1 * i)), test.losses.push_back(1 + 0.1 * i);
   detail::judge(test, 40, 1e9);
   CHECK_FALSE(is_finite(test.suggestion()));
@@ -169,7 +169,7 @@ TEST_CASE("a loss that only rises gives no suggestion") {
 
 TEST_CASE("noise is no fall: then a tenth of where the loss breaks away counts") {
   // Batches that differ by 0.02 around 0.7 up to 0.1, then a steep rise.
-  rate_test test;
+  lr_range_test test;
   random_stream random{random_key(2)};
   for (int i = 0; i <= 150; ++i) {
     const double exponent = -4 + i * 0.025;
@@ -185,7 +185,7 @@ TEST_CASE("noise is no fall: then a tenth of where the loss breaks away counts")
   CHECK(test.suggestion() == test.breaking / 10);
   CHECK(test.rule() == "a tenth of where the loss breaks away");
   test.diverged = false;
-  test.breaking = rate_test::nan;
+  test.breaking = lr_range_test::nan;
   detail::judge(test, 160, 1e9);
   CHECK_FALSE(is_finite(test.suggestion()));
 }
@@ -194,8 +194,8 @@ TEST_CASE("options outside their range are refused") {
   three_batches data;
   auto net = classifier();
   sgd<float> opt(net, {.learning_rate = 0.1});
-  for (const rate_test_options& o :
-       {rate_test_options{.lowest = 0}, rate_test_options{.lowest = 1, .highest = 1}, rate_test_options{.steps = 2},
-        rate_test_options{.divergence = 1}, rate_test_options{.smoothing = 1}})
+  for (const lr_range_options& o :
+       {lr_range_options{.lowest = 0}, lr_range_options{.lowest = 1, .highest = 1}, lr_range_options{.steps = 2},
+        lr_range_options{.divergence = 1}, lr_range_options{.smoothing = 1}})
     CHECK_THROWS_AS(find_learning_rate(net, opt, what, data, o), option_error);
 }

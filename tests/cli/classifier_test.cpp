@@ -19,7 +19,7 @@ struct drawn {
   explicit drawn(int channels) {
     const minicnn::model_config config{.name = "resnet20", .classes = 3, .channels = channels};
     minicnn::model_info info{.config = config, .classes = {"ant", "bee", "cow"}, .transform = {.size = 32, .resize_to = 40}};
-    info.transform.normalize = {.mean = {120, 110, 100}, .deviation = {60, 61, 62}};
+    info.transform.normalize = {.mean = {120, 110, 100}, .std = {60, 61, 62}};
     info.tta = "flip";
     info.temperature = 1.3;
     minicnn::save_model(minicnn::make_model(config, {.seed = 2}), info, weights);

@@ -175,7 +175,7 @@ TEST_CASE("--keep-size feeds pictures as they are, of any height and width") {
       for (int c = 0; c < 3; ++c)
         x[c * height * width + i] = (static_cast<float>(image.pixels[static_cast<std::size_t>(3 * i + c)]) -
                                      info.transform.normalize.mean[static_cast<std::size_t>(c)]) /
-                                    info.transform.normalize.deviation[static_cast<std::size_t>(c)];
+                                    info.transform.normalize.std[static_cast<std::size_t>(c)];
     const minicnn::tensor<float> logits = net.predict(x);
     wanted.push_back(1 / (1 + std::exp(static_cast<double>(logits[0]) - logits[1])));
   }

@@ -38,7 +38,7 @@ TEST_CASE("article: the 2018 recipe to the letter") {
   CHECK(net.parameter("logits_eval.bias")[0] == doctest::Approx(0.1));
 }
 
-TEST_CASE("classic: the 2012 recipe from Caffe's first values, with which two classes do not diverge") {
+TEST_CASE("classic: the 2012 recipe from Caffe's initial values, with which two classes do not diverge") {
   const cli::recipe r = preset("classic");
   CHECK(r.model.name == "alexnet");
   CHECK(r.batch_size == 128);

@@ -409,7 +409,7 @@ TEST_CASE("Dogs vs Cats") {
   loader_options o = options(64, 2, true);
   o.transform.size = 128;
   o.skip_bad = true;
-  loader<float> l(data, stratified_limit(data, all_samples(data), 200, 1), o);
+  loader<float> l(data, stratified_subset(data, all_samples(data), 200, 1), o);
   CHECK(l.bad_files().empty());
   l.start_epoch(0);
   const batch<float>* b = l.next();

@@ -81,18 +81,18 @@ TEST_CASE("a split is not the first files of a class") {
 
 TEST_CASE("limits keep the classes' shares") {
   const image_dataset data = set_of({8000, 8000});
-  CHECK(per_class(data, stratified_limit(data, all_samples(data), 2000, 1)) == counts{1000, 1000});
-  CHECK(per_class(data, stratified_limit(data, all_samples(data), 3, 1)) == counts{2, 1});
-  CHECK(stratified_limit(data, all_samples(data), 16000, 1) == all_samples(data));
-  CHECK(stratified_limit(data, all_samples(data), 99999, 1) == all_samples(data));
+  CHECK(per_class(data, stratified_subset(data, all_samples(data), 2000, 1)) == counts{1000, 1000});
+  CHECK(per_class(data, stratified_subset(data, all_samples(data), 3, 1)) == counts{2, 1});
+  CHECK(stratified_subset(data, all_samples(data), 16000, 1) == all_samples(data));
+  CHECK(stratified_subset(data, all_samples(data), 99999, 1) == all_samples(data));
   const image_dataset uneven = set_of({10, 20, 70});
-  CHECK(per_class(uneven, stratified_limit(uneven, all_samples(uneven), 10, 5)) == counts{1, 2, 7});
-  CHECK(per_class(uneven, stratified_limit(uneven, all_samples(uneven), 9, 5)) == counts{1, 2, 6});  // 0.9, 1.8, 6.3
+  CHECK(per_class(uneven, stratified_subset(uneven, all_samples(uneven), 10, 5)) == counts{1, 2, 7});
+  CHECK(per_class(uneven, stratified_subset(uneven, all_samples(uneven), 9, 5)) == counts{1, 2, 6});  // 0.9, 1.8, 6.3
 }
 
 TEST_CASE("parts of parts") {
   const image_dataset data = set_of({50, 50});
-  const sample_indices limited = stratified_limit(data, all_samples(data), 40, 2);
+  const sample_indices limited = stratified_subset(data, all_samples(data), 40, 2);
   const data_split split = stratified_split(data, limited, 0.25, 2);
   CHECK(per_class(data, split.validation) == counts{5, 5});
   for (const index_t i : split.validation) CHECK(std::binary_search(limited.begin(), limited.end(), i));
@@ -110,7 +110,7 @@ TEST_CASE("values outside their range are errors") {
   CHECK_THROWS_AS(stratified_split(data, all_samples(data), 1.0, 1), option_error);
   CHECK_THROWS_AS(stratified_split(data, all_samples(data), -0.1, 1), option_error);
   CHECK_THROWS_AS(stratified_split(data, sample_indices{5}, 0.1, 1), option_error);
-  CHECK_THROWS_AS(stratified_limit(data, all_samples(data), 0, 1), option_error);
+  CHECK_THROWS_AS(stratified_subset(data, all_samples(data), 0, 1), option_error);
   image_dataset wrong = data;
   wrong.samples[2].label = 1;
   CHECK_THROWS_WITH_AS(stratified_split(wrong, all_samples(wrong), 0.1, 1), "/data/a.2: label 1 of 1 classes", option_error);

@@ -38,14 +38,14 @@ TEST_CASE("mean, deviation and covariance of two pixels") {
   CHECK(s.covariance[0][2] == 1275);
   CHECK(s.covariance[1][2] == -2550);
   CHECK(s.normalize().mean[1] == 80);
-  CHECK(s.normalize().deviation[2] == 127.5F);
+  CHECK(s.normalize().std[2] == 127.5F);
   CHECK(s.normalize().scale == 1);
 }
 
 TEST_CASE("a channel that never changes is not divided by 0") {
   channel_accumulator sum;
   sum.add(pictures::plain(2, 2, 7, 7, 7));
-  CHECK(sum.result().normalize().deviation[0] == 1);
+  CHECK(sum.result().normalize().std[0] == 1);
   CHECK_THROWS_AS(channel_accumulator().result(), error);
 }
 

@@ -111,7 +111,7 @@ TEST_CASE("normalisation is (pixel * scale - mean) / deviation") {
   const double pixel = (std::min)(255.0, 128.0 * static_cast<double>(change.brightness));
   CHECK(jittered.values[1] == doctest::Approx((pixel / 255 - 0.456) / 0.224).epsilon(1e-5));
 
-  t.normalize.deviation[1] = 0;
+  t.normalize.std[1] = 0;
   CHECK_THROWS_AS(check(t), option_error);
 }
 

@@ -56,7 +56,7 @@ struct made_file {
     out.add("archive/data/0", {std::string_view("\0\0\x80\x3F\0\0\0\x40\0\0\x40\x40\0\0\x80\x40\0\0\xA0\x40\0\0\xC0\x40", 24)});
     out.commit();
   }
-  /// Name and first value of each tensor, "w=2 "; the error's text without the path if there is one.
+  /// Name and initial value of each tensor, "w=2 "; the error's text without the path if there is one.
   std::string contents() const {
     try {
       const pth_file file = pth_file::open(path);

@@ -19,7 +19,7 @@
 #include "minicnn/layers/lrn.hpp"
 #include "minicnn/layers/pad_channels.hpp"
 #include "minicnn/layers/pooling.hpp"
-#include "minicnn/testing/op_trial.hpp"
+#include "minicnn/testing/op_test_case.hpp"
 #include "minicnn/train/loss.hpp"
 
 namespace onnx_reader {
@@ -95,10 +95,10 @@ class evaluator {
   }
 
   static tensor<float> apply(const minicnn::op<float>& layer, minicnn::op_values<float> values, bool training = false) {
-    minicnn::op_trial how;
+    minicnn::op_test_case how;
     how.plan_training = how.training = training;
     how.backward = false;
-    minicnn::op_results<float> r = minicnn::run_trial(layer, values, how);
+    minicnn::op_results<float> r = minicnn::run_test_case(layer, values, how);
     if (!r.fault.empty()) throw std::runtime_error(r.fault);
     return std::move(r.output);
   }

@@ -275,7 +275,7 @@ TEST_CASE("predict repeats itself bit for bit, changes no state and ignores auxi
   CHECK(copy_of(run.forward(a)) != one);
 }
 
-TEST_CASE("adding a layer leaves the first values of the others alone; only initialize draws anew (F26)") {
+TEST_CASE("adding a layer leaves the initial values of the others alone; only initialize draws anew (F26)") {
   const auto build = [](bool longer) {
     graph<float> g;
     auto x = relu(dense(g.input({5}), 7));

@@ -49,10 +49,10 @@ void each(const F& body) {
 
 template <class T>
 tensor<T> outputs(const op<T>& operation, const tensor<T>& x, isa i = detect_isa()) {
-  op_trial trial;
+  op_test_case trial;
   trial.backward = false;
   trial.ctx.instruction_set = i;
-  return run_trial(operation, {{x}, {}, {}, tensor<T>(x.dims())}, trial).output;
+  return run_test_case(operation, {{x}, {}, {}, tensor<T>(x.dims())}, trial).output;
 }
 
 }  // namespace
@@ -149,7 +149,7 @@ TEST_CASE("F64 arguments of 100 and infinity make no NaN, NaN stays NaN") {
 
 TEST_CASE("ReLU by hand, and what a network may do with it") {
   const op_values<float> values{{tensor<float>({1, 5}, {-2, -0.0F, 0, 0.5F, 3})}, {}, {}, tensor<float>({1, 5}, {1, 2, 3, 4, 5})};
-  const op_results<float> r = run_trial(relu_op<float>(), values, {});
+  const op_results<float> r = run_test_case(relu_op<float>(), values, {});
   const float y[] = {0, 0, 0, 0.5F, 3}, dx[] = {0, 0, 0, 4, 5};
   CHECK(std::equal(r.output.begin(), r.output.end(), y, y + 5));
   CHECK(std::equal(r.gradients[0].begin(), r.gradients[0].end(), dx, dx + 5));

@@ -23,7 +23,7 @@ TEST_CASE("work that is shared among threads") {
 TEST_CASE("by hand") {
   const op_values<float> values{
       {tensor<float>({1, 3}, {1, 2, 3}), tensor<float>({1, 3}, {10, -2, 0.5F})}, {}, {}, tensor<float>({1, 3}, {4, 5, 6})};
-  const op_results<float> r = run_trial(add_op<float>(), values, {});
+  const op_results<float> r = run_test_case(add_op<float>(), values, {});
   const float wanted[] = {11, 0, 3.5F};
   for (index_t i = 0; i < 3; ++i) {
     CHECK(r.output[i] == wanted[i]);

@@ -19,7 +19,7 @@ TEST_CASE("channel_scale: derivatives and contract") {
 TEST_CASE("channel_scale: by hand") {
   const op_values<float> values{
       {tensor<float>({1, 2, 1, 2}, {1, 2, 3, 4})}, {tensor<float>({2}, {10, -1})}, {}, tensor<float>({1, 2, 1, 2}, {1, 1, 0, 2})};
-  const op_results<float> r = run_trial(channel_scale_op<float>({}), values, {});
+  const op_results<float> r = run_test_case(channel_scale_op<float>({}), values, {});
   const float y[] = {10, 20, -3, -4}, dx[] = {10, 10, 0, -2}, dfactor[] = {3, 8};
   CHECK(std::equal(r.output.begin(), r.output.end(), y));
   CHECK(std::equal(r.gradients[0].begin(), r.gradients[0].end(), dx));

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "golden/golden.hpp"
-#include "minicnn/testing/op_trial.hpp"
+#include "minicnn/testing/op_test_case.hpp"
 
 /// What the case's tensors are made of; parameters are `golden::weight` and `golden::bias`.
 struct golden_case {
@@ -29,7 +29,7 @@ void check_against_golden(const minicnn::op<T>& operation, const golden_case& c)
   for (const parameter_spec& p : plan.parameters)
     values.parameters.push_back(golden::filled<T>(p.dims, p.name == "weight" ? golden::weight : golden::bias));
   values.output_gradient = golden::filled<T>(plan.output, golden::upstream, 2.0);
-  const op_results<T> got = run_trial(operation, values, {});
+  const op_results<T> got = run_test_case(operation, values, {});
 
   const golden::safetensors_file file = golden::open(c.file);
   const auto check = [&](const tensor<T>& result, const std::string& what) {

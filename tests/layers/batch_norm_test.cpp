@@ -13,7 +13,7 @@ namespace {
 template <class T>
 op_results<T> run(const tensor<T>& x, const tensor<T>& upstream, bool training = true, isa set = detect_isa()) {
   const shape channels{x.dim(1)};
-  op_trial trial;
+  op_test_case trial;
   trial.training = training;
   trial.ctx.instruction_set = set;
   op_values<T> values;
@@ -23,7 +23,7 @@ op_results<T> run(const tensor<T>& x, const tensor<T>& upstream, bool training =
   values.buffers.emplace_back(channels, T{0});
   values.buffers.emplace_back(channels, T{1});
   values.output_gradient = upstream;
-  op_results<T> r = run_trial(batch_norm_op<T>(batch_norm_options{}), values, trial);
+  op_results<T> r = run_test_case(batch_norm_op<T>(batch_norm_options{}), values, trial);
   CHECK(r.fault == "");
   return op_results<T>(r);
 }
@@ -107,9 +107,9 @@ TEST_CASE_TEMPLATE("batch norm agrees with PyTorch", T, float, double) {
     values.buffers.push_back(golden::filled<T>(channels, golden::mean));
     values.buffers.push_back(golden::filled<T>(channels, golden::variance, 1.0, 1.0));
     values.output_gradient = golden::filled<T>(dims, golden::upstream, 2.0);
-    op_trial trial;
+    op_test_case trial;
     trial.training = training;
-    const op_results<T> r = run_trial(batch_norm_op<T>(o), values, trial);
+    const op_results<T> r = run_test_case(batch_norm_op<T>(o), values, trial);
     const auto check = [&](const tensor<T>& got, const std::string& what) {
       CAPTURE(what);
       CHECK(golden::relative_difference(view<const T>(got), file, name + "." + what) <

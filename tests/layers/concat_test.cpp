@@ -25,7 +25,7 @@ TEST_CASE("by hand: images stay apart, inputs follow each other in every image")
       {},
       {},
       tensor<float>({2, 3, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})};
-  const op_results<float> r = run_trial(concat_op<float>(), values, {});
+  const op_results<float> r = run_test_case(concat_op<float>(), values, {});
   const float wanted[] = {1, 2, 10, 11, 12, 13, 3, 4, 20, 21, 22, 23};
   CHECK(std::equal(r.output.begin(), r.output.end(), wanted, wanted + 12));
   const float first[] = {0, 1, 6, 7}, second[] = {2, 3, 4, 5, 8, 9, 10, 11};

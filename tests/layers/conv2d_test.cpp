@@ -49,9 +49,9 @@ tensor<float> convolve(const tensor<float>& x, const tensor<float>& weight, conv
   op_values<float> values;
   values.inputs.push_back(x);
   values.parameters.push_back(weight);
-  op_trial trial;
+  op_test_case trial;
   trial.backward = false;
-  return run_trial(conv2d_op<float>(o), values, trial).output;
+  return run_test_case(conv2d_op<float>(o), values, trial).output;
 }
 
 struct configuration {
@@ -110,9 +110,9 @@ TEST_CASE("the output is what the definition says") {
     dims.set(0, 3);
     const std::vector<shape> inputs{dims};
     const op_values<double> values = detail::random_values(operation.plan({inputs, true, {}}), inputs, {});
-    op_trial trial;
+    op_test_case trial;
     trial.backward = false;
-    const tensor<double> got = run_trial(operation, values, trial).output;
+    const tensor<double> got = run_test_case(operation, values, trial).output;
     const tensor<double> wanted =
         definition(values.inputs[0], values.parameters[0], c.o.bias ? values.parameters[1].data() : nullptr, c.o);
     REQUIRE(got.dims() == wanted.dims());
@@ -177,20 +177,20 @@ TEST_CASE("F14 padded convolutions pass gradients back, and images of a batch do
     return t;
   };
   op_values<float> lower{{filled({3, 2, 6, 5})}, {filled({4, 2, 3, 3}), filled({4})}, {}, tensor<float>(shape{3, 4, 6, 5})};
-  op_trial forward_only;
+  op_test_case forward_only;
   forward_only.backward = false;
-  const tensor<float> middle = run_trial(first, lower, forward_only).output;
+  const tensor<float> middle = run_test_case(first, lower, forward_only).output;
   const op_values<float> upper{{middle}, {filled({4, 4, 3, 3}), filled({4})}, {}, filled({3, 4, 6, 5})};
-  lower.output_gradient = tensor<float>(run_trial(second, upper, {}).gradients[0]);
+  lower.output_gradient = tensor<float>(run_test_case(second, upper, {}).gradients[0]);
   double norm = 0;
-  const op_results<float> results = run_trial(first, lower, {});
+  const op_results<float> results = run_test_case(first, lower, {});
   for (float g : results.gradients[1]) norm += double{g} * double{g};
   CHECK(std::sqrt(norm) > 1.0);
 
   for (index_t n = 0; n < 3; ++n) {
     const tensor<float> image(view<const float>(view<const float>(lower.inputs[0]).at(n).data(), {1, 2, 6, 5}));
     const tensor<float> alone =
-        run_trial(first, {{image}, lower.parameters, {}, tensor<float>(shape{1, 4, 6, 5})}, forward_only).output;
+        run_test_case(first, {{image}, lower.parameters, {}, tensor<float>(shape{1, 4, 6, 5})}, forward_only).output;
     for (index_t i = 0; i < alone.size(); ++i) CHECK(alone[i] == doctest::Approx(middle[n * alone.size() + i]).epsilon(1e-5));
   }
 }

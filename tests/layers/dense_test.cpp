@@ -37,7 +37,7 @@ TEST_CASE("by hand: y = x W^T + b and its gradients") {
                                  {tensor<double>({3, 2}, {1, 2, 3, 4, 5, 6}), tensor<double>({3}, {1, 0, -1})},
                                  {},
                                  tensor<double>({2, 3}, {1, 0, 2, 0, 1, 0})};
-  const op_results<double> r = run_trial(dense_op<double>(3), values, {});
+  const op_results<double> r = run_test_case(dense_op<double>(3), values, {});
   CHECK(r.fault == "");
   const auto equal = [](const tensor<double>& got, std::initializer_list<double> wanted) {
     return std::equal(got.begin(), got.end(), wanted.begin(), wanted.end());

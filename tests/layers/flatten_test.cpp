@@ -15,9 +15,9 @@ TEST_CASE("derivatives and contract") {
 
 TEST_CASE("the order is channel, row, column") {
   tensor<float> x({2, 2, 1, 3}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
-  op_trial forward_only;
+  op_test_case forward_only;
   forward_only.backward = false;
-  const tensor<float> y = run_trial(flatten_op<float>(), {{x}, {}, {}, tensor<float>(shape{2, 6})}, forward_only).output;
+  const tensor<float> y = run_test_case(flatten_op<float>(), {{x}, {}, {}, tensor<float>(shape{2, 6})}, forward_only).output;
   CHECK(y.dims() == shape{2, 6});
   for (index_t i = 0; i < 12; ++i) CHECK(y[i] == static_cast<float>(i));
 }

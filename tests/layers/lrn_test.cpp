@@ -14,7 +14,7 @@ template <class T>
 op_results<T> one_pixel(const lrn_options& o, const std::vector<T>& channels) {
   tensor<T> x({1, static_cast<index_t>(channels.size()), 1, 1});
   std::copy(channels.begin(), channels.end(), x.begin());
-  const op_results<T> r = run_trial(lrn_op<T>(o), op_values<T>{{x}, {}, {}, tensor<T>(x.dims(), T{1})}, op_trial{});
+  const op_results<T> r = run_test_case(lrn_op<T>(o), op_values<T>{{x}, {}, {}, tensor<T>(x.dims(), T{1})}, op_test_case{});
   CHECK(r.fault == "");
   return op_results<T>(r);
 }

@@ -26,7 +26,7 @@ TEST_CASE_TEMPLATE("as PyTorch", T, float, double) {
 TEST_CASE("by hand: zeros before and after every image's channels") {
   const op_values<float> values{
       {tensor<float>({2, 1, 2}, {1, 2, 3, 4})}, {}, {}, tensor<float>({2, 3, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})};
-  const op_results<float> r = run_trial(pad_channels_op<float>({1, 1, {}}), values, {});
+  const op_results<float> r = run_test_case(pad_channels_op<float>({1, 1, {}}), values, {});
   const float wanted[] = {0, 0, 1, 2, 0, 0, 0, 0, 3, 4, 0, 0}, gradient[] = {2, 3, 8, 9};
   CHECK(std::equal(r.output.begin(), r.output.end(), wanted, wanted + 12));
   CHECK(std::equal(r.gradients[0].begin(), r.gradients[0].end(), gradient, gradient + 4));

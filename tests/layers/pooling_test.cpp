@@ -17,9 +17,9 @@ constexpr float inf = std::numeric_limits<float>::infinity();
 
 /// Output, and gradient of the input for this upstream gradient.
 op_results<float> run(const op<float>& operation, const tensor<float>& x, const tensor<float>& upstream, int threads = 1) {
-  op_trial trial;
+  op_test_case trial;
   trial.ctx.threads = threads;
-  op_results<float> r = run_trial(operation, op_values<float>{{x}, {}, {}, upstream}, trial);
+  op_results<float> r = run_test_case(operation, op_values<float>{{x}, {}, {}, upstream}, trial);
   CHECK(r.fault == "");
   return r;
 }

@@ -25,11 +25,11 @@ TEST_CASE_TEMPLATE("as PyTorch", T, float, double) {
 
 TEST_CASE("by hand: factor and offset of the channel, no offset unless given") {
   const op_values<float> values{{tensor<float>({2, 2, 1}, {1, 2, 3, 4})}, {}, {}, tensor<float>({2, 2, 1}, {1, 1, 1, 1})};
-  const op_results<float> r = run_trial(scale_op<float>({.factor = {2, 10}, .offset = {1, -1}}), values, {});
+  const op_results<float> r = run_test_case(scale_op<float>({.factor = {2, 10}, .offset = {1, -1}}), values, {});
   const float wanted[] = {3, 19, 7, 39}, gradient[] = {2, 10, 2, 10};
   CHECK(std::equal(r.output.begin(), r.output.end(), wanted, wanted + 4));
   CHECK(std::equal(r.gradients[0].begin(), r.gradients[0].end(), gradient, gradient + 4));
-  CHECK(run_trial(scale_op<float>({.factor = {2, 10}}), values, {}).output[3] == 40);
+  CHECK(run_test_case(scale_op<float>({.factor = {2, 10}}), values, {}).output[3] == 40);
 }
 
 TEST_CASE("ImageNet's normalisation becomes -1 to 1") {

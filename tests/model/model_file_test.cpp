@@ -13,7 +13,7 @@ namespace {
 model_info small_info() {
   model_info info{.config = {.name = "lenet5", .classes = 3}, .classes = {"ant", "bee", "cow"}, .transform = {.size = 32}};
   info.transform.padding = 2;
-  info.transform.normalize = {.mean = {0.1F, 0.2F, 0.3F}, .deviation = {0.5F, 0.25F, 1}, .scale = 1.0F / 255};
+  info.transform.normalize = {.mean = {0.1F, 0.2F, 0.3F}, .std = {0.5F, 0.25F, 1}, .scale = 1.0F / 255};
   info.split_seed = ~std::uint64_t{0} - 4;
   info.val_fraction = 0.2;
   info.limit = 7;

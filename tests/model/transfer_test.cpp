@@ -66,7 +66,7 @@ std::string npz_of(const temporary_folder& folder, const std::string& header, co
 
 }  // namespace
 
-TEST_CASE("a head for other classes keeps its first values, the body comes from the file, of whatever kind") {
+TEST_CASE("a head for other classes keeps its initial values, the body comes from the file, of whatever kind") {
   const temporary_folder folder;
   auto from = with_head(3, 1);
   from.buffer("bn1.running_mean")[2] = 0.5F;

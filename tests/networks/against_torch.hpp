@@ -19,7 +19,7 @@ using minicnn::shape;
 using minicnn::tensor;
 using minicnn::view;
 
-/// Options that spare the first values, as all of them are replaced.
+/// Options that spare the initial values, as all of them are replaced.
 inline const minicnn::network_options unset{.initialize = false};
 
 /// "layer1.0.bn2.weight": the last batch norm of a residual branch.

@@ -115,7 +115,7 @@ TEST_CASE("the 2012 network normalises before it pools, the others after") {
   CHECK(order(alexnet_2012<float>()) == "norm1 pool1 ");
 }
 
-TEST_CASE("first values: He's by default, the paper's or Caffe's on request (F30)") {
+TEST_CASE("initial values: He's by default, the paper's or Caffe's on request (F30)") {
   const auto deviation = [](view<const float> w) {
     double sum = 0, squares = 0;
     for (const float x : w) sum += x, squares += static_cast<double>(x) * x;

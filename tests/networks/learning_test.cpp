@@ -25,14 +25,14 @@ double accuracy_after(const std::string& folder, index_t epochs, std::uint64_t s
   const sample_indices drawn = stratified_split(pictures, all_samples(pictures), share, seed).validation;
   const data_split split = stratified_split(pictures, drawn, 0.2, seed);
 
-  image_transform look{.size = 128, .normalize = {.mean = {124, 116, 104}, .deviation = {58, 57, 57}}};
+  image_transform transform{.size = 128, .normalize = {.mean = {124, 116, 104}, .std = {58, 57, 57}}};
   const std::int64_t cache = std::int64_t{1} << 30;
-  loader<float> others(pictures, split.validation, {.batch_size = 100, .transform = look, .cache_bytes = cache});
-  look.augment.crop = crop_mode::random_resized;
-  look.augment.crop_area = {0.5, 1.0};
-  look.augment.flip = 0.5;
+  loader<float> others(pictures, split.validation, {.batch_size = 100, .transform = transform, .cache_bytes = cache});
+  transform.augment.crop = crop_mode::random_resized;
+  transform.augment.crop_area = {0.5, 1.0};
+  transform.augment.flip = 0.5;
   loader<float> train(pictures, split.train,
-                      {.batch_size = 32, .transform = look, .training = true, .seed = seed, .cache_bytes = cache});
+                      {.batch_size = 32, .transform = transform, .training = true, .seed = seed, .cache_bytes = cache});
 
   auto net = alexnet_small<float>({.image_size = 128, .dropout = 0.2, .network = {.seed = seed}});
   sgd<float> optimizer(net, {.learning_rate = 0.03, .momentum = 0.9, .nesterov = true});

@@ -34,7 +34,7 @@ struct candidate {
   std::function<network<float>(int image_size)> make;
 };
 
-/// As published but for the two classes and the size of the pictures; first values from seed 0.
+/// As published but for the two classes and the size of the pictures; initial values from seed 0.
 std::vector<candidate> candidates() {
   std::vector<candidate> all{
       {"lenet5", 32, 1e-3, [](int size) { return lenet5({.classes = 2, .channels = 3, .image_size = size}); }},
@@ -69,8 +69,8 @@ struct outcome {
 
 /// Adam on the 64 pictures as one batch, with auxiliary losses and dropout, until the first output's loss is below 0.1.
 outcome learn(const candidate& c, const image_dataset& pictures, const sample_indices& chosen) {
-  const image_transform look{.size = c.image_size, .fit = fit_mode::crop, .normalize = {{124, 116, 104}, {58, 57, 57}}};
-  loader<float> data(pictures, chosen, {.batch_size = 64, .transform = look});
+  const image_transform transform{.size = c.image_size, .fit = fit_mode::crop, .normalize = {{124, 116, 104}, {58, 57, 57}}};
+  loader<float> data(pictures, chosen, {.batch_size = 64, .transform = transform});
   data.start_epoch(0, 0);
   const batch<float>* all = data.next();
   network<float> net = c.make(c.image_size);
@@ -105,7 +105,7 @@ TEST_CASE("every network learns 64 real pictures within 200 steps") {
   }
   const char* only = std::getenv("MINICNN_NIGHTLY_MODEL");
   const image_dataset pictures = read_image_folder(std::string(folder) + "/train");
-  const sample_indices chosen = stratified_limit(pictures, all_samples(pictures), 64, 0);
+  const sample_indices chosen = stratified_subset(pictures, all_samples(pictures), 64, 0);
   REQUIRE(chosen.size() == 64);
   for (const candidate& c : candidates()) {
     if (only != nullptr && c.name != only) continue;

@@ -2,7 +2,7 @@
 /// The learning-rate range test (Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3): train
 /// for a few steps while the rate grows exponentially, and look where the loss falls and where it breaks away.
 ///
-///     const rate_test found = find_learning_rate(net, optimizer, task, train, {.steps = 200});
+///     const lr_range_test found = find_learning_rate(net, optimizer, task, train, {.steps = 200});
 ///     optimizer.learning_rate(found.suggestion());
 
 #include <algorithm>
@@ -23,7 +23,7 @@
 namespace minicnn::inline MINICNN_ABI {
 
 /// How the test is run.
-struct rate_test_options {
+struct lr_range_options {
   double lowest = 1e-5;    ///< rate of the first step
   double highest = 10;     ///< rate of the last step, if the loss has not diverged before
   index_t steps = 200;     ///< from lowest to highest, each rate a constant factor above the one before
@@ -37,7 +37,7 @@ struct rate_test_options {
 };
 
 /// What the test saw. Rates ascend; all three lists have one entry a step.
-struct rate_test {
+struct lr_range_test {
   static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   std::vector<double> rates, losses;
   /// The losses' mean over neighbouring steps with Gaussian weights (deviation: 3 % of the planned steps). Unlike a running
@@ -86,7 +86,7 @@ inline std::vector<double> gaussian_smooth(const std::vector<double>& values, do
 
 /// Fills `smoothed`, `minimum`, `steepest` and `breaking` from rates, losses and `diverged`. Rates are equally spaced on a
 /// logarithmic axis. Losses above `cap` count as that: the one that ended the test would otherwise hide the minimum before it.
-inline void judge(rate_test& test, index_t planned_steps, double cap) {
+inline void judge(lr_range_test& test, index_t planned_steps, double cap) {
   const double deviation = (std::max)(0.5, 0.03 * static_cast<double>(planned_steps));
   std::vector<double> capped = test.losses;
   for (double& l : capped) l = (std::min)(l, cap);
@@ -119,8 +119,8 @@ inline void judge(rate_test& test, index_t planned_steps, double cap) {
 /// counter, optimizer state and its learning rate are what they were before, also if something throws; only the loader has moved
 /// on. Throws option_error for options outside their range.
 template <class T, class Train>
-rate_test find_learning_rate(network<T>& net, optimizer<T>& opt, const task<T>& what, Train& train,
-                             const rate_test_options& o = {}) {
+lr_range_test find_learning_rate(network<T>& net, optimizer<T>& opt, const task<T>& what, Train& train,
+                                 const lr_range_options& o = {}) {
   if (!(o.lowest > 0 && o.lowest < o.highest && is_finite(o.highest)))
     fail<option_error>("learning-rate test: from ", o.lowest, " to ", o.highest, ", wanted 0 < lowest < highest");
   if (o.steps < 3) fail<option_error>("learning-rate test: ", o.steps, " steps, wanted at least 3");
@@ -160,7 +160,7 @@ rate_test find_learning_rate(network<T>& net, optimizer<T>& opt, const task<T>& 
   };
   const snapshot before(net, opt);
 
-  rate_test out;
+  lr_range_test out;
   output_table<T> outputs;
   session<T> run(net);
   const double factor = std::pow(o.highest / o.lowest, 1.0 / static_cast<double>(o.steps - 1));

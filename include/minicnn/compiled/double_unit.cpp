@@ -1,4 +1,4 @@
 // The templates of core/compiled.hpp, for double.
 #define MINICNN_DOUBLE_UNIT
 #include "minicnn/minicnn.hpp"
-#include "minicnn/testing/op_trial.hpp"
+#include "minicnn/testing/op_test_case.hpp"

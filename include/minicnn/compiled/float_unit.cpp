@@ -1,4 +1,4 @@
 // The templates of core/compiled.hpp, for float.
 #define MINICNN_FLOAT_UNIT
 #include "minicnn/minicnn.hpp"
-#include "minicnn/testing/op_trial.hpp"
+#include "minicnn/testing/op_test_case.hpp"

@@ -91,8 +91,8 @@ inline data_split stratified_fold(const image_dataset& data, std::span<const ind
 
 /// At most `limit` of the samples `chosen`, in ascending order. Each class keeps its share; what rounding leaves over goes to
 /// the classes with the largest remainders, the first of equal ones first (Hamilton's method).
-inline sample_indices stratified_limit(const image_dataset& data, std::span<const index_t> chosen, index_t limit,
-                                       std::uint64_t seed) {
+inline sample_indices stratified_subset(const image_dataset& data, std::span<const index_t> chosen, index_t limit,
+                                        std::uint64_t seed) {
   if (limit < 1) fail<option_error>("limit ", limit, " is below 1");
   sample_indices out(chosen.begin(), chosen.end());
   if (limit < static_cast<index_t>(chosen.size())) {

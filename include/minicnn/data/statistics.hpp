@@ -26,7 +26,7 @@ struct channel_statistics {
     normalization n;
     for (std::size_t c = 0; c < 3; ++c) {
       n.mean[c] = static_cast<float>(mean[c]);
-      n.deviation[c] = deviation[c] > 0 ? static_cast<float>(deviation[c]) : 1.0F;
+      n.std[c] = deviation[c] > 0 ? static_cast<float>(deviation[c]) : 1.0F;
     }
     return n;
   }

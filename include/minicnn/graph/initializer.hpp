@@ -1,5 +1,5 @@
 #pragma once
-/// How parameters get their first values.
+/// How parameters get their initial values.
 
 #include <cmath>
 
@@ -8,7 +8,7 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// A distribution for first values. `fan_in` and `fan_out` count the connections of one unit, kernel area included: for a
+/// A distribution for initial values. `fan_in` and `fan_out` count the connections of one unit, kernel area included: for a
 /// convolution 96x3x11x11 fan_in is 363.
 struct initializer {
   enum class distribution { constant, normal, truncated_normal, uniform };

@@ -32,7 +32,7 @@ struct buffer_info {
   double initial = 0.0;
 };
 
-/// A key for the random numbers of a name (FNV-1a, 64 bits), so that adding a layer leaves the first values of others alone.
+/// A key for the random numbers of a name (FNV-1a, 64 bits), so that adding a layer leaves the initial values of others alone.
 inline std::uint64_t name_hash(std::string_view name) {
   std::uint64_t hash = 0xCBF29CE484222325ULL;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
@@ -65,7 +65,7 @@ struct network_state {
     if (gradients.size() != values.size()) gradients = zeroed(values.size());
   }
 
-  /// Draws first values: the same seed gives the same values for a parameter of the same name and shape.
+  /// Draws initial values: the same seed gives the same values for a parameter of the same name and shape.
   void initialize(std::uint64_t seed) {
     const random_key key(seed);
     for (const parameter_info& p : parameters)

@@ -40,7 +40,7 @@ struct conv2d_options {
   /// Whether a number is added per filter. Off where batch normalisation follows, which subtracts the mean anyway.
   bool bias = true;
 
-  /// First values of the weights: He, for a ReLU behind it.
+  /// initial values of the weights: He, for a ReLU behind it.
   initializer init = initializer::he();
 
   /// First value of every bias.

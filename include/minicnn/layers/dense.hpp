@@ -16,7 +16,7 @@ struct dense_options {
   /// Whether a number is added per unit.
   bool bias = true;
 
-  /// First values of the weights: He, for a ReLU behind it.
+  /// initial values of the weights: He, for a ReLU behind it.
   initializer init = initializer::he();
 
   /// First value of every bias.

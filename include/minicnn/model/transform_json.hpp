@@ -23,7 +23,7 @@ inline json to_json(const image_transform& t) {
                       {"fit", t.fit == fit_mode::crop ? "crop" : "stretch"},
                       {"filter", t.filter == interpolation::antialiased ? "antialiased" : "tensorflow"},
                       {"mean", numbers(t.normalize.mean)},
-                      {"deviation", numbers(t.normalize.deviation)},
+                      {"deviation", numbers(t.normalize.std)},
                       {"scale", static_cast<double>(t.normalize.scale)}};
 }
 
@@ -59,7 +59,7 @@ inline image_transform transform_from(const json& text) {
   const bool antialiased = detail::is_first_of(text.at("filter"), "antialiased", "tensorflow");
   t.filter = antialiased ? interpolation::antialiased : interpolation::tensorflow1;
   t.normalize.mean = detail::three_numbers(text.at("mean"), "mean");
-  t.normalize.deviation = detail::three_numbers(text.at("deviation"), "deviation");
+  t.normalize.std = detail::three_numbers(text.at("deviation"), "deviation");
   t.normalize.scale = static_cast<float>(text.at("scale").as_double());
   if (!(t.normalize.scale > 0) || !std::isfinite(t.normalize.scale))
     fail("scale: wanted a number above 0, got ", t.normalize.scale);

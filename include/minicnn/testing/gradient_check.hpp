@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "minicnn/testing/op_trial.hpp"
-#include "minicnn/testing/trial_checker.hpp"
+#include "minicnn/testing/op_test_case.hpp"
+#include "minicnn/testing/test_case_checker.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -241,13 +241,13 @@ inline gradient_check_result check_gradients(const op<double>& operation, const 
     const op_values<float> single_values{detail::converted<float>(values.inputs), detail::converted<float>(values.parameters),
                                          detail::converted<float>(values.buffers),
                                          detail::converted<float>(values.output_gradient)};
-    detail::trial_checker<double> checker(operation, plan, values, result.failure);
+    detail::test_case_checker<double> checker(operation, plan, values, result.failure);
     for (bool training : {true, false}) {
       const op_results<double> reference = checker.run_all(widest, training);
       for (isa i : {isa::avx2, isa::baseline})
         if (i < widest) checker.compare("against the widest ISA", checker.run_all(i, training), reference, 1e-11);
       if (single != nullptr) {
-        detail::trial_checker<float> single_checker(*single, plan, single_values, result.failure);
+        detail::test_case_checker<float> single_checker(*single, plan, single_values, result.failure);
         for (isa i : {isa::avx512, isa::avx2, isa::baseline})
           if (i <= widest)
             single_checker.compare("against double", single_checker.run_all(i, training), reference, options.float_tolerance);

@@ -148,7 +148,7 @@ MINICNN_COLD std::string diagnose_stuck(network<T>& net, const batch<T>& b) {
       }
       text += text_of(i == 0 ? " " : ", ", names[i], " ", dead, " of ", channels);
       if (2 * dead > channels)
-        hints += text_of("- most units of ", names[i], " are dead: a lower rate, a warm-up or smaller first values help\n");
+        hints += text_of("- most units of ", names[i], " are dead: a lower rate, a warm-up or smaller initial values help\n");
     }
     text += "\n";
   }

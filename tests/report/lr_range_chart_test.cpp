@@ -1,4 +1,4 @@
-#include "minicnn/report/rate_chart.hpp"
+#include "minicnn/report/lr_range_chart.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,8 +8,8 @@ using namespace minicnn;
 
 namespace {
 
-rate_test valley() {
-  rate_test test;
+lr_range_test valley() {
+  lr_range_test test;
   for (int i = 0; i <= 60; ++i) {
     test.rates.push_back(std::pow(10.0, -5 + 0.1 * i));
     test.losses.push_back(1 + 0.001 * (i - 40) * (i - 40));
@@ -27,8 +27,8 @@ std::size_t count(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("one SVG file: two curves, a point a step with its values, decades below, the suggestion marked") {
-  const rate_test test = valley();
-  const std::string svg = rate_test_svg(test, "a <b> & c");
+  const lr_range_test test = valley();
+  const std::string svg = lr_range_svg(test, "a <b> & c");
   CHECK(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
   CHECK(svg.ends_with("</svg>\n"));
   CHECK(count(svg, "<polyline") == 2);
@@ -44,22 +44,22 @@ TEST_CASE("one SVG file: two curves, a point a step with its values, decades bel
 }
 
 TEST_CASE("what never falls has no mark; nothing at all is still a picture") {
-  rate_test rising;
+  lr_range_test rising;
   for (int i = 0; i < 20; ++i) rising.rates.push_back(std::pow(10.0, -3 + 0.1 * i)), rising.losses.push_back(1.0 + i);
   detail::judge(rising, 20, 1e9);
-  CHECK(count(rate_test_svg(rising, "t"), "class=\"mark\"") == 0);
-  const std::string empty = rate_test_svg(rate_test{}, "t");
+  CHECK(count(lr_range_svg(rising, "t"), "class=\"mark\"") == 0);
+  const std::string empty = lr_range_svg(lr_range_test{}, "t");
   CHECK(empty.ends_with("</svg>\n"));
   CHECK(count(empty, "nan") == 0);
   CHECK(count(empty, "inf") == 0);
 }
 
 TEST_CASE("a curve that breaks away leaves the frame: no points at its edge, lines cut off") {
-  rate_test test;
+  lr_range_test test;
   for (int i = 0; i < 60; ++i)
     test.rates.push_back(std::pow(10.0, -5 + 0.1 * i)), test.losses.push_back(i < 40 ? 2.0 - 0.02 * i : 1e6);
   detail::judge(test, 60, 1e9);
-  const std::string svg = rate_test_svg(test, "t");
+  const std::string svg = lr_range_svg(test, "t");
   // Before it breaks away the loss is 2 at most, afterwards far above.
   const auto shown =
       static_cast<std::size_t>(std::count_if(test.smoothed.begin(), test.smoothed.end(), [](double v) { return v < 2.5; }));
@@ -71,7 +71,7 @@ TEST_CASE("a curve that breaks away leaves the frame: no points at its edge, lin
 }
 
 TEST_CASE("the page stands alone") {
-  const std::string page = rate_test_html(valley(), "title", {"note & note"});
+  const std::string page = lr_range_html(valley(), "title", {"note & note"});
   CHECK(page.starts_with("<!doctype html>"));
   CHECK(count(page, "<p>note &amp; note</p>") == 1);
   CHECK(count(page, "<svg") == 1);

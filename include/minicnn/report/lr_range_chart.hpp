@@ -33,7 +33,7 @@ inline std::string decade_text(int exponent) {
 
 /// Loss over learning rate on a logarithmic axis: single batches thin, smoothed thick, the suggestion marked. Points have their
 /// values as titles. A complete SVG file.
-inline std::string rate_test_svg(const rate_test& test, std::string_view title) {
+inline std::string lr_range_svg(const lr_range_test& test, std::string_view title) {
   constexpr double width = 760, height = 420, left = 64, right = 20, top = 44, bottom = 52;
   // The vertical axis follows the smoothed curve up to where it has broken away; what lies beyond is cut off by the frame.
   double low = INFINITY, high = -INFINITY;
@@ -93,7 +93,7 @@ inline std::string rate_test_svg(const rate_test& test, std::string_view title) 
 }
 
 /// A page with the curve and what it suggests; works offline. `notes` are lines of text under the curve.
-inline std::string rate_test_html(const rate_test& test, std::string_view title, const std::vector<std::string>& notes) {
+inline std::string lr_range_html(const lr_range_test& test, std::string_view title, const std::vector<std::string>& notes) {
   std::string out = text_of(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\"><title>",
@@ -103,7 +103,7 @@ inline std::string rate_test_html(const rate_test& test, std::string_view title,
       "#dcdcd6;border-radius:10px}p{overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{background:#16181b;color:#"
       "e6e7e9}"
       "svg{border-color:#33373d}}</style></head><body><main>",
-      rate_test_svg(test, title));
+      lr_range_svg(test, title));
   for (const std::string& note : notes) out += "<p>" + html_escape(note) + "</p>";
   return out + "</main></body></html>\n";
 }

@@ -37,7 +37,7 @@ struct op_results {
 };
 
 /// How an op is called.
-struct op_trial {
+struct op_test_case {
   context ctx;
   bool plan_training = true;  ///< false: forward only
   bool training = true;       ///< `frame::training`
@@ -62,7 +62,7 @@ class guarded_block {
   }
   std::byte* data() { return memory_.data() + front + offset_; }
   const std::byte* data() const { return memory_.data() + front + offset_; }
-  void poison() {
+  void fill_nan() {
     if (bytes_ > 0) std::memset(data(), 0xFF, static_cast<std::size_t>(bytes_));
   }
   bool intact() const {
@@ -95,7 +95,7 @@ class guarded_tensor {
 
   view<T> get() { return view<T>(reinterpret_cast<T*>(block_.data()), dims_); }
   void set(const tensor<T>& source) { std::copy(source.begin(), source.end(), get().begin()); }
-  void poison() { block_.poison(); }
+  void fill_nan() { block_.fill_nan(); }
   bool intact() const { return block_.intact(); }
   tensor<T> copy() { return tensor<T>(view<const T>(get())); }
   bool same_as(const tensor<T>& other) const {
@@ -126,8 +126,8 @@ std::vector<view<U>> views_of(std::vector<guarded_tensor<T>>& tensors) {
 /// Runs forward, and backward if asked for. Outputs, scratch and saved state are NaN before; what the plan does not ask
 /// to keep until backward is NaN by then; `before` gives the gradients' earlier contents for `add`.
 template <class T>
-op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, const op_trial& trial,
-                        const std::vector<tensor<T>>& before = {}) {
+op_results<T> run_test_case(const op<T>& operation, const op_values<T>& values, const op_test_case& trial,
+                            const std::vector<tensor<T>>& before = {}) {
   using detail::guarded_tensor;
   op_results<T> out;
   const auto blame = [&](bool right, const auto&... what) {
@@ -181,8 +181,8 @@ op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, cons
 
   // What the plan does not keep may be anything by now.
   if (!plan.backward_reads_input)
-    for (std::size_t i = trial.in_place ? 1 : 0; i < inputs.size(); ++i) inputs[i].poison();
-  if (!plan.backward_reads_output) output.poison();
+    for (std::size_t i = trial.in_place ? 1 : 0; i < inputs.size(); ++i) inputs[i].fill_nan();
+  if (!plan.backward_reads_output) output.fill_nan();
   const tensor<T> kept_output = output.copy();
 
   guarded_tensor<T> output_gradient(values.output_gradient);
@@ -224,7 +224,7 @@ op_results<T> run_trial(const op<T>& operation, const op_values<T>& values, cons
   return out;
 }
 
-MINICNN_COMPILED_FUNCTION(run_trial);
+MINICNN_COMPILED_FUNCTION(run_test_case);
 
 }  // namespace minicnn::inline MINICNN_ABI
 #undef MINICNN_WATCHED

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "minicnn/testing/op_trial.hpp"
+#include "minicnn/testing/op_test_case.hpp"
 
 namespace minicnn::inline MINICNN_ABI::detail {
 
@@ -25,41 +25,41 @@ inline std::string place_text(const shape& dims, index_t offset) {
 
 /// Compares results of trials of one op, and remembers the first difference.
 template <class T>
-class trial_checker {
+class test_case_checker {
  public:
-  trial_checker(const op<T>& operation, const op_plan& plan, const op_values<T>& values, std::string& failure)
+  test_case_checker(const op<T>& operation, const op_plan& plan, const op_values<T>& values, std::string& failure)
       : operation_(operation), plan_(plan), values_(values), failure_(failure) {}
 
   /// Runs the op in every way that a network may call it, in one mode on one instruction set; gives the plain results.
   op_results<T> run_all(isa instructions, bool training) {
     prefix_ = text_of(std::is_same_v<T, float> ? "float" : "double", ", batch ", plan_.output[0],
                       training ? ", training, " : ", evaluation, ", name_of(instructions), ", ");
-    op_trial plain;
+    op_test_case plain;
     plain.ctx = {1, instructions};
     plain.training = training;
     const op_results<T> reference = run("one thread", plain);
 
     for (int threads : {2, 3}) {
-      op_trial trial = plain;
+      op_test_case trial = plain;
       trial.ctx.threads = threads;
       compare(text_of(threads, " threads"), run(text_of(threads, " threads"), trial), reference, 0.0);
     }
     run_unwanted(plain, reference);
     run_add(plain, reference);
     if (plan_.in_place) {
-      op_trial trial = plain;
+      op_test_case trial = plain;
       trial.in_place = true;
       trial.backward = !plan_.backward_reads_input;
       compare("output in the input's place", run("output in the input's place", trial), reference, 0.0);
     }
     if (plan_.gradient_in_place) {
-      op_trial trial = plain;
+      op_test_case trial = plain;
       trial.gradient_in_place = true;
       trial.in_place = plan_.in_place && !plan_.backward_reads_input;
       compare("gradient in place", run("gradient in place", trial), reference, 0.0);
     }
     if (plan_.fuses_relu) {
-      op_trial trial = plain;
+      op_test_case trial = plain;
       trial.apply_relu = true;
       trial.backward = false;
       tensor<T> wanted = reference.output;
@@ -68,7 +68,7 @@ class trial_checker {
     }
     for (const bool relu : {false, true}) {
       if (!plan_.fuses_add || (relu && !plan_.fuses_relu)) continue;
-      op_trial trial = plain;
+      op_test_case trial = plain;
       trial.apply_add = true;
       trial.apply_relu = relu;
       trial.backward = false;
@@ -81,7 +81,7 @@ class trial_checker {
       equal("output " + how, run(how, trial).output, wanted, tight);
     }
     if (!training) {
-      op_trial trial = plain;
+      op_test_case trial = plain;
       trial.plan_training = trial.backward = false;
       equal("output when planned for evaluation", run("planned for evaluation", trial).output, reference.output, 0.0);
     }
@@ -119,17 +119,17 @@ class trial_checker {
   /// Room for another order of a sum, where bits need not be equal.
   static constexpr double tight = 64 * static_cast<double>(std::numeric_limits<T>::epsilon());
 
-  op_results<T> run(const std::string& how, const op_trial& trial, const std::vector<tensor<T>>& before = {}) {
-    op_results<T> results = run_trial(operation_, values_, trial, before);
+  op_results<T> run(const std::string& how, const op_test_case& trial, const std::vector<tensor<T>>& before = {}) {
+    op_results<T> results = run_test_case(operation_, values_, trial, before);
     if (failure_.empty() && !results.fault.empty()) failure_ = text_of(prefix_, how, ": ", results.fault);
     return results;
   }
 
-  void run_unwanted(const op_trial& plain, const op_results<T>& reference) {
+  void run_unwanted(const op_test_case& plain, const op_results<T>& reference) {
     const std::size_t targets = reference.gradients.size();
     for (std::size_t i = 0; i < targets; ++i)
       for (bool only : {false, true}) {
-        op_trial trial = plain;
+        op_test_case trial = plain;
         trial.wanted.assign(targets, !only);
         trial.wanted[i] = only;
         const std::string how = text_of("gradient of ", name(i), only ? " alone wanted" : " not wanted");
@@ -137,14 +137,14 @@ class trial_checker {
       }
   }
 
-  void run_add(const op_trial& plain, const op_results<T>& reference) {
+  void run_add(const op_test_case& plain, const op_results<T>& reference) {
     random_stream random(random_key(7));
     std::vector<tensor<T>> before;
     for (const tensor<T>& gradient : reference.gradients) {
       before.emplace_back(gradient.dims());
       for (T& value : before.back()) value = static_cast<T>(random.uniform(-1.0, 1.0));
     }
-    op_trial trial = plain;
+    op_test_case trial = plain;
     trial.add = true;
     op_results<T> got = run("adding", trial, before);
     for (std::size_t i = 0; i < before.size(); ++i) {
