@@ -51,13 +51,14 @@ struct drawings {
 TEST_CASE("G09 a pipe or a device as weights is refused at once by every command") {
   const red_means_dog w;
   const pictures::folder folder("pipes");
+  const pictures::folder results("results");  // submit writes nothing into the data
   folder.write("1.png", red_png(200));
   const std::string pipe = folder.path("pipe"), picture = folder.path("1.png");
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   for (const std::string& file : {pipe, std::string("/dev/zero"), std::string("/dev/tty")})
     for (const std::string& command :
          {"predict '" + picture + "' --weights ", "evaluate --data '" + folder.path() + "' --weights ",
-          "submit --data '" + folder.path() + "' --out '" + folder.path("s.csv") + "' --weights ",
+          "submit --data '" + folder.path() + "' --out '" + results.path("s.csv") + "' --weights ",
           std::string("summary --weights "), "explain '" + picture + "' --out '" + folder.path("e") + "' --weights ",
           std::string("serve --port 0 --weights "), "export --format npz --out '" + folder.path("e.npz") + "' --weights ",
           "import --model lenet5 --out '" + folder.path("i") + "' --from "}) {
