@@ -45,7 +45,7 @@ namespace detail {
 /// A member that must fit an int. Throws error naming it and what was found.
 inline int int_member(const json& text, std::string_view key) {
   const std::int64_t value = text.at(key).as_int();
-  if (value < -(std::int64_t{1} << 30) || value > std::int64_t{1} << 30)
+  if (value < -(std::int64_t{1} << 31) || value >= std::int64_t{1} << 31)
     fail("member \"", key, "\": ", value, " is out of range");
   return static_cast<int>(value);
 }
