@@ -86,7 +86,7 @@ class arena_layout {
   index_t size_ = 0;
 };
 
-/// A bump allocator over memory that somebody else owns: how an op divides its scratch block.
+/// A bump allocator over memory that it does not own: how an op divides its scratch block.
 class scratch {
  public:
   scratch() = default;

@@ -51,10 +51,10 @@ class flush_denormals {
 #endif
 };
 
-/// Most threads that one call will use, whatever is asked for.
+/// Most threads that one call uses.
 inline constexpr int max_threads = 1024;
 
-/// Threads used when nobody says otherwise: OMP_NUM_THREADS or the number of processors; 1 without OpenMP.
+/// Threads used by default: OMP_NUM_THREADS or the number of processors; 1 without OpenMP.
 inline int default_threads() {
 #if defined(_OPENMP)
   return omp_get_max_threads() < max_threads ? omp_get_max_threads() : max_threads;
@@ -63,7 +63,7 @@ inline int default_threads() {
 #endif
 }
 
-/// `threads` as asked for: 0 means `default_threads()`; above `max_threads` or negative throws option_error.
+/// Team size of the option `threads`: 0 means `default_threads()`; above `max_threads` or negative throws option_error.
 inline int resolve_threads(int threads) {
   if (threads < 0 || threads > max_threads) fail<option_error>("threads: ", threads, " is outside 0 (all) to ", max_threads);
 #if defined(_OPENMP)

@@ -1,5 +1,5 @@
 #pragma once
-/// `tensor<T>` owns elements, `view<T>` looks at them. Both are dense and row-major (the last axis is contiguous).
+/// `tensor<T>` owns elements, `view<T>` refers to them. Both are dense and row-major (the last axis is contiguous).
 
 #include <algorithm>
 #include <type_traits>
@@ -10,8 +10,8 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// A non-owning look at contiguous elements, as `std::span` with a shape. `view<const T>` cannot write.
-/// A pointer of null with a non-empty shape stands for "not there" (a gradient nobody wants).
+/// Contiguous elements that it does not own, as `std::span` with a shape. `view<const T>` cannot write.
+/// A pointer of null with a non-empty shape stands for "not there" (a gradient that is not needed).
 template <class T>
 class view {
  public:

@@ -1,5 +1,5 @@
 #pragma once
-/// What a run computes and where its values lie: decided once for a batch shape, from what the operations' plans say.
+/// What a run computes and where its values are stored: decided once per batch shape, from the operations' plans.
 
 #include <algorithm>
 #include <cstddef>
@@ -53,7 +53,7 @@ class execution_plan {
   fusion fused;
   std::vector<std::size_t> gradient_buffer;  ///< the node whose gradient's memory its own shares
 
-  /// Where a node's buffers lie in the block; -1: there is none.
+  /// Offset of a node's buffer in the block; -1: there is none.
   enum class purpose { value, gradient, saved, forward_scratch, backward_scratch, packed_weights };
   index_t offset(purpose p, std::size_t node) const { return buffers_[static_cast<std::size_t>(p) * count + node].offset; }
   /// Bytes of the block.
@@ -153,7 +153,7 @@ class execution_plan {
     bytes_ = place_buffers(buffers_);
   }
 
-  /// The value of node `i`, the values it reads, and what its operation asks for.
+  /// The value of node `i`, the values it reads, and the memory in its operation's plan.
   MINICNN_COLD void place_values(std::size_t i) {
     const op_plan& p = plans[i];
     const int end = 2 * static_cast<int>(count), forward = static_cast<int>(i), backward = end - 1 - forward;

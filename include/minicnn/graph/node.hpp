@@ -16,7 +16,7 @@ template <class T>
 class graph;
 
 /// A handle to one value of a graph: what layer functions take and return. Valid until the graph's nodes move into a network,
-/// which is asked by name from then on.
+/// where nodes have names only.
 template <class T>
 struct node {
   graph<T>* owner = nullptr;

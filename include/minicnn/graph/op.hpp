@@ -41,7 +41,7 @@ struct buffer_spec {
   double initial = 0.0;
 };
 
-/// What `plan` is told. Axis 0 of every shape is the batch.
+/// Input of `plan`. Axis 0 of every shape is the batch.
 struct plan_request {
   std::span<const shape> inputs;
   bool training = true;  ///< false: only forward in evaluation mode will follow
@@ -107,7 +107,7 @@ struct frame {
 
   // backward only
   view<const T> output_gradient;  ///< shares memory with input_gradients[0] where the plan said `gradient_in_place`
-  std::span<const gradient_target<T>> input_gradients;      ///< one per input; not `wanted()` where nobody needs it
+  std::span<const gradient_target<T>> input_gradients;      ///< one per input; not `wanted()` where nothing needs it
   std::span<const gradient_target<T>> parameter_gradients;  ///< one per parameter; not `wanted()` when frozen
 
   const view<const T>& input(int i = 0) const { return inputs[static_cast<std::size_t>(i)]; }

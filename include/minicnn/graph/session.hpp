@@ -32,10 +32,10 @@ struct session_options {
   std::optional<bool> bf16 = {};
   std::optional<bool> winograd = {};
   std::optional<isa> instruction_set = {};
-  /// Nodes whose values, and after backward gradients, can be asked for by name besides the outputs (more memory).
+  /// Nodes whose values, and after backward gradients, `value` and `gradient` return besides those of the outputs (more memory).
   std::vector<std::string> retain = {};
   /// Prediction packs or transforms weights once for all calls, which takes a third less time for single images. Requires that
-  /// weights change through the network only: training, loading and all else that asks the network for something to write is
+  /// weights change through the network only: training, loading and every other call that returns writable memory is
   /// noticed; after writing through a view from before, call `repack`. The first batch, or a larger one, decides which
   /// convolutions go by Winograd, for smaller ones too.
   bool prepack_weights = false;

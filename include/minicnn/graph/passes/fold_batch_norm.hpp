@@ -24,7 +24,7 @@ const channel_map_producer<T>* producer_of(const graph_node<T>& n) {
   return n.operation == nullptr ? nullptr : n.operation->as_channel_map_producer();
 }
 
-/// Per node: the node whose channel mapping it can do, or -1. A mapping is folded where nobody else reads its input.
+/// Per node: the node whose channel mapping it can do, or -1. A mapping is folded where nothing else reads its input.
 template <class T>
 MINICNN_COLD std::vector<int> folded_mappings(const network<T>& net) {
   const std::vector<graph_node<T>>& nodes = net.nodes();

@@ -11,7 +11,7 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// What the pass looks at; everything has one element per node.
+/// Input of the pass; everything has one element per node.
 template <class T>
 struct fusable_graph {
   std::span<const graph_node<T>> nodes;
@@ -52,7 +52,7 @@ class fusion_pass {
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   op_role role(std::size_t i) const { return g_.nodes[i].operation->role(); }
 
-  /// The output takes the memory of input 0 where nobody else reads that; a ReLU then runs in the operation that writes it.
+  /// The output takes the memory of input 0 where nothing else reads that; a ReLU then runs in the operation that writes it.
   void run_in_place(std::size_t i) {
     if (!g_.plans[i].in_place) return;
     const std::size_t j = index(g_.nodes[i].inputs[0]);
