@@ -48,9 +48,11 @@ minicnn::image_dataset open_data(const std::string& path, minicnn::data_part par
   return data;
 }
 
-minicnn::data_split split_data(const minicnn::image_dataset& data, std::int64_t limit, double val_fraction, std::uint64_t seed) {
+minicnn::data_split split_data(const minicnn::image_dataset& data, std::int64_t limit, double val_fraction, std::uint64_t seed,
+                               int fold, int folds) {
   minicnn::sample_indices chosen = all_samples(data);
   if (limit > 0) chosen = stratified_subset(data, chosen, limit, seed);
+  if (folds > 0) return stratified_fold(data, chosen, fold - 1, folds, seed);
   return stratified_split(data, chosen, val_fraction, seed);
 }
 

@@ -27,8 +27,9 @@ minicnn::image_dataset open_data(const std::string& path, minicnn::data_part par
 std::string describe_layout(const minicnn::image_dataset& data);
 
 /// The split of a run: first `limit` images (0: all), then `val_fraction` of them for validation (0: none), both stratified and
-/// from `seed`. Equal arguments give equal parts.
-minicnn::data_split split_data(const minicnn::image_dataset& data, std::int64_t limit, double val_fraction, std::uint64_t seed);
+/// from `seed`; or with `folds`, fold number `fold` (from 1) of so many for validation. Equal arguments give equal parts.
+minicnn::data_split split_data(const minicnn::image_dataset& data, std::int64_t limit, double val_fraction, std::uint64_t seed,
+                               int fold = 0, int folds = 0);
 
 /// Options of a loader that passes over `transform`'s view of each picture once, in order.
 minicnn::loader_options evaluation_loader(const minicnn::image_transform& transform, int batch_size, int workers);

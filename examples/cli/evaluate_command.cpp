@@ -9,6 +9,8 @@
 #include "messages.hpp"
 #include "option_values.hpp"
 #include "path_json.hpp"
+#include "target_commands.hpp"
+#include "task_choice.hpp"
 #include "watched_loader.hpp"
 
 namespace cli {
@@ -21,6 +23,7 @@ namespace {
 struct evaluate_options {
   inference_options inference;
   std::string data;
+  std::string labels;
   std::string split = "all";
   int workers = 1;
   bool skip_bad = false;
@@ -28,8 +31,9 @@ struct evaluate_options {
 };
 
 /// The data set as the weights file's run saw it: its classes by the same numbers, unlabelled pictures left out.
-minicnn::image_dataset labelled_data(const std::string& path, const model_info& info, bool test) {
-  minicnn::image_dataset data = open_data(path, test ? minicnn::data_part::test : minicnn::data_part::train);
+minicnn::image_dataset labelled_data(const std::string& path, const std::string& labels, const model_info& info, bool test) {
+  minicnn::image_dataset data =
+      open_task_data(path, labels, "classify", test ? minicnn::data_part::test : minicnn::data_part::train);
   match_classes(data, info.classes);
   convert_channels(data, info.config.channels);
   return data;
@@ -37,7 +41,7 @@ minicnn::image_dataset labelled_data(const std::string& path, const model_info& 
 
 minicnn::sample_indices part_of(const minicnn::image_dataset& data, const model_info& info, const std::string& name) {
   if (name == "all" || name == "test") return all_samples(data);
-  minicnn::data_split split = split_data(data, info.limit, info.val_fraction, info.split_seed);
+  minicnn::data_split split = split_data(data, info.limit, info.val_fraction, info.split_seed, info.fold, info.folds);
   minicnn::sample_indices part = name == "train" ? std::move(split.train) : std::move(split.validation);
   if (part.empty())
     fail(data.root, ": the ", name, " part is empty (validation fraction ", info.val_fraction, " of the weights file)");
@@ -91,7 +95,10 @@ figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& 
 
 int evaluate_command(const evaluate_options& o) {
   const loaded_model model = load_for_inference(o.inference);
-  const minicnn::image_dataset data = labelled_data(o.data, model.info, o.split == "test");
+  if (!model.info.task.classifies())
+    return evaluate_targets(
+        model, {o.data, o.labels, o.split, chosen_views(o.inference, model.info), o.inference, o.workers, o.skip_bad, o.json});
+  const minicnn::image_dataset data = labelled_data(o.data, o.labels, model.info, o.split == "test");
   const minicnn::sample_indices part = part_of(data, model.info, o.split);
   const std::string tta = chosen_views(o.inference, model.info);
   std::vector<minicnn::bad_file> bad;
@@ -118,6 +125,7 @@ void add_evaluate(CLI::App& app, action& chosen) {
   auto o = std::make_shared<evaluate_options>();
   CLI::App* command = app.add_subcommand("evaluate", "measures a network on labelled pictures");
   command->add_option("--data", o->data, data_help)->required();
+  command->add_option("--labels", o->labels, labels_help);
   add_inference_options(*command, o->inference);
   command
       ->add_option(

@@ -24,6 +24,7 @@
 #include "path_json.hpp"
 #include "picture_encoding.hpp"
 #include "picture_list.hpp"
+#include "task_choice.hpp"
 
 namespace cli {
 
@@ -53,6 +54,7 @@ struct explanation {
 class explainer {
  public:
   explicit explainer(const explain_options& o) : o_(o), model_(load_model(o.weights, o.threads)) {
+    want_classification(model_.info, "explain");
     const std::vector<std::string>& classes = model_.info.classes;
     if (!o_.of_class.empty()) {
       const auto found = std::find(classes.begin(), classes.end(), o_.of_class);

@@ -9,6 +9,7 @@
 #include "data_source.hpp"
 #include "inference.hpp"
 #include "path_json.hpp"
+#include "task_choice.hpp"
 
 namespace cli {
 
@@ -77,12 +78,14 @@ finished_run read_run(const std::string& folder) {
 
 validated_run validate_run(const std::string& folder, const std::string& data_path, int threads) {
   const loaded_model model = load_model(folder + "/best.safetensors", threads);
+  want_classification(model.info, "compare --data");
   minicnn::image_dataset data = open_data(data_path);
   match_classes(data, model.info.classes);
   convert_channels(data, model.info.config.channels);
   std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
   const minicnn::sample_indices part =
-      split_data(data, model.info.limit, model.info.val_fraction, model.info.split_seed).validation;
+      split_data(data, model.info.limit, model.info.val_fraction, model.info.split_seed, model.info.fold, model.info.folds)
+          .validation;
 
   validated_run out;
   out.classes = model.info.classes;

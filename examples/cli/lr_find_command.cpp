@@ -7,7 +7,6 @@
 #include <minicnn/files/file.hpp>
 #include <minicnn/io/json.hpp>
 #include <minicnn/report/lr_range_chart.hpp>
-#include <minicnn/train/classification.hpp>
 #include <optional>
 
 #include "commands.hpp"
@@ -22,6 +21,7 @@
 #include "recipe_options.hpp"
 #include "run_data.hpp"
 #include "small_pictures.hpp"
+#include "task_choice.hpp"
 #include "train_setup.hpp"
 
 namespace cli {
@@ -33,7 +33,7 @@ using minicnn::short_number;
 namespace {
 
 struct lr_find_options {
-  std::string data, out;
+  std::string data, out, labels;
   recipe_overrides overrides;
   minicnn::lr_range_options test;
   std::optional<double> lowest, highest;
@@ -52,14 +52,17 @@ json to_json(const minicnn::lr_range_test& t, const recipe& r) {
 
 /// The test as training would run: the recipe's network, first weights, pictures, augmentation, optimizer and clipping.
 minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
-  minicnn::image_dataset data = open_data(o.data);
-  if (data.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data.classes.size());
-  std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  minicnn::image_dataset data = open_task_data(o.data, o.labels, r.task);
+  const bool classifies = r.task == "classify";
+  if (classifies && data.classes.size() < 2)
+    minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data.classes.size());
+  if (classifies) std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
   choose_channels(data, o.overrides);
   if (const std::string text = adapt_to_small_pictures(r, o.overrides, data); !text.empty()) say(text);
-  const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed);
-  for (const std::string& text : class_warnings(data, split)) warn(data.root + ": " + text);
-  r.model.classes = static_cast<int>(data.classes.size());
+  const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed, r.fold, r.folds);
+  if (classifies)
+    for (const std::string& text : class_warnings(data, split)) warn(data.root + ": " + text);
+  r.model.classes = static_cast<int>(output_names(data).size());
   r.model.channels = data.channels;
   minicnn::network<float> net = make_named_model(r.model, o.threads, r.seed);
   if (o.overrides.init_from) say(begin_with_weights(net, r, *o.overrides.init_from, data.classes));
@@ -71,6 +74,7 @@ minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
   options.batch_size = r.batch_size;
   options.transform = training_transform(r, evaluation_transform(r, data, split, o.threads, o.skip_bad), data, split, o.threads);
   options.training = true;
+  options.balance = r.balance;
   options.seed = r.seed;
   options.workers = o.workers;
   options.skip_bad = o.skip_bad;
@@ -82,8 +86,9 @@ minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
   test.on_step = [&](index_t step, double rate, double loss) {
     progress.update("trying rates", step, o.test.steps, " rate " + short_number(rate) + "  loss " + short_number(loss));
   };
-  const minicnn::classification<float> what({.label_smoothing = r.label_smoothing});
-  return find_learning_rate(net, *optimizer, what, train, test);
+  r.weights = class_weights(r, data, split);
+  const auto what = make_task(info_of_task(r, data, split), r.label_smoothing, r.weights);
+  return find_learning_rate(net, *optimizer, *what, train, test);
 }
 
 /// The outcome in words, the first line the one that counts.
@@ -144,6 +149,7 @@ void add_lr_find(CLI::App& app, action& chosen) {
             return known ? "" : "wanted a name that ends with .html or .svg";
           },
           ""));
+  command->add_option("--labels", o->labels, labels_help);
   add_recipe_options(*command, o->overrides);
   command->add_option("--lowest", o->lowest, "first rate (default: sgd 1e-4, else 1e-6)")->transform(number_from(1e-12, 1e6));
   command->add_option("--highest", o->highest, "last rate (default: sgd 10, else 0.1)")->transform(number_from(1e-12, 1e6));

@@ -15,6 +15,7 @@
 #include "path_json.hpp"
 #include "path_patterns.hpp"
 #include "picture_list.hpp"
+#include "target_commands.hpp"
 
 namespace cli {
 
@@ -54,6 +55,11 @@ std::string line_of(const std::string& path, const std::vector<minicnn::ranked_c
 
 int predict_command(const predict_options& o) {
   const loaded_model model = load_for_inference(o.inference);
+  if (!model.info.task.classifies()) {
+    if (o.top_k > 0) throw usage_error("--top-k: does not fit weights of --task " + model.info.task.kind);
+    if (o.keep_size) throw usage_error("--keep-size: does not fit weights of --task " + model.info.task.kind);
+    return predict_targets(model, {o.paths, chosen_views(o.inference, model.info), o.inference, o.json, o.csv});
+  }
   const std::vector<std::string>& classes = model.info.classes;
   const predictor predict = predictor_of(model, chosen_views(o.inference, model.info), o.inference.batch_size, o.keep_size);
   const std::size_t usual = o.json ? classes.size() : 1;

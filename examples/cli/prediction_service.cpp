@@ -5,6 +5,8 @@
 
 #include "picture_encoding.hpp"
 
+#include "task_choice.hpp"
+
 namespace cli {
 
 using minicnn::index_t;
@@ -72,6 +74,7 @@ pixel_budget::share::~share() {
 
 prediction_service::prediction_service(const inference_options& o, std::int64_t max_pixels)
     : model_(load_for_inference(one_thread(o))), tta_(chosen_views(o, model_.info)), decoding_(max_pixels) {
+  want_classification(model_.info, "serve");
   const int seats = minicnn::resolve_threads(o.threads);
   for (int i = 0; i < seats; ++i)
     free_.push_back(std::make_unique<seat>(seat{predictor_of(model_, tta_, o.batch_size), minicnn::image_workspace{}}));

@@ -1,6 +1,7 @@
 #include "recipe.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <minicnn/train/schedule.hpp>
 #include <minicnn/train/size_schedule.hpp>
 
@@ -72,6 +73,36 @@ recipe best() {
   r.sizes = "128:0,160:0.7";
   r.tta = "flip";
   return r;
+}
+
+/// "2/5": the second of five.
+void parse_fold(recipe& r, const std::string& text) {
+  const std::size_t slash = text.find('/');
+  const auto number = [&](std::string_view part, int& value) {
+    const auto [end, failure] = std::from_chars(part.data(), part.data() + part.size(), value);
+    return failure == std::errc() && end == part.data() + part.size();
+  };
+  const std::string_view all(text);
+  if (slash == text.npos || !number(all.substr(0, slash), r.fold) || !number(all.substr(slash + 1), r.folds) || r.folds < 2 ||
+      r.folds > 1000 || r.fold < 1 || r.fold > r.folds)
+    fail<option_error>("--fold ", text, ": wanted I/K, a fold from 1 to K of 2 to 1000");
+}
+
+/// What --task leaves of the recipe; options that do not fit it are refused.
+void apply_task(recipe& r, const recipe_overrides& o) {
+  if (o.task) r.task = *o.task;
+  if (o.class_weights) r.class_weights = *o.class_weights;
+  r.balance = o.balance;
+  if (o.fold) parse_fold(r, *o.fold);
+  if (o.fold && o.val_fraction) fail<option_error>("--fold: goes without --val-fraction");
+  if (r.task == "classify") return;
+  const auto refuse = [&](bool given, const char* option) {
+    if (given) fail<option_error>(option, ": does not fit --task ", r.task);
+  };
+  refuse(o.balance, "--balance");
+  refuse(o.label_smoothing.value_or(0) > 0, "--label-smoothing");
+  refuse(r.task == "regress" && o.class_weights.has_value(), "--class-weights");
+  r.label_smoothing = 0;
 }
 
 template <class V>
@@ -146,6 +177,7 @@ recipe make_recipe(const recipe_overrides& o) {
   apply(r.freeze, o.freeze);
   r.rates = o.rates;
   if (o.no_augment) r.augment = false;
+  apply_task(r, o);
   if (r.tta == "ten-crop" && r.picture.resize == "crop" && r.picture.crop_fraction >= 1) r.picture.crop_fraction = 0.875;
 
   check("--image-size", r.model.image_size, 1, 8192);  // --sizes names one too
@@ -199,6 +231,10 @@ minicnn::json to_json(const recipe& r) {
                      {"val_fraction", r.val_fraction},
                      {"limit", r.limit}};
   // Where they are used alone: runs of versions without them can be resumed.
+  if (r.task != "classify") text["task"] = r.task;
+  if (!r.weights.empty()) text["class_weights"] = r.weights;
+  if (r.balance) text["balance"] = true;
+  if (r.folds > 0) text["fold"] = minicnn::text_of(r.fold, "/", r.folds);
   if (!r.init_from.empty()) text["init_from"] = r.init_from;
   if (!r.freeze.empty()) text["freeze"] = r.freeze;
   if (!r.rates.empty()) text["rates"] = r.rates;

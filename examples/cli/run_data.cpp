@@ -1,6 +1,7 @@
 #include "run_data.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <filesystem>
 #include <minicnn/io/safetensors.hpp>
@@ -107,6 +108,7 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
     names = names * prime + s.id;
     sizes = sizes * prime + size;
   }
+  for (const double t : data.targets) sizes = sizes * prime + std::bit_cast<std::uint64_t>(t);
   counts_ = {{"images", data.size()},
              {"classes", data.classes},
              {"training", split.train.size()},

@@ -35,13 +35,14 @@ std::string short_path(const std::string& path) {
 
 run_report::run_report(const minicnn::image_dataset& data, minicnn::sample_indices training, minicnn::sample_indices validation,
                        const minicnn::image_transform& evaluation_picture, const minicnn::image_transform& training_picture,
-                       std::uint64_t seed)
+                       std::uint64_t seed, minicnn::task_info learned)
     : data_(data),
       training_(std::move(training)),
       validation_(std::move(validation)),
       evaluation_picture_(evaluation_picture),
       training_picture_(training_picture),
-      seed_(seed) {
+      seed_(seed),
+      learned_(std::move(learned)) {
   draw_augmented();
 }
 
@@ -75,6 +76,7 @@ void run_report::make_gallery(index_t epoch, const minicnn::evaluation& e, minic
 void run_report::remember(index_t epoch, const minicnn::evaluation& e) {
   if (evaluated_epoch_ == epoch) return;
   evaluated_epoch_ = epoch;
+  if (!learned_.classifies()) return remember_targets(e);
   logits_.clear();
   labels_.clear();
   const std::size_t classes = data_.classes.size();
@@ -86,9 +88,35 @@ void run_report::remember(index_t epoch, const minicnn::evaluation& e) {
   }
 }
 
+void run_report::remember_targets(const minicnn::evaluation& e) {
+  per_label_ = e.per_label;
+  figures_.clear();
+  for (const minicnn::metric& m : e.metrics)
+    if (m.name == "mAP" || m.name == "macro F1" || m.name == "micro F1" || m.name == "R2" || m.name == "MAE")
+      figures_.push_back(m);
+  targets_.clear();
+  for (std::size_t k = 0; k < e.per_target.size(); ++k) {
+    minicnn::target_plot plot{data_.target_names[k], {}, {}, e.per_target[k]};
+    for (index_t i = 0; i < e.images; ++i) {
+      const auto at = static_cast<std::size_t>(i * e.columns) + k;
+      plot.truth.push_back(e.targets[at]);
+      plot.predicted.push_back(learned_.mean[k] + learned_.std[k] * e.outputs[at]);
+    }
+    targets_.push_back(std::move(plot));
+  }
+}
+
+std::string run_report::figures_text() const {
+  std::string text;
+  for (const minicnn::metric& m : figures_)
+    text += ", " + m.name + " " + (std::isfinite(m.value) ? minicnn::fixed(m.value, 4) : "-");
+  return text;
+}
+
 /// The surest of the wrong answers, or where there are none the least sure of the right ones.
 void run_report::choose_mistakes(const minicnn::evaluation& e) {
   choices_.clear();
+  if (!learned_.classifies()) return;
   const std::size_t classes = data_.classes.size();
   std::vector<std::pair<double, choice>> wrong, right;  // what sorts first is shown first
   for (std::size_t i = 0; i < e.labels.size() && i < validation_.size(); ++i) {
@@ -181,7 +209,10 @@ void run_report::draw_augmented() {
 }
 
 void run_report::fill(minicnn::training_report& r) const {
-  if (evaluated_epoch_ == r.best_epoch) r.logits = logits_, r.labels = labels_;
+  if (evaluated_epoch_ == r.best_epoch) {
+    r.logits = logits_, r.labels = labels_;
+    r.figures = figures_, r.per_label = per_label_, r.targets = targets_;
+  }
   r.mistakes = mistakes_;
   r.mistakes_title = minicnn::text_of(any_wrong_ ? "Worst mistakes" : "No mistakes; the least sure answers",
                                       " (validation, epoch ", gallery_epoch_, ")");

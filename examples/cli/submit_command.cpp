@@ -16,6 +16,7 @@
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "task_choice.hpp"
 
 namespace cli {
 
@@ -97,6 +98,7 @@ minicnn::image_dataset open_submission(const std::string& path) {
 
 int submit_command(const submit_options& o) {
   const loaded_model model = load_for_inference(o.inference);
+  want_classification(model.info, "submit");
   const double clip = o.clip.value_or(model.info.clip);
   const std::optional<std::size_t> positive = positive_class(o.positive, model.info.classes);
   minicnn::image_dataset data = open_submission(o.data);

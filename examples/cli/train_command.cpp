@@ -53,6 +53,18 @@ std::string command_line(const CLI::App& command) {
 }  // namespace
 
 void add_recipe_options(CLI::App& command, recipe_overrides& o) {
+  command
+      .add_option("--task", o.task,
+                  "classify: one class of several; multilabel: any number of labels; regress: numbers (default: classify)")
+      ->transform(one_of({"classify", "multilabel", "regress"}));
+  command.add_option(
+      "--class-weights", o.class_weights,
+      "balanced: rare classes weigh more in the loss, all classes alike; or a CSV file, class,weight; for multilabel "
+      "the weight of a label that is there (default: none)");
+  command.add_flag("--balance", o.balance, "classify: every class as often as the others, small ones several times an epoch");
+  command.add_option(
+      "--fold", o.fold,
+      "I/K: the I-th of K parts is held back instead of --val-fraction, stratified, from the seed (default: none)");
   command.add_option("--preset", o.preset, preset_help)->transform(one_of({"article", "classic", "best"}));
   command.add_option("--model", o.model, "network (default: the preset's)")->transform(one_of(minicnn::model_names()));
   command
@@ -181,6 +193,7 @@ void add_train(CLI::App& app, action& chosen) {
   CLI::App* command = app.add_subcommand("train", "trains a network on a folder of pictures");
   command->add_option("--data", o->data, data_help)->required();
   command->add_option("--out", o->out, "run folder to write")->required();
+  command->add_option("--labels", o->labels, labels_help);
   add_recipe_options(*command, o->overrides);
   command->add_option("--threads", o->threads, "0: all processors")
       ->transform(whole_from(0, minicnn::max_threads))

@@ -1,11 +1,14 @@
 #include "train_setup.hpp"
 
+#include <algorithm>
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <minicnn/core/printable.hpp>
 #include <minicnn/data/pca.hpp>
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/data/statistics.hpp>
+#include <minicnn/report/chart.hpp>
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/sgd.hpp>
 
@@ -90,6 +93,7 @@ std::vector<std::pair<std::string, std::string>> count_rows(const minicnn::image
                                                             const minicnn::data_split& split) {
   std::vector<std::pair<std::string, std::string>> rows{
       {"images", minicnn::text_of(split.train.size(), " training, ", split.validation.size(), " validation")}};
+  if (!data.target_names.empty()) return rows;
   std::vector<index_t> train(data.classes.size()), validation(data.classes.size());
   const auto count = [&](const minicnn::sample_indices& part, std::vector<index_t>& counts) {
     for (const index_t i : part) ++counts[static_cast<std::size_t>(data.samples[static_cast<std::size_t>(i)].label)];
@@ -103,7 +107,28 @@ std::vector<std::pair<std::string, std::string>> count_rows(const minicnn::image
   return rows;
 }
 
+namespace {
+
+/// How many pictures have each label, or range of each number, of the training part.
+void print_targets(const minicnn::image_dataset& data, const minicnn::data_split& split) {
+  std::fprintf(stderr, "images: %zu + %zu; %zu outputs, of the training images:\n", split.train.size(), split.validation.size(),
+               data.target_names.size());
+  for (std::size_t k = 0; k < data.target_names.size(); ++k) {
+    double sum = 0, low = INFINITY, high = -INFINITY;
+    for (const index_t i : split.train) {
+      const double v = data.targets_of(i)[k];
+      sum += v, low = (std::min)(low, v), high = (std::max)(high, v);
+    }
+    std::fprintf(stderr, "  %s: mean %s, from %s to %s\n", data.target_names[k].c_str(),
+                 minicnn::short_number(sum / static_cast<double>(split.train.size())).c_str(), minicnn::short_number(low).c_str(),
+                 minicnn::short_number(high).c_str());
+  }
+}
+
+}  // namespace
+
 void print_counts(const minicnn::image_dataset& data, const minicnn::data_split& split) {
+  if (!data.target_names.empty()) return print_targets(data, split);
   std::vector<index_t> train(data.classes.size()), validation(data.classes.size());
   const auto count = [&](const minicnn::sample_indices& chosen, std::vector<index_t>& into) {
     for (const index_t i : chosen) into[static_cast<std::size_t>(data.samples[static_cast<std::size_t>(i)].label)] += 1;

@@ -15,6 +15,7 @@
 #include <minicnn/io/checkpoint.hpp>
 #include <minicnn/train/callbacks.hpp>
 #include <minicnn/train/check_divergence.hpp>
+#include <minicnn/train/multi_label.hpp>
 #include <minicnn/train/size_schedule.hpp>
 #include <new>
 
@@ -68,25 +69,17 @@ void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const s
 training::~training() = default;
 
 training::training(const train_options& o, recipe r)
-    : o_(o),
-      recipe_(std::move(r)),
-      data_(open_data(o.data, minicnn::data_part::train, o.quiet)),
-      task_({.label_smoothing = recipe_.label_smoothing}) {
-  if (o.resume) restore_left_out(data_, o.out);
-  if (data_.classes.size() < 2) minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());
-  for (const std::string& name : data_.classes)
-    if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o.data, ": the class name \"", name, "\" is not UTF-8");
-  std::erase_if(data_.samples, [](const minicnn::sample& s) { return s.label < 0; });
-  choose_channels(data_, o.overrides);
-  if (const std::string text = adapt_to_small_pictures(recipe_, o.overrides, data_); !text.empty()) note("%s\n", text.c_str());
-  split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed);
-  for (const std::string& text : class_warnings(data_, split_)) warn(o.data + ": " + text);
+    : o_(o), recipe_(std::move(r)), data_(open_task_data(o.data, o.labels, recipe_.task, minicnn::data_part::train, o.quiet)) {
+  open_pictures();
   pictures_used_ = run_data(data_, split_, o.resume ? o.out : "");
-  recipe_.model.classes = static_cast<int>(data_.classes.size());
+  recipe_.model.classes = static_cast<int>(output_names(data_).size());
   recipe_.model.channels = data_.channels;
   progress_.quiet(o.quiet);
   progress_.allow_color(!o.no_color);
   if (!o.quiet) print_counts(data_, split_);
+  recipe_.weights = class_weights(recipe_, data_, split_);
+  learned_ = info_of_task(recipe_, data_, split_);
+  task_ = make_task(learned_, recipe_.label_smoothing, recipe_.weights);
   net_ = std::make_unique<network>(make_named_model(recipe_.model, o.threads, recipe_.seed));
   net_->bf16(recipe_.precision == "bf16");
   note("%s", minicnn::summary_table(minicnn::summarize(*net_), progress_.live() ? progress_.abilities().columns : 0).c_str());
@@ -102,6 +95,23 @@ training::training(const train_options& o, recipe r)
        static_cast<double>(planned.memory_bytes()) / 1048576);
   picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad || o.resume);
   if (o.resume) take_recorded_picture();
+}
+
+/// Pictures, what is known of them, and the split.
+void training::open_pictures() {
+  if (o_.resume) restore_left_out(data_, o_.out);
+  const bool classifies = recipe_.task == "classify";
+  if (classifies && data_.classes.size() < 2)
+    minicnn::fail(o_.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());
+  for (const std::string& name : output_names(data_))
+    if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o_.data, ": the class name \"", name, "\" is not UTF-8");
+  if (classifies) std::erase_if(data_.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  choose_channels(data_, o_.overrides);
+  if (const std::string text = adapt_to_small_pictures(recipe_, o_.overrides, data_); !text.empty()) note("%s\n", text.c_str());
+  split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed, recipe_.fold, recipe_.folds);
+  if (classifies)
+    for (const std::string& text : class_warnings(data_, split_)) warn(o_.data + ": " + text);
+  if (split_.train.empty()) minicnn::fail(o_.data, ": no pictures to train on");
 }
 
 /// Means of colours are those of the pictures that were there when the run began.
@@ -135,6 +145,7 @@ minicnn::loader_options training::loader_options(bool for_training) {
   options.training = for_training;
   options.seed = recipe_.seed;
   options.workers = o_.workers;
+  options.balance = for_training && recipe_.balance;
   options.skip_bad = o_.skip_bad;
   options.on_read = [this](index_t done, index_t total) { progress_.update("reading pictures", done, total, ""); };
   if (o_.cache == "ram") {  // half of the memory, shared between the two loaders by their numbers of pictures
@@ -167,8 +178,8 @@ int training::run() {
   if (!train.bad_files().empty() || shown.size() != split_.validation.size())
     for (const std::string& text : class_warnings(data_, {without_bad(split_.train, train.bad_files()), shown}))
       warn(o_.data + ": of what can be read: " + text);
-  pictures_ =
-      std::make_unique<run_report>(data_, split_.train, std::move(shown), picture_, train.options().transform, recipe_.seed);
+  pictures_ = std::make_unique<run_report>(data_, split_.train, std::move(shown), picture_, train.options().transform,
+                                           recipe_.seed, learned_);
 
   note_bad();
 
@@ -184,7 +195,7 @@ int training::run() {
   // Reading the folder and filling the cache are part of the time.
   begin.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
   add_callbacks(how, std::move(steps_in_size), limit);
-  minicnn::trainer<float> steps(*net_, *optimizer_, task_, minicnn::source_of<float>(train),
+  minicnn::trainer<float> steps(*net_, *optimizer_, *task_, minicnn::source_of<float>(train),
                                 validation ? minicnn::source_of<float>(*validation) : nullptr, std::move(how));
   steps.reserve(largest_batch());
   steps.state = std::move(begin);
@@ -247,7 +258,10 @@ int training::end_without_data(const std::string& reason, bool picture) {
 }
 
 model_info training::info() const {
-  return {recipe_.model, data_.classes, picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, recipe_.tta, 1.0, 0.0};
+  model_info info{recipe_.model, output_names(data_), picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, recipe_.tta};
+  info.fold = recipe_.fold, info.folds = recipe_.folds;
+  info.task = learned_;
+  return info;
 }
 
 /// Says so where the run ends before its warm-up does.
@@ -327,8 +341,9 @@ void training::note(const char* format, ...) const {
 void training::show(const minicnn::step_report& s) {
   progress_.update(
       minicnn::text_of("epoch ", s.epoch, "/", s.epochs), s.batch, s.batches,
-      {"loss " + fixed(s.loss, 4), "acc " + fixed(100 * s.accuracy, 1) + "%", fixed(s.images_per_second, 1) + " img/s",
-       "ETA " + minicnn::clock_text(s.seconds_left), fixed(peak_mebibytes(), 0) + " MiB"});
+      {"loss " + fixed(s.loss, 4), std::isfinite(s.accuracy) ? "acc " + fixed(100 * s.accuracy, 1) + "%" : std::string(),
+       fixed(s.images_per_second, 1) + " img/s", "ETA " + minicnn::clock_text(s.seconds_left),
+       fixed(peak_mebibytes(), 0) + " MiB"});
 }
 
 void training::epoch_done(const minicnn::epoch_record& e) {
@@ -351,7 +366,7 @@ minicnn::training_report training::report(bool finished) const {
   minicnn::training_report r;
   r.title = recipe_.model.name + " on " + o_.data;
   r.history = state_->history;
-  r.classes = data_.classes;
+  r.classes = output_names(data_);
   r.confusion = state_->best_confusion;
   r.best_epoch = state_->best_epoch;
   r.finished = finished;
@@ -371,7 +386,7 @@ void training::complete_gallery() {
   minicnn::loader_options options = loader_options(false);
   options.cache_bytes = 0;
   data_loader validation(data_, split_.validation, options);
-  const minicnn::evaluation e = minicnn::evaluate(*net_, validation, task_);
+  const minicnn::evaluation e = minicnn::evaluate(*net_, validation, *task_);
   pictures_->validation(without_bad(split_.validation, validation.bad_files()));
   pictures_->make_gallery(state_->best_epoch, e, *net_);
 }
@@ -423,6 +438,7 @@ void training::save_config() const {
 /// the best weights. The run is over: the network now takes these weights.
 void training::calibrate() {
   constexpr std::size_t enough = 100;  // fewer pictures say too little
+  if (!learned_.classifies()) return choose_thresholds();
   if (split_.validation.size() < enough) return;
   const std::string path = folder_->file("best.safetensors");
   minicnn::load_weights(*net_, path);
@@ -431,13 +447,13 @@ void training::calibrate() {
                                                  : minicnn::test_views::one;
   std::vector<std::vector<float>> logits;
   std::vector<std::int32_t> labels;
-  minicnn::session<float> run = minicnn::evaluation_session(*net_, task_);
+  minicnn::session<float> run = minicnn::evaluation_session(*net_, *task_);
   minicnn::loader_options options = loader_options(false);
   for (const minicnn::image_transform& view : views_of(picture_, views)) {
     options.transform = view;
     data_loader pictures(data_, split_.validation, options);
     progress_.clear();
-    minicnn::evaluation e = minicnn::evaluate(run, pictures, task_);
+    minicnn::evaluation e = minicnn::evaluate(run, pictures, *task_);
     logits.emplace_back(e.outputs.begin(), e.outputs.end());
     labels = std::move(e.labels);
   }
@@ -466,6 +482,17 @@ void training::calibrate() {
        minicnn::short_number(best.clip).c_str());
 }
 
+/// For several labels: thresholds with the best F1 on the validation part, for the best weights, which then have them.
+void training::choose_thresholds() {
+  if (recipe_.task != "multilabel" || split_.validation.empty()) return;
+  minicnn::load_weights(*net_, folder_->file("best.safetensors"));
+  data_loader pictures(data_, split_.validation, loader_options(false));
+  progress_.clear();
+  model_info best = info();
+  best.task.thresholds = minicnn::multi_label<float>::choose_thresholds(minicnn::evaluate(*net_, pictures, *task_));
+  folder_->save_best(*net_, best);
+}
+
 void training::finish() {
   complete_gallery();
   folder_->write_report(report(true));
@@ -475,8 +502,10 @@ void training::finish() {
   const auto& history = state_->history;
   for (const minicnn::epoch_record& e : history)
     if (e.epoch == state_->best_epoch && !split_.validation.empty())
-      note("best: epoch %" PRId64 ", validation accuracy %s %%, log loss %s\n", e.epoch, fixed(100 * e.val_accuracy, 2).c_str(),
-           fixed(e.val_loss, 4).c_str());
+      learned_.classifies() ? note("best: epoch %" PRId64 ", validation accuracy %s %%, log loss %s\n", e.epoch,
+                                   fixed(100 * e.val_accuracy, 2).c_str(), fixed(e.val_loss, 4).c_str())
+                            : note("best: epoch %" PRId64 ", validation loss %s%s\n", e.epoch, fixed(e.val_loss, 4).c_str(),
+                                   pictures_->figures_text().c_str());
   if (state_->skipped > 0)
     std::fprintf(stderr, "%" PRId64 " steps were left out because a gradient was not finite\n", state_->skipped);
   for (const char* name : {"best.safetensors", "report.html"})

@@ -7,7 +7,6 @@
 #include <minicnn/data/split.hpp>
 #include <minicnn/report/epoch_table.hpp>
 #include <minicnn/report/html.hpp>
-#include <minicnn/train/classification.hpp>
 #include <minicnn/train/ema.hpp>
 #include <minicnn/train/time_limit.hpp>
 #include <minicnn/train/trainer.hpp>
@@ -17,6 +16,7 @@
 #include "recipe.hpp"
 #include "run_data.hpp"
 #include "run_report.hpp"
+#include "task_choice.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -25,6 +25,7 @@ class run_folder;
 
 struct train_options {
   std::string data, out;
+  std::string labels;   ///< table of labels; empty: as the layouts have them
   std::string command;  ///< the whole command line, for the report and for resuming
   recipe_overrides overrides;
   int threads = 0;
@@ -75,6 +76,8 @@ class training {
   void finish();
   void calibrate();
   void check_warmup(minicnn::index_t total_steps) const;
+  void choose_thresholds();
+  void open_pictures();
 
   train_options o_;
   recipe recipe_;
@@ -85,7 +88,8 @@ class training {
   std::unique_ptr<network> net_;
   std::unique_ptr<minicnn::optimizer<float>> optimizer_;
   std::unique_ptr<minicnn::ema<float>> average_;  ///< null: none
-  minicnn::classification<float> task_;
+  minicnn::task_info learned_;                    ///< what outputs mean
+  std::unique_ptr<minicnn::task<float>> task_;
   std::vector<std::unique_ptr<minicnn::training_callback>> callbacks_;
   std::unique_ptr<run_report> pictures_;  ///< of the report
   run_folder* folder_ = nullptr;

@@ -23,7 +23,7 @@ void training::look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_
   const index_t first_size = sizes.empty() ? picture_.size : size_in_epoch(sizes.front(), 0);
   double first = 0, validation = 0;  // seconds of a step, of a prediction for one image
   if (plan) {
-    trial_steps trial(recipe_, o_.threads, task_);
+    trial_steps trial(recipe_, o_.threads, *task_);
     first = trial.step(first_size);
     validation = trial.prediction(evaluation_batch_size, picture_.size) / evaluation_batch_size;
     for (minicnn::size_step& s : sizes) {
@@ -37,7 +37,7 @@ void training::look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_
   } else {
     constexpr double enough = 0.5;
     const int count = (std::min)(evaluation_batch_size, recipe_.batch_size);
-    first = seconds_a_step(*net_, *optimizer_, task_, recipe_.batch_size, first_size, enough);
+    first = seconds_a_step(*net_, *optimizer_, *task_, recipe_.batch_size, first_size, enough);
     validation = seconds_a_prediction(*net_, count, picture_.size, enough) / count;
   }
   if (o_.quiet) return;
@@ -65,7 +65,7 @@ int training::estimate(data_loader& train) {
       {.on_step = [&](const minicnn::step_report& s) { (s.batch == 1 ? first : seconds) = state->seconds; },
        .stop = [&] { return state->batch >= batches; }});
   f.callbacks = {&sizes_of_run, &watch};
-  minicnn::trainer<float> steps(*net_, *optimizer_, task_, train, std::move(f));
+  minicnn::trainer<float> steps(*net_, *optimizer_, *task_, train, std::move(f));
   state = &steps.state;
   steps.run();  // at the first size; writes nothing
   const double a_step = batches > 1 ? (seconds - first) / static_cast<double>(batches - 1) : first;

@@ -118,6 +118,7 @@
 #include "minicnn/model/model_file.hpp"
 #include "minicnn/model/predictor.hpp"
 #include "minicnn/model/registry.hpp"
+#include "minicnn/model/task_info.hpp"
 #include "minicnn/model/training_file.hpp"
 #include "minicnn/model/transfer.hpp"
 #include "minicnn/model/transform_json.hpp"

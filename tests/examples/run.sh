@@ -41,6 +41,10 @@ run '^pictures/dog.1.jpg: (cats|dogs), [0-9]+ %$' own_photos folders "$weights" 
 run '^run/report.html$' report pictures run
 grep -q '</html>' run/report.html
 
+# Labels that say which pictures are of cats, and which have an even number.
+(cd pictures && ls) | sed 's/\.[a-z]*$//' | awk -F. 'BEGIN { print "id,cat,even" } { print $0 "," ($1 == "cat") "," ($2 % 2 == 0) }' >labels.csv
+run '^mAP [0-9.]+$' multi_label pictures labels.csv 2
+
 # Fashion-MNIST's four files with few pictures: a class is a bar at a height of its own.
 "$python" - fashion <<'END_OF_PYTHON'
 import gzip, os, struct, sys

@@ -49,6 +49,30 @@ TEST_CASE("a saved model loads with its weights and all that its info says") {
   CHECK(to_metadata(got.info) == to_metadata(expected));
 }
 
+TEST_CASE("task and fold are stored, and what does not fit the outputs is refused") {
+  const temporary_folder folder;
+  const network<float> net = small_network();
+  model_info info = small_info();
+  info.fold = 2, info.folds = 5;
+  info.task = {.kind = "regress", .mean = {1, 2, 3}, .std = {0.5, 0.25, 4}};
+  save_model(net, info, folder / "m.safetensors");
+  const model_info got = load_model(folder / "m.safetensors", 1).info;
+  CHECK(got.task.kind == "regress");
+  CHECK(got.task.std == info.task.std);
+  CHECK(got.fold == 2);
+  CHECK(got.folds == 5);
+  for (const char* text : {R"({"kind":"regress","thresholds":[],"mean":[1,2],"std":[1,1]})",
+                           R"({"kind":"regress","thresholds":[],"mean":[1,2,3],"std":[1,0,1]})",
+                           R"({"kind":"multilabel","thresholds":[0.5],"mean":[],"std":[]})",
+                           R"({"kind":"multilabel","thresholds":[0.5,0.5,1],"mean":[],"std":[]})",
+                           R"({"kind":"segment","thresholds":[],"mean":[],"std":[]})"}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(task_info_from(parse_json(text), 3), error);
+  }
+  // Files that say nothing classify.
+  CHECK(to_metadata(small_info()).count("task") == 0);
+}
+
 TEST_CASE("what could not be loaded is not written") {
   const temporary_folder folder;
   const network<float> net = small_network();

@@ -50,6 +50,7 @@ class classifier {
     contents(loaded_model<T> m, const classifier_options& o)
         : model(configured(std::move(m), o)), predict(model, {.tta = o.tta}) {}
     static loaded_model<T> configured(loaded_model<T> m, const classifier_options& o) {
+      if (!m.info.task.classifies()) fail<option_error>("classifier: the outputs are of a task to ", m.info.task.kind);
       if (o.temperature) m.info.temperature = *o.temperature;
       try {
         detail::check_temperature(m.info);

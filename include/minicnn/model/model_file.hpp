@@ -17,6 +17,7 @@
 
 #include "minicnn/io/checkpoint.hpp"
 #include "minicnn/model/registry.hpp"
+#include "minicnn/model/task_info.hpp"
 #include "minicnn/model/transform_json.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -35,6 +36,8 @@ struct model_info {
   std::string tta = "none";                ///< test-time augmentation: none, flip or ten-crop
   double temperature = 1.0;                ///< logits are divided by it
   double clip = 0.0;                       ///< submissions keep probabilities so far from 0 and 1
+  int fold = 0, folds = 0;                 ///< the validation part was fold `fold` (from 1) of `folds`; 0: a fraction
+  task_info task = {};                     ///< what the outputs mean; `classes` are then names of labels or numbers
   std::vector<std::string> warnings = {};  ///< of reading: what is odd, a line each; not stored
 };
 
@@ -71,6 +74,8 @@ inline void check_size(const model_info& info) {
 inline void check_split(const model_info& info) {
   want(info.val_fraction >= 0 && info.val_fraction < 1, "val_fraction", "0 to below 1", info.val_fraction);
   want(info.limit >= 0, "limit", "0 or more", info.limit);
+  want(info.folds == 0 ? info.fold == 0 : info.fold >= 1 && info.fold <= info.folds, "fold", "1 to the number of folds",
+       info.fold);
 }
 inline void check_tta(const model_info& info) {
   if (info.tta != "none" && info.tta != "flip" && info.tta != "ten-crop") fail("wanted none, flip or ten-crop, got ", info.tta);
@@ -141,16 +146,19 @@ inline std::vector<std::string> distinct_names(const std::vector<std::string>& n
 /// As metadata of a safetensors file: texts, most of them JSON.
 inline std::map<std::string, std::string> to_metadata(const model_info& info) {
   const json::array classes(info.classes.begin(), info.classes.end());
-  const json::object split{{"seed", info.split_seed}, {"val_fraction", info.val_fraction}, {"limit", info.limit}};
-  return {{"format", "minicnn"},
-          {"version", version_string},
-          {"model", write_json(to_json(info.config))},
-          {"classes", write_json(classes)},
-          {"picture", write_json(to_json(info.transform))},
-          {"split", write_json(split)},
-          {"tta", write_json(info.tta)},
-          {"temperature", write_json(info.temperature)},
-          {"clip", write_json(info.clip)}};
+  json::object split{{"seed", info.split_seed}, {"val_fraction", info.val_fraction}, {"limit", info.limit}};
+  if (info.folds > 0) split.emplace_back("fold", info.fold), split.emplace_back("folds", info.folds);
+  std::map<std::string, std::string> all{{"format", "minicnn"},
+                                         {"version", version_string},
+                                         {"model", write_json(to_json(info.config))},
+                                         {"classes", write_json(classes)},
+                                         {"picture", write_json(to_json(info.transform))},
+                                         {"split", write_json(split)},
+                                         {"tta", write_json(info.tta)},
+                                         {"temperature", write_json(info.temperature)},
+                                         {"clip", write_json(info.clip)}};
+  if (!info.task.classifies()) all["task"] = write_json(to_json(info.task));
+  return all;
 }
 
 /// Throws file_error naming the file and the entry that is missing, wrong or outside its range.
@@ -174,6 +182,8 @@ inline model_info read_model_info(const safetensors_file& file) {
     info.split_seed = text.at("seed").as_uint();
     info.val_fraction = text.at("val_fraction").as_double();
     info.limit = text.at("limit").as_int();
+    if (text.find("folds") != nullptr)
+      info.fold = detail::int_member(text, "fold"), info.folds = detail::int_member(text, "folds");
     detail::check_split(info);
   });
   detail::read_entry(file, "tta", [&](const json& text) {
@@ -184,6 +194,8 @@ inline model_info read_model_info(const safetensors_file& file) {
     info.temperature = text.as_double();
     detail::check_temperature(info);
   });
+  if (file.find_metadata("task") != nullptr)
+    detail::read_entry(file, "task", [&](const json& text) { info.task = task_info_from(text, info.classes.size()); });
   if (file.find_metadata("clip") != nullptr)  // files of version 0.1 have none
     detail::read_entry(file, "clip", [&](const json& text) {
       info.clip = text.as_double();

@@ -36,7 +36,7 @@ class epoch_table {
   std::string row(const epoch_record& e, bool best) const {
     const std::string cells[] = {to_text(e.epoch),
                                  fixed(e.train_loss, 4),
-                                 fixed(100 * e.train_accuracy, 2) + "%",
+                                 std::isfinite(e.train_accuracy) ? fixed(100 * e.train_accuracy, 2) + "%" : "-",
                                  std::isfinite(e.val_loss) ? fixed(e.val_loss, 4) : "-",
                                  std::isfinite(e.val_accuracy) ? fixed(100 * e.val_accuracy, 2) + "%" : "-",
                                  short_number(e.learning_rate),

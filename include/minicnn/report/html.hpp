@@ -12,6 +12,7 @@
 #include "minicnn/report/curves.hpp"
 #include "minicnn/report/page.hpp"
 #include "minicnn/report/plots.hpp"
+#include "minicnn/report/target_cards.hpp"
 #include "minicnn/train/history.hpp"
 #include "minicnn/train/metrics.hpp"
 
@@ -40,6 +41,10 @@ struct training_report {
   /// Of the validation images in the best epoch: logits (images x classes) and labels, for calibration and ROC.
   std::vector<float> logits;
   std::vector<std::int32_t> labels;
+  // Of tasks without classes, of the validation images in the best epoch.
+  std::vector<metric> figures;           ///< shown at the top
+  std::vector<label_figures> per_label;  ///< in the order of `classes`
+  std::vector<target_plot> targets;
   std::string mistakes_title = "Worst mistakes";
   std::vector<report_picture> mistakes;   ///< validation images that were wrong, the surest first
   std::vector<report_picture> augmented;  ///< training images as the network sees them
@@ -248,7 +253,11 @@ inline std::string report_html(const training_report& r) {
   for (const epoch_record& e : r.history) {
     if (e.epoch != r.best_epoch) continue;
     out += "<div class=\"figures\">";
-    if (std::isfinite(e.val_accuracy))
+    if (!r.figures.empty()) {
+      for (const metric& m : r.figures)
+        out += detail::figure(std::isfinite(m.value) ? fixed(m.value, 4) : "-", "validation " + m.name);
+      out += detail::figure(short_number(e.val_loss), "validation loss");
+    } else if (std::isfinite(e.val_accuracy))
       out += detail::figure(detail::percent(e.val_accuracy), "validation accuracy") +
              detail::figure(short_number(e.val_loss), "validation log loss");
     else
@@ -262,6 +271,8 @@ inline std::string report_html(const training_report& r) {
   out += "<div class=\"cards\">";
   for (const chart& c : training_charts(r.history, r.best_epoch)) out += detail::card(c);
   if (!r.confusion.empty()) out += "<div class=\"stack\">" + detail::confusion_card(r) + detail::classes_card(r) + "</div>";
+  if (!r.per_label.empty()) out += detail::labels_card(r.per_label, r.classes);
+  for (std::size_t i = 0; i < r.targets.size() && i < 8; ++i) out += detail::scatter_card(r.targets[i]);
   if (!roc.empty()) out += detail::roc_card(roc, classes == 2);
   if (judged) out += detail::calibration_card(probabilities);
   if (!r.mistakes.empty()) out += detail::gallery_card(r);

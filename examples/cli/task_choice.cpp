@@ -1,0 +1,152 @@
+#include "task_choice.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <minicnn/data/image_folder.hpp>
+#include <minicnn/data/label_table.hpp>
+#include <minicnn/train/classification.hpp>
+#include <minicnn/train/multi_label.hpp>
+#include <minicnn/train/regression.hpp>
+
+#include "commands.hpp"
+#include "data_source.hpp"
+#include "messages.hpp"
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::file_error;
+using minicnn::index_t;
+using minicnn::text_of;
+
+namespace {
+
+bool is_file(const std::string& path) {
+  std::error_code problem;
+  return std::filesystem::is_regular_file(path, problem);
+}
+
+/// Class names from a table of id,label.
+void attach_classes(minicnn::image_dataset& data, const minicnn::csv_table& table) {
+  const std::size_t label = table.column("label"), id = table.column("id");
+  minicnn::label_table numbers{table.path, {"label"}, {}, {}};
+  for (const minicnn::csv_row& row : table.rows) {
+    if (row.fields[label].empty()) fail<file_error>(table.path, ": line ", row.line, ": the label is empty");
+    data.classes.push_back(row.fields[label]);
+  }
+  std::sort(data.classes.begin(), data.classes.end());
+  data.classes.erase(std::unique(data.classes.begin(), data.classes.end()), data.classes.end());
+  std::map<std::string, index_t> lines;
+  for (const minicnn::csv_row& row : table.rows) {
+    if (row.fields[id].empty() || !lines.emplace(row.fields[id], row.line).second)
+      fail<file_error>(table.path, ": line ", row.line, ": wanted an id, each once, got \"", row.fields[id], "\"");
+    numbers.ids.push_back(row.fields[id]);
+    numbers.values.push_back(static_cast<double>(std::lower_bound(data.classes.begin(), data.classes.end(), row.fields[label]) -
+                                                 data.classes.begin()));
+  }
+  attach_targets(data, numbers);
+  for (index_t i = 0; i < data.size(); ++i) {
+    minicnn::sample& s = data.samples[static_cast<std::size_t>(i)];
+    s.label = static_cast<int>(data.targets_of(i)[0]);
+  }
+  for (minicnn::sample& s : data.samples) s.target = -1;
+  data.target_names.clear(), data.targets.clear();
+}
+
+}  // namespace
+
+minicnn::image_dataset open_task_data(const std::string& path, const std::string& labels, const std::string& task,
+                                      minicnn::data_part part, bool quiet) {
+  if (task == "classify" && labels.empty()) return open_data(path, part, quiet);
+  std::string table = labels, pictures = path;
+  if (table.empty())
+    for (const char* name : {"/labels.csv", "/trainLabels.csv"})
+      if (table.empty() && is_file(path + name)) table = path + name;
+  if (table.empty())
+    throw usage_error("--task " + task + ": wants --labels FILE (or labels.csv or trainLabels.csv in " + path + ")");
+  std::error_code problem;
+  if (table == path + "/trainLabels.csv" && std::filesystem::is_directory(path + "/train", problem)) pictures = path + "/train";
+  minicnn::image_dataset data = minicnn::read_pictures(pictures);
+  if (task == "classify")
+    attach_classes(data, minicnn::read_csv(table));
+  else
+    attach_targets(data, minicnn::read_label_table(
+                             table, task == "multilabel" ? minicnn::target_kind::labels : minicnn::target_kind::numbers));
+  if (!quiet)
+    say(text_of(data.root, ": ", data.size(), data.size() == 1 ? " picture" : " pictures", " with a row in ", table, ": ",
+                list_of(output_names(data))));
+  for (const std::string& text : data.warnings) warn(data.root + ": " + text);
+  return data;
+}
+
+const std::vector<std::string>& output_names(const minicnn::image_dataset& data) {
+  return data.target_names.empty() ? data.classes : data.target_names;
+}
+
+void match_targets(const minicnn::image_dataset& data, const model_info& info) {
+  if (data.target_names != info.classes)
+    fail(data.root, ": has the targets ", list_of(data.target_names), "; the weights predict ", list_of(info.classes));
+}
+
+std::vector<double> class_weights(const recipe& r, const minicnn::image_dataset& data, const minicnn::data_split& split) {
+  if (r.class_weights.empty()) return {};
+  const std::vector<std::string>& names = output_names(data);
+  if (r.class_weights != "balanced") {
+    const minicnn::csv_table table = minicnn::read_csv(r.class_weights);
+    const std::size_t name = table.column("class"), weight = table.column("weight");
+    std::vector<double> weights(names.size(), -1);
+    for (const minicnn::csv_row& row : table.rows) {
+      const auto found = std::find(names.begin(), names.end(), row.fields[name]);
+      double value = 0;
+      const std::string& text = row.fields[weight];
+      const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (found == names.end())
+        fail<file_error>(table.path, ": line ", row.line, ": \"", row.fields[name], "\" is none of ", list_of(names));
+      if (failure != std::errc() || end != text.data() + text.size() || !(value > 0 && value < 1e9))
+        fail<file_error>(table.path, ": line ", row.line, ": wanted a weight above 0, got \"", text, "\"");
+      weights[static_cast<std::size_t>(found - names.begin())] = value;
+    }
+    for (std::size_t k = 0; k < names.size(); ++k)
+      if (weights[k] < 0) fail<file_error>(table.path, ": no weight for \"", names[k], "\"");
+    return weights;
+  }
+  std::vector<index_t> counts(names.size());
+  for (const index_t i : split.train) {
+    if (r.task == "classify") counts[static_cast<std::size_t>(data.samples[static_cast<std::size_t>(i)].label)] += 1;
+    const std::span<const double> own = data.targets_of(i);
+    for (std::size_t k = 0; k < own.size(); ++k) counts[k] += own[k] > 0;
+  }
+  return r.task == "classify" ? minicnn::balanced_class_weights(counts)
+                              : minicnn::balanced_pos_weight(counts, static_cast<index_t>(split.train.size()));
+}
+
+minicnn::task_info info_of_task(const recipe& r, const minicnn::image_dataset& data, const minicnn::data_split& split) {
+  minicnn::task_info info;
+  info.kind = r.task;
+  if (r.task != "regress") return info;
+  std::vector<double> targets;
+  for (const index_t i : split.train) {
+    const std::span<const double> own = data.targets_of(i);
+    targets.insert(targets.end(), own.begin(), own.end());
+  }
+  minicnn::target_scaling scaling = minicnn::standardize(targets, static_cast<index_t>(data.target_names.size()));
+  info.mean = std::move(scaling.mean), info.std = std::move(scaling.std);
+  return info;
+}
+
+std::unique_ptr<minicnn::task<float>> make_task(const minicnn::task_info& info, double label_smoothing,
+                                                std::vector<double> weights) {
+  if (info.kind == "multilabel")
+    return std::make_unique<minicnn::multi_label<float>>(minicnn::multi_label_options{std::move(weights), info.thresholds});
+  if (info.kind == "regress") return std::make_unique<minicnn::regression<float>>(minicnn::target_scaling{info.mean, info.std});
+  return std::make_unique<minicnn::classification<float>>(minicnn::cross_entropy_options{label_smoothing, std::move(weights)});
+}
+
+void want_classification(const model_info& info, const char* command) {
+  if (!info.task.classifies())
+    throw usage_error(text_of(command, ": these weights are of --task ", info.task.kind, ", wanted a classification"));
+}
+
+}  // namespace cli

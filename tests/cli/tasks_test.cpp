@@ -1,0 +1,158 @@
+// --task: several labels, numbers, class weights, balance and folds, from training to prediction.
+#include <fstream>
+#include <map>
+
+#include "program.hpp"
+
+using program::contains;
+using program::red_png;
+using program::run;
+
+namespace {
+
+/// 24 pictures of one colour, and what follows from how red they are: two labels, two numbers.
+class red_pictures {
+ public:
+  red_pictures() : folder_("tasks") {
+    std::ofstream labels(path("labels.csv")), tags(path("tags.csv")), numbers(path("numbers.csv")), classes(path("classes.csv"));
+    labels << "id,red,dark\n", tags << "id,tags\n", numbers << "id,redness,tens\n", classes << "id,label\n";
+    for (int i = 0; i < 24; ++i) {
+      const int red = 10 * i + 5;
+      const std::string name = std::to_string(i);
+      folder_.write("pictures/" + name + ".png", red_png(red));
+      labels << name << ',' << (red > 120) << ',' << (red < 60) << '\n';
+      tags << name << ',' << (red > 120 ? "red" : "") << (red < 60 ? "dark" : "") << '\n';
+      numbers << name << ".png," << red / 255.0 << ',' << 1000 + red << '\n';
+      classes << name << ',' << (i % 6 == 0 ? "rare" : "usual") << '\n';
+    }
+  }
+  std::string path(const std::string& name) const { return folder_.path(name.c_str()); }
+  std::string data() const { return " --data '" + path("pictures") + "' "; }
+  std::string train(const std::string& out, const std::string& rest) const {
+    return "train" + data() + "--out '" + path(out) + "' --model lenet5 --channels 3 --image-size 32 --batch-size 6 --epochs 6 " +
+           "--preset best --threads 1 --workers 0 --val-fraction 0.25 --no-augment --quiet " + rest;
+  }
+  std::string text(const std::string& name) const {
+    const pictures::bytes b = pictures::read(path(name));
+    return {b.begin(), b.end()};
+  }
+
+ private:
+  pictures::folder folder_;
+};
+
+}  // namespace
+
+TEST_CASE("several labels: train, evaluate, predict") {
+  const red_pictures p;
+  for (const std::string table : {"labels.csv", "tags.csv"}) {
+    CAPTURE(table);
+    const auto trained = run(p.train("run-" + table, "--task multilabel --labels '" + p.path(table) + "'"));
+    INFO(trained.err);
+    REQUIRE(trained.code == 0);
+    const std::string weights = " --weights '" + p.path("run-" + table) + "/best.safetensors' ";
+    const auto all = run("evaluate" + weights + p.data() + "--labels '" + p.path(table) + "' --json").json();
+    CHECK(all["images"] == 24);
+    CHECK(all["task"] == "multilabel");
+    CHECK(all["labels"].size() == 2);
+    CHECK(all.contains("mAP"));
+    CHECK_FALSE(all.contains("confusion"));
+    const auto part =
+        run("evaluate" + weights + p.data() + "--labels '" + p.path(table) + "' --split val --tta none --json").json();
+    CHECK(part["images"] == 6);
+    for (const auto& label : part["labels"]) CHECK((label["threshold"] > 0 && label["threshold"] < 1));
+    CHECK(contains(p.text("run-" + table + "/report.html"), "Labels (validation)"));
+    CHECK_FALSE(contains(p.text("run-" + table + "/report.html"), "Confusion matrix"));
+
+    const auto json = run("predict" + weights + "--json '" + p.path("pictures/20.png") + "'").json();
+    CHECK(json["probabilities"].size() == 2);
+    CHECK(json["labels"].is_array());
+    const auto csv = run("predict" + weights + "--csv '" + p.path("pictures") + "'").lines();
+    REQUIRE(csv.size() == 25);
+    CHECK(csv[0] == (table == "tags.csv" ? "path,labels,dark,red" : "path,labels,red,dark"));
+    // What evaluate says is what predict gives: the picture's own probability, from the same file.
+    CHECK(run("predict" + weights + "'" + p.path("pictures/3.png") + "'").lines().size() == 1);
+    CHECK(run("submit" + weights + p.data() + "--out x.csv").code == 2);
+    CHECK(run("predict" + weights + "--top-k 2 '" + p.path("pictures/3.png") + "'").code == 2);
+  }
+}
+
+TEST_CASE("numbers: train, evaluate, predict, resume") {
+  const red_pictures p;
+  const std::string labels = "--labels '" + p.path("numbers.csv") + "' ";
+  const auto trained = run(p.train("run", "--task regress " + labels));
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  const std::string weights = " --weights '" + p.path("run") + "/best.safetensors' ";
+  const auto e = run("evaluate" + weights + p.data() + labels + "--json").json();
+  CHECK(e["task"] == "regress");
+  REQUIRE(e["targets"].size() == 2);
+  CHECK(e["targets"][1]["target"] == "tens");
+  CHECK(contains(p.text("run/report.html"), "Predicted over true: redness"));
+  CHECK_FALSE(contains(p.text("run/report.html"), "Confusion matrix"));
+  CHECK(contains(p.text("run/results.csv"), "epoch,train_loss,train_accuracy,val_loss,val_accuracy"));
+
+  // The figures are those of the predictions.
+  const auto csv = run("predict" + weights + "--csv '" + p.path("pictures") + "'").lines();
+  REQUIRE(csv.size() == 25);
+  CHECK(csv[0] == "path,redness,tens");
+  double error = 0;
+  for (std::size_t i = 1; i < csv.size(); ++i) {
+    const std::size_t slash = csv[i].rfind('/'), first = csv[i].find(',', slash), second = csv[i].find(',', first + 1);
+    const int number = std::stoi(csv[i].substr(slash + 1));
+    error += std::abs(std::stod(csv[i].substr(second + 1)) - (1000 + 10 * number + 5)) / 24;
+  }
+  CHECK(error == doctest::Approx(e["targets"][1]["mae"].get<double>()).epsilon(1e-3));
+  CHECK(run("predict" + weights + "--json '" + p.path("pictures/1.png") + "'").json()["values"].size() == 2);
+  CHECK(run("explain" + weights + "--out x '" + p.path("pictures/1.png") + "'").code == 2);
+
+  // Resumed, and refused where the numbers are others.
+  REQUIRE(run(p.train("again", "--task regress " + labels)).code == 0);
+  CHECK(p.text("again/best.safetensors") == p.text("run/best.safetensors"));
+  CHECK(run(p.train("run", "--task regress --resume " + labels)).code == 0);
+  std::ofstream(p.path("numbers.csv"), std::ios::app) << "99,0.5,7\n";
+  CHECK(run(p.train("run", "--task regress --resume " + labels)).code != 0);
+}
+
+TEST_CASE("class weights, balanced sampling and folds") {
+  const red_pictures p;
+  const std::string labels = "--labels '" + p.path("classes.csv") + "' ";
+  REQUIRE(run(p.train("plain", labels)).code == 0);
+  REQUIRE(run(p.train("weighted", labels + "--class-weights balanced")).code == 0);
+  REQUIRE(run(p.train("balanced", labels + "--balance")).code == 0);
+  CHECK(p.text("plain/best.safetensors") != p.text("weighted/best.safetensors"));
+  CHECK(p.text("plain/best.safetensors") != p.text("balanced/best.safetensors"));
+  std::ofstream(p.path("weights.csv")) << "class,weight\nusual,1\nrare,5\n";
+  CHECK(run(p.train("table", labels + "--class-weights '" + p.path("weights.csv") + "'")).code == 0);
+  std::ofstream(p.path("wrong.csv")) << "class,weight\nusual,1\n";
+  CHECK(contains(run(p.train("wrong", labels + "--class-weights '" + p.path("wrong.csv") + "'")).err, "no weight for \"rare\""));
+
+  std::map<std::string, int> seen;
+  for (int fold = 1; fold <= 3; ++fold) {
+    const std::string name = "fold" + std::to_string(fold);
+    std::string command = p.train(name, labels + "--fold " + std::to_string(fold) + "/3 --epochs 1");
+    command.replace(command.find("--val-fraction 0.25 "), 20, "");
+    command.replace(command.find("--epochs 6 "), 11, "");
+    const auto trained = run(command);
+    INFO(trained.err);
+    REQUIRE(trained.code == 0);
+    const auto e =
+        run("evaluate --weights '" + p.path(name) + "/best.safetensors'" + p.data() + labels + "--split val --json").json();
+    CHECK(e["images"] == 8);
+    seen["images"] += e["images"].get<int>();
+  }
+  CHECK(seen["images"] == 24);
+}
+
+TEST_CASE("options that do not fit the task are usage errors") {
+  const red_pictures p;
+  const std::string labels = "--labels '" + p.path("numbers.csv") + "' ";
+  CHECK(run(p.train("x", "--task regress --balance " + labels)).code == 2);
+  CHECK(run(p.train("x", "--task regress --class-weights balanced " + labels)).code == 2);
+  CHECK(run(p.train("x", "--task regress --label-smoothing 0.1 " + labels)).code == 2);
+  CHECK(run(p.train("x", "--task multilabel --balance " + labels)).code == 2);
+  CHECK(run(p.train("x", "--task regress")).code == 2);  // no table anywhere
+  CHECK(run(p.train("x", "--task rank")).code == 2);
+  for (const char* fold : {"0/3", "4/3", "1/1", "a/3", "1"}) CHECK(run(p.train("x", "--fold " + std::string(fold))).code == 2);
+  CHECK(run(p.train("x", "--fold 1/3")).code == 2);  // with --val-fraction
+}
