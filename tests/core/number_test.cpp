@@ -20,7 +20,8 @@ TEST_CASE("A20 one grammar of numbers: decimal, finite, the whole text") {
                                     {"010", 10},
                                     {"1e308", 1e308},
                                     {"0e999", 0}}) {
-    CAPTURE(text);
+    const std::string shown(text);
+    CAPTURE(shown);
     REQUIRE(parse_number(text));
     CHECK(*parse_number(text) == value);
   }
@@ -55,7 +56,8 @@ TEST_CASE("A20 one grammar of numbers: decimal, finite, the whole text") {
                                   std::string("\xEF\xBC\x95"),
                                   std::string("5px"),
                                   digits}) {
-    CAPTURE(text);
+    const std::string shown(text);
+    CAPTURE(shown);
     CHECK_FALSE(parse_number(text));
   }
   CHECK(parse_number(digits.substr(1)));
@@ -70,7 +72,8 @@ TEST_CASE("A20 whole numbers are decimal and within their type") {
   CHECK(parse_whole_number<std::uint64_t>("18446744073709551615") == UINT64_MAX);
   for (const char* text :
        {"", " ", "1e3", "5.", "1.0", "0x10", "1_000", "nan", "9223372036854775808", "5 ", " 5", "+-5", "\xD9\xA3"}) {
-    CAPTURE(text);
+    const std::string shown(text);
+    CAPTURE(shown);
     CHECK_FALSE(parse_whole_number(text));
   }
   CHECK_FALSE(parse_whole_number<std::uint64_t>("-1"));

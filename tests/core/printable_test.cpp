@@ -24,7 +24,8 @@ TEST_CASE("G20 names are printed on one line, with nothing that a terminal obeys
                                    {"\xed\xa0\x80", "\\xed\\xa0\\x80"},
                                    {"cafe\u0301", "cafe\u0301"},
                                    {"собака 猫 👨‍👩‍👧", "собака 猫 👨‍👩‍👧"}}) {
-    CAPTURE(text);
+    const std::string shown(text);
+    CAPTURE(shown);
     CHECK(printable(name) == text);
   }
 }
@@ -55,7 +56,8 @@ TEST_CASE("G17 columns are those of a terminal, not bytes or characters") {
                                       {"█▏·x", 4},
                                       {"\xff", 1},
                                       {"", 0}}) {
-    CAPTURE(text);
+    const std::string shown(text);
+    CAPTURE(shown);
     CHECK(text_columns(text) == columns);
   }
   CHECK(left_aligned("猫", 4) + "|" == "猫  |");

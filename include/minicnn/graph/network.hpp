@@ -165,11 +165,12 @@ class network {
 
   // ---- use
 
-  /// The first output in evaluation mode, for any batch size. Convenient, but it allocates on every call: for many, make a
-  /// session.
+  /// The first output in evaluation mode, for any batch size, on one thread. Convenient, but it allocates on every call: for
+  /// many, make a session.
   tensor<T> predict(const view<const T>& input) const {
     execution_request r;
     r.input = input.dims(), r.ctx = ctx(), r.outputs = {output_id(0)};
+    r.ctx.threads = 1;  // callers may be many threads already
     execution<T> run(core_, nullptr, std::move(r));
     run.forward(input, random_key());
     return tensor<T>(view<const T>(run.value(output_id(0))));

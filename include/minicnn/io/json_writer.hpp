@@ -16,7 +16,7 @@ namespace minicnn::inline MINICNN_ABI {
 struct json_style {
   bool sort_keys = false;  ///< members by key (byte order) instead of in the order of insertion
   int indent = 0;          ///< spaces per level; 0 writes everything on one line without spaces
-  bool ascii = false;      ///< characters beyond ASCII as \uXXXX
+  bool ascii = false;      ///< characters beyond ASCII as escapes of four hexadecimal digits
   /// What JSON cannot hold is written all the same, for output that must come out: numbers that are not finite as null, bytes
   /// that are not UTF-8 as "\xff".
   bool tolerant = false;
