@@ -62,7 +62,8 @@ class weigh_op : public op<T> {
     if (fault_ == fault::beyond_scratch) copy[x.size() + 8] = T{1};
     if (fault_ == fault::beyond_output) f.output.data()[x.size()] = T{1};
     if (fault_ == fault::changes_input) const_cast<T&>(x[0]) = T{1};
-    if (f.training || fault_ == fault::changes_buffer) f.buffer(0)[0] += T{1};
+    if (f.training) f.updated_buffer(0)[0] += T{1};
+    if (!f.training && fault_ == fault::changes_buffer) const_cast<T&>(f.buffer(0)[0]) += T{1};
     for (index_t i = 0; i < x.size(); ++i) {
       const T w = f.parameter(0)[i % x.dim(1)];
       T y = copy[i] * w * w;
