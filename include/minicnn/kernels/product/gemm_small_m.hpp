@@ -7,6 +7,7 @@
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/kernels/product/matrix.hpp"
+#include "minicnn/kernels/product/tile_shape.hpp"
 #include "minicnn/kernels/simd/dispatch.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
