@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "minicnn/graph/network.hpp"
+#include "minicnn/kernels/simd/dispatch.hpp"
+#include "minicnn/kernels/simd/lanes.hpp"
 #include "minicnn/train/training_callback.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
