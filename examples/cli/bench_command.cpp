@@ -13,9 +13,9 @@
 #include <minicnn/train/loss.hpp>
 
 #include "commands.hpp"
-#include "named_model.hpp"
 #include "option_values.hpp"
 #include "path_json.hpp"
+#include "resolve_model.hpp"
 
 namespace cli {
 
@@ -66,7 +66,7 @@ double peak_mebibytes() {
 }
 
 int bench_command(const bench_options& o) {
-  minicnn::network<float> net = make_named_model(o.model, o.threads);
+  minicnn::network<float> net = resolve_model(o.model, o.threads);
   net.bf16(o.precision == "bf16");
   const minicnn::shape one = net.input_dims();
   minicnn::tensor<float> images({o.batch_size, one[1], one[2], one[3]});

@@ -4,7 +4,7 @@
 
 #include "commands.hpp"
 #include "data_source.hpp"
-#include "doctor.hpp"
+#include "dataset_check.hpp"
 #include "option_values.hpp"
 #include "path_json.hpp"
 

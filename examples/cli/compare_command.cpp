@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "commands.hpp"
-#include "finished_run.hpp"
+#include "load_run.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
 #include "out_guard.hpp"
@@ -139,7 +139,7 @@ void print_text(const minicnn::run_comparison& c) {
 
 int compare_command(const compare_options& o) {
   std::vector<finished_run> runs;
-  for (const std::string& folder : o.runs) runs.push_back(read_run(folder));
+  for (const std::string& folder : o.runs) runs.push_back(load_run(folder));
   name_runs(runs);
   for (const finished_run& r : runs) refuse_inside_data(o.out, o.data.empty() ? r.data : o.data);
 

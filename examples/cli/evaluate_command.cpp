@@ -4,14 +4,14 @@
 #include <minicnn/train/classification.hpp>
 
 #include "commands.hpp"
-#include "figures.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
+#include "metrics_json.hpp"
 #include "option_values.hpp"
 #include "path_json.hpp"
+#include "progress_loader.hpp"
 #include "target_commands.hpp"
 #include "task_choice.hpp"
-#include "watched_loader.hpp"
 
 namespace cli {
 
@@ -49,24 +49,24 @@ minicnn::sample_indices part_of(const minicnn::image_dataset& data, const model_
 }
 
 /// The figures of one view, by the function that training validates with: its own come out again to the last digit.
-figures evaluate_once(const loaded_model& model, const minicnn::image_dataset& data, const minicnn::sample_indices& part,
-                      const evaluate_options& o, std::vector<minicnn::bad_file>& bad) {
+class_metrics evaluate_once(const loaded_model& model, const minicnn::image_dataset& data, const minicnn::sample_indices& part,
+                            const evaluate_options& o, std::vector<minicnn::bad_file>& bad) {
   minicnn::loader_options options = evaluation_loader(model.info.transform, o.inference.batch_size, o.workers);
   options.skip_bad = o.skip_bad;
   minicnn::loader<float> pictures(data, part, options);
-  watched_loader watched(pictures, "evaluating");
+  progress_loader watched(pictures, "evaluating");
   const minicnn::evaluation e = minicnn::evaluate(model.net, watched, minicnn::classification<float>());
   bad = pictures.bad_files();
   const auto classes = static_cast<index_t>(model.info.classes.size());
-  figures f = measure(minicnn::log_softmax({e.outputs.begin(), e.outputs.end()}, classes, model.info.temperature), e.labels,
-                      model.info.classes);
+  class_metrics f = measure(minicnn::log_softmax({e.outputs.begin(), e.outputs.end()}, classes, model.info.temperature), e.labels,
+                            model.info.classes);
   if (!(model.info.temperature < 1 || model.info.temperature > 1)) f.log_loss = e.loss;
   return f;
 }
 
 /// The figures of probabilities averaged over several views.
-figures evaluate_views(const loaded_model& model, const minicnn::image_dataset& data, const minicnn::sample_indices& part,
-                       const evaluate_options& o, const std::string& tta, std::vector<minicnn::bad_file>& bad) {
+class_metrics evaluate_views(const loaded_model& model, const minicnn::image_dataset& data, const minicnn::sample_indices& part,
+                             const evaluate_options& o, const std::string& tta, std::vector<minicnn::bad_file>& bad) {
   const predictor predict = predictor_of(model, tta, o.inference.batch_size);
   minicnn::progress_line progress(stderr);
   std::vector<double> rows;
@@ -102,7 +102,8 @@ int evaluate_command(const evaluate_options& o) {
   const minicnn::sample_indices part = part_of(data, model.info, o.split);
   const std::string tta = chosen_views(o.inference, model.info);
   std::vector<minicnn::bad_file> bad;
-  const figures f = tta == "none" ? evaluate_once(model, data, part, o, bad) : evaluate_views(model, data, part, o, tta, bad);
+  const class_metrics f =
+      tta == "none" ? evaluate_once(model, data, part, o, bad) : evaluate_views(model, data, part, o, tta, bad);
 
   for (const minicnn::bad_file& b : bad) say(b.path + ": " + b.reason);
   if (!bad.empty()) say(minicnn::text_of(bad.size(), " pictures could not be read and are not in these figures"));

@@ -8,7 +8,7 @@
 #include <minicnn/io/safetensors.hpp>
 
 #include "commands.hpp"
-#include "foreign_weights.hpp"
+#include "import_weights.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
 #include "output_path.hpp"

@@ -13,7 +13,7 @@
 
 #include "commands.hpp"
 #include "data_source.hpp"
-#include "foreign_weights.hpp"
+#include "import_weights.hpp"
 
 namespace cli {
 

@@ -4,11 +4,11 @@
 #include <minicnn/io/checkpoint.hpp>
 
 #include "commands.hpp"
-#include "foreign_weights.hpp"
+#include "import_weights.hpp"
 #include "messages.hpp"
-#include "named_model.hpp"
 #include "option_values.hpp"
 #include "output_path.hpp"
+#include "resolve_model.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -30,7 +30,7 @@ template <class File>
 void complete_from(const File& file, model_config& model, bool classes_given) {
   model_config probe = model;
   if (probe.classes == 0) probe.classes = 2;
-  const minicnn::network<float> net = make_named_model(probe, 1);
+  const minicnn::network<float> net = resolve_model(probe, 1);
   const auto names = names_in(file, model.name, net);
   const auto found = minicnn::tensors_by_name(file, names);
   const auto& first = names.front();
@@ -100,7 +100,7 @@ template <class File>
 int import_from(const File& file, import_options o, model_info info, bool known) {
   if (!known) complete_from(file, o.model, o.model.classes > 0);
   o.model = minicnn::completed(o.model);
-  minicnn::network<float> net = make_named_model(o.model, 1);
+  minicnn::network<float> net = resolve_model(o.model, 1);
   load(file, o, net);
   if (!known) info.transform = imagenet_pictures(o.model.image_size);
   info.config = o.model;

@@ -13,14 +13,14 @@
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
 #include "messages.hpp"
-#include "named_model.hpp"
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
 #include "path_json.hpp"
 #include "recipe_options.hpp"
+#include "resolve_model.hpp"
 #include "run_data.hpp"
-#include "small_pictures.hpp"
+#include "small_image_defaults.hpp"
 #include "task_choice.hpp"
 #include "train_setup.hpp"
 
@@ -58,13 +58,13 @@ minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
     minicnn::fail(o.data, ": wanted pictures of at least 2 classes, found ", data.classes.size());
   if (classifies) std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
   choose_channels(data, o.overrides);
-  if (const std::string text = adapt_to_small_pictures(r, o.overrides, data); !text.empty()) say(text);
+  if (const std::string text = apply_small_image_defaults(r, o.overrides, data); !text.empty()) say(text);
   const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed, r.fold, r.folds);
   if (classifies)
     for (const std::string& text : class_warnings(data, split)) warn(data.root + ": " + text);
   r.model.classes = static_cast<int>(output_names(data).size());
   r.model.channels = data.channels;
-  minicnn::network<float> net = make_named_model(r.model, o.threads, r.seed);
+  minicnn::network<float> net = resolve_model(r.model, o.threads, r.seed);
   if (o.overrides.init_from) say(begin_with_weights(net, r, *o.overrides.init_from, data.classes));
   if (const std::string text = freeze_layers(net, r); !text.empty()) say(text);
   minicnn::session<float>(net).reserve({r.batch_size, r.model.channels, r.model.image_size, r.model.image_size});  // fails early
@@ -151,8 +151,10 @@ void add_lr_find(CLI::App& app, action& chosen) {
           ""));
   command->add_option("--labels", o->labels, labels_help);
   add_recipe_options(*command, o->overrides);
-  command->add_option("--lowest", o->lowest, "first rate (default: sgd 1e-4, else 1e-6)")->transform(number_from(1e-12, 1e6));
-  command->add_option("--highest", o->highest, "last rate (default: sgd 10, else 0.1)")->transform(number_from(1e-12, 1e6));
+  command->add_option("--lowest,--min-lr", o->lowest, "first rate (default: sgd 1e-4, else 1e-6)")
+      ->transform(number_from(1e-12, 1e6));
+  command->add_option("--highest,--max-lr", o->highest, "last rate (default: sgd 10, else 0.1)")
+      ->transform(number_from(1e-12, 1e6));
   command->add_option("--steps", o->test.steps, "batches, one for each rate")
       ->transform(whole_from(3, 1 << 20))
       ->capture_default_str();

@@ -4,9 +4,9 @@
 #include <minicnn/graph/summary.hpp>
 
 #include "commands.hpp"
-#include "named_model.hpp"
 #include "option_values.hpp"
 #include "path_json.hpp"
+#include "resolve_model.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -48,7 +48,7 @@ int summary_command(const summary_options& o) {
   minicnn::network_summary s;
   if (o.weights.empty()) {
     model = minicnn::completed(model);
-    s = minicnn::summarize(make_named_model(model, 1, 0, false), with_aux());
+    s = minicnn::summarize(resolve_model(model, 1, 0, false), with_aux());
   } else {
     const loaded_model loaded = load_model(o.weights, 1);
     model = minicnn::completed(loaded.info.config);

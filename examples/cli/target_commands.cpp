@@ -12,8 +12,8 @@
 #include "path_json.hpp"
 #include "path_patterns.hpp"
 #include "picture_list.hpp"
+#include "progress_loader.hpp"
 #include "task_choice.hpp"
-#include "watched_loader.hpp"
 
 namespace cli {
 
@@ -77,7 +77,7 @@ minicnn::evaluation measure_views(const loaded_model& model, const minicnn::imag
     minicnn::loader_options options = evaluation_loader(view, o.inference.batch_size, o.workers);
     options.skip_bad = o.skip_bad;
     minicnn::loader<float> pictures(data, part, options);
-    watched_loader watched(pictures, "evaluating");
+    progress_loader watched(pictures, "evaluating");
     minicnn::evaluation e = minicnn::evaluate(model.net, watched, *what);
     bad = pictures.bad_files();
     if (all.size() == 1) return e;

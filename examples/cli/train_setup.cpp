@@ -13,7 +13,7 @@
 #include <minicnn/train/sgd.hpp>
 
 #include "fine_tuning.hpp"
-#include "small_pictures.hpp"
+#include "small_image_defaults.hpp"
 
 namespace cli {
 

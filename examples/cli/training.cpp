@@ -25,10 +25,10 @@
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
-#include "named_model.hpp"
 #include "path_json.hpp"
+#include "resolve_model.hpp"
 #include "run_folder.hpp"
-#include "small_pictures.hpp"
+#include "small_image_defaults.hpp"
 #include "train_setup.hpp"
 
 namespace cli {
@@ -80,7 +80,7 @@ training::training(const train_options& o, recipe r)
   recipe_.weights = class_weights(recipe_, data_, split_);
   learned_ = info_of_task(recipe_, data_, split_);
   task_ = make_task(learned_, recipe_.label_smoothing, recipe_.weights);
-  net_ = std::make_unique<network>(make_named_model(recipe_.model, o.threads, recipe_.seed));
+  net_ = std::make_unique<network>(resolve_model(recipe_.model, o.threads, recipe_.seed));
   net_->bf16(recipe_.precision == "bf16");
   note("%s", minicnn::summary_table(minicnn::summarize(*net_), progress_.live() ? progress_.abilities().columns : 0).c_str());
   take_initial_weights();
@@ -107,7 +107,8 @@ void training::open_pictures() {
     if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o_.data, ": the class name \"", name, "\" is not UTF-8");
   if (classifies) std::erase_if(data_.samples, [](const minicnn::sample& s) { return s.label < 0; });
   choose_channels(data_, o_.overrides);
-  if (const std::string text = adapt_to_small_pictures(recipe_, o_.overrides, data_); !text.empty()) note("%s\n", text.c_str());
+  if (const std::string text = apply_small_image_defaults(recipe_, o_.overrides, data_); !text.empty())
+    note("%s\n", text.c_str());
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed, recipe_.fold, recipe_.folds);
   if (classifies)
     for (const std::string& text : class_warnings(data_, split_)) warn(o_.data + ": " + text);

@@ -1,6 +1,6 @@
 #include "weights.hpp"
 
-#include "foreign_weights.hpp"
+#include "import_weights.hpp"
 #include "messages.hpp"
 
 namespace cli {

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "eta.hpp"
 #include "interrupt.hpp"
-#include "pace.hpp"
 #include "program.hpp"
 
 using program::contains;

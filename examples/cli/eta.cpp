@@ -1,4 +1,4 @@
-#include "pace.hpp"
+#include "eta.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -8,7 +8,7 @@
 #include <minicnn/train/reductions.hpp>
 
 #include "fine_tuning.hpp"
-#include "named_model.hpp"
+#include "resolve_model.hpp"
 #include "train_setup.hpp"
 
 namespace cli {
@@ -66,7 +66,7 @@ class random_batch {
 }  // namespace
 
 trial_steps::trial_steps(const recipe& r, int threads, const minicnn::task<float>& what)
-    : recipe_(r), task_(what), net_(make_named_model(r.model, threads, r.seed)) {
+    : recipe_(r), task_(what), net_(resolve_model(r.model, threads, r.seed)) {
   net_.bf16(r.precision == "bf16");
   freeze_layers(net_, r);
   optimizer_ = make_optimizer(r, net_);

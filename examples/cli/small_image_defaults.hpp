@@ -16,6 +16,6 @@ minicnn::index_t small_side(const minicnn::image_dataset& data);
 /// by an eighth of its side; no colour changes; and no mirror images where classes are called by single characters, as digits and
 /// letters have a left and a right. Returns what was chosen in words, empty for other pictures and presets. Opens one picture if
 /// they are in files.
-std::string adapt_to_small_pictures(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data);
+std::string apply_small_image_defaults(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data);
 
 }  // namespace cli

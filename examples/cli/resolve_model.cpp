@@ -1,4 +1,4 @@
-#include "named_model.hpp"
+#include "resolve_model.hpp"
 
 #include "commands.hpp"
 #include "option_values.hpp"
@@ -12,7 +12,7 @@ CLI::Option* add_model_options(CLI::App& command, model_config& o) {
   return model;
 }
 
-minicnn::network<float> make_named_model(const model_config& o, int threads, std::uint64_t seed, bool initialize) {
+minicnn::network<float> resolve_model(const model_config& o, int threads, std::uint64_t seed, bool initialize) {
   // The library says "model resnet18 at 9 pixels: ...", which is the option's value.
   const auto as_option = [](const std::string& text) { return text.starts_with("model ") ? "--" + text : text; };
   try {

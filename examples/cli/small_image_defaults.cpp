@@ -1,4 +1,4 @@
-#include "small_pictures.hpp"
+#include "small_image_defaults.hpp"
 
 #include <algorithm>
 #include <minicnn/data/image.hpp>
@@ -19,7 +19,7 @@ index_t small_side(const minicnn::image_dataset& data) {
   }
 }
 
-std::string adapt_to_small_pictures(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data) {
+std::string apply_small_image_defaults(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data) {
   constexpr index_t largest_small_side = 64;
   const index_t side = small_side(data);
   if (r.preset != "best" || side == 0 || side > largest_small_side) return "";

@@ -17,7 +17,7 @@ struct finished_run {
 };
 
 /// Reads both files. Throws file_error naming the file that is missing or damaged.
-finished_run read_run(const std::string& folder);
+finished_run load_run(const std::string& folder);
 
 /// How a run's best weights judge the pictures that the run was validated on.
 struct validated_run {

@@ -8,9 +8,9 @@
 
 namespace cli {
 
-class watched_loader {
+class progress_loader {
  public:
-  watched_loader(minicnn::loader<float>& data, std::string label) : data_(data), label_(std::move(label)) {}
+  progress_loader(minicnn::loader<float>& data, std::string label) : data_(data), label_(std::move(label)) {}
 
   void start_epoch(minicnn::index_t epoch, minicnn::index_t first_batch) { data_.start_epoch(epoch, first_batch), done_ = 0; }
 

@@ -1,4 +1,4 @@
-#include "figures.hpp"
+#include "metrics_json.hpp"
 
 #include <cmath>
 #include <minicnn/core/printable.hpp>
@@ -11,13 +11,13 @@ using minicnn::index_t;
 using minicnn::json;
 using minicnn::text_of;
 
-figures measure(const std::vector<double>& log_probabilities, std::span<const std::int32_t> labels,
-                const std::vector<std::string>& classes) {
+class_metrics measure(const std::vector<double>& log_probabilities, std::span<const std::int32_t> labels,
+                      const std::vector<std::string>& classes) {
   const auto n = static_cast<index_t>(labels.size()), columns = static_cast<index_t>(classes.size());
   if (n == 0) minicnn::fail("there are no pictures to measure");
   for (const double x : log_probabilities)
     if (!std::isfinite(x)) minicnn::fail("the network's outputs are not finite: these weights are of no use");
-  figures f;
+  class_metrics f;
   f.images = n;
   f.classes = classes;
   f.confusion = minicnn::confusion_matrix(columns);
@@ -47,7 +47,7 @@ const char* const one_class = "not defined: one class only";
 
 }  // namespace
 
-json to_json(const figures& f) {
+json to_json(const class_metrics& f) {
   const auto n = static_cast<index_t>(f.classes.size());
   json out{{"images", f.images},        {"accuracy", f.accuracy},
            {"log_loss", f.log_loss},    {"log_loss_clipped", f.clipped_log_loss},
@@ -92,7 +92,7 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 
 }  // namespace
 
-std::string to_table(const figures& f) {
+std::string to_table(const class_metrics& f) {
   const auto n = static_cast<index_t>(f.classes.size());
   std::vector<std::string> names;
   for (const std::string& name : f.classes) names.push_back(minicnn::printable(name));

@@ -1,4 +1,4 @@
-#include "finished_run.hpp"
+#include "load_run.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -47,7 +47,7 @@ json read_json(const std::string& path) {
 
 }  // namespace
 
-finished_run read_run(const std::string& folder) {
+finished_run load_run(const std::string& folder) {
   std::error_code problem;
   if (!std::filesystem::is_directory(folder, problem)) fail<file_error>(folder, ": no such run folder");
   finished_run run;

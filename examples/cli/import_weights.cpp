@@ -1,4 +1,4 @@
-#include "foreign_weights.hpp"
+#include "import_weights.hpp"
 
 namespace cli {
 

@@ -8,7 +8,7 @@
 
 #include "commands.hpp"
 #include "data_source.hpp"
-#include "pace.hpp"
+#include "eta.hpp"
 #include "training.hpp"
 
 namespace cli {

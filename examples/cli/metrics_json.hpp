@@ -14,7 +14,7 @@ namespace cli {
 /// Kaggle's: probabilities are kept this far from 0 and 1 before the logarithm.
 inline constexpr double log_loss_clip = 1e-15;
 
-struct figures {
+struct class_metrics {
   minicnn::index_t images = 0;
   double accuracy = 0;
   double log_loss = 0;          ///< mean cross-entropy
@@ -27,10 +27,10 @@ struct figures {
 
 /// From log probabilities (images x classes) and the true labels. `log_loss` is their mean; a caller that knows it as training
 /// computed it puts that instead.
-figures measure(const std::vector<double>& log_probabilities, std::span<const std::int32_t> labels,
-                const std::vector<std::string>& classes);
+class_metrics measure(const std::vector<double>& log_probabilities, std::span<const std::int32_t> labels,
+                      const std::vector<std::string>& classes);
 
-minicnn::json to_json(const figures& f);
-std::string to_table(const figures& f);
+minicnn::json to_json(const class_metrics& f);
+std::string to_table(const class_metrics& f);
 
 }  // namespace cli

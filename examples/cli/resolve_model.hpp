@@ -12,6 +12,6 @@ namespace cli {
 CLI::Option* add_model_options(CLI::App& command, model_config& o);
 
 /// The network. Throws usage_error if no such network can be built: those options are then at fault.
-minicnn::network<float> make_named_model(const model_config& o, int threads, std::uint64_t seed = 0, bool initialize = true);
+minicnn::network<float> resolve_model(const model_config& o, int threads, std::uint64_t seed = 0, bool initialize = true);
 
 }  // namespace cli

@@ -1,4 +1,4 @@
-#include "doctor.hpp"
+#include "dataset_check.hpp"
 
 #include <algorithm>
 #include <map>
