@@ -108,7 +108,7 @@ void add_predict(CLI::App& app, action& chosen) {
       ->required();
   add_inference_options(*command, o->inference);
   command
-      ->add_flag("--keep-size", o->keep_size,
+      ->add_flag("--keep-size,--native-size", o->keep_size,
                  "pictures as they are, neither resized nor cut, each alone; for networks that take any height and width")
       ->excludes("--image-size");
   command->add_option("--top-k", o->top_k, "how many classes to show, the most probable first (default: 1; with --json all)")

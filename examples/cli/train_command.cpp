@@ -72,7 +72,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
                   "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192)")
       ->transform(whole_from(1, 8192));
   command
-      .add_option("--sizes", o.sizes,
+      .add_option("--sizes,--size-schedule", o.sizes,
                   "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, or in turn from epoch to epoch, SIZE/SIZE, for "
                   "networks that "
                   "take any size "
@@ -81,7 +81,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--padded", o.padded, "alexnet-bn: padded conv1 and pools (default: best on, else off)")
       ->transform(one_of({"on", "off"}));
   command
-      .add_option("--pooled", o.pooled,
+      .add_option("--pooled,--head-pool", o.pooled,
                   "alexnet-bn: rows and columns that maps are averaged to before the dense layers, 0: not averaged (default: "
                   "best 2, else 0)")
       ->transform(whole_from(0, 64));
@@ -130,7 +130,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--jitter", o.jitter, "random brightness, contrast and saturation, a fraction (default: best 0.3, else 0)")
       ->transform(number_from(0, 1));
   command
-      .add_option("--lighting", o.lighting,
+      .add_option("--lighting,--pca-jitter", o.lighting,
                   "deviation of random light along the principal components of the pictures' colours (default: best 0.1, "
                   "else 0)")
       ->transform(number_from(0, 10));
@@ -180,7 +180,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
                      "batch norm uses its running statistics (default: none)");
   command
       .add_option(
-          "--rate", o.rates,
+          "--rate,--lr-scale", o.rates,
           "NAME:FACTOR, layers that learn faster or slower; NAME as for --freeze, body or head; may be repeated, and later "
           "ones win (default: all at the learning rate)")
       ->delimiter(',')

@@ -147,6 +147,19 @@ TEST_CASE("G12 numbers within values are numbers of the same grammar") {
   CHECK(refusal("train", "--rate", "conv:" + std::string(309, '9')).size() < 250);
 }
 
+TEST_CASE("second names of options are the same options") {
+  for (const auto& [first, second] : std::vector<std::pair<std::string, std::string>>{{"--sizes", "--size-schedule"},
+                                                                                      {"--pooled", "--head-pool"},
+                                                                                      {"--lighting", "--pca-jitter"},
+                                                                                      {"--rate", "--lr-scale"}}) {
+    const std::string reason = refusal("train", second, "x");
+    CHECK_MESSAGE(reason.starts_with(first + ": "), reason);
+    CHECK(reason == refusal("train", first, "x"));
+  }
+  CHECK(refusal("lr-find", "--min-lr", "x").starts_with("--lowest: "));
+  CHECK(refusal("lr-find", "--max-lr", "x").starts_with("--highest: "));
+}
+
 TEST_CASE("A08 an empty value is refused everywhere: a variable of a script that is not set") {
   for (const char* arguments : {"train --data x --out y --epochs ''",
                                 "train --data x --out y --lr ''",

@@ -187,6 +187,7 @@ TEST_CASE("--keep-size feeds pictures as they are, of any height and width") {
   REQUIRE(lines.size() == 3);
   for (std::size_t i = 0; i < 3; ++i)
     CHECK(nlohmann::json::parse(lines[i])["probabilities"]["dog"].get<double>() == doctest::Approx(wanted[i]).epsilon(1e-5));
+  CHECK(run("predict --json --native-size --weights '" + folder.path("w.safetensors") + "'" + paths).out == r.out);
   CHECK(run(all + " --tta flip").code == 0);
   CHECK(run(all + " --tta ten-crop").code == 2);
   CHECK(run(all + " --image-size 40").code == 2);
