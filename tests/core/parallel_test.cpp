@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <chrono>
 #include <limits>
+#include <thread>
 #include <vector>
 
 using namespace minicnn;
@@ -42,12 +45,70 @@ TEST_CASE("an exception on any thread reaches the caller") {
 }
 
 TEST_CASE("inside a parallel region everything runs on the caller (F58)") {
-  std::vector<int> teams(4, 0);
-  parallel_for(4, 4, 0, [&](index_t begin, index_t end) {
-    for (index_t i = begin; i < end; ++i) detail::run_team(4, [&](int, int team) { teams[static_cast<std::size_t>(i)] = team; });
+  std::vector<int> strangers(4, 0);
+  parallel_tasks(4, 4, [&](index_t task, int) {
+    const std::thread::id caller = std::this_thread::get_id();
+    parallel_tasks(4, 100, [&](index_t, int thread) {
+      strangers[static_cast<std::size_t>(task)] += thread != 0 || std::this_thread::get_id() != caller;
+    });
   });
-  CHECK(teams == std::vector<int>(4, 1));
+  CHECK(strangers == std::vector<int>(4, 0));
 }
+
+#if defined(_OPENMP)
+TEST_CASE("a thread that is kept from running holds up no more than its task, not its share of a range") {
+  const std::thread::id caller = std::this_thread::get_id();
+  constexpr index_t count = 1600;
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<index_t> done{0}, held{0};
+    std::atomic<bool> late{false};
+    parallel_for(2, count, 1, [&](index_t begin, index_t end) {
+      // The other thread stays at the first range that it takes until all else is done.
+      if (std::this_thread::get_id() != caller && held.exchange(end - begin) == 0) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (done + (end - begin) < count && !late) late = std::chrono::steady_clock::now() > deadline;
+      }
+      done += end - begin;
+    });
+    CHECK(!late);
+    CHECK(done == count);
+    CHECK(held <= count / 8);
+  }
+}
+
+TEST_CASE("teams of changing size, helpers that sleep between jobs, and callers that come and go") {
+  const auto sums = [](int threads) {
+    std::atomic<index_t> sum{0};
+    parallel_tasks(threads, 50, [&](index_t task, int thread) {
+      if (thread < threads) sum += task;
+    });
+    return sum.load();
+  };
+  for (const int threads : {2, 5, 3, 17, 2}) {
+    for (int i = 0; i < 200; ++i) CHECK(sums(threads) == 1225);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // long enough to fall asleep
+    CHECK(sums(threads) == 1225);
+  }
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong{0};
+  for (int c = 0; c < 6; ++c)
+    callers.emplace_back([&, c] {
+      for (int i = 0; i < 300; ++i) wrong += sums(1 + (c + i) % 4) != 1225;
+    });
+  for (std::thread& t : callers) t.join();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("helpers do come: with enough to do, every thread of a team gets something") {
+  std::vector<std::atomic<int>> tasks(3);
+  parallel_tasks(3, 3, [&](index_t, int thread) {
+    ++tasks[static_cast<std::size_t>(thread)];
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (tasks[0] + tasks[1] + tasks[2] < 3 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  });
+  for (const auto& t : tasks) CHECK(t == 1);
+}
+#endif
 
 TEST_CASE("denormals are flushed on every worker and restored for the caller (F63)") {
   volatile float tiny = (std::numeric_limits<float>::min)();
