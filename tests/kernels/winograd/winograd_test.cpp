@@ -181,6 +181,21 @@ TEST_CASE("Winograd: chunks, slices and groups of images") {
   check<float>(1, square(64, 14, 64, 3, 1));    // and fewer than three threads would
 }
 
+TEST_CASE_TEMPLATE("Winograd: maps of any height have planes, multiples of 1 KiB too", T, float, double) {
+  for (index_t kernel : {3, 5})
+    for (index_t height = kernel; height < 1100; ++height) {
+      const conv_geometry g{1, height, 8, 1, kernel, kernel, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+      const minicnn::kernels::winograd::weight_plan<T> plan(1, g);  // did not end with 256 rows of float, 128 of double
+      for (const auto& planes : {plan.in, plan.out}) {
+        const index_t beyond = planes.channel_size() * static_cast<index_t>(sizeof(T)) % 1024;
+        CHECK((beyond >= 64 && beyond < 960));
+        CHECK(planes.rows <= height + 9);
+      }
+    }
+  check<T>(1, {2, 256, 5, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+  check<T>(1, {2, 250, 5, 3, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 1});
+}
+
 TEST_CASE("Winograd: the scratch for a batch and threads is_supported smaller ones") {
   for (const auto& g : {square(16, 32, 16, 3, 1), square(64, 14, 64, 3, 1), square(96, 13, 64, 5, 2), square(300, 4, 20, 3, 1)})
     for (int threads : {1, 2, 5})
