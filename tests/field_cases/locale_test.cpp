@@ -1,11 +1,8 @@
 // Every text that the library reads or writes is the same in a locale whose decimal point is a comma.
 #include <doctest/doctest.h>
 
-#include <clocale>
-#include <cstdlib>
-#include <locale>
-
 #include "field_cases/small_network.hpp"
+#include "german_locale.hpp"
 #include "io/temporary_folder.hpp"
 #include "minicnn/files/file.hpp"
 #include "minicnn/graph/session.hpp"
@@ -18,38 +15,6 @@
 using namespace minicnn;
 
 namespace {
-
-struct german_numbers : std::numpunct<char> {
-  char do_decimal_point() const override { return ','; }
-  char do_thousands_sep() const override { return '.'; }
-  std::string do_grouping() const override { return "\3"; }
-};
-
-/// While it lives, C and C++ write one half as 0,5. The C locale is built on the spot where the system has none installed.
-class german {
- public:
-  german() {
-    std::locale::global(std::locale(std::locale::classic(), new german_numbers));
-    c_ = std::setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
-    if (c_) return;
-    const std::string made = folder_ / "de_DE.UTF-8";
-    if (std::system(("localedef -i de_DE -f UTF-8 '" + made + "' >/dev/null 2>&1").c_str()) != 0) return;
-    ::setenv("LOCPATH", folder_.path().c_str(), 1);
-    c_ = std::setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
-  }
-  ~german() {
-    std::setlocale(LC_ALL, "C");
-    ::unsetenv("LOCPATH");
-    std::locale::global(std::locale::classic());
-  }
-  german(const german&) = delete;
-  german& operator=(const german&) = delete;
-  bool c() const { return c_; }
-
- private:
-  temporary_folder folder_;
-  bool c_ = false;
-};
 
 /// All that the library writes as text or with text in it.
 std::vector<std::string> everything_written() {

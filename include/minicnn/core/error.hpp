@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "minicnn/version.hpp"
+#include "minicnn/core/std_gaps.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -50,8 +50,10 @@ requires std::integral<N> || std::floating_point<N> std::string to_text(N value)
     return value ? "true" : "false";
   } else {
     char buffer[64];
-    const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
-    return std::string(buffer, result.ptr);
+    if constexpr (std::floating_point<N>)
+      return std::string(buffer, detail::float_to_chars(buffer, buffer + sizeof buffer, value).ptr);
+    else
+      return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
   }
 }
 /// A character as it is, not its number.

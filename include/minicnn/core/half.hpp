@@ -9,7 +9,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "minicnn/version.hpp"
+#include "minicnn/core/std_gaps.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -39,24 +39,24 @@ inline std::uint32_t shift_right_nearest_even(std::uint32_t value, int shift) {
 inline float narrow_to_odd(double value) {
   const float nearest = static_cast<float>(value);
   const double back = static_cast<double>(nearest);
-  std::uint32_t bits = std::bit_cast<std::uint32_t>(nearest);
+  std::uint32_t bits = detail::bit_cast<std::uint32_t>(nearest);
   if (back == value || value != value || (bits & 1U) != 0) return nearest;
   const double size = value < 0 ? -value : value, back_size = value < 0 ? -back : back;
   bits = size > back_size ? bits + 1U : bits - 1U;
-  return std::bit_cast<float>(bits);
+  return detail::bit_cast<float>(bits);
 }
 
 }  // namespace detail
 
 inline bfloat16 to_bfloat16(float value) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t bits = detail::bit_cast<std::uint32_t>(value);
   if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return {static_cast<std::uint16_t>((bits >> 16) | 0x40U)};
   // The carry of a rounded-up fraction runs into the exponent, and from the largest number into infinity, as it should.
   return {static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16)};
 }
 
 inline float16 to_float16(float value) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t bits = detail::bit_cast<std::uint32_t>(value);
   const std::uint32_t sign = (bits >> 16) & 0x8000U;
   const std::uint32_t size = bits & 0x7FFFFFFFU;
   std::uint32_t out = 0;
@@ -78,7 +78,7 @@ inline bfloat16 to_bfloat16(double value) { return to_bfloat16(detail::narrow_to
 inline float16 to_float16(double value) { return to_float16(detail::narrow_to_odd(value)); }
 
 /// Exact.
-inline float to_float(bfloat16 value) { return std::bit_cast<float>(std::uint32_t{value.bits} << 16); }
+inline float to_float(bfloat16 value) { return detail::bit_cast<float>(std::uint32_t{value.bits} << 16); }
 
 /// Exact; a signalling NaN becomes quiet.
 inline float to_float(float16 value) {
@@ -94,7 +94,7 @@ inline float to_float(float16 value) {
     const int shift = std::countl_zero(fraction) - 21;
     size = (static_cast<std::uint32_t>(127 - 14 - shift) << 23) | (((fraction << shift) & 0x3FFU) << 13);
   }
-  return std::bit_cast<float>(sign | size);
+  return detail::bit_cast<float>(sign | size);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

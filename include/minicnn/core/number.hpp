@@ -8,7 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "minicnn/version.hpp"
+#include "minicnn/core/std_gaps.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -20,8 +20,12 @@ std::optional<N> number_in(std::string_view text, std::string_view characters) {
   if (text.find_first_not_of(characters) != text.npos) return std::nullopt;  // no hexadecimal, inf, nan, spaces
   if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
   N value{};
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  std::from_chars_result read{};
+  if constexpr (std::floating_point<N>)
+    read = float_from_chars(text.data(), text.data() + text.size(), value);
+  else
+    read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || read.ec != std::errc() || read.ptr != text.data() + text.size()) return std::nullopt;
   return value;
 }
 

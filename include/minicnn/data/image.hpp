@@ -79,7 +79,7 @@ struct image_call {
 /// large or of another kind, and length_error where there is not enough memory, which says nothing about the picture.
 inline void decode_image(std::span<const unsigned char> bytes, std::string_view name, image_u8& image) {
   static constexpr unsigned char nothing[1] = {};
-  detail::image_call{image}.run(name, bytes.empty() ? std::span<const unsigned char>(nothing, 0) : bytes);
+  detail::image_call{image}.run(name, bytes.empty() ? std::span<const unsigned char>(nothing, std::size_t{0}) : bytes);
 }
 
 /// The same into a new image.

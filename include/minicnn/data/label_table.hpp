@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/core/std_gaps.hpp"
 #include "minicnn/data/csv.hpp"
 #include "minicnn/data/dataset.hpp"
 
@@ -121,7 +122,7 @@ class label_table_reader {
   double number(const csv_row& row, std::size_t column) const {
     const std::string& text = row.fields[column];
     double value = 0;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const auto [end, failure] = detail::float_from_chars(text.data(), text.data() + text.size(), value);
     const bool whole = failure == std::errc() && end == text.data() + text.size() &&
                        text.find_first_of("nN") == text.npos;  // neither nan nor inf
     const bool label = whole && (value == 0 || value == 1);

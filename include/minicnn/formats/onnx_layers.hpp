@@ -97,7 +97,7 @@ class onnx_translator {
     std::vector<double> numbers;
     for (const char *at = text.data(), *end = at + text.size(); at < end;) {
       double number = 0;
-      const auto read = std::from_chars(at, end, number);
+      const auto read = minicnn::detail::float_from_chars(at, end, number);
       if (read.ec != std::errc()) refuse("its ", name, " is \"", text, "\"");
       numbers.push_back(number);
       at = read.ptr + 1;

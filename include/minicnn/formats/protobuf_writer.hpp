@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/core/std_gaps.hpp"
 #include "minicnn/files/file.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -28,7 +29,7 @@ class protobuf_message {
   /// float: four bytes, lowest first.
   void real(int field, float value) {
     key(field, wire::fixed32);
-    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const auto bits = detail::bit_cast<std::uint32_t>(value);
     for (int shift = 0; shift < 32; shift += 8) text_ += static_cast<char>((bits >> shift) & 0xFFU);
   }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "minicnn/core/sort_indices.hpp"
+#include "minicnn/core/std_gaps.hpp"
 #include "minicnn/core/utf8.hpp"
 #include "minicnn/io/json_value.hpp"
 
@@ -157,7 +158,7 @@ class json_parser {
     std::uint64_t large = 0;
     if (whole && std::from_chars(first, last, large).ec == std::errc{}) return large;
     double real = 0;
-    if (std::from_chars(first, last, real).ec != std::errc{}) refuse_at(start, "number outside the range of a double");
+    if (detail::float_from_chars(first, last, real).ec != std::errc{}) refuse_at(start, "number outside the range of a double");
     return real;
   }
 

@@ -264,10 +264,10 @@ void predictor<T>::run_batch(memory& m, std::vector<result>& out, picture_getter
   const view<const T> logits = m.session.predict(view<const T>(m.input.data(), {good * views(), channels(), side, side}));
   const index_t classes = logits.dims().size_from(1);
   const std::vector<double> rows = log_probabilities_of(logits);
-  auto row = rows.begin();
+  const double* row = rows.data();
   for (result& r : out) {
     if (!r.reason.empty()) continue;
-    r.log_probabilities = averaged({row, row + views() * classes}, classes);
+    r.log_probabilities = averaged({row, static_cast<std::size_t>(views() * classes)}, classes);
     row += views() * classes;
   }
 }

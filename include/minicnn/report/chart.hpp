@@ -36,7 +36,7 @@ inline std::string short_number(double value) {
   const double size = std::abs(value);
   if (size < 1e-3 || size >= 1e6) {
     char buffer[64];
-    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific, 2);
+    const auto end = detail::float_to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific, 2);
     return std::string(buffer, end.ptr);
   }
   return fixed(value, size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : 4);

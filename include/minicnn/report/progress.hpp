@@ -13,6 +13,7 @@
 
 #include "minicnn/core/error.hpp"
 #include "minicnn/core/shape.hpp"
+#include "minicnn/core/std_gaps.hpp"
 #include "minicnn/report/terminal.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -21,7 +22,7 @@ namespace minicnn::inline MINICNN_ABI {
 inline std::string fixed(double value, int decimals) {
   if (!std::isfinite(value)) return "-";
   char buffer[400];  // the largest double has 309 digits before the point
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed, decimals);
+  const auto end = detail::float_to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed, decimals);
   return std::string(buffer, end.ptr);
 }
 

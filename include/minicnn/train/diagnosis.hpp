@@ -29,7 +29,7 @@ MINICNN_COLD std::string describe_non_finite(const view<const T>& values) {
 /// Four significant digits.
 MINICNN_COLD inline std::string short_text(double x) {
   char buffer[32];
-  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, x, std::chars_format::general, 4).ptr);
+  return std::string(buffer, detail::float_to_chars(buffer, buffer + sizeof buffer, x, std::chars_format::general, 4).ptr);
 }
 
 /// Adds how often each class occurs in a batch.

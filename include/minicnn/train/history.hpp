@@ -63,7 +63,7 @@ inline std::vector<epoch_record> parse_history_csv(std::string_view text, std::s
       const std::size_t comma = line.find(',');
       const std::string_view cell = line.substr(0, comma);
       double value = 0;
-      const auto [stop, reason] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+      const auto [stop, reason] = detail::float_from_chars(cell.data(), cell.data() + cell.size(), value);
       if (reason != std::errc() || stop != cell.data() + cell.size() || (comma == std::string_view::npos) != (field == 7))
         fail<file_error>(name, ": line ", line_number, ", field ", field + 1, ": wanted 8 numbers, got \"", cell, "\"");
       if (field == 0 && !(value >= 1 && value < 1e15))

@@ -11,6 +11,7 @@
 
 #include "minicnn/core/context.hpp"
 #include "minicnn/core/parallel.hpp"
+#include "minicnn/core/std_gaps.hpp"
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/kernels/simd/dispatch.hpp"
 
@@ -33,7 +34,7 @@ template <class T>
 requires std::is_floating_point_v<T>
 bool is_finite(T value) {
   using bits = detail::float_bits<T>;
-  return (std::bit_cast<typename bits::integer>(value) & bits::exponent) != bits::exponent;
+  return (detail::bit_cast<typename bits::integer>(value) & bits::exponent) != bits::exponent;
 }
 
 /// True for NaN; looks at the bits.
@@ -42,7 +43,7 @@ requires std::is_floating_point_v<T>
 bool is_nan(T value) {
   using bits = detail::float_bits<T>;
   using integer = typename bits::integer;
-  return (std::bit_cast<integer>(value) & (std::numeric_limits<integer>::max)()) > bits::exponent;
+  return (detail::bit_cast<integer>(value) & (std::numeric_limits<integer>::max)()) > bits::exponent;
 }
 
 /// The sum of squares of some numbers, and how many of them are NaN or infinite.
