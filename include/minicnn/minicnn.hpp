@@ -20,6 +20,7 @@
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/shape.hpp"
 #include "minicnn/core/sort_indices.hpp"
+#include "minicnn/core/std_gaps.hpp"
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/core/thread_team.hpp"
 #include "minicnn/core/utf8.hpp"

@@ -1,7 +1,7 @@
 #pragma once
-/// Floating-point numbers to text and back by printf and strtod, as std::to_chars and std::from_chars do it: for standard libraries
-/// that have these for integers only (libc++ before 20, and that of Debian's emscripten). Texts may differ from theirs in notation
-/// (1e+05 or 100000), never in value.
+/// Floating-point numbers to text and back by printf and strtod, as std::to_chars and std::from_chars do it: for standard
+/// libraries that have these for integers only (libc++ before 20, and that of Debian's emscripten). Texts may differ from theirs
+/// in notation (1e+05 or 100000), never in value.
 
 #include <algorithm>
 #include <cerrno>

@@ -19,9 +19,7 @@ namespace detail {
 
 /// std::bit_cast.
 template <class To, class From>
-requires(sizeof(To) == sizeof(From)) constexpr To bit_cast(const From& value) {
-  return __builtin_bit_cast(To, value);
-}
+requires(sizeof(To) == sizeof(From)) constexpr To bit_cast(const From& value) { return __builtin_bit_cast(To, value); }
 
 #ifdef __cpp_lib_to_chars
 
