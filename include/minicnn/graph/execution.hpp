@@ -102,7 +102,7 @@ class execution {
       if (!plan_.needed[i]) continue;
       const shape& dims = plan_.plans[i].output;
       edge_count += nodes[i].inputs.size();
-      values_[i] = {reinterpret_cast<T*>(place(purpose::value, plan_.fused.value_buffer[i])), dims};
+      values_[i] = {reinterpret_cast<T*>(place(purpose::value, plan_.fused.value_buffer[i])) + plan_.fused.slice[i], dims};
       if (plan_.needs_gradient[i])
         gradients_[i] = {reinterpret_cast<T*>(place(purpose::gradient, plan_.gradient_buffer[i])), dims};
     }
@@ -131,6 +131,7 @@ class execution {
     f.apply_relu = plan_.fused.applies_relu[i] != 0;
     f.apply_add = plan_.fused.applies_add[i] != 0;
     f.output = values_[i];
+    f.output_image = plan_.fused.image[i];
     f.output_gradient = gradients_[i];
     f.saved = place(purpose::saved, i);
     f.packed_weights = place(purpose::packed_weights, i);

@@ -65,12 +65,14 @@ struct op_plan {
   bool gradient_in_place = false;      ///< the gradient of input 0 may take the place of the output's gradient
   bool fuses_relu = false;             ///< forward honours `frame::apply_relu`
   bool fuses_add = false;              ///< forward honours `frame::apply_add`
+  bool writes_slices = false;          ///< forward honours `frame::output_image`
 };
 
 /// What passes over a graph may know of an operation without knowing its class.
 enum class op_role {
   other,
   relu,           ///< max(x, 0); may be fused into the operation before it, if that `fuses_relu`
+  concat,         ///< its inputs one behind the other along axis 1; passes over inputs that are there already
   add,            ///< the sum of its inputs; of two may be fused into an operation that makes one of them, if that `fuses_add`
   pooling,        ///< values of windows
   normalization,  ///< a value of 0 does not say that nothing was found
@@ -89,10 +91,11 @@ struct gradient_target {
 template <class T>
 struct frame {
   context ctx;
-  bool training = false;    ///< batch statistics and dropout are on
-  bool apply_relu = false;  ///< the output is to be max(value, 0); only if the plan said `fuses_relu`
-  bool apply_add = false;   ///< the result is added to what `output` holds, before the ReLU; only if the plan said `fuses_add`
-  random_key random;        ///< differs per network seed, step and node; use `random.of(sample)`
+  bool training = false;     ///< batch statistics and dropout are on
+  bool apply_relu = false;   ///< the output is to be max(value, 0); only if the plan said `fuses_relu`
+  bool apply_add = false;    ///< the result is added to what `output` holds, before the ReLU; only if the plan said `fuses_add`
+  index_t output_image = 0;  ///< elements from image to image of `output`, if other values lie between; 0: they follow each other
+  random_key random;         ///< differs per network seed, step and node; use `random.of(sample)`
 
   std::span<const view<const T>> inputs;
   view<T> output;

@@ -23,6 +23,7 @@ template <class T>
 class concat_op final : public op<T> {
  public:
   std::string_view kind() const override { return "concat"; }
+  op_role role() const override { return op_role::concat; }
   MINICNN_COLD attribute_list describe() const override { return {{"axis", index_t{1}}}; }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
@@ -46,9 +47,10 @@ class concat_op final : public op<T> {
     index_t offset = 0;
     for (const view<const T>& x : f.inputs) {
       const index_t length = x.dims().size_from(1);
-      each_image(f, length, [&, from = x.data()](index_t n, index_t begin, index_t end) {
-        std::copy(from + n * length + begin, from + n * length + end, image(f.output, n) + offset + begin);
-      });
+      if (x.data() != f.output.data() + offset)  // else it was written there
+        each_image(f, length, [&, from = x.data()](index_t n, index_t begin, index_t end) {
+          std::copy(from + n * length + begin, from + n * length + end, image(f.output, n) + offset + begin);
+        });
       offset += length;
     }
   }

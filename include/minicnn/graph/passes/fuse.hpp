@@ -1,5 +1,6 @@
 #pragma once
-/// Operations that run in place or as part of another: ReLUs in the operation before them, sums in a convolution before them.
+/// Operations that run in place or as part of another: ReLUs in the operation before them, sums in a convolution before them,
+/// convolutions into their place of a concatenation.
 
 #include <algorithm>
 #include <cstddef>
@@ -29,6 +30,8 @@ struct fusion {
   std::vector<char> skipped;              ///< runs as part of another operation
   std::vector<char> applies_relu;         ///< runs the ReLU that follows
   std::vector<char> applies_add;          ///< accumulates into the other addend of the sum that follows
+  std::vector<index_t> slice;             ///< its value begins so many elements into that memory
+  std::vector<index_t> image;             ///< elements from image to image there; 0: its own follow each other
 };
 
 namespace detail {
@@ -38,11 +41,15 @@ class fusion_pass {
  public:
   explicit fusion_pass(const fusable_graph<T>& graph) : g_(graph), producer_(graph.nodes.size()) {
     const std::size_t count = g_.nodes.size();
-    out_ = {std::vector<std::size_t>(count), std::vector<char>(count), std::vector<char>(count), std::vector<char>(count)};
+    out_ = {std::vector<std::size_t>(count), std::vector<char>(count),    std::vector<char>(count),
+            std::vector<char>(count),        std::vector<index_t>(count), std::vector<index_t>(count)};
     for (std::size_t i = 0; i < count; ++i) {
       out_.value_buffer[i] = producer_[i] = i;
       if (!g_.needed[i] || g_.nodes[i].operation == nullptr) continue;
-      if (!fuse_residual_add(i)) run_in_place(i);
+      if (role(i) == op_role::concat)
+        write_slices(i);
+      else if (!fuse_residual_add(i))
+        run_in_place(i);
     }
   }
 
@@ -81,6 +88,22 @@ class fusion_pass {
     producer_[i] = late;
     out_.applies_add[late] = out_.skipped[i] = 1;
     return true;
+  }
+
+  /// Prediction only: what is concatenated is written where it is wanted, if that operation can and nothing else reads it.
+  void write_slices(std::size_t i) {
+    index_t offset = 0;
+    for (const int input : g_.nodes[i].inputs) {
+      const std::size_t j = index(input), writer = producer_[j], memory = out_.value_buffer[j];
+      const index_t length = g_.plans[j].output.size_from(1);
+      if (!g_.training && g_.plans[writer].writes_slices && memory == writer && !out_.applies_add[writer] && g_.readers[j] == 1 &&
+          !g_.wanted[j]) {
+        for (std::size_t n = writer; n <= j; ++n)
+          if (out_.value_buffer[n] == memory)
+            out_.value_buffer[n] = i, out_.slice[n] = offset, out_.image[n] = g_.plans[i].output.size_from(1);
+      }
+      offset += length;
+    }
   }
 
   fusable_graph<T> g_;

@@ -35,6 +35,9 @@ struct conv_operands {
   T* y;
   bool relu = false, add = false;
   const T* packed_weights = nullptr;  ///< `weight` packed before; null: it is packed on the way
+  index_t y_image = 0;                ///< elements from image to image of y; 0: images follow each other
+
+  index_t image_step(const conv_geometry& g) const { return y_image != 0 ? y_image : g.filters * g.out_height() * g.out_width(); }
 };
 
 /// What the gradient of weights and bias reads and writes: dweight = (or += if `add_weight`) the gradient for the input x and the

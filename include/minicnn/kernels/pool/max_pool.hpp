@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 
+#include "minicnn/kernels/pool/max_pool_rows.hpp"
 #include "minicnn/kernels/pool/pooling.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
@@ -93,6 +94,24 @@ struct max_pool_body {
   }
 };
 
+/// Planes of [out, out_end) without notes, by rows; planes that are not `regular` one result at a time.
+struct max_pool_unnoted_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const pool_geometry* geometry, const pool_source<T>* from, const T* in, T* out,
+                                 const T* out_end) {
+    const pool_geometry g = *geometry;
+    for (; out != out_end; in += g.in_size(), out += g.out_size()) {
+      if (max_pool_body::regular<V>(in, g.in_size())) {
+        max_pool_rows::plane<V>(g, in, *from, out, out_end);
+        continue;
+      }
+      for (index_t oy = 0; oy < g.rows.out; ++oy)
+        for (index_t ox = 0; ox < g.columns.out; ++ox)
+          max_pool_body::single(g, oy, ox, in, out + oy * g.columns.out, nullptr, false);
+    }
+  }
+};
+
 /// Bytes of notes for `planes` planes.
 inline index_t max_pool_note_bytes(const pool_geometry& g, index_t planes) {
   return planes * g.out_size() * (g.compact() ? 1 : static_cast<index_t>(sizeof(std::int32_t)));
@@ -104,6 +123,12 @@ template <class T>
 void max_pool_forward(const context& ctx, const pool_geometry& g, index_t planes, const T* in, T* out, std::byte* notes) {
   const index_t size = g.out_size();
   parallel_for(ctx.threads, planes, 1 + 16384 / (g.in_size() + 1), [&](index_t begin, index_t end) {
+    if (notes == nullptr && max_pool_rows::serve(g)) {
+      const pool_source<T> from{in, in + planes * g.in_size()};
+      dispatch<max_pool_unnoted_kernel>(ctx.instruction_set, &g, &from, in + begin * g.in_size(), out + begin * size,
+                                        static_cast<const T*>(out + end * size));
+      return;
+    }
     if (g.compact()) {
       auto* index = reinterpret_cast<std::uint8_t*>(notes);
       dispatch<pool_kernel<max_pool_body>>(ctx.instruction_set, g, in + begin * g.in_size(), in + planes * g.in_size(),

@@ -116,6 +116,7 @@ struct forward_pass {
   const conv_geometry& g;
   const T* bias;
   bool relu, add;
+  index_t image;  ///< elements from image to image of the target
   const T* copy;
   const index_t* channel_offset;
   // of the current images and group
@@ -164,7 +165,7 @@ struct forward_pass {
       const index_t first = c.first + panel * width + half * lanes, last = (std::min)(first + lanes, c.first + c.count);
       if (first >= last) break;
       output_run runs[most_tile_columns<float>];
-      const index_t run_count = output_runs(plan.tiles, g, g.filters * map, first, last, runs);
+      const index_t run_count = output_runs(plan.tiles, g, image, first, last, runs);
       const output_operands<T> operands{.products = c.products + panel * out(c).panel_size() + f0 * width + half * lanes,
                                         .point_size = out(c).point_size(),
                                         .width = width,
@@ -259,13 +260,14 @@ void convolve(const context& ctx, index_t batch, const conv_geometry& g, const c
                            .bias = o.bias == nullptr ? nullptr : o.bias + group * filters,
                            .relu = o.relu,
                            .add = o.add,
+                           .image = o.image_step(g),
                            .copy = copy,
                            .channel_offset = channel_offset};
       if (!packed && (n0 == 0 || g.groups > 1))
         transform_filters<T>(ctx, g.kernel_h, filters, channels, weights, group, pass.tile.rows, u);
       line_offsets(group * channels, group * channels + channels - 1, plan.planes.channel_size(), channels, channel_offset);
       pass.transformed = packed ? weights.packed + group * plan.weights() : u;
-      pass.target = o.y + (n0 * g.filters + group * filters) * pass.map;
+      pass.target = o.y + n0 * pass.image + group * filters * pass.map;
       const index_t tiles = images * plan.tiles.count();
       const auto all_tiles = plan.fused && tiles >= ctx.threads * pass.lanes ? convolve_fused<T> : convolve_chunks<T>;
       all_tiles(pass, tiles, rest);
