@@ -2,17 +2,28 @@
 
 #include <minicnn/layers/activation.hpp>
 #include <minicnn/layers/add.hpp>
+#include <minicnn/layers/arithmetic.hpp>
 #include <minicnn/layers/batch_norm.hpp>
+#include <minicnn/layers/class_token.hpp>
 #include <minicnn/layers/concat.hpp>
 #include <minicnn/layers/conv2d.hpp>
+#include <minicnn/layers/conv_transpose.hpp>
 #include <minicnn/layers/dense.hpp>
 #include <minicnn/layers/dropout.hpp>
 #include <minicnn/layers/flatten.hpp>
+#include <minicnn/layers/group_norm.hpp>
+#include <minicnn/layers/layer_norm.hpp>
 #include <minicnn/layers/lrn.hpp>
+#include <minicnn/layers/matmul.hpp>
 #include <minicnn/layers/pad_channels.hpp>
 #include <minicnn/layers/pooling.hpp>
+#include <minicnn/layers/prelu.hpp>
+#include <minicnn/layers/reduce.hpp>
+#include <minicnn/layers/resample.hpp>
+#include <minicnn/layers/reshape.hpp>
 #include <minicnn/layers/scale.hpp>
 #include <minicnn/layers/spatial_pyramid.hpp>
+#include <minicnn/layers/stochastic_depth.hpp>
 
 #include <cstdio>
 
@@ -71,6 +82,45 @@ node<float> shortcut(node<float> x) { return pad_channels(max_pool(x, {.kernel =
 // Pictures normalised as torchvision does, for weights that want pixels from -1 to 1.
 node<float> prepared(node<float> x) { return scale(x, minicnn::scale_options::imagenet_to_unit()); }
 
+// Squeeze-and-excitation: a gate of (n, c, 1, 1) weighs the channels of (n, c, h, w).
+node<float> weighed(node<float> x) {
+  const node<float> squeezed = relu(conv2d(global_avg_pool(x), {.filters = x.dims()[1] / 4}));
+  return mul(x, hard_sigmoid(conv2d(squeezed, {.filters = x.dims()[1]})));
+}
+
+// A residual branch that begins small, with a trained factor a channel, and is left out for a fifth of the samples in training.
+node<float> careful(node<float> x) {
+  node<float> branch = conv2d(x, {.filters = x.dims()[1], .kernel = 3, .padding = 1});
+  branch = mul_weight(branch, {x.dims()[1], 1, 1}, {.init = minicnn::initializer::constant(1e-6)});
+  return add(stochastic_depth(branch, 0.2), x);
+}
+
+// Channels of every pixel with mean 0 and deviation 1, as in ConvNeXt; in groups of four; a slope below 0 for each channel.
+node<float> channel_norms(node<float> x) {
+  x = layer_norm(x, {.axis = 1});
+  return prelu(group_norm(x, {.groups = x.dims()[1] / 4}));
+}
+
+// Pixels become tokens, a trained one in front, and attention mixes them: (n, c, h, w) -> (n, 1 + h w, c).
+node<float> attention(node<float> x) {
+  x = class_token(transpose(reshape(x, {x.dims()[1], -1}), {0, 2, 1}));
+  const node<float> q = dense(x, 16, {.last_axis = true}), k = dense(x, 16, {.last_axis = true});
+  return matmul(softmax_along(matmul(q, k, {.transpose_b = true})), x);
+}
+
+// The first token, and the mean of the others.
+node<float> pooled(node<float> x) {
+  const node<float> others = slice(x, {.axis = 1, .begin = 1, .count = x.dims()[1] - 1});
+  return minicnn::concat({slice(x, {.axis = 1}), reduce_mean(others, {.axes = {1}})});
+}
+
+// Twice the rows and columns, in three ways, and a border that mirrors the image.
+node<float> enlarged(node<float> x) {
+  const node<float> trained = conv_transpose(x, {.filters = 4, .kernel = 2, .stride = 2});
+  const node<float> shuffled = depth_to_space(x, 2), between = resize(x, {.mode = minicnn::resize_mode::bilinear});
+  return pad(minicnn::concat({trained, shuffled, between}), {.padding = 1, .mode = minicnn::pad_mode::reflect});
+}
+
 // 1 + 4 + 16 bins a channel, whatever the image's size: (n, c, any, any) -> (n, 21 c).
 node<float> pyramid(node<float> x) { return spatial_pyramid(x, {.levels = {4, 2, 1}}); }
 
@@ -92,6 +142,12 @@ int main() {
   print("residual", residual(maps));
   print("inception", inception(maps));
   print("shortcut", shortcut(maps));
+  print("weighed", weighed(maps));
+  print("careful", careful(maps));
+  print("channel_norms", channel_norms(maps));
+  print("attention", attention(maps));
+  print("pooled", pooled(attention(maps)));
+  print("enlarged", enlarged(maps));
   print("pyramid", pyramid(maps));
   print("classifier", classifier(of_any_size(maps)));
 }

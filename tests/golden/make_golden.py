@@ -166,7 +166,8 @@ def activation():
         "tanh": ("tanh(x)", torch.tanh),
         "silu": ("x * sigmoid(x), also called swish", F.silu),
         "softplus": ("log(1 + exp(x)), beta 1", F.softplus),
-        "hard_sigmoid": ("clamp(x / 6 + 1/2, 0, 1)", F.hardsigmoid),
+        # Not F.hardsigmoid, whose backward has 1 / 6 in single precision.
+        "hard_sigmoid": ("clamp(x / 6 + 1/2, 0, 1)", lambda x: torch.clamp(x / 6 + 0.5, 0, 1)),
         "hard_swish": ("x * clamp(x / 6 + 1/2, 0, 1)", F.hardswish),
         "relu6": ("min(max(x, 0), 6)", F.relu6),
         "mish": ("x * tanh(softplus(x))", F.mish),

@@ -90,6 +90,41 @@ TEST_CASE("work that is shared among threads") {
   });
 }
 
+TEST_CASE("clip and hard-sigmoid: derivatives and contract") {
+  gradient_check_options wide;
+  wide.fill = [](int, const view<double>& values, random_stream& random) {
+    for (double& value : values) value = random.uniform(-9.0, 9.0);
+  };
+  const auto check = [&](const op<double>& in_double, const op<float>& in_float) {
+    for (const shape& x : {shape{1, 3, 4, 5}, shape{1, 1}, shape{1, 67}}) {
+      CHECK(check_gradients(in_double, in_float, {x}).failure == "");
+      CHECK(check_gradients(in_double, in_float, {x}, wide).failure == "");
+    }
+  };
+  check(activation_op<double, clip_formula>("clip", {-0.71, 1.13}), activation_op<float, clip_formula>("clip", {-0.71F, 1.13F}));
+  check(activation_op<double, clip_formula>("clip", {0, 6}), activation_op<float, clip_formula>("clip", {0, 6}));
+  check(activation_op<double, hard_sigmoid_formula>("hard_sigmoid", {0.3, 0.41}),
+        activation_op<float, hard_sigmoid_formula>("hard_sigmoid", {0.3F, 0.41F}));
+}
+
+TEST_CASE("clip and hard-sigmoid by hand: at an end the gradient is 0, NaN stays NaN") {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  const op_values<float> values{
+      {tensor<float>({1, 7}, {-1, 0, 0.5F, 6, 7, infinity, nan})}, {}, {}, tensor<float>({1, 7}, {1, 2, 3, 4, 5, 6, 7})};
+  const op_results<float> r = run_test_case(activation_op<float, clip_formula>("clip", {0, 6}), values, {});
+  const float y[] = {0, 0, 0.5F, 6, 6, 6}, dx[] = {0, 0, 3, 0, 0, 0};
+  CHECK(std::equal(y, y + 6, r.output.begin()));
+  CHECK(std::equal(dx, dx + 6, r.gradients[0].begin()));
+  CHECK(std::isnan(r.output[6]));
+  const op_values<float> line{{tensor<float>({1, 4}, {-3, 0, 1.5F, nan})}, {}, {}, tensor<float>({1, 4}, {6, 6, 6, 6})};
+  const op_results<float> h =
+      run_test_case(activation_op<float, hard_sigmoid_formula>("hard_sigmoid", {1.0F / 6, 0.5F}), line, {});
+  const float gate[] = {0, 0.5F, 0.75F}, dgate[] = {0, 1, 1};
+  for (int i = 0; i < 3; ++i) CHECK(h.output[i] == doctest::Approx(gate[i]));
+  for (int i = 0; i < 3; ++i) CHECK(h.gradients[0][i] == doctest::Approx(dgate[i]));
+  CHECK(std::isnan(h.output[3]));
+}
+
 TEST_CASE_TEMPLATE("values agree with the definition, also at the ends of the range", T, float, double) {
   std::vector<double> at{0.0, -0.0,   1e-6,    -1e-6, 1e-3,    -1e-3, 0.5, -0.5, 2.9999,
                          3.0, 3.0001, -2.9999, -3.0,  -3.0001, 20,    -20, 50,   -50};
@@ -131,6 +166,8 @@ TEST_CASE_TEMPLATE("as PyTorch", T, float, double) {
   check("silu", activation_op<T, silu_formula>("silu"));
   check("softplus", activation_op<T, softplus_formula>("softplus"));
   check("hard_swish", activation_op<T, hard_swish_formula>("hard_swish"));
+  check("relu6", activation_op<T, clip_formula>("clip", {T(0), T(6)}));
+  check("hard_sigmoid", activation_op<T, hard_sigmoid_formula>("hard_sigmoid", {T(1.0 / 6), T(0.5)}));
 }
 
 TEST_CASE("F64 arguments of 100 and infinity make no NaN, NaN stays NaN") {
@@ -176,6 +213,12 @@ TEST_CASE("names, attributes, errors") {
   CHECK(minicnn::tanh(x).name() == "tanh1");
   CHECK(silu(x).name() == "silu1");
   CHECK(softplus(x).name() == "softplus1");
+  CHECK(relu6(x).name() == "clip1");
+  CHECK(hard_sigmoid(x).name() == "hard_sigmoid1");
+  CHECK(g.at(relu6(x).id).operation->describe() == attribute_list{{"min", 0.0}, {"max", 6.0}});
+  CHECK(g.at(hard_sigmoid(x, 0.2).id).operation->describe() == attribute_list{{"alpha", 0.2}, {"beta", 0.5}});
+  CHECK_THROWS_WITH_AS(clip(x, 1.0, 1.0), "clip: low must be below high, got 1 and 1", option_error);
+  CHECK_THROWS_WITH_AS(hard_sigmoid(x, 0.0), "hard_sigmoid: slope must be above 0, got 0", option_error);
   const node<float> last = hard_swish(x, {.name = "last"});
   CHECK(last.name() == "last");
   CHECK(last.dims() == shape{1, 4, 5, 5});

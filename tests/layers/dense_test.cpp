@@ -94,3 +94,13 @@ TEST_CASE("what is wrong is said") {
   graph<float> h;
   CHECK_THROWS_WITH_AS(dense(h.input({5}), 0), "fc1: units must be at least 1, got 0", option_error);
 }
+
+TEST_CASE("on the last of several axes: derivatives, contract, and as PyTorch") {
+  for (const shape& x : {shape{1, 5, 9}, shape{1, 2, 3, 4}, shape{1, 7}}) {
+    const dense_options o{.last_axis = true};
+    CHECK(check_gradients(dense_op<double>(6, o), dense_op<float>(6, o), {x}).failure == "");
+  }
+  check_against_golden(dense_op<double>(7, {.last_axis = true}), {"operators", "dense_last_axis", {2, 5, 9}});
+  check_against_golden(dense_op<float>(7, {.last_axis = true}), {"operators", "dense_last_axis", {2, 5, 9}});
+  CHECK(dense_op<float>(7, {.last_axis = true}).describe().back() == std::pair<std::string, attribute_value>("last_axis", true));
+}

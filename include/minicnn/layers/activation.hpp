@@ -174,6 +174,29 @@ MINICNN_COLD node<T> hard_swish(node<T> x, activation_options o = {}) {
   return detail::activate<kernels::hard_swish_formula>(x, "hard_swish", std::move(o));
 }
 
+/// min(max(x, `low`), `high`). Throws option_error unless low < high.
+template <class T>
+MINICNN_COLD node<T> clip(node<T> x, double low, double high, activation_options o = {}) {
+  if (!(low < high)) fail<option_error>("clip: low must be below high, got ", low, " and ", high);
+  return detail::activate<kernels::clip_formula>(x, "clip", std::move(o), {static_cast<T>(low), static_cast<T>(high)},
+                                                 {{"min", low}, {"max", high}});
+}
+
+/// min(max(x, 0), 6), a `clip`.
+template <class T>
+MINICNN_COLD node<T> relu6(node<T> x, activation_options o = {}) {
+  return clip(x, 0.0, 6.0, std::move(o));
+}
+
+/// min(max(x / 6 + 1 / 2, 0), 1), PyTorch's. Others have other lines (ONNX by default x / 5 + 1 / 2): `slope` * x + `offset`.
+/// Throws option_error unless slope is above 0.
+template <class T>
+MINICNN_COLD node<T> hard_sigmoid(node<T> x, double slope = 1.0 / 6, double offset = 0.5, activation_options o = {}) {
+  if (!(slope > 0.0)) fail<option_error>("hard_sigmoid: slope must be above 0, got ", slope);
+  return detail::activate<kernels::hard_sigmoid_formula>(
+      x, "hard_sigmoid", std::move(o), {static_cast<T>(slope), static_cast<T>(offset)}, {{"alpha", slope}, {"beta", offset}});
+}
+
 MINICNN_COMPILED_CLASS(relu_op);
 MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::leaky_relu_formula>);
 MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::leaky_relu_formula>);
@@ -191,5 +214,9 @@ MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::softplus_formula>);
 MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::softplus_formula>);
 MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::hard_swish_formula>);
 MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::hard_swish_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::clip_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::clip_formula>);
+MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::hard_sigmoid_formula>);
+MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::hard_sigmoid_formula>);
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -22,27 +22,38 @@ struct dense_options {
   /// First value of every bias.
   double bias_init = 0.0;
 
+  /// Whether the input may be (n, ..., features) of more axes, of which the last is multiplied and the others stay (tokens). Else
+  /// only (n, features) is taken, so that a forgotten `flatten` is noticed.
+  bool last_axis = false;
+
   /// Node name; empty: fc1, fc2, ...
   std::string name = {};
 };
 
-/// x (n, in) -> y = x W^T + b (n, units). Parameters: weight (units, in), bias (units).
+/// x (n, in) -> y = x W^T + b (n, units); with `last_axis` (n, ..., in) -> (n, ..., units). Parameters: weight (units, in), bias
+/// (units).
 template <class T>
 class dense_op final : public op<T> {
  public:
   explicit dense_op(index_t units, dense_options o = {}) : units_(units), o_(std::move(o)) {}
 
   std::string_view kind() const override { return "dense"; }
-  MINICNN_COLD attribute_list describe() const override { return {{"units", units_}, {"bias", o_.bias}}; }
+  MINICNN_COLD attribute_list describe() const override {
+    attribute_list a{{"units", units_}, {"bias", o_.bias}};
+    if (o_.last_axis) a.emplace_back("last_axis", true);
+    return a;
+  }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape& x = request.inputs[0];
     if (units_ < 1) fail<option_error>("units must be at least 1, got ", units_);
-    if (x.rank() != 2) fail<shape_error>("a dense layer wants an input of (n, features), got ", x, "; put flatten before it");
-    const index_t batch = x[0], in = x[1];
+    if (o_.last_axis ? x.rank() < 2 : x.rank() != 2)
+      fail<shape_error>("a dense layer wants an input of (n, features), got ", x, "; put flatten before it");
+    const auto [batch, in] = extents(x);
     const int threads = request.ctx.threads;
     op_plan p;
-    p.output = {batch, units_};
+    p.output = x;
+    p.output.set(x.rank() - 1, units_);
     p.parameters.push_back({"weight", {units_, in}, in, units_, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {units_}, in, units_, initializer::constant(o_.bias_init), false});
     p.forward_scratch_bytes = kernels::gemm_scratch_bytes<T>(threads, batch, units_, in);
@@ -56,7 +67,7 @@ class dense_op final : public op<T> {
   }
 
   void forward(const frame<T>& f) const override {
-    const index_t batch = f.input().dim(0), in = f.input().dim(1);
+    const auto [batch, in] = extents(f.input().dims());
     kernels::epilogue<T> ep;
     ep.column_bias = o_.bias ? f.parameter(1).data() : nullptr;
     ep.relu = f.apply_relu;
@@ -68,9 +79,9 @@ class dense_op final : public op<T> {
 
   /// dW = dy^T x, db = sum of dy over the batch, dx = dy W.
   void backward(const frame<T>& f) const override {
-    const index_t batch = f.input().dim(0), in = f.input().dim(1);
+    const auto [batch, in] = extents(f.input().dims());
     const kernels::matrix<T> dy = kernels::row_major(f.output_gradient.data(), batch, units_);
-    const auto product = [&](const kernels::matrix<T>& a, const kernels::matrix<T>& b, const gradient_target<T>& to) {
+    const auto product = [&, in = in](const kernels::matrix<T>& a, const kernels::matrix<T>& b, const gradient_target<T>& to) {
       if (!to.wanted()) return;
       kernels::epilogue<T> ep;
       ep.add = to.add;
@@ -84,6 +95,14 @@ class dense_op final : public op<T> {
   }
 
  private:
+  struct rows_and_features {
+    index_t rows, in;
+  };
+  static rows_and_features extents(const shape& x) {
+    const index_t in = x[x.rank() - 1];
+    return {x.size() / (std::max)(in, index_t{1}), in};
+  }
+
   index_t units_;
   dense_options o_;
 };

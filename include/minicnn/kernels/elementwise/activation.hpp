@@ -157,4 +157,40 @@ struct hard_swish_formula {
   }
 };
 
+/// min(max(x, low), high). With 0 and 6 the ReLU6 of MobileNets: Krizhevsky, "Convolutional deep belief networks on CIFAR-10",
+/// 2010. Where x lies outside or at an end the gradient is 0.
+template <class T>
+struct clip_formula {
+  static constexpr bool reads_input = false;
+  T low, high;
+  template <class V>
+  MINICNN_INLINE void forward(vec<T, V>& y, const vec<T, V>& x) const {
+    y = x < low ? low + vec<T, V>{} : x;
+    y = y > high ? high + vec<T, V>{} : y;
+  }
+  template <class V>
+  MINICNN_INLINE void backward(vec<T, V>& dx, const vec<T, V>& y, const vec<T, V>& dy) const {
+    dx = y > low ? dy : vec<T, V>{};
+    dx = y < high ? dx : vec<T, V>{};
+  }
+};
+
+/// min(max(slope * x + offset, 0), 1); slope is not 0. Courbariaux et al., "BinaryConnect", 2015.
+template <class T>
+struct hard_sigmoid_formula {
+  static constexpr bool reads_input = false;
+  T slope, offset;
+  template <class V>
+  MINICNN_INLINE void forward(vec<T, V>& y, const vec<T, V>& x) const {
+    y = slope * x + offset;
+    y = y < T{0} ? vec<T, V>{} : y;
+    y = y > T{1} ? T{1} + vec<T, V>{} : y;
+  }
+  template <class V>
+  MINICNN_INLINE void backward(vec<T, V>& dx, const vec<T, V>& y, const vec<T, V>& dy) const {
+    dx = y > T{0} ? slope * dy : vec<T, V>{};
+    dx = y < T{1} ? dx : vec<T, V>{};
+  }
+};
+
 }  // namespace minicnn::inline MINICNN_ABI::kernels
