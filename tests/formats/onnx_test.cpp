@@ -2,15 +2,27 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "formats/onnx_reader.hpp"
 #include "io/temporary_folder.hpp"
 #include "minicnn/layers/activation.hpp"
+#include "minicnn/layers/arithmetic.hpp"
+#include "minicnn/layers/class_token.hpp"
 #include "minicnn/layers/conv2d.hpp"
+#include "minicnn/layers/conv_transpose.hpp"
 #include "minicnn/layers/dense.hpp"
 #include "minicnn/layers/dropout.hpp"
 #include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/layer_norm.hpp"
 #include "minicnn/layers/lrn.hpp"
+#include "minicnn/layers/matmul.hpp"
 #include "minicnn/layers/pooling.hpp"
+#include "minicnn/layers/prelu.hpp"
+#include "minicnn/layers/reduce.hpp"
+#include "minicnn/layers/resample.hpp"
+#include "minicnn/layers/reshape.hpp"
+#include "minicnn/layers/stochastic_depth.hpp"
 
 using namespace minicnn;
 
@@ -182,6 +194,83 @@ TEST_CASE("ONNX: windows that stick out are padded, bins become windows") {
   const auto three = pool_of(13, [](auto x) { return adaptive_max_pool(x, {.output = 3}); });
   CHECK(three.lists.at("kernel_shape") == std::vector<index_t>{5, 5});
   CHECK(three.lists.at("strides") == std::vector<index_t>{4, 4});
+}
+
+TEST_CASE("ONNX: arithmetic, with inputs and with a trained operand, and bounds") {
+  graph<float> g;
+  const auto x = g.input({2, 3, 3});
+  const auto gate = hard_sigmoid(global_avg_pool(x), 0.25, 0.75);
+  auto y = stochastic_depth(div(sub(mul(x, gate), gate), relu6(x)), 0.5);
+  y = mul_weight(y, {2, 1, 1}, {.parameter = "layer_scale", .name = "block"});
+  const network<float> net(std::move(g), {broadcast_add(y, gate)});
+  const onnx_reader::model m = exported(net);
+  CHECK(find(m, "HardSigmoid").reals.at("alpha") == 0.25F);
+  CHECK(find(m, "HardSigmoid").reals.at("beta") == 0.75F);
+  CHECK(find(m, "Clip").inputs == std::vector<std::string>{"input", "clip1.min", "clip1.max"});
+  CHECK(m.initializers.at("clip1.max").values == std::vector<float>{6});
+  CHECK(find(m, "Mul").inputs == std::vector<std::string>{"input", "hard_sigmoid1"});
+  CHECK(find(m, "Sub").inputs == std::vector<std::string>{"mul1", "hard_sigmoid1"});
+  CHECK(find(m, "Div").inputs == std::vector<std::string>{"sub1", "clip1"});
+  CHECK(find(m, "Add").inputs == std::vector<std::string>{"block", "hard_sigmoid1"});
+  const auto block = std::find_if(m.operations.begin(), m.operations.end(), [](const auto& o) { return o.name == "block"; });
+  REQUIRE(block != m.operations.end());
+  CHECK(block->type == "Mul");
+  CHECK(block->inputs == std::vector<std::string>{"div1", "block.layer_scale"});  // stochastic depth is gone
+  CHECK(m.initializers.at("block.layer_scale").dims == std::vector<index_t>{2, 1, 1});
+}
+
+TEST_CASE("ONNX: shapes, normalisations and products") {
+  graph<float> g;
+  const auto x = g.input({4, 6, 2});
+  auto tokens = class_token(transpose(reshape(x, {4, -1}), {0, 2, 1}));  // (n, 13, 4)
+  tokens = layer_norm(dense(tokens, 8, {.last_axis = true}), {.axis = -1, .eps = 0.5});
+  const auto shares = softmax_along(matmul(tokens, tokens, {.transpose_b = true}));
+  const auto mixed = softmax_along(matmul(shares, tokens), {.axis = 1});
+  const auto total = reduce_sum(mixed, {.axes = {2}, .keep = false});
+  const network<float> net(std::move(g), {total});
+  const onnx_reader::model m = exported(net);
+  CHECK(find(m, "Transpose").lists.at("perm") == std::vector<index_t>{0, 2, 1});
+  CHECK(m.initializers.at("reshape1.shape").values == std::vector<float>{0, 4, 12});
+  CHECK(m.initializers.at("token1.class_token").dims == std::vector<index_t>{1, 1, 4});
+  CHECK(find(m, "Concat").inputs == std::vector<std::string>{"token1.token", "transpose1"});
+  CHECK(m.initializers.at("fc1.weight").dims == std::vector<index_t>{8, 4});
+  CHECK(find(m, "MatMul").inputs == std::vector<std::string>{"token1", "fc1.weight_transposed"});
+  CHECK(find(m, "ReduceMean").lists.at("axes") == std::vector<index_t>{2});
+  CHECK(m.initializers.at("ln1.epsilon").values == std::vector<float>{0.5F});
+  CHECK(find(m, "Softmax").integers.at("axis") == 2);
+  CHECK(m.initializers.at("sum1.count").values == std::vector<float>{8});
+  const auto type_of = [&](const std::string& name) {
+    for (const onnx_reader::operation& o : m.operations)
+      if (o.name == name) return o.type;
+    return std::string();
+  };
+  CHECK(type_of("matmul1.transposed") == "Transpose");
+  CHECK(type_of("softmax2.moved") == "Transpose");
+  CHECK(type_of("softmax2") == "Transpose");
+}
+
+TEST_CASE("ONNX: images in other sizes") {
+  graph<float> g;
+  auto x = g.input({4, 6, 5});
+  x = conv_transpose(
+      x, {.filters = 6, .kernel = {2, 3}, .stride = 2, .padding = {0, 1, 0, 0}, .output_padding = {1, 0}, .groups = 2});
+  x = pad(prelu(x), {.padding = {1, 2, 3, 4}, .mode = pad_mode::reflect});
+  x = resize(x, {.size = {8, 9}, .mode = resize_mode::bilinear, .corners = resize_corners::aligned});
+  const network<float> net(std::move(g), {slice(x, {.axis = 3, .begin = -3, .count = 2, .step = 2})});
+  const onnx_reader::model m = exported(net);
+  const onnx_reader::operation& up = find(m, "ConvTranspose");
+  CHECK(m.initializers.at("up1.weight").dims == std::vector<index_t>{4, 3, 2, 3});
+  CHECK(up.lists.at("pads") == std::vector<index_t>{0, 0, 1, 0});
+  CHECK(up.lists.at("output_padding") == std::vector<index_t>{1, 0});
+  CHECK(up.integers.at("group") == 2);
+  CHECK(m.initializers.at("prelu1.weight").dims == std::vector<index_t>{6, 1, 1});
+  CHECK(find(m, "Pad").text("mode") == "reflect");
+  CHECK(m.initializers.at("pad1.pads").values == std::vector<float>{0, 0, 1, 3, 0, 0, 2, 4});
+  CHECK(find(m, "Resize").text("mode") == "linear");
+  CHECK(find(m, "Resize").text("coordinate_transformation_mode") == "align_corners");
+  CHECK(m.initializers.at("slice1.starts").values == std::vector<float>{6});
+  CHECK(m.initializers.at("slice1.ends").values == std::vector<float>{9});
+  CHECK(m.initializers.at("slice1.steps").values == std::vector<float>{2});
 }
 
 TEST_CASE("ONNX: what cannot be expressed is refused by name") {

@@ -34,7 +34,7 @@ namespace node {
 inline constexpr int input = 1, output = 2, name = 3, op_type = 4, attribute = 5;
 }
 namespace attribute {
-inline constexpr int name = 1, f = 2, i = 3, ints = 8, type = 20;
+inline constexpr int name = 1, f = 2, i = 3, s = 4, ints = 8, type = 20;
 }
 namespace tensor {
 inline constexpr int dims = 1, data_type = 2, name = 8, raw_data = 9;
@@ -64,6 +64,11 @@ class onnx_attributes {
     protobuf_message a = named(name);
     a.real(onnx_field::attribute::f, static_cast<float>(value));
     return add(std::move(a), 1);
+  }
+  onnx_attributes& text(std::string_view name, std::string_view value) {
+    protobuf_message a = named(name);
+    a.text(onnx_field::attribute::s, value);
+    return add(std::move(a), 3);
   }
   onnx_attributes& integers(std::string_view name, const onnx_integers& values) {
     protobuf_message a = named(name);

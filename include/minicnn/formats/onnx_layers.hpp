@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "minicnn/formats/onnx_graph.hpp"
+#include "minicnn/formats/onnx_tensor_layers.hpp"
 #include "minicnn/formats/onnx_windows.hpp"
 #include "minicnn/graph/network.hpp"
 
@@ -53,23 +54,31 @@ class onnx_translator {
         {"adaptive_max_pool", &onnx_translator::adaptive_max_pool},
         {"avg_pool", &onnx_translator::avg_pool},
         {"batch_norm", &onnx_translator::batch_norm},
+        {"broadcast_add", &onnx_translator::sum},
+        {"clip", &onnx_translator::clip},
         {"concat", &onnx_translator::concat},
         {"conv2d", &onnx_translator::conv2d},
         {"dense", &onnx_translator::dense},
+        {"div", &onnx_translator::quotient},
         {"dropout", &onnx_translator::pass_on},
         {"elu", &onnx_translator::elu},
         {"flatten", &onnx_translator::flatten},
         {"gelu", &onnx_translator::gelu},
+        {"hard_sigmoid", &onnx_translator::hard_sigmoid},
         {"hard_swish", &onnx_translator::hard_swish},
         {"leaky_relu", &onnx_translator::leaky_relu},
         {"lrn", &onnx_translator::lrn},
         {"max_pool", &onnx_translator::max_pool},
+        {"mul", &onnx_translator::product},
         {"pad_channels", &onnx_translator::pad_channels},
         {"scale", &onnx_translator::scale},
         {"silu", &onnx_translator::silu},
+        {"stochastic_depth", &onnx_translator::pass_on},
+        {"sub", &onnx_translator::difference},
     };
     for (const auto& [ours, how] : rules)
       if (kind == ours) return (this->*how)();
+    if (onnx_tensor_layer(kind, at_hand())) return;
     refuse("ONNX export knows no operators for this kind of layer");
   }
 
@@ -114,6 +123,14 @@ class onnx_translator {
     const std::string full = text_of(node_->name, ".", name);
     return out_.weights(full, net_.parameter(full));
   }
+  /// For rules outside this class.
+  onnx_layer at_hand() {
+    const auto written = [this](std::string_view name, const shape& dims) {
+      const std::string full = text_of(node_->name, ".", name);
+      return out_.weights(full, net_.parameter(full).reshaped(dims));
+    };
+    return {out_, attributes_, in(), out(), x_, y_, written};
+  }
   std::string buffer(std::string_view name) {
     const std::string full = text_of(node_->name, ".", name);
     return out_.weights(full, net_.buffer(full));
@@ -137,6 +154,10 @@ class onnx_translator {
     out_.node("HardSigmoid", x_, y_ + ".gate", onnx_attributes().real("alpha", 1.0 / 6).real("beta", 0.5));
     out_.node("Mul", {x_[0], y_ + ".gate"}, y_);
   }
+  void clip() { out_.node("Clip", {x_[0], constant(".min", get<double>("min")), constant(".max", get<double>("max"))}, y_); }
+  void hard_sigmoid() {
+    out_.node("HardSigmoid", x_, y_, onnx_attributes().real("alpha", get<double>("alpha")).real("beta", get<double>("beta")));
+  }
   /// x / 2 * (1 + erf(x / sqrt(2))).
   void gelu() {
     out_.node("Mul", {x_[0], constant(".root", 0.70710678118654752)}, y_ + ".scaled");
@@ -144,6 +165,15 @@ class onnx_translator {
     out_.node("Add", {y_ + ".erf", constant(".one", 1.0)}, y_ + ".gate");
     out_.node("Mul", {x_[0], y_ + ".gate"}, y_ + ".double");
     out_.node("Mul", {y_ + ".double", constant(".half", 0.5)}, y_);
+  }
+
+  void sum() { arithmetic("Add"); }
+  void difference() { arithmetic("Sub"); }
+  void product() { arithmetic("Mul"); }
+  void quotient() { arithmetic("Div"); }
+  void arithmetic(const char* what) {
+    if (const auto& trained = get<std::string>("parameter"); !trained.empty()) x_.push_back(parameter(trained));
+    out_.node(what, x_, y_);
   }
 
   void conv2d() {
@@ -156,6 +186,7 @@ class onnx_translator {
   }
 
   void dense() {
+    if (in().rank() != 2) return onnx_dense_on_last_axis(at_hand());
     std::vector<std::string> inputs{x_[0], parameter("weight")};
     if (get<bool>("bias")) inputs.push_back(parameter("bias"));
     out_.node("Gemm", inputs, y_, onnx_attributes().integer("transB", 1));
