@@ -47,6 +47,14 @@ inline std::vector<model> models() {
       {"spp-net", sized(m::spp_net_options{}, [](const auto& o) { return m::spp_net<float>(o); })},
       {"nin", sized(m::network_in_network_options{}, [](const auto& o) { return m::network_in_network<float>(o); })},
       {"squeezenet", sized(m::squeezenet_options{}, [](const auto& o) { return m::squeezenet<float>(o); })},
+      {"mobilenet-v2", sized(m::mobilenet_v2_options{}, [](const auto& o) { return m::mobilenet_v2<float>(o); })},
+      {"mobilenet-v3-small", sized(m::mobilenet_v3_options{}, [](const auto& o) { return m::mobilenet_v3<float>(o); })},
+      {"mobilenet-v3-large", sized(m::mobilenet_v3_options{.size = m::mobilenet_v3_size::large},
+                                   [](const auto& o) { return m::mobilenet_v3<float>(o); })},
+      {"efficientnet-b0", sized(m::efficientnet_options{}, [](const auto& o) { return m::efficientnet<float>(o); })},
+      {"densenet121", sized(m::densenet_options{}, [](const auto& o) { return m::densenet<float>(o); })},
+      {"convnext-tiny", sized(m::convnext_options{}, [](const auto& o) { return m::convnext<float>(o); })},
+      {"vit-b16", sized(m::vision_transformer_options{}, [](const auto& o) { return m::vision_transformer<float>(o); })},
       {"resnet20", sized(m::resnet_cifar_options{.depth = 20}, [](const auto& o) { return m::resnet_cifar<float>(o); })}};
   for (const int depth : {11, 13, 16, 19}) {
     const std::string name = "vgg" + std::to_string(depth);

@@ -32,7 +32,8 @@ using tensors = std::vector<minicnn::named_tensor<float>>;
 tensors tensors_of(const minicnn::network<float>& net, const std::vector<minicnn::tensor_name>& names, dtype stored) {
   tensors out;
   for (const minicnn::tensor_name& n : names)
-    out.push_back({n.other, n.buffer ? net.buffer(n.own) : net.parameter(n.own), n.buffer ? dtype::f32 : stored});
+    out.push_back(
+        {n.other, (n.buffer ? net.buffer(n.own) : net.parameter(n.own)).reshaped(n.dims), n.buffer ? dtype::f32 : stored});
   return out;
 }
 

@@ -13,11 +13,29 @@ TEST_CASE("summary prints the published parameter counts") {
     const char* model;
     int classes;
     std::int64_t parameters;
-  } published[] = {{"lenet5", 10, 61706},         {"vgg16", 1000, 138357544},       {"vgg19", 1000, 143667240},
-                   {"vgg16-bn", 1000, 138365992}, {"googlenet", 1000, 6624904},     {"inception-v3", 1000, 27161264},
-                   {"resnet18", 1000, 11689512},  {"resnet50", 1000, 25557032},     {"resnet152", 1000, 60192808},
-                   {"resnet20", 10, 269722},      {"spp-net", 1000, 77037672},      {"nin", 1000, 7595176},
-                   {"squeezenet", 1000, 1235496}, {"squeezenet-1.0", 1000, 1248424}};
+  } published[] = {{"lenet5", 10, 61706},
+                   {"vgg16", 1000, 138357544},
+                   {"vgg19", 1000, 143667240},
+                   {"vgg16-bn", 1000, 138365992},
+                   {"googlenet", 1000, 6624904},
+                   {"inception-v3", 1000, 27161264},
+                   {"resnet18", 1000, 11689512},
+                   {"resnet50", 1000, 25557032},
+                   {"resnet152", 1000, 60192808},
+                   {"resnet20", 10, 269722},
+                   {"spp-net", 1000, 77037672},
+                   {"nin", 1000, 7595176},
+                   {"squeezenet", 1000, 1235496},
+                   {"squeezenet-1.0", 1000, 1248424},
+                   {"mobilenet-v2", 1000, 3504872},
+                   {"mobilenet-v3-small", 1000, 2542856},
+                   {"mobilenet-v3-large", 1000, 5483032},
+                   {"efficientnet-b0", 1000, 5288548},
+                   {"densenet121", 1000, 7978856},
+                   {"densenet169", 1000, 14149480},
+                   {"densenet201", 1000, 20013928},
+                   {"convnext-tiny", 1000, 28589128},
+                   {"vit-b16", 1000, 86567656}};
   for (const auto& p : published) {
     CAPTURE(p.model);
     const auto r = run(std::string("summary --json --model ") + p.model + " --classes " + std::to_string(p.classes));
@@ -80,10 +98,16 @@ TEST_CASE("one of each family trains on photos, MNIST's files and CIFAR-10's: ch
   };
   const struct {
     const char *model, *photos, *digits, *head;
-  } families[] = {{"lenet5", "3x32x32", "1x32x32", "output"},    {"alexnet-small", "3x128x128", "1x128x128", "logits_eval"},
-                  {"resnet20", "3x32x32", "1x32x32", "fc"},      {"resnet18", "3x192x192", "1x128x128", "fc"},
-                  {"googlenet", "3x192x192", "1x128x128", "fc"}, {"inception-v3", "3x192x192", "1x128x128", "fc"},
-                  {"nin-cifar", "3x32x32", "1x32x32", "cccp6"},  {"squeezenet", "3x192x192", "1x128x128", "conv10"}};
+  } families[] = {{"lenet5", "3x32x32", "1x32x32", "output"},
+                  {"alexnet-small", "3x128x128", "1x128x128", "logits_eval"},
+                  {"resnet20", "3x32x32", "1x32x32", "fc"},
+                  {"resnet18", "3x192x192", "1x128x128", "fc"},
+                  {"googlenet", "3x192x192", "1x128x128", "fc"},
+                  {"inception-v3", "3x192x192", "1x128x128", "fc"},
+                  {"nin-cifar", "3x32x32", "1x32x32", "cccp6"},
+                  {"squeezenet", "3x192x192", "1x128x128", "conv10"},
+                  {"mobilenet-v3-small", "3x192x192", "1x128x128", "classifier.3"},
+                  {"densenet121", "3x192x192", "1x128x128", "classifier"}};
   // Columns: name, kind, output.
   const auto output = [](const std::string& table, const std::string& layer) {
     std::string line, name, kind, shape;

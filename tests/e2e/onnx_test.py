@@ -25,10 +25,14 @@ program, onnx_model = (os.path.abspath(path) for path in sys.argv[1:3])
 weights = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/weights/alexnet-small-cats-dogs.safetensors")
 
 # Every architecture, at an image size that it takes and that is quick. One of each is enough where depth alone differs.
-MODELS = [("layers", 21), ("lenet5", 32), ("alexnet", 67), ("alexnet-2012", 67), ("alexnet-torchvision", 63), ("alexnet-bn", 67),
+MODELS = [("layers", 21), ("tensors", 21), ("lenet5", 32), ("alexnet", 67), ("alexnet-2012", 67), ("alexnet-torchvision", 63), ("alexnet-bn", 67),
           ("alexnet-small", 64), ("vgg11-bn", 32), ("googlenet", 65), ("inception-v3", 107), ("resnet18", 50), ("resnet50", 33),
           ("resnet20", 32), ("spp-net", 127), ("spp-net", 95), ("nin", 67), ("nin-cifar", 32), ("squeezenet", 65),
-          ("squeezenet-1.0", 65)]
+          ("squeezenet-1.0", 65), ("mobilenet-v2", 65), ("mobilenet-v3-small", 65), ("mobilenet-v3-large", 64), ("efficientnet-b0", 65),
+          ("densenet121", 65), ("convnext-tiny", 64), ("vit-tiny", 32)]
+
+# OpenCV 4.6 is not asked to run these: their operators on tokens and sizes are beyond what it promises.
+CHECKED_ONLY = {"tensors", "convnext-tiny", "vit-tiny"}
 
 
 def run(*arguments):
@@ -70,7 +74,7 @@ def check_models(folder):
         path = os.path.join(folder, "net.onnx")
         model = checked(path)
         line = f"{name} at {size} px: {len(model.graph.node)} operators"
-        if cv2:
+        if cv2 and name not in CHECKED_ONLY:
             values = numpy.load(os.path.join(folder, "values.npz"))
             apart = float(numpy.abs(values["output"][0] - values["output"][1]).max())
             check(apart > 1e-3, f"{name}: the outputs of two images are {apart} apart: nothing is tested")

@@ -1,6 +1,6 @@
-"""Writes models.safetensors, resnet18_step, googlenet_step and inception_v3_step: what torchvision's networks compute.
+"""Writes models.safetensors, recent_models.safetensors and steps of training: what torchvision's networks compute.
 
-    /usr/bin/python3 tests/golden/make_models.py [folder]      (default: the folder of this script)
+    /usr/bin/python3 tests/golden/make_models.py [folder [file ...]]      (default: all, into the folder of this script)
 
 Made with torchvision 0.14.1a0 (Debian 12 package python3-torchvision) and the versions that make_golden.py names. Everything
 is computed in double. Weights are not stored: they follow from the parameters' names by the rule in `formula` below, whose
@@ -180,15 +180,17 @@ def resnet_cifar(depth):
     return functional(body)
 
 
+def predicted(out, name, model, x):
+    model.eval()
+    with torch.no_grad():
+        y = model(x)
+    print(f"  {name:24} deviation {y.std():10.4f}, over the images {y.std(0).mean():8.4f}")
+    out.case(name, f"evaluation mode, input {'x'.join(map(str, x.shape))}: 4 * value(i, {INPUT})", logits=y)
+
+
 def logits():
     out = golden_file()
-
-    def case(name, model, x):
-        model.eval()
-        with torch.no_grad():
-            y = model(x)
-        print(f"  {name:24} deviation {y.std():10.4f}, over the images {y.std(0).mean():8.4f}")
-        out.case(name, f"evaluation mode, input {'x'.join(map(str, x.shape))}: 4 * value(i, {INPUT})", logits=y)
+    case = lambda name, model, x: predicted(out, name, model, x)
 
     for modern in (False, True):
         case("lenet5_modern" if modern else "lenet5_classic", lenet5(modern), picture(32, 32, 1))
@@ -213,10 +215,30 @@ def logits():
     return out
 
 
-def step(model, size, count, auxiliary_weight):
+def recent_logits():
+    """Networks since 2017."""
+    out = golden_file()
+    for name in ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0", "efficientnet_b2", "densenet121",
+                 "densenet161"):
+        predicted(out, name, fill(getattr(models, name)(weights=None, num_classes=CLASSES)), picture(64, 80))
+    predicted(out, "convnext_tiny", fill(models.convnext_tiny(weights=None, num_classes=CLASSES)), picture(64, 80))
+    predicted(out, "vision_transformer", fill(vision_transformer(), vit_name), picture(64, 64))
+    return out
+
+
+def vision_transformer():
+    return models.VisionTransformer(image_size=64, patch_size=16, num_layers=3, num_heads=4, hidden_dim=96, mlp_dim=192,
+                                    num_classes=CLASSES)
+
+
+def vit_name(name):
+    return "tokens.class_token" if name == "class_token" else name.replace(".in_proj_", ".in_proj.")
+
+
+def step(model, size, count, auxiliary_weight, rename=lambda name: name):
     """One training step without the update: loss, outputs, gradients, running statistics."""
     out = golden_file()
-    fill(model).train()
+    fill(model, rename).train()
     labels = torch.arange(count) * 3 % CLASSES
     outputs = model(picture(size, size, count=count))  # GoogLeNet: logits, aux1, aux2, whatever torchvision calls them
     if torch.is_tensor(outputs):
@@ -230,7 +252,7 @@ def step(model, size, count, auxiliary_weight):
     for name, p in model.named_parameters():
         flat = p.grad.reshape(-1)
         every = max(1, flat.numel() // 8)
-        names.append(name)
+        names.append(rename(name))
         lengths.append(flat.norm().item())
         samples.append([flat[i * every].item() if i * every < flat.numel() else 0.0 for i in range(8)])
     out.add("gradient.lengths", lengths)
@@ -262,8 +284,49 @@ def inception_v3_step():
     return step(models.Inception3(num_classes=CLASSES, init_weights=False, dropout=0.0), 299, 3, 0.4)
 
 
+class exact_hard_sigmoid(nn.Module):
+    """PyTorch's has 1 / 6 in single precision in backward, whatever the type."""
+
+    def forward(self, x):
+        return torch.clamp(x / 6 + 0.5, 0, 1)
+
+
+def mobilenet_v3_small_step():
+    model = models.mobilenet_v3_small(weights=None, num_classes=CLASSES, dropout=0.0)
+    for module in model.modules():
+        if hasattr(module, "scale_activation"):
+            module.scale_activation = exact_hard_sigmoid()
+    return step(model, 64, 4, 0.0)
+
+
+def efficientnet_b0_step():
+    model = models.efficientnet_b0(weights=None, num_classes=CLASSES, stochastic_depth_prob=0.0)
+    model.classifier[0].p = 0.0
+    return step(model, 64, 4, 0.0)
+
+
+def densenet121_step():
+    return step(models.densenet121(weights=None, num_classes=CLASSES), 64, 4, 0.0)
+
+
+def convnext_tiny_step():
+    model = models.convnext_tiny(weights=None, num_classes=CLASSES)
+    for module in model.modules():
+        if isinstance(module, models.convnext.StochasticDepth):
+            module.p = 0.0
+    return step(model, 64, 4, 0.0)
+
+
+def vision_transformer_step():
+    return step(vision_transformer(), 64, 4, 0.0, vit_name)
+
+
+FILES = {"models": logits, "recent_models": recent_logits, "resnet18_step": resnet18_step, "googlenet_step": googlenet_step,
+         "inception_v3_step": inception_v3_step, "mobilenet_v3_small_step": mobilenet_v3_small_step,
+         "efficientnet_b0_step": efficientnet_b0_step, "densenet121_step": densenet121_step,
+         "convnext_tiny_step": convnext_tiny_step, "vision_transformer_step": vision_transformer_step}
+
 if __name__ == "__main__":
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    logits().write(os.path.join(folder, "models.safetensors"))
-    for make in (resnet18_step, googlenet_step, inception_v3_step):
-        make().write(os.path.join(folder, make.__name__ + ".safetensors"))
+    for name in sys.argv[2:] or FILES:
+        FILES[name]().write(os.path.join(folder, name + ".safetensors"))

@@ -72,7 +72,7 @@ auto tensors_by_name(const File& file, const std::vector<tensor_name>& names) {
   for (const bool with : {true, false})
     for (const entry& e : file.entries()) {
       if (e.name.starts_with(prefix) != with) continue;
-      const std::string name = with ? e.name.substr(prefix.size()) : e.name;
+      const std::string name = detail::current_name(with ? e.name.substr(prefix.size()) : e.name);
       if (!detail::passed_over(name) && !found.emplace(name, &e).second) found[name + " (without " + prefix + ")"] = &e;
     }
   return found;

@@ -14,9 +14,9 @@ namespace minicnn::inline MINICNN_ABI {
 
 /// One tensor of a network under two names.
 struct tensor_name {
-  std::string own;    ///< in the network: "conv1.weight"
-  std::string other;  ///< in a file: "features.0.weight"
-  shape dims;
+  std::string own;      ///< in the network: "conv1.weight"
+  std::string other;    ///< in a file: "features.0.weight"
+  shape dims;           ///< in the file: as many elements as in the network, in the same order
   int node = 0;         ///< index of the node that owns it
   bool buffer = false;  ///< not trained
 };
@@ -53,14 +53,35 @@ std::vector<std::string> sequential_names(const std::vector<graph_node<T>>& node
   return names;
 }
 
+/// Of vision transformers and ConvNeXt: names that are no layer's, and dense layers that are convolutions of 1x1 here.
+inline void name_in_attention_network(tensor_name& name) {
+  if (name.own == "tokens.class_token") name.other = "class_token";
+  if (const auto at = name.own.find(".in_proj."); at != std::string::npos) name.other[at + 8] = '_';
+  if (name.dims.rank() == 4 && name.dims.size_from(2) == 1) name.dims = {name.dims[0], name.dims[1]};
+}
+
+/// DenseNet's published weights have names of before 2018, "denselayer1.norm.1.weight", which torchvision's loader turns into
+/// today's.
+inline std::string current_name(std::string name) {
+  if (name.find("denselayer") != std::string::npos)
+    for (const std::string_view part : {".norm.", ".conv."})
+      if (const auto at = name.find(part); at != std::string::npos) name.erase(at + part.size() - 1, 1);
+  return name;
+}
+
 }  // namespace detail
 
 /// All parameters and buffers of a network with their names in torchvision's state dict of the model of that name ("vgg16-bn",
-/// "alexnet-torchvision", "squeezenet"; as `--model` has them). ResNet, GoogLeNet and Inception v3 have torchvision's names here
-/// too; networks that torchvision does not have keep their own. Without `num_batches_tracked`, which has no counterpart.
+/// "alexnet-torchvision", "squeezenet"; as `--model` has them). ResNet, GoogLeNet, Inception v3, MobileNet, EfficientNet and
+/// DenseNet have torchvision's names here too; networks that torchvision does not have keep their own. Without
+/// `num_batches_tracked`, which has no counterpart.
 template <class T>
 std::vector<tensor_name> torchvision_names(std::string_view model, const network<T>& net) {
   std::vector<tensor_name> names = own_names(net);
+  if (model.starts_with("vit-") || model.starts_with("convnext")) {
+    for (tensor_name& name : names) detail::name_in_attention_network(name);
+    return names;
+  }
   if (!model.starts_with("vgg") && !model.starts_with("squeezenet") && model != "alexnet-torchvision") return names;
   const std::vector<std::string> nodes = detail::sequential_names(net.nodes());
   for (tensor_name& name : names) {

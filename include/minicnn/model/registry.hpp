@@ -10,17 +10,23 @@
 #include <vector>
 
 #include "minicnn/alexnet.hpp"
+#include "minicnn/convnext.hpp"
 #include "minicnn/core/number.hpp"
 #include "minicnn/core/printable.hpp"
+#include "minicnn/densenet.hpp"
+#include "minicnn/efficientnet.hpp"
 #include "minicnn/googlenet.hpp"
 #include "minicnn/inception_v3.hpp"
 #include "minicnn/lenet5.hpp"
+#include "minicnn/mobilenet_v2.hpp"
+#include "minicnn/mobilenet_v3.hpp"
 #include "minicnn/model/model_config.hpp"
 #include "minicnn/network_in_network.hpp"
 #include "minicnn/resnet.hpp"
 #include "minicnn/spp_net.hpp"
 #include "minicnn/squeezenet.hpp"
 #include "minicnn/vgg.hpp"
+#include "minicnn/vision_transformer.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -104,6 +110,27 @@ network<T> make_squeezenet(const model_config& c, const network_options& n) {
   return squeezenet<T>(made);
 }
 
+template <class T, mobilenet_v3_size size>
+network<T> make_mobilenet_v3(const model_config& c, const network_options& n) {
+  auto made = options_of<mobilenet_v3_options>(c, n);
+  made.size = size;
+  return mobilenet_v3<T>(made);
+}
+
+template <class T, int depth>
+network<T> make_densenet(const model_config& c, const network_options& n) {
+  auto made = options_of<densenet_options>(c, n);
+  made.depth = depth;
+  return densenet<T>(made);
+}
+
+template <class T>
+network<T> make_vit_tiny(const model_config& c, const network_options& n) {
+  auto made = options_of<vision_transformer_options>(c, n);
+  made.patch = 4, made.width = 192, made.layers = 6, made.heads = 3, made.hidden = 768;
+  return vision_transformer<T>(made);
+}
+
 template <class T, class Options, network<T> (*make)(const Options&)>
 network<T> make_plain(const model_config& c, const network_options& n) {
   return make(options_of<Options>(c, n));
@@ -148,6 +175,16 @@ inline constexpr registered_model registered_models[] = {
     {"nin-cifar", 32, 3, 0.5},
     {"squeezenet", 224, 3, 0.5},
     {"squeezenet-1.0", 224, 3, 0.5},
+    {"mobilenet-v2", 224, 3, 0.2},
+    {"mobilenet-v3-small", 224, 3, 0.2},
+    {"mobilenet-v3-large", 224, 3, 0.2},
+    {"efficientnet-b0", 224, 3, 0.2},
+    {"densenet121", 224, 3, 0},
+    {"densenet169", 224, 3, 0},
+    {"densenet201", 224, 3, 0},
+    {"convnext-tiny", 224, 3, 0},
+    {"vit-b16", 224, 3, 0},
+    {"vit-tiny", 32, 3, 0},
 };
 
 /// How each of them is built from a complete config. A table of its own: asking for names compiles no network.
@@ -190,6 +227,16 @@ inline constexpr model_builder<T> model_builders[] = {
     {"nin-cifar", make_plain<T, network_in_network_options, network_in_network_cifar<T>>},
     {"squeezenet", make_squeezenet<T, squeezenet_version::v1_1>},
     {"squeezenet-1.0", make_squeezenet<T, squeezenet_version::v1_0>},
+    {"mobilenet-v2", make_plain<T, mobilenet_v2_options, mobilenet_v2<T>>},
+    {"mobilenet-v3-small", make_mobilenet_v3<T, mobilenet_v3_size::small>},
+    {"mobilenet-v3-large", make_mobilenet_v3<T, mobilenet_v3_size::large>},
+    {"efficientnet-b0", make_plain<T, efficientnet_options, efficientnet<T>>},
+    {"densenet121", make_densenet<T, 121>},
+    {"densenet169", make_densenet<T, 169>},
+    {"densenet201", make_densenet<T, 201>},
+    {"convnext-tiny", make_plain<T, convnext_options, convnext<T>>},
+    {"vit-b16", make_plain<T, vision_transformer_options, vision_transformer<T>>},
+    {"vit-tiny", make_vit_tiny<T>},
 };
 
 template <class Row>
