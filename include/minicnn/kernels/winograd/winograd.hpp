@@ -46,12 +46,14 @@ struct tiling {
   index_t count() const { return rows * columns; }
 
   /// Maps copied with zeros all around: every tile of `extent` pixels a side can be read whole. Channels are kept from being a
-  /// multiple of 1 KiB apart, where sixteen of them would share a few places of the first-level cache.
+  /// multiple of 1 KiB apart, where sixteen of them would share a few places of the first-level cache: by more columns, and by
+  /// one more row where rows are so many that columns change nothing (256 of float).
   padded_layout planes(index_t channels, index_t height, index_t width, index_t before_h, index_t before_w, index_t extent,
                        index_t element_bytes) const {
     padded_layout p{channels, height, width, before_h, before_w};
     p.rows = rows * outputs + extent - outputs;
     p.columns = columns * outputs + extent - outputs;
+    p.rows += p.rows * element_bytes % 1024 == 0;
     while ((p.channel_size() * element_bytes + 64) % 1024 < 128) p.columns += 1;
     return p;
   }
