@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <minicnn/train/schedule.hpp>
+#include <minicnn/train/parse_schedule.hpp>
+#include <minicnn/train/parse_sizes.hpp>
 #include <minicnn/train/size_schedule.hpp>
 
 #include "fine_tuning.hpp"

@@ -3,7 +3,8 @@
 #include <cstdio>
 #include <minicnn/core/printable.hpp>
 #include <minicnn/model/registry.hpp>
-#include <minicnn/train/schedule.hpp>
+#include <minicnn/train/parse_schedule.hpp>
+#include <minicnn/train/parse_sizes.hpp>
 #include <minicnn/train/size_schedule.hpp>
 
 #include "commands.hpp"

@@ -16,6 +16,8 @@
 #include <minicnn/train/callbacks.hpp>
 #include <minicnn/train/check_divergence.hpp>
 #include <minicnn/train/multi_label.hpp>
+#include <minicnn/train/parse_schedule.hpp>
+#include <minicnn/train/parse_sizes.hpp>
 #include <minicnn/train/size_schedule.hpp>
 #include <new>
 

@@ -114,6 +114,8 @@
 #include "minicnn/train/multi_label.hpp"
 #include "minicnn/train/optimizer.hpp"
 #include "minicnn/train/ordinal.hpp"
+#include "minicnn/train/parse_schedule.hpp"
+#include "minicnn/train/parse_sizes.hpp"
 #include "minicnn/train/reductions.hpp"
 #include "minicnn/train/regression.hpp"
 #include "minicnn/train/schedule.hpp"

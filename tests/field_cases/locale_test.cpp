@@ -10,7 +10,7 @@
 #include "minicnn/io/checkpoint.hpp"
 #include "minicnn/report/html.hpp"
 #include "minicnn/train/history.hpp"
-#include "minicnn/train/schedule.hpp"
+#include "minicnn/train/parse_schedule.hpp"
 
 using namespace minicnn;
 

@@ -10,6 +10,7 @@
 #include "minicnn/train/callbacks.hpp"
 #include "minicnn/train/check_divergence.hpp"
 #include "minicnn/train/ema.hpp"
+#include "minicnn/train/parse_sizes.hpp"
 #include "minicnn/train/size_schedule.hpp"
 
 using namespace minicnn;

@@ -9,7 +9,7 @@
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/ema.hpp"
 #include "minicnn/train/loss.hpp"
-#include "minicnn/train/schedule.hpp"
+#include "minicnn/train/parse_schedule.hpp"
 #include "minicnn/train/sgd.hpp"
 #include "train/toy_network.hpp"
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/train/parse_schedule.hpp"
 #include "minicnn/train/schedule.hpp"
 
 using namespace minicnn;

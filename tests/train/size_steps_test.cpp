@@ -1,4 +1,4 @@
-#include "minicnn/train/size_schedule.hpp"
+#include "minicnn/train/parse_sizes.hpp"
 
 #include <doctest/doctest.h>
 

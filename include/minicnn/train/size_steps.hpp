@@ -3,18 +3,11 @@
 /// pictures will be evaluated at. Or sizes that change from epoch to epoch, as SPP-net was trained with 180 and 224 pixels (He et
 /// al. 2014, section 2.3).
 /// `size_schedule` is the callback that trains so.
-///
-///     parse_sizes("128:0,160:0.6,192:0.85");  // 128 px, after 60 % of the run 160, after 85 % 192
-///     parse_sizes("180/224");                 // in turn, an epoch each
 
 #include <algorithm>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "minicnn/core/error.hpp"
-#include "minicnn/core/number.hpp"
-#include "minicnn/core/printable.hpp"
 #include "minicnn/core/shape.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -51,37 +44,6 @@ MINICNN_COLD inline void check_sizes(const std::vector<size_step>& sizes) {
       fail<option_error>("sizes: fraction ", s.from, " of size ", s.size, ", wanted fractions that rise from 0 to below 1");
     before = s.from;
   }
-}
-
-/// Reads "128:0,160:0.6,192:0.85", one size, "128", or sizes in turn, "180/224" or "128/160:0,192/224:0.7", whatever the locale.
-/// Throws option_error.
-MINICNN_COLD inline std::vector<size_step> parse_sizes(std::string_view text) {
-  std::vector<size_step> sizes;
-  const auto number = [&](std::string_view item, auto& value, const auto& read) {
-    const auto got = read(item);
-    if (!got)
-      fail<option_error>("sizes \"", excerpt(text), "\": \"", excerpt(item),
-                         "\" is no number; wanted SIZE:FRACTION,SIZE:FRACTION or SIZE/SIZE");
-    value = *got;
-  };
-  for (std::string_view rest = text; !text.empty();) {
-    const std::size_t comma = rest.find(',');
-    const std::string_view item = rest.substr(0, comma);
-    const std::size_t colon = item.find(':');
-    size_step s;
-    std::string_view turns = item.substr(0, colon);
-    number(turns.substr(0, turns.find('/')), s.size, parse_whole_number<index_t>);
-    while (turns.find('/') != turns.npos) {
-      turns.remove_prefix(turns.find('/') + 1);
-      number(turns.substr(0, turns.find('/')), s.turns.emplace_back(), parse_whole_number<index_t>);
-    }
-    if (colon != std::string_view::npos) number(item.substr(colon + 1), s.from, parse_number);
-    sizes.push_back(s);
-    if (comma == std::string_view::npos) break;
-    rest.remove_prefix(comma + 1);
-  }
-  check_sizes(sizes);
-  return sizes;
 }
 
 /// Which of `sizes` counts at `progress`, a fraction of the run. `sizes` must not be empty.
