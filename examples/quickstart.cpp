@@ -1,8 +1,9 @@
 // Trains AlexNet on a folder of pictures: cat.0.jpg, dog.0.jpg, ... or one folder a class.
+#include <minicnn/alexnet.hpp>
 #include <minicnn/data/image_folder.hpp>
 #include <minicnn/data/loader.hpp>
 #include <minicnn/data/split.hpp>
-#include <minicnn/model/model_file.hpp>
+#include <minicnn/model/save_model.hpp>
 #include <minicnn/train/fit.hpp>
 #include <minicnn/train/sgd.hpp>
 
@@ -17,11 +18,12 @@ int main(int argc, char** argv) {
   transform.augment.flip = 0.5;
   loader<float> train(pictures, split.train, {.batch_size = 32, .transform = transform, .training = true});
 
-  const model_config config{.name = "alexnet-bn", .classes = static_cast<int>(pictures.classes.size()), .image_size = 96};
-  network<float> net = make_model(config);
+  const int classes = static_cast<int>(pictures.classes.size());
+  network<float> net = alexnet_bn<float>({.classes = classes, .image_size = 96});
   sgd<float> optimizer(net, {.learning_rate = 0.02, .momentum = 0.9, .nesterov = true});
   const classification<float> task;
   for (const epoch_record& e : fit(net, optimizer, task, train, validation, {.epochs = 5, .lr_schedule = one_cycle_schedule{}}))
     std::printf("epoch %d: loss %.3f, validation accuracy %.1f %%\n", int(e.epoch), e.train_loss, 100 * e.val_accuracy);
-  save_model(net, {.config = config, .classes = pictures.classes, .transform = transform}, "weights.safetensors");
+  save_model(net, {.config = {.name = "alexnet-bn", .classes = classes}, .classes = pictures.classes, .transform = transform},
+             "weights.safetensors");
 }

@@ -49,6 +49,19 @@ TEST_CASE("a saved model loads with its weights and all that its info says") {
   CHECK(to_metadata(got.info) == to_metadata(expected));
 }
 
+TEST_CASE("channels and an image size that are left open are the network's") {
+  const temporary_folder folder;
+  model_info info = small_info();
+  info.config.image_size = 0;
+  const network<float> net =
+      make_model({.name = "lenet5", .classes = 3, .channels = 3, .image_size = 48}, {.seed = 5, .threads = 1});
+  info.transform.size = 48;
+  save_model(net, info, folder / "m.safetensors");
+  const model_config got = load_model(folder / "m.safetensors", 1).info.config;
+  CHECK(got.channels == 3);
+  CHECK(got.image_size == 48);
+}
+
 TEST_CASE("task and fold are stored, and what does not fit the outputs is refused") {
   const temporary_folder folder;
   const network<float> net = small_network();

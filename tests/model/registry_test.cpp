@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "io/temporary_folder.hpp"
+#include "minicnn/io/json.hpp"
 
 using namespace minicnn;
 

@@ -2,7 +2,6 @@
 /// A network's weights in a safetensors file, named as in the network: "conv1.weight", "bn1.running_mean".
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,28 +9,9 @@
 
 #include "minicnn/graph/network.hpp"
 #include "minicnn/io/safetensors.hpp"
+#include "minicnn/io/save_weights.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
-
-/// Tensors whose names begin with this belong to a training run (optimizer state) and are passed over by `load_weights`.
-inline constexpr std::string_view training_prefix = "training.";
-
-/// Adds all parameters and buffers, in the network's order.
-template <class T>
-void add_weights(safetensors_writer& out, const network<T>& net, dtype stored_as = dtype_of<T>()) {
-  for (const parameter_info& p : net.parameters()) out.add(p.name, net.parameter(p.name), stored_as);
-  for (const buffer_info& b : net.buffers()) out.add(b.name, net.buffer(b.name), stored_as);
-}
-
-/// Writes parameters, buffers and metadata. The file appears under its name only when it is complete.
-template <class T>
-void save_weights(const network<T>& net, const std::string& path, const std::map<std::string, std::string>& metadata = {},
-                  dtype stored_as = dtype_of<T>()) {
-  safetensors_writer out;
-  for (const auto& [key, value] : metadata) out.metadata(key, value);
-  add_weights(out, net, stored_as);
-  out.write(path);
-}
 
 /// Reads every parameter and buffer of the network. Throws file_error naming the tensor if one is missing, has another shape,
 /// or the file holds one that the network does not have; the network is then as it was.
@@ -72,6 +52,5 @@ MINICNN_COMPILED_FLOAT(void load_weights<float>(network<float>&, const safetenso
 MINICNN_COMPILED_DOUBLE(void load_weights<double>(network<double>&, const safetensors_file&));
 MINICNN_COMPILED_FLOAT(void load_weights<float>(network<float>&, const std::string&));
 MINICNN_COMPILED_DOUBLE(void load_weights<double>(network<double>&, const std::string&));
-MINICNN_COMPILED_FUNCTION(save_weights);
 
 }  // namespace minicnn::inline MINICNN_ABI

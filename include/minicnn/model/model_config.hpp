@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "minicnn/io/json.hpp"
+#include "minicnn/io/json_value.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

@@ -3,16 +3,11 @@
 ///
 ///     auto net = make_model<float>({.name = "resnet18", .classes = 10});
 
-#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "minicnn/alexnet.hpp"
 #include "minicnn/convnext.hpp"
-#include "minicnn/core/number.hpp"
-#include "minicnn/core/printable.hpp"
 #include "minicnn/densenet.hpp"
 #include "minicnn/efficientnet.hpp"
 #include "minicnn/googlenet.hpp"
@@ -20,7 +15,7 @@
 #include "minicnn/lenet5.hpp"
 #include "minicnn/mobilenet_v2.hpp"
 #include "minicnn/mobilenet_v3.hpp"
-#include "minicnn/model/model_config.hpp"
+#include "minicnn/model/model_names.hpp"
 #include "minicnn/network_in_network.hpp"
 #include "minicnn/resnet.hpp"
 #include "minicnn/spp_net.hpp"
@@ -29,28 +24,6 @@
 #include "minicnn/vision_transformer.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
-
-namespace detail {
-
-/// Whether dense weights keep the model's own initial values: He's scheme has its own for them, as have those of whole networks.
-inline bool keeps_dense_init(std::string_view init) { return init == "he" || init == "paper" || init == "caffe"; }
-
-}  // namespace detail
-
-/// The initializer that `model_config::init` names. Throws option_error for another text.
-inline initializer initializer_named(std::string_view text) {
-  if (detail::keeps_dense_init(text)) return initializer::he();
-  if (text == "glorot") return initializer::glorot();
-  if (text == "lecun") return initializer::lecun();
-  constexpr std::string_view truncated = "truncated-normal:";
-  if (text.starts_with(truncated)) {
-    const std::optional<double> deviation = parse_number(text.substr(truncated.size()));
-    if (deviation && *deviation > 0 && *deviation <= 1000) return initializer::truncated_normal(*deviation);
-  }
-  fail<option_error>(
-      "initial values: wanted he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION, above 0 and up to 1000, got \"",
-      excerpt(text), "\"");
-}
 
 namespace detail {
 
@@ -136,57 +109,6 @@ network<T> make_plain(const model_config& c, const network_options& n) {
   return make(options_of<Options>(c, n));
 }
 
-/// A name of the registry and what the network was made for.
-struct registered_model {
-  std::string_view name;
-  int image_size, channels;
-  double dropout;
-};
-
-inline constexpr registered_model registered_models[] = {
-    {"lenet5", 32, 1, 0},
-    {"alexnet", 227, 3, 0.5},
-    {"alexnet-2012", 227, 3, 0.5},
-    {"alexnet-torchvision", 224, 3, 0.5},
-    {"alexnet-bn", 227, 3, 0.5},
-    {"alexnet-small", 128, 3, 0.5},
-    {"vgg11", 224, 3, 0.5},
-    {"vgg13", 224, 3, 0.5},
-    {"vgg16", 224, 3, 0.5},
-    {"vgg19", 224, 3, 0.5},
-    {"vgg11-bn", 224, 3, 0.5},
-    {"vgg13-bn", 224, 3, 0.5},
-    {"vgg16-bn", 224, 3, 0.5},
-    {"vgg19-bn", 224, 3, 0.5},
-    {"googlenet", 224, 3, 0.2},
-    {"inception-v3", 299, 3, 0.5},
-    {"resnet18", 224, 3, 0},
-    {"resnet34", 224, 3, 0},
-    {"resnet50", 224, 3, 0},
-    {"resnet101", 224, 3, 0},
-    {"resnet152", 224, 3, 0},
-    {"resnet20", 32, 3, 0},
-    {"resnet32", 32, 3, 0},
-    {"resnet44", 32, 3, 0},
-    {"resnet56", 32, 3, 0},
-    {"resnet110", 32, 3, 0},
-    {"spp-net", 224, 3, 0.5},
-    {"nin", 224, 3, 0.5},
-    {"nin-cifar", 32, 3, 0.5},
-    {"squeezenet", 224, 3, 0.5},
-    {"squeezenet-1.0", 224, 3, 0.5},
-    {"mobilenet-v2", 224, 3, 0.2},
-    {"mobilenet-v3-small", 224, 3, 0.2},
-    {"mobilenet-v3-large", 224, 3, 0.2},
-    {"efficientnet-b0", 224, 3, 0.2},
-    {"densenet121", 224, 3, 0},
-    {"densenet169", 224, 3, 0},
-    {"densenet201", 224, 3, 0},
-    {"convnext-tiny", 224, 3, 0},
-    {"vit-b16", 224, 3, 0},
-    {"vit-tiny", 32, 3, 0},
-};
-
 /// How each of them is built from a complete config. A table of its own: asking for names compiles no network.
 template <class T>
 struct model_builder {
@@ -239,42 +161,7 @@ inline constexpr model_builder<T> model_builders[] = {
     {"vit-tiny", make_vit_tiny<T>},
 };
 
-template <class Row>
-MINICNN_COLD const Row& find_model(std::span<const Row> table, std::string_view name) {
-  std::string known;
-  for (const Row& m : table) {
-    if (name == m.name) return m;
-    known += std::string(known.empty() ? "" : ", ") + std::string(m.name);
-  }
-  fail<option_error>("model ", excerpt(name), ": unknown; known are ", known);
-}
-inline const registered_model& find_model(std::string_view name) {
-  return find_model(std::span<const registered_model>(registered_models), name);
-}
-
 }  // namespace detail
-
-/// Names of the registry, in the order of the documents.
-inline std::vector<std::string> model_names() {
-  std::vector<std::string> names;
-  for (const detail::registered_model& m : detail::registered_models) names.emplace_back(m.name);
-  return names;
-}
-
-/// The image size that a model was made for, in pixels a side. Throws option_error naming the known models.
-inline int default_image_size(std::string_view name) { return detail::find_model(name).image_size; }
-
-/// Whether a model has auxiliary heads.
-inline bool has_aux(std::string_view name) { return name == "googlenet" || name == "inception-v3"; }
-
-/// With the model's own values in place of those left open. Throws option_error naming the known models.
-inline model_config completed(model_config c) {
-  const detail::registered_model& m = detail::find_model(c.name);
-  if (c.image_size == 0) c.image_size = m.image_size;
-  if (c.channels == 0) c.channels = m.channels;
-  if (c.dropout < 0) c.dropout = m.dropout;
-  return c;
-}
 
 /// Builds the network. Throws option_error for an unknown name or initializer, and shape_error, which names model, size and node,
 /// for an image size that is too small.

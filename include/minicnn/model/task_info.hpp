@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "minicnn/io/json.hpp"
+#include "minicnn/io/json_value.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

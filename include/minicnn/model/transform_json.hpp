@@ -6,7 +6,7 @@
 #include <string>
 
 #include "minicnn/data/transform.hpp"
-#include "minicnn/io/json.hpp"
+#include "minicnn/io/json_value.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
