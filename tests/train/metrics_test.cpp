@@ -22,12 +22,6 @@ TEST_CASE("F46 means over unequal batches weigh samples, not batches") {
   loss.add(5.0, 2);
   CHECK(loss.value() == near(1.8));
   CHECK(loss.count() == 10);
-  accuracy_counter accuracy;
-  CHECK(accuracy.value() == 0.0);
-  accuracy.add<float>(held(tensor<float>({4, 2}, {0, 1, 0, 1, 0, 1, 0, 1})), labels_t{1, 1, 1, 1});
-  accuracy.add<float>(held(tensor<float>({1, 2}, {0, 1})), labels_t{0});
-  CHECK(accuracy.correct() == 4);
-  CHECK(accuracy.value() == near(0.8));
 }
 
 TEST_CASE("the class that logits name") {

@@ -111,23 +111,6 @@ class confusion_matrix {
   std::vector<index_t> counts_;
 };
 
-/// Accuracy alone, without a matrix of all classes.
-class accuracy_counter {
- public:
-  template <class T>
-  void add(const view<const T>& logits, std::span<const std::int32_t> labels) {
-    for (index_t i = 0; i < logits.dim(0); ++i) correct_ += predicted_class(logits.at(i)) == labels[static_cast<std::size_t>(i)];
-    total_ += logits.dim(0);
-  }
-  index_t correct() const { return correct_; }
-  index_t total() const { return total_; }
-  double value() const { return total_ == 0 ? 0.0 : static_cast<double>(correct_) / static_cast<double>(total_); }
-
- private:
-  index_t correct_ = 0;
-  index_t total_ = 0;
-};
-
 /// -log of the probability given to the true class, which is first clipped to [clip, 1 - clip] as Kaggle does (in double:
 /// in float 1 - 1e-15 is 1, and the loss of a wrong certainty infinite). Throws option_error for a probability that is not
 /// finite, and for a clip outside [0, 0.5].
