@@ -21,6 +21,7 @@
 #include "minicnn/core/batch.hpp"
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/tensor.hpp"
+#include "minicnn/data/balanced_order.hpp"
 #include "minicnn/data/picture_source.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -125,7 +126,7 @@ class loader {
     order_ = samples_;
     epoch_key_ = random_key(options_.seed).of(static_cast<std::uint64_t>(epoch));
     if (options_.balance && options_.training)
-      draw_balanced();
+      balance_.draw(*data_, samples_, random_stream(epoch_key_.of(shuffling)), order_);
     else if (options_.training)
       random_stream(epoch_key_.of(shuffling)).shuffle(order_);
     const std::lock_guard lock(mutex_);
@@ -219,28 +220,6 @@ class loader {
   index_t image_elements() const { return data_->channels * options_.transform.size * options_.transform.size; }
 
   index_t target_columns() const { return static_cast<index_t>(data_->target_names.size()); }
-
-  /// Rounds of one picture of each class, the classes of a round in random order, the pictures of a class in an order that is
-  /// drawn anew whenever all have had their turn.
-  void draw_balanced() {
-    random_stream random(epoch_key_.of(shuffling));
-    by_class_.resize(data_->classes.size());
-    for (sample_indices& members : by_class_) members.clear();
-    for (const index_t i : samples_)
-      if (const int label = data_->samples[static_cast<std::size_t>(i)].label; label >= 0)
-        by_class_[static_cast<std::size_t>(label)].push_back(i);
-    round_.clear();
-    for (std::size_t c = 0; c < by_class_.size(); ++c)
-      if (!by_class_[c].empty()) round_.push_back(c);
-    if (round_.empty()) fail<option_error>("loader: pictures without classes cannot be balanced");
-    turns_.assign(by_class_.size(), 0);
-    for (std::size_t place = 0; place < order_.size(); ++place) {
-      if (place % round_.size() == 0) random.shuffle(round_);
-      const std::size_t c = round_[place % round_.size()], count = by_class_[c].size();
-      if (turns_[c] % count == 0) random.shuffle(by_class_[c]);
-      order_[place] = by_class_[c][turns_[c]++ % count];
-    }
-  }
 
   void reserve() {
     const index_t count = (std::min)(options_.batch_size, size());
@@ -388,8 +367,7 @@ class loader {
   loader_options options_;
   image_transform given_;  ///< which sizes are proportions of
   sample_indices samples_, order_;
-  std::vector<sample_indices> by_class_;  // of `balance`
-  std::vector<std::size_t> round_, turns_;
+  detail::balanced_order balance_;
   picture_source source_;
   std::vector<bad_file> bad_;
   std::vector<image_workspace> workspaces_;
