@@ -1,7 +1,5 @@
 // minicnn bench
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +13,7 @@
 #include "commands.hpp"
 #include "option_values.hpp"
 #include "path_json.hpp"
+#include "peak_memory.hpp"
 #include "resolve_model.hpp"
 
 namespace cli {
@@ -57,12 +56,6 @@ double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t half = values.size() / 2;
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-double peak_mebibytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
 int bench_command(const bench_options& o) {

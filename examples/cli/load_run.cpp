@@ -20,15 +20,6 @@ using minicnn::json;
 
 namespace {
 
-/// Nested members as "model.name".
-void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const std::string& prefix, const json& value) {
-  for (const auto& [name, inner] : value.as_object())
-    if (inner.is_object())
-      flatten_into(out, prefix + name + ".", inner);
-    else
-      out.emplace_back(prefix + name, inner.is_string() ? inner.as_string() : json_text(inner));
-}
-
 /// Parameters of the network that a recipe describes, without memory for them being touched; 0 if it describes none.
 index_t parameters_of(const json& recipe) {
   try {
@@ -60,7 +51,7 @@ finished_run load_run(const std::string& folder) {
     if (!recipe.is_object()) fail<file_error>(config, ": recipe: wanted a JSON object");
     run.page.parameters = parameters_of(recipe);
     run.page.settings.emplace_back("data", run.data);
-    flatten_into(run.page.settings, "", recipe);
+    for (auto& member : flat_members(recipe)) run.page.settings.push_back(std::move(member));
     for (const char* name : {"threads", "workers", "instruction_set", "time_limit_minutes", "version"})
       if (const json* value = text.find(name))
         run.page.settings.emplace_back(name, value->is_string() ? value->as_string() : json_text(*value));

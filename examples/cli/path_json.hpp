@@ -22,6 +22,19 @@ inline void put_path(minicnn::json& text, const std::string& path) {
   text["path_bytes"] = bytes;
 }
 
+/// Members as text, those of inner objects as "model.name".
+inline std::vector<std::pair<std::string, std::string>> flat_members(const minicnn::json& object) {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const auto& [name, value] : object.as_object()) {
+    if (!value.is_object()) {
+      all.emplace_back(name, value.is_string() ? value.as_string() : json_text(value));
+      continue;
+    }
+    for (auto& [inner, text] : flat_members(value)) all.emplace_back(name + "." + inner, std::move(text));
+  }
+  return all;
+}
+
 /// Adds "class", "probability" and "probabilities" of the first `shown` classes.
 inline void add_ranking(minicnn::json& text, const std::vector<minicnn::ranked_class>& classes, std::size_t shown) {
   text["class"] = classes[0].name;

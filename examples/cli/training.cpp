@@ -1,6 +1,5 @@
 #include "training.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cinttypes>
@@ -8,14 +7,11 @@
 #include <cstdarg>
 #include <cstdio>
 #include <filesystem>
-#include <minicnn/analysis/calibration.hpp>
 #include <minicnn/core/printable.hpp>
 #include <minicnn/core/utf8.hpp>
 #include <minicnn/graph/summary.hpp>
-#include <minicnn/io/checkpoint.hpp>
 #include <minicnn/train/callbacks.hpp>
 #include <minicnn/train/check_divergence.hpp>
-#include <minicnn/train/multi_label.hpp>
 #include <minicnn/train/parse_schedule.hpp>
 #include <minicnn/train/parse_sizes.hpp>
 #include <minicnn/train/size_schedule.hpp>
@@ -27,7 +23,7 @@
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
-#include "path_json.hpp"
+#include "peak_memory.hpp"
 #include "resolve_model.hpp"
 #include "run_folder.hpp"
 #include "small_image_defaults.hpp"
@@ -37,15 +33,8 @@ namespace cli {
 
 using minicnn::fixed;
 using minicnn::index_t;
-using minicnn::json;
 
 namespace {
-
-double peak_mebibytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
 
 /// Names what a loader has left out since there were `told`.
 void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_start) {
@@ -54,16 +43,6 @@ void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_st
     std::fprintf(stderr, "skipped: %s\n", minicnn::printable(bad[i].path + ": " + bad[i].reason).c_str());
   if (at_start && !bad.empty())
     std::fprintf(stderr, "skipped %zu pictures that cannot be read; %" PRId64 " remain\n", bad.size(), data.size());
-}
-
-/// Nested members as "model.name".
-void flatten_into(std::vector<std::pair<std::string, std::string>>& out, const std::string& prefix, const json& value) {
-  for (const auto& [name, inner] : value.as_object()) {
-    if (inner.is_object())
-      flatten_into(out, prefix + name + ".", inner);
-    else
-      out.emplace_back(prefix + name, inner.is_string() ? inner.as_string() : json_text(inner));
-  }
 }
 
 }  // namespace
@@ -260,13 +239,6 @@ int training::end_without_data(const std::string& reason, bool picture) {
   return exit_failed;
 }
 
-model_info training::info() const {
-  model_info info{recipe_.model, output_names(data_), picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, recipe_.tta};
-  info.fold = recipe_.fold, info.folds = recipe_.folds;
-  info.task = learned_;
-  return info;
-}
-
 /// Says so where the run ends before its warm-up does.
 void training::check_warmup(index_t total_steps) const {
   const double epochs = static_cast<double>(total_steps) / static_cast<double>(steps_an_epoch_);
@@ -363,156 +335,6 @@ void training::epoch_done(const minicnn::epoch_record& e) {
   }
   header_shown_ = true;
   note("%s\n", table.row(e, e.epoch == state_->best_epoch).c_str());
-}
-
-minicnn::training_report training::report(bool finished) const {
-  minicnn::training_report r;
-  r.title = recipe_.model.name + " on " + o_.data;
-  r.history = state_->history;
-  r.classes = output_names(data_);
-  r.confusion = state_->best_confusion;
-  r.best_epoch = state_->best_epoch;
-  r.finished = finished;
-  flatten_into(r.settings, "", to_json(recipe_));
-  r.settings.emplace_back("parameters", minicnn::grouped(net_->parameter_count()));
-  r.data = count_rows(data_, split_);
-  r.machine = describe_machine(*net_);
-  pictures_->fill(r);
-  r.command = o_.command;
-  return r;
-}
-
-/// At the end: the gallery shows the best epoch, whose weights the network may take now.
-void training::complete_gallery() {
-  if (split_.validation.empty() || state_->best_epoch == 0 || pictures_->shows(state_->best_epoch)) return;
-  minicnn::load_weights(*net_, folder_->file("best.safetensors"));
-  minicnn::loader_options options = loader_options(false);
-  options.cache_bytes = 0;
-  data_loader validation(data_, split_.validation, options);
-  const minicnn::evaluation e = minicnn::evaluate(*net_, validation, *task_);
-  pictures_->validation(without_bad(split_.validation, validation.bad_files()));
-  pictures_->make_gallery(state_->best_epoch, e, *net_);
-}
-
-/// With --overwrite: the old run is kept until weights, place and configuration of this one are on disk.
-void training::begin_to_replace() {
-  if (!o_.overwrite || replacing_ || replaced_) return;
-  folder_->keep_old_run();
-  replacing_ = true;
-}
-
-void training::save_position() {
-  save_last();
-  if (!state_->history.empty()) folder_->write_history(state_->history);
-  save_config();
-  if (replacing_) folder_->drop_old_run();
-  replacing_ = false;
-  replaced_ = true;
-}
-
-void training::save_last() {
-  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *state_, to_json(recipe_), pictures_used_.text());
-}
-
-/// Everything about the run that must stay out of the weights files.
-void training::save_config() const {
-  char host[256] = "";
-  gethostname(host, sizeof host - 1);
-  folder_->write_config({{"command", o_.command},
-                         {"data", o_.data},
-                         {"init_from", o_.overrides.init_from.value_or("")},
-                         {"recipe", to_json(recipe_)},
-                         {"threads", net_->threads()},
-                         {"workers", o_.workers},
-                         {"instruction_set", minicnn::name_of(net_->ctx().instruction_set)},
-                         {"host", host},
-                         {"version", minicnn::version_string},
-                         {"time_limit_minutes", o_.time_limit},
-                         {"epochs_done", state_->epoch},
-                         {"steps", state_->step},
-                         {"total_steps", state_->total_steps},
-                         {"steps_skipped", state_->skipped},
-                         {"seconds", state_->seconds},
-                         {"epoch_seconds", state_->epoch_seconds},
-                         {"peak_rss_mib", peak_mebibytes()}});
-}
-
-/// Chooses temperature and clip on the validation part, for the views that the recipe evaluates with, and writes them into
-/// the best weights. The run is over: the network now takes these weights.
-void training::calibrate() {
-  constexpr std::size_t enough = 100;  // fewer pictures say too little
-  if (!learned_.classifies()) return choose_thresholds();
-  if (split_.validation.size() < enough) return;
-  const std::string path = folder_->file("best.safetensors");
-  minicnn::load_weights(*net_, path);
-  const auto views = recipe_.tta == "flip"       ? minicnn::test_views::flip
-                     : recipe_.tta == "ten-crop" ? minicnn::test_views::ten_crop
-                                                 : minicnn::test_views::one;
-  std::vector<std::vector<float>> logits;
-  std::vector<std::int32_t> labels;
-  minicnn::session<float> run = minicnn::evaluation_session(*net_, *task_);
-  minicnn::loader_options options = loader_options(false);
-  for (const minicnn::image_transform& view : views_of(picture_, views)) {
-    options.transform = view;
-    data_loader pictures(data_, split_.validation, options);
-    progress_.clear();
-    minicnn::evaluation e = minicnn::evaluate(run, pictures, *task_);
-    logits.emplace_back(e.outputs.begin(), e.outputs.end());
-    labels = std::move(e.labels);
-  }
-  for (const std::vector<float>& view : logits)
-    for (const float z : view)
-      if (!std::isfinite(z)) {
-        warn(path + ": some of its outputs are not finite; no temperature was fitted");
-        return;
-      }
-  const auto classes = static_cast<index_t>(data_.classes.size());
-  model_info best = info();
-  best.temperature = minicnn::fit_view_temperature(logits, labels, classes);
-  if (classes == 2) {
-    std::vector<double> second(labels.size(), 0.0);
-    for (const std::vector<float>& view : logits) {
-      const std::vector<double> logs = minicnn::log_softmax({view.begin(), view.end()}, classes, best.temperature);
-      for (std::size_t i = 0; i < second.size(); ++i) second[i] += std::exp(logs[2 * i + 1]) / static_cast<double>(logits.size());
-    }
-    best.clip = minicnn::fit_clip(second, labels);
-  }
-  folder_->save_best(*net_, best);
-  note("validation with test-time augmentation \"%s\": log loss %s, with temperature %s: %s; clip for submit: %s\n",
-       recipe_.tta.c_str(), fixed(minicnn::mean_view_log_loss(logits, labels, classes, 1.0), 4).c_str(),
-       fixed(best.temperature, 3).c_str(),
-       fixed(minicnn::mean_view_log_loss(logits, labels, classes, best.temperature), 4).c_str(),
-       minicnn::short_number(best.clip).c_str());
-}
-
-/// For several labels: thresholds with the best F1 on the validation part, for the best weights, which then have them.
-void training::choose_thresholds() {
-  if (recipe_.task != "multilabel" || split_.validation.empty()) return;
-  minicnn::load_weights(*net_, folder_->file("best.safetensors"));
-  data_loader pictures(data_, split_.validation, loader_options(false));
-  progress_.clear();
-  model_info best = info();
-  best.task.thresholds = minicnn::multi_label<float>::choose_thresholds(minicnn::evaluate(*net_, pictures, *task_));
-  folder_->save_best(*net_, best);
-}
-
-void training::finish() {
-  complete_gallery();
-  folder_->write_report(report(true));
-  if (state_->best_epoch == 0)
-    minicnn::fail(o_.out, ": no epoch had a finite validation loss; only last.safetensors was written");
-  calibrate();
-  const auto& history = state_->history;
-  for (const minicnn::epoch_record& e : history)
-    if (e.epoch == state_->best_epoch && !split_.validation.empty())
-      learned_.classifies() ? note("best: epoch %" PRId64 ", validation accuracy %s %%, log loss %s\n", e.epoch,
-                                   fixed(100 * e.val_accuracy, 2).c_str(), fixed(e.val_loss, 4).c_str())
-                            : note("best: epoch %" PRId64 ", validation loss %s%s\n", e.epoch, fixed(e.val_loss, 4).c_str(),
-                                   pictures_->figures_text().c_str());
-  if (state_->skipped > 0)
-    std::fprintf(stderr, "%" PRId64 " steps were left out because a gradient was not finite\n", state_->skipped);
-  for (const char* name : {"best.safetensors", "report.html"})
-    std::printf("%s\n", minicnn::printable(folder_->file(name)).c_str());
 }
 
 }  // namespace cli

@@ -1,0 +1,83 @@
+// What a training writes: its weights, place, configuration and report.
+
+#include <unistd.h>
+
+#include <minicnn/graph/summary.hpp>
+
+#include "data_source.hpp"
+#include "path_json.hpp"
+#include "peak_memory.hpp"
+#include "run_folder.hpp"
+#include "train_setup.hpp"
+#include "training.hpp"
+
+namespace cli {
+
+model_info training::info() const {
+  model_info info{recipe_.model, output_names(data_), picture_, recipe_.seed, recipe_.val_fraction, recipe_.limit, recipe_.tta};
+  info.fold = recipe_.fold, info.folds = recipe_.folds;
+  info.task = learned_;
+  return info;
+}
+
+minicnn::training_report training::report(bool finished) const {
+  minicnn::training_report r;
+  r.title = recipe_.model.name + " on " + o_.data;
+  r.history = state_->history;
+  r.classes = output_names(data_);
+  r.confusion = state_->best_confusion;
+  r.best_epoch = state_->best_epoch;
+  r.finished = finished;
+  r.settings = flat_members(to_json(recipe_));
+  r.settings.emplace_back("parameters", minicnn::grouped(net_->parameter_count()));
+  r.data = count_rows(data_, split_);
+  r.machine = describe_machine(*net_);
+  pictures_->fill(r);
+  r.command = o_.command;
+  return r;
+}
+
+/// With --overwrite: the old run is kept until weights, place and configuration of this one are on disk.
+void training::begin_to_replace() {
+  if (!o_.overwrite || replacing_ || replaced_) return;
+  folder_->keep_old_run();
+  replacing_ = true;
+}
+
+void training::save_position() {
+  save_last();
+  if (!state_->history.empty()) folder_->write_history(state_->history);
+  save_config();
+  if (replacing_) folder_->drop_old_run();
+  replacing_ = false;
+  replaced_ = true;
+}
+
+void training::save_last() {
+  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *state_, to_json(recipe_), pictures_used_.text());
+}
+
+/// Everything about the run that must stay out of the weights files.
+void training::save_config() const {
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  folder_->write_config({{"command", o_.command},
+                         {"data", o_.data},
+                         {"init_from", o_.overrides.init_from.value_or("")},
+                         {"recipe", to_json(recipe_)},
+                         {"threads", net_->threads()},
+                         {"workers", o_.workers},
+                         {"instruction_set", minicnn::name_of(net_->ctx().instruction_set)},
+                         {"host", host},
+                         {"version", minicnn::version_string},
+                         {"time_limit_minutes", o_.time_limit},
+                         {"epochs_done", state_->epoch},
+                         {"steps", state_->step},
+                         {"total_steps", state_->total_steps},
+                         {"steps_skipped", state_->skipped},
+                         {"seconds", state_->seconds},
+                         {"epoch_seconds", state_->epoch_seconds},
+                         {"peak_rss_mib", peak_mebibytes()}});
+}
+
+}  // namespace cli
