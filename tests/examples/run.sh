@@ -45,6 +45,10 @@ grep -q '</html>' run/report.html
 (cd pictures && ls) | sed 's/\.[a-z]*$//' | awk -F. 'BEGIN { print "id,cat,even" } { print $0 "," ($1 == "cat") "," ($2 % 2 == 0) }' >labels.csv
 run '^mAP [0-9.]+$' multi_label pictures labels.csv 2
 
+# A number beside the class: that of the picture.
+(cd pictures && ls) | sed 's/\.[a-z]*$//' | awk -F. 'BEGIN { print "id,number" } { print $0 "," $2 }' >numbers.csv
+run '^accuracy [0-9.]+ %, number off by [0-9.]+ on average$' two_outputs pictures numbers.csv 2
+
 # Fashion-MNIST's four files with few pictures: a class is a bar at a height of its own.
 "$python" - fashion <<'END_OF_PYTHON'
 import gzip, os, struct, sys
