@@ -57,6 +57,7 @@ echo "${compile[*]}"
 echo '| what | user time | elapsed | memory | stripped binary |'
 echo '|---|---|---|---|---|'
 row 'trains, headers alone (examples/custom_data.cpp)' 12 500 examples/custom_data.cpp trains.o -- -lm
+row 'trains on pictures, headers alone (examples/quickstart.cpp)' 14 600 examples/quickstart.cpp pictures.o -- "$out/image.o"
 row 'predicts, headers alone (examples/embedded.cpp)' 12 500 examples/embedded.cpp predicts.o -- "$out/image.o"
 row 'the unit of minicnn::compiled, once for all units' 25 700 include/minicnn/compiled/float_unit.cpp float.o
 row 'trains, with minicnn::compiled' 4 500 examples/custom_data.cpp trains.o -DMINICNN_COMPILED -- "$out/float.o"

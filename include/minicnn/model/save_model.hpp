@@ -3,8 +3,8 @@
 /// model_file.hpp, which reads such files, knows them all.
 ///
 ///     network<float> net = alexnet_bn<float>({.classes = 2, .image_size = 96});
-///     save_model(net, {.config = {.name = "alexnet-bn"}, .classes = {"cat", "dog"}, .transform = transform},
-///     "cats.safetensors");
+///     const std::vector<std::string> names{"cat", "dog"};
+///     save_model(net, {.config = {.name = "alexnet-bn"}, .classes = names, .transform = transform}, "cats.safetensors");
 
 #include <string>
 #include <utility>
@@ -14,8 +14,8 @@
 
 namespace minicnn::inline MINICNN_ABI {
 
-/// `info` with what is left open in it filled in. Throws option_error naming `path` if it does not fit the network or itself:
-/// what is written can be loaded.
+/// `info` with what is left open in it filled in. Throws option_error naming `path` if it does not fit the network's input and
+/// outputs, or itself. That `config` names this very network is the caller's word: `load_model` names the tensor that differs.
 template <class T>
 MINICNN_COLD model_info checked_info(const network<T>& net, model_info info, const std::string& path) {
   try {
