@@ -90,6 +90,7 @@
 #include "minicnn/mobilenet_v3.hpp"
 #include "minicnn/network_in_network.hpp"
 #include "minicnn/resnet.hpp"
+#include "minicnn/resnet_variants.hpp"
 #include "minicnn/spp_net.hpp"
 #include "minicnn/squeezenet.hpp"
 #include "minicnn/version.hpp"

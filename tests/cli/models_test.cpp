@@ -34,6 +34,8 @@ TEST_CASE("summary prints the published parameter counts") {
                    {"densenet121", 1000, 7978856},
                    {"densenet169", 1000, 14149480},
                    {"densenet201", 1000, 20013928},
+                   {"se-resnet50", 1000, 28088024},
+                   {"resnet50-d", 1000, 25576264},
                    {"convnext-tiny", 1000, 28589128},
                    {"vit-b16", 1000, 86567656}};
   for (const auto& p : published) {

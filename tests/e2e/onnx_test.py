@@ -29,7 +29,7 @@ MODELS = [("layers", 21), ("tensors", 21), ("lenet5", 32), ("alexnet", 67), ("al
           ("alexnet-small", 64), ("vgg11-bn", 32), ("googlenet", 65), ("inception-v3", 107), ("resnet18", 50), ("resnet50", 33),
           ("resnet20", 32), ("spp-net", 127), ("spp-net", 95), ("nin", 67), ("nin-cifar", 32), ("squeezenet", 65),
           ("squeezenet-1.0", 65), ("mobilenet-v2", 65), ("mobilenet-v3-small", 65), ("mobilenet-v3-large", 64), ("efficientnet-b0", 65),
-          ("densenet121", 65), ("convnext-tiny", 64), ("vit-tiny", 32)]
+          ("densenet121", 65), ("se-resnet50", 64), ("resnet50-d", 65), ("convnext-tiny", 64), ("vit-tiny", 32)]
 
 # OpenCV 4.6 is not asked to run these: their operators on tokens and sizes are beyond what it promises.
 CHECKED_ONLY = {"tensors", "convnext-tiny", "vit-tiny"}

@@ -16,6 +16,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torchvision import models
+from torchvision.ops import SqueezeExcitation
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from make_golden import INPUT, filled, golden_file  # noqa: E402  (sets one thread and double precision)
@@ -221,9 +222,49 @@ def recent_logits():
     for name in ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0", "efficientnet_b2", "densenet121",
                  "densenet161"):
         predicted(out, name, fill(getattr(models, name)(weights=None, num_classes=CLASSES)), picture(64, 80))
+    for name, depth, squeeze, d in (("se_resnet50", 50, 16, False), ("resnet50_d", 50, 0, True), ("se_resnet18_d", 18, 16, True)):
+        predicted(out, name, fill(resnet_variant(depth, squeeze, d), plain_name), picture(64, 80))
     predicted(out, "convnext_tiny", fill(models.convnext_tiny(weights=None, num_classes=CLASSES)), picture(64, 80))
     predicted(out, "vision_transformer", fill(vision_transformer(), vit_name), picture(64, 64))
     return out
+
+
+class squeezed_branch(nn.Module):
+    """The last normalisation of a block's branch, and squeeze-and-excitation behind it."""
+
+    def __init__(self, norm, gate):
+        super().__init__()
+        self.norm, self.gate = norm, gate
+
+    def forward(self, x):
+        return self.gate(self.norm(x))
+
+
+def resnet_variant(depth, squeeze, d):
+    """torchvision's ResNet with squeeze-and-excitation, and as ResNet-D; modules are called as in timm."""
+    model = getattr(models, f"resnet{depth}")(weights=None, num_classes=CLASSES)
+    if d:
+        conv = lambda channels, filters, stride: nn.Conv2d(channels, filters, 3, stride, 1, bias=False)
+        model.conv1 = nn.Sequential(conv(3, 32, 2), nn.BatchNorm2d(32), nn.ReLU(), conv(32, 32, 1), nn.BatchNorm2d(32), nn.ReLU(),
+                                    conv(32, 64, 1))
+    for stage in (model.layer1, model.layer2, model.layer3, model.layer4):
+        for block in stage:
+            if d and block.downsample is not None:
+                conv, norm = block.downsample
+                stride = conv.stride[0]
+                conv.stride = (1, 1)
+                pool = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False) if stride == 2 else nn.Identity()
+                block.downsample = nn.Sequential(pool, conv, norm)
+            if squeeze:
+                last = "bn3" if depth >= 50 else "bn2"
+                norm = getattr(block, last)
+                gate = SqueezeExcitation(norm.num_features, norm.num_features // squeeze)
+                setattr(block, last, squeezed_branch(norm, gate))
+    return model
+
+
+def plain_name(name):
+    return name.replace(".norm.", ".").replace("bn3.gate.", "se.").replace("bn2.gate.", "se.")
 
 
 def vision_transformer():

@@ -65,6 +65,8 @@ inline constexpr registered_model registered_models[] = {
     {"densenet121", 224, 3, 0},
     {"densenet169", 224, 3, 0},
     {"densenet201", 224, 3, 0},
+    {"se-resnet50", 224, 3, 0},
+    {"resnet50-d", 224, 3, 0},
     {"convnext-tiny", 224, 3, 0},
     {"vit-b16", 224, 3, 0},
     {"vit-tiny", 32, 3, 0},

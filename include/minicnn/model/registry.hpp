@@ -18,6 +18,7 @@
 #include "minicnn/model/model_names.hpp"
 #include "minicnn/network_in_network.hpp"
 #include "minicnn/resnet.hpp"
+#include "minicnn/resnet_variants.hpp"
 #include "minicnn/spp_net.hpp"
 #include "minicnn/squeezenet.hpp"
 #include "minicnn/vgg.hpp"
@@ -97,6 +98,13 @@ network<T> make_densenet(const model_config& c, const network_options& n) {
   return densenet<T>(made);
 }
 
+template <class T, int squeeze, bool d>
+network<T> make_resnet_variant(const model_config& c, const network_options& n) {
+  auto made = options_of<resnet_variant_options>(c, n);
+  made.squeeze = squeeze, made.d = d;
+  return resnet_variant<T>(made);
+}
+
 template <class T>
 network<T> make_vit_tiny(const model_config& c, const network_options& n) {
   auto made = options_of<vision_transformer_options>(c, n);
@@ -156,6 +164,8 @@ inline constexpr model_builder<T> model_builders[] = {
     {"densenet121", make_densenet<T, 121>},
     {"densenet169", make_densenet<T, 169>},
     {"densenet201", make_densenet<T, 201>},
+    {"se-resnet50", make_resnet_variant<T, 16, false>},
+    {"resnet50-d", make_resnet_variant<T, 0, true>},
     {"convnext-tiny", make_plain<T, convnext_options, convnext<T>>},
     {"vit-b16", make_plain<T, vision_transformer_options, vision_transformer<T>>},
     {"vit-tiny", make_vit_tiny<T>},
