@@ -189,6 +189,27 @@ TEST_CASE_TEMPLATE("convolutions of several blocks and chunks", T, float, double
   check<T>(2, {1, 30, 300, 3, 3, 3, 1, 2, 1, 1, 1, 1, 1, 1, 1});  // rows longer than a block
 }
 
+TEST_CASE_TEMPLATE("depthwise convolutions: a filter a channel", T, float, double) {
+  check<T>(3, square(6, 9, 6, 3, 1, 1, 1, 6));
+  check<T>(2, square(7, 56, 7, 3, 2, 1, 1, 7));
+  check<T>(2, square(5, 35, 5, 3, 1, 0, 1, 5));
+  check<T>(2, square(3, 16, 3, 5, 1, 2, 1, 3));                   // rows of one vector
+  check<T>(1, square(4, 15, 4, 7, 2, 3, 1, 4));                   // wider filters
+  check<T>(2, {5, 11, 40, 5, 2, 4, 3, 2, 1, 1, 1, 0, 3, 2, 5});   // even filters, unequal strides and padding
+  check<T>(2, {4, 6, 5, 4, 4, 1, 2, 1, 1, 1, 3, 3, 0, 0, 4});     // columns of taps, more padding than map
+  check<T>(2, {3, 1, 70, 3, 1, 3, 1, 2, 1, 1, 0, 0, 1, 1, 3});    // one row
+  check<T>(2, {33, 3, 3, 33, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 33});  // more channels than tasks
+  check<T>(2, {4, 9, 9, 4, 3, 3, 1, 3, 1, 1, 1, 1, 1, 1, 4});     // stride 3: as products
+  minicnn::random_stream s{minicnn::random_key(77)};
+  for (int number = 0; number < 40; ++number) {
+    conv_geometry g = varied(s);
+    g.groups = g.channels = g.filters = 2 + s.below(6);
+    g.dilation_h = g.dilation_w = 1;
+    g.stride_w = 1 + s.below(2);
+    check<T>(1 + s.below(3), g);
+  }
+}
+
 TEST_CASE("a batch larger than the group that is copied at a time") {
   const conv_geometry g{8, 200, 200, 2, 3, 3, 4, 4, 1, 1, 1, 1, 1, 1, 1};
   const index_t images = minicnn::kernels::padded_input(g).images_at_a_time(sizeof(float));

@@ -4,6 +4,7 @@
 /// Itself a convolution of dy, one for each phase of the input position (conv_phases.hpp): a dense product with stride 1, no
 /// scattering and no multiplication by zero.
 
+#include "minicnn/kernels/conv/depthwise.hpp"
 #include "minicnn/kernels/conv/implicit_gemm.hpp"
 #include "minicnn/kernels/conv/padded_input.hpp"
 #include "minicnn/kernels/conv/phases.hpp"
@@ -51,6 +52,7 @@ void for_phases(const phase_planes& p, const F& f) {
 /// Bytes of scratch for `conv_backward_input`; never less for a bigger batch or thread count.
 template <class T>
 index_t conv_backward_input_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
+  if (is_depthwise(g)) return depthwise_scratch_bytes<T>(threads, g);
   return input_gradient_plan<T>(batch, g).bytes(threads);
 }
 
@@ -96,6 +98,7 @@ void pack_phase_weights(const context& ctx, const conv_geometry& g, const phase_
 template <class T>
 void conv_backward_input(const context& ctx, index_t batch, const conv_geometry& g, const T* dy, const T* weight, T* dx, bool add,
                          scratch& work) {
+  if (is_depthwise(g)) return depthwise_backward_input(ctx, batch, g, dy, weight, dx, add, work);
   const input_gradient_plan<T> plan(batch, g);
   const phase_planes& phases = plan.phases;
   const padded_layout& planes = plan.gradient;

@@ -7,6 +7,7 @@
 /// into slices, whose number depends on the shape alone, and the slices' sums are added in order, so that any number of threads
 /// gives the same bits.
 
+#include "minicnn/kernels/conv/depthwise.hpp"
 #include "minicnn/kernels/conv/implicit_gemm.hpp"
 #include "minicnn/kernels/conv/patches.hpp"
 #include "minicnn/kernels/product/pack.hpp"
@@ -233,6 +234,7 @@ struct pixel_columns {
 /// Bytes of scratch for `conv_backward_weight`; never less for a bigger batch or thread count.
 template <class T>
 index_t conv_backward_weight_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
+  if (is_depthwise(g)) return depthwise_scratch_bytes<T>(threads, g);
   return weight_gradient_plan<T>(batch, g).bytes(threads);
 }
 
@@ -369,6 +371,7 @@ class weight_gradient {
 template <class T>
 void conv_backward_weight(const context& ctx, index_t batch, const conv_geometry& g, const weight_gradient_operands<T>& o,
                           scratch& work) {
+  if (is_depthwise(g)) return depthwise_backward_weight(ctx, batch, g, o, work);
   weight_gradient<T> gradient(ctx, batch, g, o, work);
   for (index_t group = 0; group < g.groups; ++group) gradient.run(group);
 }

@@ -1,6 +1,7 @@
 #pragma once
 /// Convolution, forward.
 
+#include "minicnn/kernels/conv/depthwise.hpp"
 #include "minicnn/kernels/conv/implicit_gemm.hpp"
 #include "minicnn/kernels/conv/padded_input.hpp"
 #include "minicnn/kernels/product/pack.hpp"
@@ -18,6 +19,7 @@ void pack_filters(const context& ctx, index_t filters, index_t taps, const T* we
 /// Bytes of the weights as `conv_forward` reads them: packed, group after group.
 template <class T>
 index_t conv_packed_weight_bytes(const conv_geometry& g) {
+  if (is_depthwise(g)) return g.filters * g.taps() * static_cast<index_t>(sizeof(T));
   return g.groups * chunked_size<T>(g.group_filters(), g.group_channels() * g.taps()) * static_cast<index_t>(sizeof(T));
 }
 
@@ -25,6 +27,10 @@ index_t conv_packed_weight_bytes(const conv_geometry& g) {
 template <class T>
 void conv_prepack_weights(const context& ctx, const conv_geometry& g, const T* weight, T* packed) {
   const index_t filters = g.group_filters(), taps = g.group_channels() * g.taps();
+  if (is_depthwise(g)) {
+    std::copy(weight, weight + g.filters * taps, packed);  // as they are
+    return;
+  }
   for (index_t group = 0; group < g.groups; ++group)
     pack_filters(ctx, filters, taps, weight + group * filters * taps, packed + group * chunked_size<T>(filters, taps));
 }
@@ -32,6 +38,7 @@ void conv_prepack_weights(const context& ctx, const conv_geometry& g, const T* w
 /// Bytes of scratch for `conv_forward`, with or without packed weights; never less for a bigger batch or thread count.
 template <class T>
 index_t conv_forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g, bool prepacked = false) {
+  if (is_depthwise(g)) return depthwise_scratch_bytes<T>(threads, g);
   const padded_layout planes = padded_input(g);
   const index_t taps = g.group_channels() * g.taps();
   const index_t images = planes.is_copy() ? 0 : (std::min)(batch, planes.images_at_a_time(sizeof(T)));
@@ -51,6 +58,8 @@ inline void tap_offsets(const conv_geometry& g, const padded_layout& planes, ind
 /// Convolution. `packed_weights` are from `conv_prepack_weights`.
 template <class T>
 void conv_forward(const context& ctx, index_t batch, const conv_geometry& g, const conv_operands<T>& o, scratch& work) {
+  if (is_depthwise(g))
+    return depthwise_forward(ctx, batch, g, o, o.packed_weights != nullptr ? o.packed_weights : o.weight, work);
   const padded_layout planes = padded_input(g);
   const index_t filters = g.group_filters(), channels = g.group_channels(), taps = channels * g.taps();
   const index_t pixels = g.out_height() * g.out_width(), bytes = implicit_gemm_scratch_bytes<T>(ctx.threads, filters, taps);
