@@ -15,6 +15,8 @@
 #include "minicnn/googlenet.hpp"
 #include "minicnn/inception_v3.hpp"
 #include "minicnn/lenet5.hpp"
+#include "minicnn/mobilenet_v2.hpp"
+#include "minicnn/mobilenet_v3.hpp"
 #include "minicnn/network_in_network.hpp"
 #include "minicnn/resnet.hpp"
 #include "minicnn/spp_net.hpp"
@@ -22,6 +24,7 @@
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/loss.hpp"
 #include "minicnn/vgg.hpp"
+#include "minicnn/vision_transformer.hpp"
 
 using namespace minicnn;
 
@@ -49,6 +52,13 @@ std::vector<candidate> candidates() {
       {"squeezenet", 64, 3e-4, [](int size) { return squeezenet({.image_size = size}); }},
       {"squeezenet-1.0", 64, 3e-4,
        [](int size) { return squeezenet({.version = squeezenet_version::v1_0, .image_size = size}); }},
+      {"mobilenet-v2", 64, 1e-3, [](int size) { return mobilenet_v2({.image_size = size}); }},
+      {"mobilenet-v3-small", 64, 1e-3, [](int size) { return mobilenet_v3({.image_size = size}); }},
+      {"vit-tiny", 32, 3e-4,
+       [](int size) {
+         return vision_transformer(
+             {.patch = 4, .width = 192, .layers = 6, .heads = 3, .hidden = 768, .classes = 2, .image_size = size});
+       }},
   };
   for (const int depth : {20, 32, 44, 56, 110})
     all.push_back({text_of("resnet", depth), 32, 1e-3,
