@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "minicnn/kernels/simd/normal_distribution.hpp"
 #include "minicnn/kernels/simd/vector_math.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
@@ -51,22 +52,15 @@ struct gelu_formula {
   static constexpr bool reads_input = true;
   template <class V>
   MINICNN_INLINE void forward(vec<T, V>& y, const vec<T, V>& x) const {
-    vec<T, V> phi;
-    distribution<V>(phi, x);
+    vec<T, V> phi, bell;
+    vector_normal<V, T>(phi, bell, x);
     y = x * phi;
   }
   template <class V>
   MINICNN_INLINE void backward(vec<T, V>& dx, const vec<T, V>& x, const vec<T, V>& dy) const {
-    vec<T, V> phi, density;
-    distribution<V>(phi, x);
-    vector_exp<V, T>(density, T(-0.5) * x * x);
-    dx = (phi + x * density * T(std::numbers::inv_sqrtpi / std::numbers::sqrt2)) * dy;
-  }
-
- private:
-  template <class V>
-  MINICNN_INLINE void distribution(vec<T, V>& phi, const vec<T, V>& x) const {
-    for (int i = 0; i < V::template lanes<T>; ++i) phi[i] = T(0.5) * std::erfc(x[i] * T(-1.0 / std::numbers::sqrt2));
+    vec<T, V> phi, bell;
+    vector_normal<V, T>(phi, bell, x);
+    dx = (phi + x * bell * T(std::numbers::inv_sqrtpi / std::numbers::sqrt2)) * dy;
   }
 };
 
