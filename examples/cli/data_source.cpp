@@ -5,6 +5,7 @@
 #include <minicnn/io/json.hpp>
 #include <minicnn/report/progress.hpp>
 
+#include "alike_names.hpp"
 #include "messages.hpp"
 
 namespace cli {
@@ -45,6 +46,7 @@ minicnn::image_dataset open_data(const std::string& path, minicnn::data_part par
   progress.clear();
   if (!quiet) say(data.root + ": " + describe_layout(data));
   for (const std::string& text : data.warnings) warn(data.root + ": " + text);
+  warn_of_alike_names(data.root, data.classes);
   return data;
 }
 

@@ -10,6 +10,7 @@
 #include <minicnn/train/multi_label.hpp>
 #include <minicnn/train/regression.hpp>
 
+#include "alike_names.hpp"
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "messages.hpp"
@@ -32,10 +33,8 @@ bool is_file(const std::string& path) {
 void attach_classes(minicnn::image_dataset& data, const minicnn::csv_table& table) {
   const std::size_t label = table.column("label"), id = table.column("id");
   minicnn::label_table numbers{table.path, {"label"}, {}, {}};
-  for (const minicnn::csv_row& row : table.rows) {
-    if (row.fields[label].empty()) fail<file_error>(table.path, ": line ", row.line, ": the label is empty");
-    data.classes.push_back(row.fields[label]);
-  }
+  if (table.rows.empty()) fail<file_error>(table.path, ": wanted a row for every picture, there is only the header");
+  for (const minicnn::csv_row& row : table.rows) data.classes.push_back(table.name(row, label));
   std::sort(data.classes.begin(), data.classes.end());
   data.classes.erase(std::unique(data.classes.begin(), data.classes.end()), data.classes.end());
   std::map<std::string, index_t> lines;
@@ -78,6 +77,7 @@ minicnn::image_dataset open_task_data(const std::string& path, const std::string
     say(text_of(data.root, ": ", data.size(), data.size() == 1 ? " picture" : " pictures", " with a row in ", table, ": ",
                 list_of(output_names(data))));
   for (const std::string& text : data.warnings) warn(data.root + ": " + text);
+  warn_of_alike_names(data.root, output_names(data));
   return data;
 }
 
@@ -106,7 +106,9 @@ std::vector<double> class_weights(const recipe& r, const minicnn::image_dataset&
         fail<file_error>(table.path, ": line ", row.line, ": \"", row.fields[name], "\" is none of ", list_of(names));
       if (failure != std::errc() || end != text.data() + text.size() || !(value > 0 && value < 1e9))
         fail<file_error>(table.path, ": line ", row.line, ": wanted a weight above 0, got \"", text, "\"");
-      weights[static_cast<std::size_t>(found - names.begin())] = value;
+      double& place = weights[static_cast<std::size_t>(found - names.begin())];
+      if (place >= 0) fail<file_error>(table.path, ": line ", row.line, ": a second weight for \"", *found, "\"");
+      place = value;
     }
     for (std::size_t k = 0; k < names.size(); ++k)
       if (weights[k] < 0) fail<file_error>(table.path, ": no weight for \"", names[k], "\"");

@@ -166,3 +166,40 @@ TEST_CASE("G21 class names that look the same: the message shows code points") {
   const auto plain = run("evaluate" + weights().option() + "--data '" + other.path() + "'");
   CHECK(plain.code == 1);
 }
+
+TEST_CASE("folders that systems and network storage make are no classes") {
+  const pictures::folder folder("systems");
+  write_classes(folder, "data/");
+  for (const char* name : {"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "cat/@eaDir/0.png"})
+    folder.write("data/" + std::string(name) + "/SYNOPHOTO_THUMB_XL.jpg", red_png(50));
+  const auto r = run("check --json --data '" + folder.path("data") + "'");
+  CHECK(r.json()["images"] == 6);
+  CHECK(r.json()["classes"].size() == 2);
+}
+
+TEST_CASE("classes that are called alike are warned of by every command that reads data") {
+  const std::vector<std::pair<std::string, std::string>> alike{{"Cat", "cat"},
+                                                               {"cat", "cat "},
+                                                               {"caf\u00e9", "cafe\u0301"},
+                                                               {"STRASSE 1", "strasse_1"},
+                                                               {"\uac15", "\u1100\u1161\u11bc"},
+                                                               {"\u304c", "\u304b\u3099"},
+                                                               {"\u30d1", "\u30cf\u309a"},
+                                                               {"\u0419", "\u0438\u0306"}};
+  for (const auto& [first, second] : alike) {
+    CAPTURE(first);
+    const pictures::folder folder("alike");
+    folder.write("data/" + first + "/1.png", red_png(10));
+    folder.write("data/" + second + "/1.png", red_png(200));
+    const auto r = run("check --data '" + folder.path("data") + "'");
+    CHECK(contains(r.err, "are called alike and are two"));
+    CHECK(contains(run(train(folder.path("data"), folder.path("run"), "--dry-run")).err, "are called alike and are two"));
+  }
+  for (const auto& [first, second] :
+       std::vector<std::pair<std::string, std::string>>{{"cat", "dog"}, {"A", "A-"}, {"\u304b", "\u304d"}, {"1", "01"}}) {
+    const pictures::folder folder("different");
+    folder.write("data/" + first + "/1.png", red_png(10));
+    folder.write("data/" + second + "/1.png", red_png(200));
+    CHECK_FALSE(contains(run("check --data '" + folder.path("data") + "'").err, "alike"));
+  }
+}

@@ -33,6 +33,16 @@ struct csv_table {
     fail<file_error>(path, ": wanted a column \"", name, "\", got \"", known, "\"");
   }
 
+  /// A field that becomes the name of a class or label. Throws file_error where it is empty or not UTF-8.
+  const std::string& name(const csv_row& row, std::size_t column) const {
+    const std::string& text = row.fields[column];
+    if (text.empty()) fail<file_error>(path, ": line ", row.line, ": the ", header[column], " is empty");
+    if (valid_utf8_prefix(text) != text.size())
+      fail<file_error>(path, ": line ", row.line, ": the ", header[column], " \"", text,
+                       "\" is not UTF-8; save the file in that encoding");
+    return text;
+  }
+
   /// A field as a whole number of 0 or more; what the locale says about numbers does not matter. Throws file_error.
   std::uint64_t number(const csv_row& row, std::size_t column) const {
     const std::string& text = row.fields[column];

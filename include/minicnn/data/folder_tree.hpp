@@ -101,8 +101,8 @@ class tree_reader {
         out.pictures.push_back(file);
       else if (!entry->is_directory(ignored))
         other_file(entry->path(), ending);
-      else if (file == "__MACOSX")
-        leave(&ignored_files::folders, entry->path(), "made by a packing program");
+      else if (one_of(file, system_folders))
+        leave(&ignored_files::folders, entry->path(), "made by a system or a program, not by people");
       else
         inner.emplace_back(file, entry->is_symlink(ignored));
     }
@@ -162,6 +162,11 @@ class tree_reader {
     const std::filesystem::path root = std::filesystem::canonical(root_, failed);
     return !failed && std::mismatch(target.begin(), target.end(), root.begin(), root.end()).first == target.end();
   }
+
+  /// Of packing programs, network storage (thumbnails, bins), Windows, file systems and Python.
+  static constexpr std::array<std::string_view, 10> system_folders{
+      "__MACOSX",  "@eaDir",     "#recycle",   "@Recycle", "$RECYCLE.BIN", "RECYCLER", "System Volume Information",
+      "found.000", "lost+found", "__pycache__"};
 
   static constexpr std::array<std::string_view, 7> files_of_a_run{
       "config.json", "results.csv", "report.html", "curves.svg", "curves.png", "best.safetensors", "last.safetensors"};

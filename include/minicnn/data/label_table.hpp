@@ -91,7 +91,8 @@ class label_table_reader {
   void read_names() {
     std::set<std::string> all;
     for (const csv_row& row : table_.rows)
-      for (std::string& name : split(row.fields[other()])) all.insert(std::move(name));
+      if (!row.fields[other()].empty())
+        for (std::string& name : split(table_.name(row, other()))) all.insert(std::move(name));
     if (all.empty()) fail<file_error>(table_.path, ": no picture has a label");
     out_.names.assign(all.begin(), all.end());
     // So many labels are numbers in the wrong place, and a table of all of them would not fit into memory.
@@ -109,10 +110,11 @@ class label_table_reader {
     std::set<std::string_view> seen;
     for (std::size_t c = 0; c < table_.header.size(); ++c) {
       if (c == id_) continue;
-      if (table_.header[c].empty() || !seen.insert(table_.header[c]).second)
-        fail<file_error>(table_.path, ": column ", static_cast<index_t>(c + 1), " is called \"", table_.header[c],
-                         "\": wanted names, each once");
-      out_.names.push_back(table_.header[c]);
+      const std::string& name = table_.header[c];
+      if (name.empty() || valid_utf8_prefix(name) != name.size() || !seen.insert(name).second)
+        fail<file_error>(table_.path, ": column ", static_cast<index_t>(c + 1), " is called \"", name,
+                         "\": wanted names in UTF-8, each once");
+      out_.names.push_back(name);
     }
     for (const csv_row& row : table_.rows)
       for (std::size_t c = 0; c < row.fields.size(); ++c)
@@ -138,6 +140,15 @@ class label_table_reader {
   label_table out_;
 };
 
+/// The part of `path` below the folder `root`, which may end in slashes.
+inline std::string_view name_within(std::string_view path, std::string_view root) {
+  while (root.ends_with('/')) root.remove_suffix(1);
+  if (!path.starts_with(root)) return path;
+  path.remove_prefix(root.size());
+  while (path.starts_with('/')) path.remove_prefix(1);
+  return path;
+}
+
 }  // namespace detail
 
 /// The table as labels or numbers. Label names from a column of names are in byte order, others in that of the columns. Throws
@@ -155,10 +166,11 @@ inline void attach_targets(image_dataset& data, const label_table& table) {
   std::vector<index_t> owner(table.ids.size(), -1);
   std::vector<sample> kept;
   std::vector<image_u8> pictures;
+  const std::string first_name =
+      data.samples.empty() ? "" : std::string(detail::name_within(data.samples.front().path, data.root));
   for (std::size_t i = 0; i < data.samples.size(); ++i) {
     sample& s = data.samples[i];
-    std::string_view name = s.path;
-    if (name.starts_with(data.root)) name.remove_prefix((std::min)(data.root.size() + 1, name.size()));
+    const std::string_view name = detail::name_within(s.path, data.root);
     const std::string_view file = name.substr(name.find_last_of('/') + 1);
     auto found = rows.end();
     for (const std::string_view key :
@@ -175,8 +187,9 @@ inline void attach_targets(image_dataset& data, const label_table& table) {
     if (!data.pictures.empty()) pictures.push_back(std::move(data.pictures[i]));
   }
   if (kept.empty())
-    fail<file_error>(table.path, ": none of its ", static_cast<index_t>(table.ids.size()), " ids is the name of a picture in ",
-                     data.root);
+    fail<file_error>(table.path, ": none of its ", static_cast<index_t>(table.ids.size()), " ids",
+                     table.ids.empty() ? "" : " (" + table.ids.front() + ", ...)", " is the name of a picture in ", data.root,
+                     " (", first_name, ", ...)");
   const auto without = static_cast<index_t>(data.samples.size() - kept.size());
   if (without > 0) data.warnings.push_back(text_of(without, " pictures have no row in ", table.path, " and are left out"));
   data.ignored.unlabelled += without;

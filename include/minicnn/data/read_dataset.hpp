@@ -249,16 +249,17 @@ class dataset_reader {
     const std::size_t id = table.column("id"), label = table.column("label");
     std::map<std::string, std::string> labels;
     for (const csv_row& row : table.rows) {
-      if (row.fields[id].empty() || row.fields[label].empty())
+      if (row.fields[id].empty())
         fail<file_error>(table.path, ": line ", row.line, ": wanted an id and a label, got an empty field");
-      if (!labels.emplace(row.fields[id], row.fields[label]).second)
+      if (!labels.emplace(row.fields[id], table.name(row, label)).second)
         fail<file_error>(table.path, ": line ", row.line, ": the id ", row.fields[id], " is there twice");
     }
     image_dataset data = read_image_folder(root_ + "/train");
     std::vector<std::pair<sample, std::string>> labelled;
     for (sample& s : data.samples) {
       const std::string name = file_name(s.path);
-      const auto found = labels.find(name.substr(0, name.find_last_of('.')));
+      auto found = labels.find(name.substr(0, name.find_last_of('.')));
+      if (found == labels.end()) found = labels.find(name);
       if (found == labels.end()) continue;
       labelled.emplace_back(std::move(s), found->second);
       labels.erase(found);
