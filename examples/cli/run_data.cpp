@@ -76,14 +76,17 @@ void restore_left_out(minicnn::image_dataset& data, const std::string& run) {
     std::vector<std::string> names;
     for (const json& name : classes.as_array()) names.push_back(name.as_string());
     adopt_classes(data, names);
+    const auto rows = static_cast<std::int64_t>(data.target_names.empty() ? 0 : data.targets.size() / data.target_names.size());
     for (const json& one : list.as_array()) {
       const auto index = static_cast<std::size_t>(one.at("index").as_uint());
       const std::string path = data.root + (data.root.ends_with('/') ? "" : "/") + one.at("name").as_string();
       const auto id = one.at("id").as_uint();
-      const std::int64_t label = one.at("label").as_int();
+      const std::int64_t label = one.at("label").as_int(), target = one.has("target") ? one.at("target").as_int() : -1;
+      const bool has_answer =
+          rows > 0 ? target >= 0 && target < rows : label >= 0 && label < static_cast<std::int64_t>(data.classes.size());
       const bool there = std::any_of(data.samples.begin(), data.samples.end(), [&](const auto& s) { return s.path == path; });
-      if (there || index > data.samples.size() || label < 0 || label >= static_cast<std::int64_t>(data.classes.size())) continue;
-      data.samples.insert(data.samples.begin() + static_cast<std::ptrdiff_t>(index), {path, static_cast<int>(label), id});
+      if (there || index > data.samples.size() || !has_answer) continue;
+      data.samples.insert(data.samples.begin() + static_cast<std::ptrdiff_t>(index), {path, static_cast<int>(label), id, target});
     }
   } catch (const minicnn::error&) {
     // What cannot be put back is missed when the data are compared.
@@ -92,7 +95,7 @@ void restore_left_out(minicnn::image_dataset& data, const std::string& run) {
 
 run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run) : data_(&data) {
   const json list = left_out_of(run), known = list.is_array() ? list : json(json::array{});
-  std::uint64_t names = 0, sizes = 0;
+  std::uint64_t names = 0, sizes = 0, labels = 0;
   for (std::size_t i = 0; i < data.samples.size(); ++i) {
     std::error_code failed;
     const minicnn::sample& s = data.samples[i];
@@ -106,6 +109,7 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
     }
     sizes_.push_back(size);
     names = names * prime + s.id;
+    labels = labels * prime + static_cast<std::uint64_t>(s.label + 1);
     sizes = sizes * prime + size;
   }
   for (const double t : data.targets) sizes = sizes * prime + std::bit_cast<std::uint64_t>(t);
@@ -114,7 +118,8 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
              {"training", split.train.size()},
              {"validation", split.validation.size()},
              {"names", names},
-             {"sizes", sizes}};
+             {"sizes", sizes},
+             {"labels", labels}};
 }
 
 void run_data::leave_out(const minicnn::bad_file& bad) {
@@ -139,6 +144,7 @@ json run_data::text() const {
     out["left_out"].push({{"index", i},
                           {"name", name_of(*data_, i)},
                           {"label", data_->samples[i].label},
+                          {"target", data_->samples[i].target},
                           {"id", data_->samples[i].id},
                           {"bytes", sizes_[i]}});
   return out;

@@ -27,8 +27,8 @@ class run_data {
   /// Looks for files that have gone since.
   void note_gone();
 
-  /// Counts, classes, and hashes of names and sizes, without the data's place: a resumed run must see the same. And what is left
-  /// out, which it need not.
+  /// Counts, classes, and hashes of names, sizes and labels, without the data's place: a resumed run must see the same. And what
+  /// is left out, which it need not.
   minicnn::json text() const;
 
  private:

@@ -13,6 +13,7 @@
 #include <minicnn/files/file.hpp>
 #include <minicnn/model/training_file.hpp>
 #include <string_view>
+#include <utility>
 
 #include "curves_png.hpp"
 #include "messages.hpp"
@@ -171,13 +172,17 @@ void check_same(const minicnn::safetensors_file& from, const char* key, json now
   }
   before.erase("left_out");
   now.erase("left_out");
-  if (!before.has("sizes")) now.erase("sizes");
+  // Numbers that say something to nobody: what they stand for is told when all else is the same.
+  constexpr std::pair<const char*, const char*> hashes[] = {
+      {"names", "pictures: there are as many, but some have other names"},
+      {"labels", "labels: the pictures have the same names, but some are of other classes"},
+      {"sizes", "pictures: their names are the same, their sizes in bytes are not, or the numbers to be predicted"}};
   json others = before, other_now = now;
-  others.erase("sizes"), other_now.erase("sizes");
+  for (const auto& [name, text] : hashes) others.erase(name), other_now.erase(name);
   minicnn::check_same_training(from, key, others, other_now);
-  if (now.has("sizes") && !(before.at("sizes") == now.at("sizes")))
-    fail<option_error>(from.path(),
-                       ": the run was made with other pictures: their names are the same, their sizes in bytes are not");
+  for (const auto& [name, text] : hashes)
+    if (before.has(name) && now.has(name) && !(before.at(name) == now.at(name)))
+      fail<option_error>(from.path(), ": the run was made with other ", text);
 }
 
 double usable_seconds(double seconds) { return std::isfinite(seconds) && seconds >= 0 ? seconds : 0; }

@@ -115,11 +115,17 @@ inline json read_training_entry(const safetensors_file& file, const char* key) {
   }
 }
 
-/// Throws option_error naming file, member and both values where two objects are not the same, whatever the order of members.
-MINICNN_COLD inline void check_same_training(const safetensors_file& file, const char* key, const json& before, const json& now) {
+/// Throws option_error naming file, member (of members too: recipe.model.name) and both values where two objects are not the
+/// same, whatever the order of members.
+MINICNN_COLD inline void check_same_training(const safetensors_file& file, const std::string& key, const json& before,
+                                             const json& now) {
   if (!before.is_object()) fail<file_error>(file.path(), ": metadata \"", key, "\": wanted an object");
   for (const auto& [name, value] : now.as_object()) {
     const json* old = before.find(name);
+    if (old != nullptr && old->is_object() && value.is_object()) {
+      check_same_training(file, key + "." + name, *old, value);
+      continue;
+    }
     if (old == nullptr || !(*old == value))
       fail<option_error>(file.path(), ": the run was made with ", key, ".", name, " = ",
                          old == nullptr ? "nothing" : write_json(*old), ", this call says ", write_json(value));
