@@ -7,6 +7,7 @@
 #include <minicnn/train/size_schedule.hpp>
 
 #include "fine_tuning.hpp"
+#include "messages.hpp"
 
 namespace cli {
 
@@ -111,6 +112,20 @@ void apply(V& value, const std::optional<V>& given) {
   if (given) value = *given;
 }
 
+/// Options of networks that have what they set; of others they are taken back, and said to be without effect.
+void drop_foreign_options(model_config& model, const recipe_overrides& o) {
+  const auto without = [&](const char* option) { warn(std::string(option) + ": has no effect, " + model.name + " has none"); };
+  if (!model.name.starts_with("alexnet-bn")) {
+    if (model.padded) without("--padded");
+    if (model.pooled > 0) without("--pooled");
+    model.padded = false, model.pooled = 0;
+  }
+  if (model.dropout > 0 && o.dropout && minicnn::completed({.name = model.name}).dropout <= 0) {
+    without("--dropout");
+    model.dropout = 0;
+  }
+}
+
 template <class V>
 void check(const char* option, V value, V low, V high) {
   if (!(value >= low && value <= high)) fail<option_error>(option, " ", value, ": wanted ", low, " to ", high);
@@ -183,6 +198,7 @@ recipe make_recipe(const recipe_overrides& o) {
 
   check("--image-size", r.model.image_size, 1, 8192);  // --sizes names one too
   check("--pooled", r.model.pooled, 0, 64);            // a weights file may
+  drop_foreign_options(r.model, o);
   (void)minicnn::initializer_named(r.model.init);
   for (const std::string& text : r.rates) (void)parse_group_rate(text);
   r.model = minicnn::completed(r.model);

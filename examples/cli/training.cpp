@@ -93,7 +93,20 @@ void training::open_pictures() {
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed, recipe_.fold, recipe_.folds);
   if (classifies)
     for (const std::string& text : class_warnings(data_, split_)) warn(o_.data + ": " + text);
+  check_validation();
   if (split_.train.empty()) minicnn::fail(o_.data, ": no pictures to train on");
+}
+
+/// Says so where nothing is held back although it should be, or options wait for what never comes.
+void training::check_validation() const {
+  if (!split_.validation.empty()) return;
+  if (recipe_.folds > 0)
+    warn(minicnn::text_of("--fold ", recipe_.fold, "/", recipe_.folds, ": of ", split_.train.size(),
+                          " pictures this part has none, so nothing is validated"));
+  else if (recipe_.val_fraction > 0)
+    warn(minicnn::text_of("--val-fraction ", recipe_.val_fraction, ": of ", split_.train.size(),
+                          " pictures this is none, so nothing is validated"));
+  if (recipe_.patience > 0) warn("--patience: has no effect, as nothing is validated");
 }
 
 /// Means of colours are those of the pictures that were there when the run began.
@@ -234,7 +247,7 @@ int training::end_without_data(const std::string& reason, bool picture) {
   begin_to_replace();
   save_position();
   std::fprintf(stderr, "the run is saved in %s, after epoch %" PRId64 " and %" PRId64 " batches. Go on with: %s%s%s\n",
-               o_.out.c_str(), state_->epoch, state_->batch, o_.command.c_str(), o_.resume ? "" : " --resume",
+               minicnn::printable(o_.out).c_str(), state_->epoch, state_->batch, o_.command.c_str(), o_.resume ? "" : " --resume",
                picture ? ", and with --skip-bad if the picture is gone for good" : "");
   return exit_failed;
 }
@@ -290,9 +303,10 @@ void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_
   for (const auto& c : callbacks_) f.callbacks.push_back(c.get());
 }
 
-/// A resumed run knows its best epoch, so this needs no memory of its own.
+/// A resumed run knows its best epoch, so this needs no memory of its own. Only an epoch that was validated can end the run.
 bool training::out_of_patience() const {
-  return recipe_.patience > 0 && !split_.validation.empty() && state_->epoch - state_->best_epoch >= recipe_.patience;
+  const bool validated = (state_->epoch - state_->first_epoch) % recipe_.val_every == 0;
+  return validated && recipe_.patience > 0 && !split_.validation.empty() && state_->epoch - state_->best_epoch >= recipe_.patience;
 }
 
 minicnn::shape training::largest_batch() const {

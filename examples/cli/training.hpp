@@ -75,6 +75,7 @@ class training {
   void save_config() const;
   void finish();
   void calibrate();
+  void check_validation() const;
   void check_warmup(minicnn::index_t total_steps) const;
   void choose_thresholds();
   void open_pictures();

@@ -63,6 +63,7 @@ void training::save_config() const {
   gethostname(host, sizeof host - 1);
   folder_->write_config({{"command", o_.command},
                          {"data", o_.data},
+                         {"labels", o_.labels},
                          {"init_from", o_.overrides.init_from.value_or("")},
                          {"recipe", to_json(recipe_)},
                          {"threads", net_->threads()},

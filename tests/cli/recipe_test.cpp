@@ -59,6 +59,18 @@ TEST_CASE("classic: the 2012 recipe from Caffe's initial values, with which two 
   CHECK(paper.parameter("fc1.bias")[0] == 1);
 }
 
+TEST_CASE("options of other networks are taken back") {
+  cli::recipe_overrides o;
+  o.model = "lenet5";
+  o.padded = "on", o.pooled = 2, o.dropout = 0.5;
+  const cli::recipe r = cli::make_recipe(o);
+  CHECK_FALSE(r.model.padded);
+  CHECK(r.model.pooled == 0);
+  CHECK(r.model.dropout <= 0);
+  o.model = "vgg11";
+  CHECK(cli::make_recipe(o).model.dropout == doctest::Approx(0.5));
+}
+
 TEST_CASE("best: batch norm, padded pools, rising sizes") {
   const cli::recipe r = preset("best");
   CHECK(r.model.name == "alexnet-bn");

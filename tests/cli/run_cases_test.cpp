@@ -151,6 +151,79 @@ TEST_CASE("A10 other pictures under the same names are refused") {
   CHECK(s.file("last.safetensors") == before);
 }
 
+TEST_CASE("other labels of the same pictures, and other names, are refused in words") {
+  const small_set s;
+  const std::string table = s.folder().path("labels.csv");
+  const auto write_labels = [&](int swapped) {
+    std::ofstream file(table);
+    file << "id,label\n";
+    for (int i = 0; i < 16; ++i)
+      file << "cat." << i << (i == swapped ? ".png,dog\ndog." : ".png,cat\ndog.") << i
+           << (i == swapped ? ".png,cat\n" : ".png,dog\n");
+  };
+  write_labels(-1);
+  REQUIRE(run(s.command("--labels '" + table + "'")).code == 0);
+  CHECK(run(s.command("--resume --labels '" + table + "'")).code == 0);
+  write_labels(3);
+  const auto labels = run(s.command("--resume --labels '" + table + "'"));
+  INFO(labels.err);
+  CHECK(labels.code == 1);
+  CHECK(contains(labels.err, "other labels: the pictures have the same names, but some are of other classes"));
+
+  const small_set other;
+  REQUIRE(run(other.command()).code == 0);
+  fs::rename(other.picture("cat.3.png"), other.picture("cat.77.png"));
+  const auto names = run(other.command("--resume"));
+  INFO(names.err);
+  CHECK(names.code == 1);
+  CHECK(contains(names.err, "there are as many, but some have other names"));
+  fs::rename(other.picture("cat.77.png"), other.picture("cat.3.png"));
+  const auto model = run(other.command("--resume --channels 1"));
+  INFO(model.err);
+  CHECK(contains(model.err, "the run was made with recipe.model.channels = 3, this call says 1"));
+}
+
+TEST_CASE("G11 a picture that goes is left out for several labels and numbers too, and the run can be resumed") {
+  for (const std::string task : {"multilabel", "regress"}) {
+    CAPTURE(task);
+    const small_set s;
+    const std::string table = s.folder().path("answers.csv");
+    std::ofstream file(table);
+    file << "id,x,y\n";
+    for (int i = 0; i < 16; ++i) file << "cat." << i << ",1," << i % 2 << "\ndog." << i << ",0," << i % 2 << '\n';
+    file.close();
+    const std::string options = "--skip-bad --task " + task + " --labels '" + table + "' ";
+    const auto first =
+        s.begin_then(options, "rm '" + s.picture("cat.3.png") + "'; " + s.say_until("cat.3.png") + "; kill -TERM $p");
+    INFO(first.err);
+    CHECK(first.code == 130);
+    const auto on = s.go_on(options);
+    INFO(on.err);
+    CHECK(on.code == 130);
+    CHECK(contains(on.err, "interrupted; the run is saved"));
+  }
+}
+
+TEST_CASE("nothing to validate on is said, and what has no effect then") {
+  const small_set s;
+  const auto fold = run(s.command("--fold 500/1000 --patience 3", 1));
+  INFO(fold.err);
+  CHECK(fold.code == 0);
+  CHECK(contains(fold.err, "--fold 500/1000: of 32 pictures this part has none, so nothing is validated"));
+  CHECK(contains(fold.err, "--patience: has no effect"));
+  CHECK(contains(run(s.command("--overwrite --val-fraction 0.001", 1)).err, "--val-fraction 0.001: of 32 pictures this is none"));
+  CHECK(run(s.command("--overwrite --val-fraction 0", 1)).err.empty());
+}
+
+TEST_CASE("--patience waits for validations, which --val-every makes rare") {
+  const small_set s;
+  const auto r = run(s.command("--patience 1 --val-every 3", 7));
+  INFO(r.err);
+  CHECK(r.code == 0);
+  CHECK(fs::exists(s.out("best.safetensors")));
+  CHECK(rows_of(s.out("results.csv")) >= 3);
+}
+
 TEST_CASE("A15 side files may be missing, cut or garbage: a warning, and the run goes on from last.safetensors") {
   const small_set s;
   REQUIRE(run(s.command("", 3)).code == 0);
