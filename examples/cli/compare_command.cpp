@@ -47,6 +47,14 @@ void name_runs(std::vector<finished_run>& runs) {
 std::optional<validated_run> validated(const finished_run& run, const compare_options& o, std::vector<std::string>& notes) {
   const std::string without = run.page.name + " takes no part in the paired test: ";
   std::error_code problem;
+  if (run.task != "classify") {
+    notes.push_back(without + "it is of --task " + run.task + ", and the test is one of classifications.");
+    return std::nullopt;
+  }
+  if (!run.labels.empty() && !fs::exists(run.labels, problem)) {
+    notes.push_back(without + "its labels, " + run.labels + " as config.json has it, are not there.");
+    return std::nullopt;
+  }
   if (!fs::exists(run.folder + "/best.safetensors", problem)) {
     notes.push_back(without + "there is no " + run.folder + "/best.safetensors.");
     return std::nullopt;
@@ -57,7 +65,7 @@ std::optional<validated_run> validated(const finished_run& run, const compare_op
                     " are not there. Say where they are with --data.");
     return std::nullopt;
   }
-  validated_run v = validate_run(run.folder, data, o.threads);
+  validated_run v = validate_run(run.folder, data, run.labels, o.threads);
   if (v.pictures.empty()) {
     notes.push_back(without + "it held back no pictures for validation.");
     return std::nullopt;

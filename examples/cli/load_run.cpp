@@ -47,10 +47,13 @@ finished_run load_run(const std::string& folder) {
   const json text = read_json(config);
   try {
     run.data = text.at("data").as_string();
+    run.labels = text.value_or("labels", "");
     const json& recipe = text.at("recipe");
     if (!recipe.is_object()) fail<file_error>(config, ": recipe: wanted a JSON object");
+    run.task = recipe.value_or("task", "classify");
     run.page.parameters = parameters_of(recipe);
     run.page.settings.emplace_back("data", run.data);
+    if (!run.labels.empty()) run.page.settings.emplace_back("labels", run.labels);
     for (auto& member : flat_members(recipe)) run.page.settings.push_back(std::move(member));
     for (const char* name : {"threads", "workers", "instruction_set", "time_limit_minutes", "version"})
       if (const json* value = text.find(name))
@@ -67,10 +70,10 @@ finished_run load_run(const std::string& folder) {
   return run;
 }
 
-validated_run validate_run(const std::string& folder, const std::string& data_path, int threads) {
+validated_run validate_run(const std::string& folder, const std::string& data_path, const std::string& labels, int threads) {
   const loaded_model model = load_model(folder + "/best.safetensors", threads);
   want_classification(model.info, "compare --data");
-  minicnn::image_dataset data = open_data(data_path);
+  minicnn::image_dataset data = open_task_data(data_path, labels, model.info.task.kind);
   match_classes(data, model.info.classes);
   convert_channels(data, model.info.config.channels);
   std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });

@@ -13,6 +13,8 @@ namespace cli {
 struct finished_run {
   std::string folder;
   std::string data;            ///< the folder of pictures, as --data was given to train
+  std::string labels;          ///< the same of --labels, or empty
+  std::string task;            ///< of --task
   minicnn::compared_run page;  ///< named after the folder
 };
 
@@ -27,9 +29,9 @@ struct validated_run {
   minicnn::index_t unreadable = 0;
 };
 
-/// Redoes the split of `folder`/best.safetensors on `data` and predicts its validation part, with the test-time augmentation and
-/// temperature that the weights record. Throws file_error for weights that are damaged and minicnn::error for data that does not
-/// fit them. Progress goes to standard error.
-validated_run validate_run(const std::string& folder, const std::string& data, int threads);
+/// Redoes the split of `folder`/best.safetensors on `data`, with labels from the table `labels` if that is not empty, and
+/// predicts its validation part, with the test-time augmentation and temperature that the weights record. Throws file_error for
+/// weights that are damaged and minicnn::error for data that does not fit them. Progress goes to standard error.
+validated_run validate_run(const std::string& folder, const std::string& data, const std::string& labels, int threads);
 
 }  // namespace cli
