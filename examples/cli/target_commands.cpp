@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/data/csv.hpp>
 #include <minicnn/report/progress.hpp>
 #include <minicnn/train/loss.hpp>
@@ -128,13 +129,13 @@ void print_table(const minicnn::evaluation& e, const model_info& info) {
   if (!e.per_label.empty()) std::printf("\nlabel\timages\taverage precision\tprecision\trecall\tF1\tthreshold\n");
   for (std::size_t k = 0; k < e.per_label.size(); ++k) {
     const minicnn::label_figures& one = e.per_label[k];
-    std::printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", info.classes[k].c_str(), minicnn::to_text(one.positives).c_str(),
-                text(one.average_precision).c_str(), text(one.precision).c_str(), text(one.recall).c_str(), text(one.f1).c_str(),
-                text(one.threshold).c_str());
+    std::printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", minicnn::printable(info.classes[k]).c_str(),
+                minicnn::to_text(one.positives).c_str(), text(one.average_precision).c_str(), text(one.precision).c_str(),
+                text(one.recall).c_str(), text(one.f1).c_str(), text(one.threshold).c_str());
   }
   if (!e.per_target.empty()) std::printf("\ntarget\tRMSE\tMAE\tR2\n");
   for (std::size_t k = 0; k < e.per_target.size(); ++k)
-    std::printf("%s\t%s\t%s\t%s\n", info.classes[k].c_str(), text(e.per_target[k].rmse).c_str(),
+    std::printf("%s\t%s\t%s\t%s\n", minicnn::printable(info.classes[k]).c_str(), text(e.per_target[k].rmse).c_str(),
                 text(e.per_target[k].mae).c_str(), text(e.per_target[k].r2).c_str());
 }
 
@@ -154,11 +155,11 @@ std::string line_of(const std::string& path, const std::vector<double>& answers,
     text[labels ? "probabilities" : "values"] = std::move(values);
     return json_text(text);
   }
-  std::string text = o.csv ? minicnn::csv_field(path) : path;
+  std::string text = o.csv ? minicnn::spreadsheet_field(path) : minicnn::printable(path);
   if (labels) {
     std::string names;
     for (const std::string& name : given) names += (names.empty() ? "" : ";") + name;
-    text += o.csv ? "," + minicnn::csv_field(names) : "\t" + names;
+    text += o.csv ? "," + minicnn::spreadsheet_field(names) : "\t" + minicnn::printable(names);
   }
   for (const double v : answers) text += o.csv ? "," + minicnn::to_text(v) : "\t" + fixed(v, 6);
   return text;
@@ -200,7 +201,7 @@ int predict_targets(const loaded_model& model, const target_prediction& o) {
   auto bad = static_cast<index_t>(problems.size());
   if (o.csv) {
     std::string header = info.task.kind == "multilabel" ? "path,labels" : "path";
-    for (const std::string& name : info.classes) header += "," + minicnn::csv_field(name);
+    for (const std::string& name : info.classes) header += "," + minicnn::spreadsheet_field(name);
     std::printf("%s\n", header.c_str());
   }
   const auto count = static_cast<index_t>(all.size());

@@ -119,7 +119,7 @@ void print_targets(const minicnn::image_dataset& data, const minicnn::data_split
       const double v = data.targets_of(i)[k];
       sum += v, low = (std::min)(low, v), high = (std::max)(high, v);
     }
-    std::fprintf(stderr, "  %s: mean %s, from %s to %s\n", data.target_names[k].c_str(),
+    std::fprintf(stderr, "  %s: mean %s, from %s to %s\n", minicnn::printable(data.target_names[k]).c_str(),
                  minicnn::short_number(sum / static_cast<double>(split.train.size())).c_str(), minicnn::short_number(low).c_str(),
                  minicnn::short_number(high).c_str());
   }

@@ -1,4 +1,5 @@
 // --task: several labels, numbers, class weights, balance and folds, from training to prediction.
+#include <filesystem>
 #include <fstream>
 #include <map>
 
@@ -155,4 +156,88 @@ TEST_CASE("options that do not fit the task are usage errors") {
   CHECK(run(p.train("x", "--task rank")).code == 2);
   for (const char* fold : {"0/3", "4/3", "1/1", "a/3", "1"}) CHECK(run(p.train("x", "--fold " + std::string(fold))).code == 2);
   CHECK(run(p.train("x", "--fold 1/3")).code == 2);  // with --val-fraction
+}
+
+TEST_CASE("labels are found whatever ends the data's path, and a table that does not fit is told by example") {
+  const red_pictures p;
+  const std::string end = "' --labels '" + p.path("classes.csv") + "'";
+  for (const char* slashes : {"/", "//", "/."}) {
+    CAPTURE(slashes);
+    const auto r = run("train --dry-run --model lenet5 --image-size 32 --quiet --out '" + p.path("r") + "' --data '" +
+                       p.path("pictures") + slashes + end);
+    INFO(r.err);
+    CHECK(r.code == 0);
+  }
+  const auto refused = [&](const std::string& table, const std::string& task) {
+    std::ofstream(p.path("bad.csv"), std::ios::binary) << table;
+    const auto r = run(p.train("bad", "--dry-run --task " + task + " --labels '" + p.path("bad.csv") + "'"));
+    CHECK(r.code == 1);
+    return r.err;
+  };
+  CHECK(contains(refused("id,label\nx/1.png,a\nx/2.png,b\n", "classify"), "none of its 2 ids (x/1.png, ...)"));
+  CHECK(contains(refused("id,label\nx/1.png,a\nx/2.png,b\n", "classify"), "(0.png, ...)"));
+  CHECK(contains(refused("id,label\n", "classify"), "there is only the header"));
+  CHECK(contains(refused("id,label\n1,a\n2,caf\xe9\n", "classify"), "bad.csv: line 3: the label \"caf\\xe9\" is not UTF-8"));
+  CHECK(contains(refused("id,label\n1,a\n2,caf\xe9\n", "multilabel"), "bad.csv: line 3: the label \"caf\\xe9\" is not UTF-8"));
+  CHECK(contains(refused("id,caf\xe9,b\n1,1,0\n2,0,1\n", "multilabel"), "wanted names in UTF-8"));
+}
+
+TEST_CASE("a class has one weight") {
+  const red_pictures p;
+  std::ofstream(p.path("w.csv")) << "class,weight\nrare,5\nusual,1\nrare,2\n";
+  const auto r = run(p.train("w", "--labels '" + p.path("classes.csv") + "' --class-weights '" + p.path("w.csv") + "'"));
+  CHECK(r.code == 1);
+  CHECK(contains(r.err, "w.csv: line 4: a second weight for \"rare\""));
+}
+
+TEST_CASE("names of labels and numbers are printed without what a terminal or a spreadsheet obeys") {
+  const red_pictures p;
+  std::ofstream file(p.path("odd.csv"));
+  file << "id,=1+1,\x1b[31mred\n";
+  for (int i = 0; i < 24; ++i) file << i << ',' << i << ".5," << i << '\n';
+  file.close();
+  const std::string labels = "--task regress --labels '" + p.path("odd.csv") + "' ";
+  std::string command = p.train("odd", labels);
+  command.replace(command.find("--quiet"), 7, "");
+  const auto trained = run(command);
+  REQUIRE(trained.code == 0);
+  CHECK_FALSE(contains(trained.err, "\x1b[31m"));
+  const std::string weights = " --weights '" + p.path("odd") + "/best.safetensors' ";
+  const auto measured = run("evaluate" + weights + p.data() + "--labels '" + p.path("odd.csv") + "'");
+  CHECK(contains(measured.out, "\\x1b[31mred"));
+  CHECK_FALSE(contains(measured.out, "\x1b"));
+  CHECK(run("predict" + weights + "--csv '" + p.path("pictures/1.png") + "'").lines()[0].starts_with("path,\"'=1+1\","));
+}
+
+TEST_CASE("ids of trainLabels.csv are names with or without their endings") {
+  const red_pictures p;
+  std::filesystem::create_directories(p.path("set"));
+  std::filesystem::rename(p.path("pictures"), p.path("set/train"));
+  std::ofstream table(p.path("set/trainLabels.csv"));
+  table << "id,label\n";
+  for (int i = 0; i < 24; ++i) table << i << (i % 2 == 0 ? ".png,even\n" : ",odd\n");
+  table.close();
+  const auto r = run("check --json --data '" + p.path("set") + "'");
+  INFO(r.err);
+  CHECK(r.json()["images"] == 24);
+  CHECK_FALSE(contains(r.err, "left out"));
+}
+
+TEST_CASE("compare takes the labels of a run's table, and leaves other tasks out of the test") {
+  const red_pictures p;
+  const std::string table = "--labels '" + p.path("classes.csv") + "'";
+  REQUIRE(run(p.train("a", table)).code == 0);
+  REQUIRE(run(p.train("b", table + " --lr 0.001")).code == 0);
+  REQUIRE(run(p.train("c", "--task multilabel --labels '" + p.path("labels.csv") + "'")).code == 0);
+  const auto r = run("compare --json '" + p.path("a") + "' '" + p.path("b") + "' '" + p.path("c") + "'");
+  INFO(r.err);
+  REQUIRE(r.code == 0);
+  const auto text = r.json();
+  REQUIRE(text["pairs"].size() == 1);
+  CHECK(text["pairs"][0]["images"] == 6);
+  CHECK(contains(r.err, "c takes no part in the paired test: it is of --task multilabel"));
+  std::filesystem::remove(p.path("classes.csv"));
+  const auto gone = run("compare --json '" + p.path("a") + "' '" + p.path("b") + "'");
+  CHECK(gone.code == 0);
+  CHECK(contains(gone.err, "a takes no part in the paired test: its labels, "));
 }
