@@ -54,7 +54,11 @@ void remove_temporaries() {
   }
 }
 
-extern "C" void handle_signal(int) {
+/// Ctrl-C, kill, a closed terminal, and a limit of processor time (`ulimit -t`), which warns so before it kills.
+constexpr int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
+
+extern "C" void handle_signal(int signal) {
+  if (signal == SIGXCPU && signalled != 0) return;  // comes again every second
   if (catching != 0 && signalled == 0) {
     signalled = 1;
     // Whoever read our messages may have gone: the saving must not end at the first of them.
@@ -86,12 +90,12 @@ void end_at_interrupts() {
   terminal = isatty(STDERR_FILENO);
   catching = 0;
   ::signal(SIGXFSZ, SIG_IGN);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) handle(signal);
+  for (const int signal : ending) handle(signal);
 }
 
 void catch_interrupts() {
   catching = 1;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) handle(signal);
+  for (const int signal : ending) handle(signal);
 }
 
 void catch_broken_pipe() { handle(SIGPIPE); }

@@ -171,3 +171,18 @@ TEST_CASE("A17 an epoch is saved before its line is printed, and a reader that g
   CHECK(contains(text_of_file(seen), "resuming after epoch "));
   CHECK(d.temporaries(d.out()) == 0);
 }
+
+TEST_CASE("a limit of processor time saves like SIGTERM, though its signal comes every second") {
+  const drawings d;
+  const std::string err = d.folder.path("err");
+  CHECK(shell("ulimit -S -t 2; " + d.train(1000000) + "--quiet >/dev/null 2>'" + err + "'") == 130);
+  CHECK(contains(text_of_file(err), "interrupted; the run is saved"));
+  CHECK(d.temporaries(d.out()) == 0);
+}
+
+TEST_CASE("generate says why a picture cannot be written") {
+  const pictures::folder folder("limit");
+  const std::string err = folder.path("err");
+  CHECK(shell("ulimit -f 1; " + program_name + "generate --images 2 --out '" + folder.path("g") + "' 2>'" + err + "'") == 1);
+  CHECK(contains(text_of_file(err), ".jpg: cannot be written: File too large"));
+}

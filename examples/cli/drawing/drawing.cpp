@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -69,16 +70,19 @@ void prepare_folder(const std::string& folder) {
 void write_file(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
   // Named as those of minicnn::atomic_file, and not flushed: pictures that are lost with the power are drawn again.
   const std::filesystem::path temporary = minicnn::text_of(path.string(), ".tmp-", static_cast<std::int64_t>(::getpid()), "-0");
+  std::error_code failure, ignored;
+  const auto note = [&](bool done) {
+    if (!done && !failure) failure = std::error_code(errno, std::generic_category());
+  };
   std::FILE* out = std::fopen(temporary.string().c_str(), "wbxe");
-  if (out == nullptr) minicnn::fail<minicnn::file_error>(temporary.string(), ": cannot be written");
-  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0;
-  const bool closed = std::fclose(out) == 0;
-  std::error_code failure;
-  if (written && closed) std::filesystem::rename(temporary, path, failure);
-  if (written && closed && !failure) return;
-  std::error_code ignored;
+  note(out != nullptr);
+  if (failure) minicnn::fail<minicnn::file_error>(temporary.string(), ": cannot be written: ", failure.message());
+  note(std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0);
+  note(std::fclose(out) == 0);
+  if (!failure) std::filesystem::rename(temporary, path, failure);
+  if (!failure) return;
   std::filesystem::remove(temporary, ignored);
-  minicnn::fail<minicnn::file_error>(path.string(), ": cannot be written (is the disk full?)");
+  minicnn::fail<minicnn::file_error>(path.string(), ": cannot be written: ", failure.message());
 }
 
 }  // namespace
