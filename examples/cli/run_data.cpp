@@ -156,6 +156,7 @@ minicnn::sample_indices without_bad(minicnn::sample_indices part, const std::vec
 }
 
 std::vector<std::string> class_warnings(const minicnn::image_dataset& data, const minicnn::data_split& split) {
+  if (!data.target_names.empty()) return {};  // several labels or numbers: pictures have no class
   std::vector<index_t> train(data.classes.size()), validation(data.classes.size());
   const auto count = [&](const minicnn::sample_indices& part, std::vector<index_t>& counts) {
     for (const index_t i : part) ++counts[static_cast<std::size_t>(data.samples[static_cast<std::size_t>(i)].label)];

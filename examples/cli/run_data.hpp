@@ -39,6 +39,7 @@ class run_data {
 };
 
 /// Throws minicnn::error unless at least two classes have pictures to train on; else what is odd about their numbers, in words.
+/// Nothing for several labels and numbers.
 std::vector<std::string> class_warnings(const minicnn::image_dataset& data, const minicnn::data_split& split);
 
 /// `part` without what a loader could not read.

@@ -306,7 +306,8 @@ void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_
 /// A resumed run knows its best epoch, so this needs no memory of its own. Only an epoch that was validated can end the run.
 bool training::out_of_patience() const {
   const bool validated = (state_->epoch - state_->first_epoch) % recipe_.val_every == 0;
-  return validated && recipe_.patience > 0 && !split_.validation.empty() && state_->epoch - state_->best_epoch >= recipe_.patience;
+  return validated && recipe_.patience > 0 && !split_.validation.empty() &&
+         state_->epoch - state_->best_epoch >= recipe_.patience;
 }
 
 minicnn::shape training::largest_batch() const {

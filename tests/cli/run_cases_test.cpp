@@ -211,7 +211,7 @@ TEST_CASE("nothing to validate on is said, and what has no effect then") {
   CHECK(fold.code == 0);
   CHECK(contains(fold.err, "--fold 500/1000: of 32 pictures this part has none, so nothing is validated"));
   CHECK(contains(fold.err, "--patience: has no effect"));
-  CHECK(contains(run(s.command("--overwrite --val-fraction 0.001", 1)).err, "--val-fraction 0.001: of 32 pictures this is none"));
+  CHECK(contains(run(s.command("--overwrite --limit 2", 1)).err, "--val-fraction 0.1: of 2 pictures this is none"));
   CHECK(run(s.command("--overwrite --val-fraction 0", 1)).err.empty());
 }
 

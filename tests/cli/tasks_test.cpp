@@ -241,3 +241,16 @@ TEST_CASE("compare takes the labels of a run's table, and leaves other tasks out
   CHECK(gone.code == 0);
   CHECK(contains(gone.err, "a takes no part in the paired test: its labels, "));
 }
+
+TEST_CASE("several labels and numbers: pictures that cannot be read are left out") {
+  const red_pictures p;
+  std::ofstream(p.path("pictures/3.png"), std::ios::trunc).close();
+  for (const std::string task : {"multilabel", "regress"}) {
+    CAPTURE(task);
+    const std::string table = p.path(task == "regress" ? "numbers.csv" : "labels.csv");
+    const auto r = run(p.train("skip-" + task, "--skip-bad --task " + task + " --labels '" + table + "'"));
+    INFO(r.err);
+    CHECK(r.code == 0);
+    CHECK(contains(r.err, "3.png: empty file"));
+  }
+}
