@@ -141,6 +141,8 @@
 #include "minicnn/io/tensor_bytes.hpp"
 
 #include "minicnn/model/classifier.hpp"
+#include "minicnn/model/described_network.hpp"
+#include "minicnn/model/layer_table.hpp"
 #include "minicnn/model/model_config.hpp"
 #include "minicnn/model/model_file.hpp"
 #include "minicnn/model/model_info.hpp"

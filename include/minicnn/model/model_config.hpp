@@ -1,5 +1,6 @@
 #pragma once
-/// What decides a network of the registry: its name and options. Stored in weights files as JSON, so that a file alone is enough.
+/// What decides a network: its name in the registry and options, or a description of its layers. Stored in weights files as JSON,
+/// so that a file alone is enough.
 
 #include <string>
 
@@ -23,21 +24,24 @@ struct model_config {
   int pooled = 0;            ///< alexnet-bn: maps averaged to so many rows and columns before the dense layers, 0: as they are
   bool aux = true;           ///< googlenet and inception-v3: auxiliary heads in training
   bool transform_input = false;  ///< the same two: undoes ImageNet's normalisation, for weights that torchvision ported
+  json graph = {};  ///< "graph", the name of networks that the registry does not have: their layers (model/described_network.hpp)
 };
 
 inline json to_json(const model_config& c) {
-  return json::object{{"name", c.name},
-                      {"classes", c.classes},
-                      {"channels", c.channels},
-                      {"image_size", c.image_size},
-                      {"dropout", c.dropout},
-                      {"init", c.init},
-                      {"dense_bias", c.dense_bias},
-                      {"logits_bias", c.logits_bias},
-                      {"padded", c.padded},
-                      {"pooled", c.pooled},
-                      {"aux", c.aux},
-                      {"transform_input", c.transform_input}};
+  json::object text{{"name", c.name},
+                    {"classes", c.classes},
+                    {"channels", c.channels},
+                    {"image_size", c.image_size},
+                    {"dropout", c.dropout},
+                    {"init", c.init},
+                    {"dense_bias", c.dense_bias},
+                    {"logits_bias", c.logits_bias},
+                    {"padded", c.padded},
+                    {"pooled", c.pooled},
+                    {"aux", c.aux},
+                    {"transform_input", c.transform_input}};
+  if (!c.graph.is_null()) text.emplace_back("graph", c.graph);
+  return text;
 }
 
 namespace detail {
@@ -68,6 +72,7 @@ inline model_config model_config_from(const json& text) {
   if (text.find("pooled") != nullptr) c.pooled = detail::int_member(text, "pooled");
   if (const json* aux = text.find("aux")) c.aux = aux->as_bool();
   if (const json* undo = text.find("transform_input")) c.transform_input = undo->as_bool();
+  if (const json* graph = text.find("graph")) c.graph = *graph;
   return c;
 }
 

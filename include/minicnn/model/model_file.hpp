@@ -65,7 +65,7 @@ inline model_info read_model_info(const safetensors_file& file) {
     info.transform = transform_from(text);
     detail::check_size(info);
   });
-  if (const int usual = default_image_size(info.config.name); info.config.image_size > 4 * (std::max)(usual, 64))
+  if (const int usual = default_image_size(info.config); info.config.image_size > 4 * (std::max)(usual, 64))
     info.warnings.push_back(text_of(file.path(), ": its network takes pictures of ", info.config.image_size, " pixels a side, ",
                                     info.config.name, " was made for ", usual));
   detail::read_entry(file, "split", [&](const json& text) {
@@ -111,7 +111,7 @@ MINICNN_COLD loaded_model<T> load_model(const safetensors_file& file, int thread
   network<T> net = [&] {
     try {  // the file has all values: a network of more is not what it describes
       return make_model<T>(info.config, {.threads = threads, .parameter_limit = values, .initialize = false});
-    } catch (const shape_error& e) {
+    } catch (const error& e) {
       fail<file_error>(file.path(), ": metadata \"model\": ", e.what());
     }
   }();

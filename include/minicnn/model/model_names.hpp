@@ -1,6 +1,7 @@
 #pragma once
 /// What is known of the networks of the registry without building one: names, image sizes, initial values.
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -85,6 +86,16 @@ inline const registered_model& find_model(std::string_view name) {
   return find_model(std::span<const registered_model>(registered_models), name);
 }
 
+/// Pixels a side of the input's images, as many as it has rows; 1 where it has no images.
+inline int described_image_size(const json& text) {
+  const json::array& dims = text.at("input").at("dims").as_array();
+  return dims.size() == 3 ? static_cast<int>(std::clamp(dims[1].as_int(), std::int64_t{1}, std::int64_t{1} << 14)) : 1;
+}
+inline int described_channels(const json& text) {
+  const json::array& dims = text.at("input").at("dims").as_array();
+  return dims.empty() ? 0 : static_cast<int>(std::clamp(dims[0].as_int(), std::int64_t{0}, std::int64_t{1} << 20));
+}
+
 }  // namespace detail
 
 /// The initializer that `model_config::init` names. Throws option_error for another text.
@@ -115,8 +126,23 @@ inline int default_image_size(std::string_view name) { return detail::find_model
 /// Whether a model has auxiliary heads.
 inline bool has_aux(std::string_view name) { return name == "googlenet" || name == "inception-v3"; }
 
+/// The name of networks that are described layer by layer in `model_config::graph`: what an import made of another program's. It
+/// is none of the registry's names.
+inline constexpr std::string_view graph_model = "graph";
+
+/// The image size that the network was made for. Throws as the other does, and error for a description that has none.
+inline int default_image_size(const model_config& c) {
+  return c.name == graph_model ? detail::described_image_size(c.graph) : default_image_size(c.name);
+}
+
 /// With the model's own values in place of those left open. Throws option_error naming the known models.
 inline model_config completed(model_config c) {
+  if (c.name == graph_model) {
+    if (c.image_size == 0) c.image_size = default_image_size(c);
+    if (c.channels == 0) c.channels = detail::described_channels(c.graph);
+    if (c.dropout < 0) c.dropout = 0;
+    return c;
+  }
   const detail::registered_model& m = detail::find_model(c.name);
   if (c.image_size == 0) c.image_size = m.image_size;
   if (c.channels == 0) c.channels = m.channels;

@@ -15,6 +15,7 @@
 #include "minicnn/lenet5.hpp"
 #include "minicnn/mobilenet_v2.hpp"
 #include "minicnn/mobilenet_v3.hpp"
+#include "minicnn/model/described_network.hpp"
 #include "minicnn/model/model_names.hpp"
 #include "minicnn/network_in_network.hpp"
 #include "minicnn/resnet.hpp"
@@ -179,6 +180,8 @@ template <class T = float>
 MINICNN_COLD network<T> make_model(const model_config& config, const network_options& n = {}) {
   const model_config c = completed(config);
   try {
+    if (c.name == graph_model)
+      return make_described_network<T>(c.graph, {.channels = c.channels, .image_size = c.image_size, .classes = c.classes}, n);
     return detail::find_model(std::span<const detail::model_builder<T>>(detail::model_builders<T>), c.name).make(c, n);
   } catch (const shape_error& e) {
     fail<shape_error>("model ", c.name, " at ", c.image_size, " pixels: ", e.what());

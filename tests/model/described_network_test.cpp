@@ -1,0 +1,125 @@
+#include "minicnn/model/described_network.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "golden/golden.hpp"
+#include "io/temporary_folder.hpp"
+#include "minicnn/model/model_file.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+/// Every layer of the table.
+network<float> all_layers() {
+  graph<float> g;
+  auto x = g.input({4, 15, 15}, "picture");
+  x = scale(x, {.factor = {0.5, 1.0 / 3, 2, 1}, .offset = {0.1, 0, -1, 1e-7}});
+  x = relu(conv2d(x, {.filters = 6, .kernel = {3, 5}, .stride = 2, .padding = padding2d::same(), .groups = 2}));
+  x = lrn(batch_norm(x, {.eps = 1e-3, .momentum = 0.25, .affine = false, .name = "odd name"}), {.size = 3, .alpha = 0.4});
+  const auto a = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true});
+  const auto b = avg_pool(x, {.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true, .count_include_pad = false});
+  x = add(a, conv2d(b, {.filters = 6, .kernel = 3, .padding = {0, 2, 1, 3}, .dilation = {1, 2}, .bias = false}));
+  x = pad_channels(x, {.before = 1, .after = 2});
+  x = silu(gelu(hard_swish(softplus(sigmoid(minicnn::tanh(elu(leaky_relu(x, 0.2), 0.6)))))));
+  const auto y = concat({flatten(adaptive_max_pool(x, {.output = {2, 1}})), flatten(adaptive_avg_pool(x, {.output = 2}))});
+  const auto aux = dense(flatten(b), 5, {.bias = false, .name = "aux"});
+  return network<float>(std::move(g), {dense(dropout(y, 0.25), 5), aux}, {.seed = 2, .threads = 1});
+}
+
+std::vector<std::string> parameters_of(const network<float>& net) {
+  std::vector<std::string> out;
+  for (const parameter_info& p : net.parameters()) out.push_back(p.name + " " + p.dims.text());
+  for (const buffer_info& b : net.buffers()) out.push_back(b.name + " " + b.dims.text());
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a description, written and read, is the same network") {
+  const network<float> net = all_layers();
+  const json text = describe_network(net);
+  network<float> again = make_described_network<float>(parse_json(write_json(text)), {}, {.seed = 2, .threads = 1});
+  CHECK(parameters_of(again) == parameters_of(net));
+  CHECK(describe_network(again) == text);
+  CHECK(again.output_count() == 2);
+  std::copy(net.parameter_arena().begin(), net.parameter_arena().end(), again.parameter_arena().begin());
+  const auto x = golden::filled<float>({2, 4, 15, 15}, golden::input, 2.0);
+  const tensor<float> wanted = net.predict(x), got = again.predict(x);
+  CHECK(std::equal(wanted.begin(), wanted.end(), got.begin(), got.end()));
+  std::set<std::string> kinds;
+  for (const auto& n : net.nodes())
+    if (n.operation) kinds.emplace(n.operation->kind());
+  for (const auto& row : detail::layer_table<float>)
+    CHECK_MESSAGE(kinds.count(std::string(row.kind)) == 1, row.kind, " is not tested");
+}
+
+TEST_CASE("every network of the registry can be described") {
+  for (const std::string& name : model_names()) {
+    if (name.starts_with("vgg") || name == "alexnet" || name == "alexnet-2012" || name == "spp-net") continue;  // hundreds of MB
+    if (name == "alexnet-torchvision") continue;
+    CAPTURE(name);
+    const network<float> net = make_model({.name = name, .classes = 5}, {.threads = 1, .initialize = false});
+    const json text = describe_network(net);
+    const network<float> again = make_described_network<float>(text, {.classes = 7}, {.threads = 1, .initialize = false});
+    CHECK(again.nodes().size() == net.nodes().size());
+    for (int output = 0; output < net.output_count(); ++output) CHECK(again.output_dims(output)[1] == 7);
+  }
+}
+
+TEST_CASE("other channels, sizes and classes") {
+  graph<float> g;
+  auto x = relu(conv2d(g.input({3, 20, 20}), {.filters = 4, .kernel = 3}));
+  const network<float> net(std::move(g), {flatten(global_avg_pool(conv2d(x, {.filters = 6, .kernel = 1, .name = "head"})))});
+  const json text = describe_network(net);
+  const network<float> other = make_described_network<float>(text, {.channels = 1, .image_size = 32, .classes = 9});
+  CHECK(other.input_dims() == shape{1, 1, 32, 32});
+  CHECK(other.output_dims() == shape{1, 9});
+  CHECK(other.parameter("head.weight").dims() == shape{9, 4, 1, 1});
+}
+
+TEST_CASE("a weights file carries a network that the registry does not have") {
+  const temporary_folder folder;
+  graph<float> g;
+  const auto x = relu(conv2d(g.input({3, 20, 20}), {.filters = 4, .kernel = 3}));
+  const network<float> net(std::move(g), {dense(flatten(global_avg_pool(x)), 2)}, {.seed = 5});
+  model_info info{.config = {.name = "graph", .classes = 2}, .classes = {"a", "b"}, .transform = {.size = 20}};
+  info.config.graph = describe_network(net);
+  save_model(net, info, folder / "m.safetensors");
+  const loaded_model<float> back = load_model(folder / "m.safetensors");
+  CHECK(back.info.config.image_size == 20);
+  CHECK(back.info.config.channels == 3);
+  CHECK(back.info.warnings.empty());
+  const auto images = golden::filled<float>({2, 3, 20, 20}, golden::input, 2.0);
+  const tensor<float> wanted = net.predict(images), got = back.net.predict(images);
+  CHECK(std::equal(wanted.begin(), wanted.end(), got.begin(), got.end()));
+  CHECK(to_json(model_config{}).find("graph") == nullptr);  // files of other networks are as they were
+}
+
+TEST_CASE("descriptions that are damaged are errors that name the node") {
+  graph<float> g;
+  const auto x = relu(conv2d(g.input({3, 8, 8}), {.filters = 4, .kernel = 3}));
+  const network<float> net(std::move(g), {dense(flatten(x), 2)});
+  const json sound = describe_network(net);
+  const auto with = [&](std::size_t node, const char* key, json value, bool attribute = false) {
+    json text = sound;
+    json::array nodes = text.at("nodes").as_array();
+    json& place = nodes[node];
+    (attribute ? place["attributes"] : place)[key] = std::move(value);
+    text.set("nodes", std::move(nodes));
+    return thrown([&] { (void)make_described_network<float>(text, {}, {.parameter_limit = 1000}); });
+  };
+  CHECK(with(0, "kind", "conv2d") == "");
+  CHECK(with(0, "kind", "conv9") == "node conv1: \"conv9\" is no layer of this version");
+  CHECK(contains(with(1, "inputs", json::array{"fc1"}), "node relu1: its input \"fc1\" is no node before it"));
+  CHECK(contains(with(1, "inputs", json::array{}), "relu: wanted 1 inputs, got 0"));
+  CHECK(contains(with(1, "name", "conv1"), "node conv1: "));
+  CHECK(contains(with(0, "filters", 1 << 30, true), "parameters, wanted at most 1000"));
+  CHECK(contains(with(0, "filters", std::int64_t{1} << 60, true), "node conv1: a number of"));
+  CHECK(contains(with(0, "strides", json::array{1}, true), "strides: wanted 2 numbers, got 1"));
+  CHECK(contains(with(0, "strides", json::array{0, 0}, true), "stride must be at least 1"));
+  CHECK(contains(with(3, "units", "two", true), "node fc1: json: wanted integer, got string"));
+  CHECK(contains(thrown([&] { (void)make_described_network<float>(json()); }), "json: no member"));
+}
