@@ -89,6 +89,16 @@ inline void add_integers(const field& f, std::vector<index_t>& out) {
   for (std::string_view rest = f.bytes; !rest.empty();) out.push_back(static_cast<index_t>(take_varint(rest)));
 }
 
+/// Halves, as `Half` converts them.
+template <class Half>
+void add_halves(std::string_view bytes, std::vector<float>& out) {
+  for (std::size_t at = 0; at + 2 <= bytes.size(); at += 2) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, bytes.data() + at, 2);
+    out.push_back(minicnn::to_float(Half{bits}));
+  }
+}
+
 template <class Stored>
 void add_fixed(std::string_view bytes, std::vector<float>& out) {
   for (std::size_t at = 0; at + sizeof(Stored) <= bytes.size(); at += sizeof(Stored)) {
@@ -100,7 +110,7 @@ void add_fixed(std::string_view bytes, std::vector<float>& out) {
 
 /// A TensorProto, whatever its type, as floats.
 struct stored_tensor {
-  enum : index_t { f32 = 1, u8 = 2, i32 = 6, i64 = 7, boolean = 9, f64 = 11 };
+  enum : index_t { f32 = 1, u8 = 2, u16 = 4, i32 = 6, i64 = 7, boolean = 9, f16 = 10, f64 = 11, bf16 = 16 };
 
   std::string name;
   index_t type = 0;
@@ -131,6 +141,13 @@ inline stored_tensor read_tensor(std::string_view message) {
   }
   for (const index_t i : integers) t.values.push_back(static_cast<float>(i));
   switch (t.type) {
+    case stored_tensor::f16:
+      add_halves<minicnn::float16>(raw, t.values);
+      break;
+    case stored_tensor::u16:  // of ONNX's cases: numpy has no bfloat16, so its bits are kept
+    case stored_tensor::bf16:
+      add_halves<minicnn::bfloat16>(raw, t.values);
+      break;
     case stored_tensor::f32:
       add_fixed<float>(raw, t.values);
       break;

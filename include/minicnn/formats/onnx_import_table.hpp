@@ -1,0 +1,71 @@
+#pragma once
+/// Which ONNX operators become layers, and how: a line each.
+
+#include <string_view>
+
+#include "minicnn/formats/onnx_import_dense.hpp"
+#include "minicnn/formats/onnx_import_elements.hpp"
+#include "minicnn/formats/onnx_import_shapes.hpp"
+#include "minicnn/formats/onnx_import_windows.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+namespace detail {
+
+template <class T>
+struct onnx_import_row {
+  std::string_view type;
+  onnx_rule<T> rule;
+};
+
+template <class T>
+inline constexpr onnx_import_row<T> onnx_import_table[] = {
+    {"Add", import_add<T>},
+    {"AveragePool", import_average_pool<T>},
+    {"BatchNormalization", import_batch_norm<T>},
+    {"Cast", import_cast<T>},
+    {"Clip", import_clip<T>},
+    {"Concat", import_concat<T>},
+    {"Conv", import_conv<T>},
+    {"Div", import_arithmetic<T>},
+    {"Dropout", import_dropout<T>},
+    {"Elu", import_elu<T>},
+    {"Flatten", import_flatten<T>},
+    {"Gelu", import_gelu<T>},
+    {"Gemm", import_gemm<T>},
+    {"GlobalAveragePool", import_global_average<T>},
+    {"GlobalMaxPool", import_global_max<T>},
+    {"HardSwish", import_hard_swish<T>},
+    {"Identity", import_identity<T>},
+    {"LRN", import_lrn<T>},
+    {"LeakyRelu", import_leaky_relu<T>},
+    {"MatMul", import_matmul<T>},
+    {"MaxPool", import_max_pool<T>},
+    {"Mul", import_arithmetic<T>},
+    {"Pad", import_pad<T>},
+    {"ReduceMean", import_reduce_mean<T>},
+    {"Relu", import_relu<T>},
+    {"Reshape", import_reshape<T>},
+    {"Shape", import_shape<T>},
+    {"SiLU", import_silu<T>},  // of onnx_patterns.hpp
+    {"Sigmoid", import_sigmoid<T>},
+    {"Softplus", import_softplus<T>},
+    {"Squeeze", import_squeeze<T>},
+    {"Sub", import_arithmetic<T>},
+    {"Sum", import_add<T>},
+    {"Tanh", import_tanh<T>},
+    {"Transpose", import_transpose<T>},
+    {"Unsqueeze", import_unsqueeze<T>},
+};
+
+/// How an operator becomes a layer; null: it does not.
+template <class T>
+onnx_rule<T> find_import_rule(std::string_view type) {
+  for (const onnx_import_row<T>& row : onnx_import_table<T>)
+    if (row.type == type) return row.rule;
+  return nullptr;
+}
+
+}  // namespace detail
+
+}  // namespace minicnn::inline MINICNN_ABI
