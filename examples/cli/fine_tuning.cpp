@@ -122,6 +122,7 @@ void adopt_model(recipe_overrides& o, const std::string& run) {
     throw usage_error(text_of(path, ": holds the weights of ", known.name, ", not of --model ", *o.model));
   o.model = known.name;
   o.transform_input = known.transform_input;
+  o.graph = known.graph;
   if (known.name != "alexnet-bn") return;
   if (o.padded && (*o.padded == "on") != known.padded)
     throw usage_error(text_of(path, ": holds a network with --padded ", known.padded ? "on" : "off", ", not ", *o.padded));

@@ -4,6 +4,7 @@
 #include <minicnn/io/checkpoint.hpp>
 
 #include "commands.hpp"
+#include "import_onnx.hpp"
 #include "import_weights.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
@@ -16,6 +17,7 @@ namespace cli {
 using minicnn::fail;
 using minicnn::file_error;
 using minicnn::index_t;
+using minicnn::text_of;
 
 namespace {
 
@@ -23,6 +25,7 @@ struct import_options {
   model_config model;
   std::string from, out, class_names;
   bool new_head = false;
+  onnx_import_request onnx;
 };
 
 /// What the file's tensors say about the model: channels, whether it has auxiliary heads, and how many classes.
@@ -61,16 +64,6 @@ std::vector<std::string> read_class_names(const std::string& path) {
     names.push_back(std::move(line.text));
   }
   return minicnn::distinct_names(names);
-}
-
-/// As torchvision prepares pictures for its own weights: the shorter side resized to 8/7 of the window, ImageNet's statistics.
-minicnn::image_transform imagenet_pictures(index_t size) {
-  minicnn::image_transform t;
-  t.size = size;
-  t.resize_to = size >= 64 ? (8 * size + 3) / 7 : size;
-  t.fit = minicnn::fit_mode::crop;
-  t.normalize = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, 1.0F / 255};
-  return t;
 }
 
 template <class File>
@@ -115,7 +108,35 @@ int import_from(const File& file, import_options o, model_info info, bool known)
   return exit_done;
 }
 
+/// The options that only one of the two kinds of files takes.
+void check_kind(const import_options& o, bool onnx) {
+  const auto refuse = [&](bool given, const char* option) {
+    if (given)
+      throw usage_error(
+          text_of(option, onnx ? ": not with ONNX models, which say themselves what the network is" : ": only with ONNX models"));
+  };
+  if (onnx) {
+    refuse(!o.model.name.empty(), "--model");
+    refuse(o.new_head, "--new-head");
+    refuse(o.model.classes > 0, "--classes");
+    return;
+  }
+  refuse(!o.onnx.mean.empty(), "--mean");
+  refuse(!o.onnx.deviation.empty(), "--std");
+  refuse(o.onnx.range > 0, "--range");
+  refuse(!o.onnx.layout.empty(), "--layout");
+  if (o.model.name.empty()) throw usage_error("--model: wanted, for " + o.from + " holds weights alone");
+}
+
 int import_command(const import_options& o) {
+  const bool onnx = minicnn::kind_of_file(o.from) == minicnn::file_kind::onnx;
+  check_kind(o, onnx);
+  if (onnx) {
+    onnx_import_request told = o.onnx;
+    told.from = o.from, told.out = o.out, told.image_size = o.model.image_size;
+    if (!o.class_names.empty()) told.class_names = read_class_names(o.class_names);
+    return import_onnx(told);
+  }
   if (kind_of_weights(o.from) != minicnn::file_kind::safetensors)
     return with_weights_file(o.from, [&](const auto& file) { return import_from(file, o, {}, false); });
   const auto file = minicnn::safetensors_file::open(o.from);
@@ -141,15 +162,14 @@ void add_import(CLI::App& app, action& chosen) {
   auto o = std::make_shared<import_options>();
   o->model.name.clear();
   o->model.classes = 0;
-  CLI::App* command =
-      app.add_subcommand("import",
-                         "takes a network's weights from PyTorch (a .pth file of a state dict; nothing in it is run), NumPy "
-                         "(.npz) or a safetensors\n"
-                         "file, under torchvision's names or ours, and writes a weights file for the other commands");
-  command->add_option("--model", o->model.name, "network that the weights are for")
-      ->required()
+  CLI::App* command = app.add_subcommand(
+      "import",
+      "takes a network from an ONNX model, or its weights from PyTorch (a .pth file of a state dict; nothing in it "
+      "is run), NumPy (.npz)\n"
+      "or a safetensors file, under torchvision's names or ours, and writes a weights file for the other commands");
+  command->add_option("--model", o->model.name, "network that the weights are for; an ONNX model needs none")
       ->transform(one_of(minicnn::model_names()));
-  command->add_option("--from", o->from, ".pth, .npz or .safetensors file to read")->required();
+  command->add_option("--from", o->from, ".onnx, .pth, .npz or .safetensors file to read")->required();
   command->add_option("--out", o->out, "weights file to write; - for standard output")->required();
   command->add_option("--classes", o->model.classes, "outputs (default: as many as the file has)")
       ->transform(whole_from(1, 1 << 20));
@@ -163,6 +183,12 @@ void add_import(CLI::App& app, action& chosen) {
   command->add_flag(
       "--transform-input", o->model.transform_input,
       "googlenet and inception-v3: for weights that torchvision ported from TensorFlow, which want pixels from -1 to 1");
+  command->add_option("--mean", o->onnx.mean, "onnx: subtracted from the pixels, a number a channel: 0.485,0.456,0.406");
+  command->add_option("--std", o->onnx.deviation, "onnx: divides what is left, a number a channel: 0.229,0.224,0.225");
+  command->add_option("--range", o->onnx.range, "onnx: what white is before --mean: 1 (torchvision, default) or 255")
+      ->transform(CLI::IsMember(std::vector<int>{1, 255}));
+  command->add_option("--layout", o->onnx.layout, "onnx: order of the input's axes (default: told by its shape)")
+      ->transform(one_of({"nchw", "nhwc"}));
   command->callback([o, &chosen] {
     if (o->model.transform_input && !minicnn::has_aux(o->model.name))
       throw usage_error("--transform-input goes with googlenet and inception-v3 only");

@@ -20,8 +20,6 @@ std::string advice(file_kind kind) {
     case file_kind::keras:
     case file_kind::hdf5:
       return "; save the weights by name with numpy.savez";
-    case file_kind::onnx:
-      return ", which is written but not read";
     case file_kind::gzip:
     case file_kind::compressed:
     case file_kind::tar:
@@ -36,6 +34,9 @@ std::string advice(file_kind kind) {
 file_kind kind_of_weights(const std::string& path) {
   const file_kind kind = minicnn::kind_of_file(path);
   if (kind == file_kind::safetensors || kind == file_kind::torch_zip || kind == file_kind::npz) return kind;
+  if (kind == file_kind::onnx)
+    fail<file_error>(path, ": is ", description(kind), "; `minicnn import --from ", path,
+                     " --out NEW.safetensors` makes a weights file of it");
   fail<file_error>(path, ": is ", description(kind), advice(kind));
 }
 

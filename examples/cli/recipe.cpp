@@ -145,9 +145,10 @@ recipe make_recipe(const recipe_overrides& o) {
     fail<option_error>("--preset ", o.preset, ": wanted article, classic or best");
   r.preset = o.preset;
   if (o.model && *o.model != r.model.name) {
-    r.model.name = *o.model;
-    const int own = minicnn::default_image_size(*o.model);
-    r.model.image_size = o.preset == "best" ? (std::min)(own, r.model.image_size) : own;
+    r.model.name = *o.model, r.model.graph = o.graph;
+    const int own = minicnn::default_image_size(r.model);
+    const bool any_size = o.preset == "best" && r.model.name != minicnn::graph_model;
+    r.model.image_size = any_size ? (std::min)(own, r.model.image_size) : own;
     if (!o.model->starts_with("alexnet")) r.model.dropout = -1;  // the model's own
   }
   if (!r.model.name.starts_with("alexnet-bn")) r.model.padded = false, r.model.pooled = 0;

@@ -77,6 +77,7 @@ struct recipe_overrides {
   std::vector<std::string> rates;
   std::optional<int> channels;
   std::optional<bool> transform_input;  ///< of the file's network; no option of its own
+  minicnn::json graph = {};             ///< the same: the layers of a network that the registry does not have
   std::optional<int> epochs, batch_size, accumulate, image_size, patience, val_every, pooled;
   std::optional<double> learning_rate, warmup, decoupled_weight_decay, l2, dropout, label_smoothing, clip_norm, val_fraction;
   std::optional<double> crop_scale, jitter, lighting, erase, ema;

@@ -25,7 +25,7 @@ std::string apply_small_image_defaults(recipe& r, const recipe_overrides& o, con
   if (r.preset != "best" || side == 0 || side > largest_small_side) return "";
   if (!o.sizes) r.sizes.clear();
   if (!o.image_size && !o.sizes) {
-    const int own = minicnn::default_image_size(r.model.name);
+    const int own = minicnn::default_image_size(r.model);
     r.model.image_size = own <= largest_small_side ? own : (std::min)(own, 128);
   }
   const index_t missing = r.model.image_size - side;

@@ -75,7 +75,10 @@ training::training(const train_options& o, recipe r)
        static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
        static_cast<double>(planned.memory_bytes()) / 1048576);
   picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad || o.resume);
-  if (o.resume) take_recorded_picture();
+  if (o.resume)
+    take_recorded_picture();
+  else if (o.overrides.init_from && recipe_.model.name == minicnn::graph_model)  // no recipe of ours knows what it was fed
+    picture_.normalize = read_info(minicnn::safetensors_file::open(*o.overrides.init_from)).transform.normalize;
 }
 
 /// Pictures, what is known of them, and the split.

@@ -93,7 +93,7 @@ TEST_CASE("G24 what is no weights file is named, with the command that makes one
       {"a.pth", "is a PyTorch file; `minicnn import --model MODEL --from "},
       {"a.npz", "is a NumPy archive (.npz); `minicnn import"},
       {"plain.safetensors", "is a safetensors file without minicnn's metadata; `minicnn import"},
-      {"a.onnx", "is an ONNX model, which is written but not read"},
+      {"a.onnx", "is an ONNX model; `minicnn import --from "},
       {"a.txt", "is a text; wanted a safetensors, PyTorch (.pth) or NumPy (.npz) file of weights"},
       {"a.h5", "is an HDF5 file (Keras saves such)"},
       {"empty", "is an empty file"},

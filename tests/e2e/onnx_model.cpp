@@ -1,13 +1,18 @@
 // onnx_model NAME SIZE FOLDER: a network with random weights and random statistics of batch normalisation as FOLDER/net.onnx, and
 // as FOLDER/values.npz an input of two images and what it makes of them. NAME is that of a model of the program, or "layers", a
 // small network with every layer that export knows and the models lack.
+//
+// onnx_model import MODEL FOLDER: the other way round. FOLDER/values.npz gets as `output` what the ONNX model makes of x in
+// FOLDER/input.npz, FOLDER/net.onnx is what we export of it, and `again` what that makes of x.
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <minicnn/alexnet.hpp>
 #include <minicnn/formats/npz.hpp>
+#include <minicnn/formats/npz_reader.hpp>
 #include <minicnn/formats/onnx.hpp>
+#include <minicnn/formats/onnx_import.hpp>
 #include <minicnn/layers/activation.hpp>
 #include <minicnn/layers/add.hpp>
 #include <minicnn/layers/arithmetic.hpp>
@@ -121,10 +126,24 @@ void disturb(network<float>& net) {
   }
 }
 
+void import_model(const std::string& path, const std::string& folder) {
+  const tensor<float> input = npz_file::open(folder + "/input.npz").load<float>("x");
+  const network<float> net = load_onnx<float>(path, {.network = {.threads = 2}});
+  const tensor<float> output = net.predict(input);
+  write_onnx(folder + "/net.onnx", net);
+  const tensor<float> again = load_onnx<float>(folder + "/net.onnx").predict(input);
+  const named_tensor<float> values[] = {{"output", output}, {"again", again}};
+  write_npz<float>(folder + "/values.npz", values);
+}
+
 }  // namespace
 
 int main(int, char** arguments) {
   try {
+    if (std::string(arguments[1]) == "import") {
+      import_model(arguments[2], arguments[3]);
+      return 0;
+    }
     const std::string folder = arguments[3];
     network<float> net = make(arguments[1], std::atoi(arguments[2]));
     disturb(net);
