@@ -29,6 +29,7 @@
 #include "minicnn/formats/file_kind.hpp"
 #include "minicnn/formats/npz.hpp"
 #include "minicnn/formats/npz_reader.hpp"
+#include "minicnn/formats/onnx_import.hpp"
 #include "minicnn/formats/pth.hpp"
 #include "minicnn/formats/pth_writer.hpp"
 #include "minicnn/io/json.hpp"
@@ -137,6 +138,23 @@ inline bytes packed_idx() {
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
     out.push_back(static_cast<unsigned char>(digit(hex[i]) * 16 + digit(hex[i + 1])));
   return out;
+}
+
+/// Small ONNX models of tests/golden, with weights of several types.
+inline std::vector<bytes> stored_models() {
+  std::vector<bytes> out;
+  const auto folder = std::filesystem::path(__FILE__).parent_path().parent_path() / "golden" / "onnx";
+  for (const char* name : {"channels_last", "dense", "activations", "weights_f16", "weights_f64"})
+    out.push_back(pictures::read((folder / (std::string(name) + ".onnx")).string()));
+  return out;
+}
+
+/// What a network is said to be is that network again.
+inline void describe_again(const minicnn::network<float>& net) {
+  const minicnn::json text = minicnn::describe_network(net);
+  const auto again = minicnn::make_described_network<float>(minicnn::parse_json(minicnn::write_json(text)));
+  must(minicnn::describe_network(again) == text, "a description describes one network");
+  must(again.parameters().size() == net.parameters().size(), "with the same parameters");
 }
 
 /// A picture of any size, resized, cropped, padded and changed as the first bytes say: numbers must come out.
@@ -353,6 +371,18 @@ inline const std::map<std::string, target>& targets() {
           out.metadata("position", write_json(detail::to_json(state)));
           out.write(path);
         })}}},
+      {"onnx",
+       {[](const bytes& b) { describe_again(load_onnx<float>(as_file(b), {.network = {.threads = 1}})); }, stored_models()}},
+      {"graph",
+       {[](const bytes& b) {
+          describe_again(make_described_network<float>(parse_json(text(b)), {}, {.threads = 1, .parameter_limit = 10000}));
+        },
+        {from_text(R"({"input":{"name":"x","dims":[2,9,9]},"nodes":[{"name":"c","kind":"conv2d","inputs":["x"],"attributes":)"
+                   R"({"filters":4,"kernel_shape":[3,3],"strides":[1,1],"dilations":[1,1],"group":2,"bias":true,)"
+                   R"("auto_pad":"SAME_UPPER"}},{"name":"p","kind":"max_pool","inputs":["c"],"attributes":{"kernel_shape":[2,2],)"
+                   R"("strides":[2,2],"ceil_mode":false,"pads":[0,0,0,0]}},{"name":"f","kind":"flatten","inputs":["p"],)"
+                   R"("attributes":{}},{"name":"d","kind":"dense","inputs":["f"],"attributes":{"units":3,"bias":true}}],)"
+                   R"("outputs":["d"],"features":3})")}}},
       {"lines",
        {[](const bytes& b) {
           index_t number = 0;
