@@ -138,15 +138,15 @@ inline onnx_constant fold_concat(const onnx_folding& f) {
 }
 
 /// Bounds of Slice, which are attributes before operator set 10 and inputs from then on.
-struct onnx_slice {
+struct onnx_slice_bounds {
   onnx_extents starts, ends, axes, steps;
 };
-inline onnx_slice slice_of(const onnx_folding& f) {
+inline onnx_slice_bounds slice_of(const onnx_folding& f) {
   const auto part = [&](std::size_t place, const char* key) {
     if (f.opset < 10) return integers_of(f.node, key);
     return f.has(place) ? f.memory.integers(f.input(place)) : onnx_extents{};
   };
-  onnx_slice s{part(1, "starts"), part(2, "ends"), part(3, "axes"), f.opset < 10 ? onnx_extents{} : part(4, "steps")};
+  onnx_slice_bounds s{part(1, "starts"), part(2, "ends"), part(3, "axes"), f.opset < 10 ? onnx_extents{} : part(4, "steps")};
   if (s.axes.empty())
     for (std::size_t i = 0; i < s.starts.size(); ++i) s.axes.push_back(static_cast<index_t>(i));
   if (s.steps.empty()) s.steps.assign(s.starts.size(), 1);
@@ -155,7 +155,7 @@ inline onnx_slice slice_of(const onnx_folding& f) {
   return s;
 }
 inline onnx_constant fold_slice(const onnx_folding& f) {
-  const onnx_slice s = slice_of(f);
+  const onnx_slice_bounds s = slice_of(f);
   onnx_constant x = f.input(0);
   if (f.numbers(0).empty()) fail("a part of no values");
   for (std::size_t k = 0; k < s.starts.size(); ++k) {

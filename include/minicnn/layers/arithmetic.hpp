@@ -75,8 +75,11 @@ class arithmetic_op final : public op<T> {
     constexpr std::string_view names[] = {"broadcast_add", "sub", "mul", "div"};
     return names[static_cast<std::size_t>(what_)];
   }
-  /// `parameter`: the name of the trained operand, empty where both are inputs.
-  MINICNN_COLD attribute_list describe() const override { return {{"parameter", trained_ ? o_.parameter : std::string()}}; }
+  /// `parameter`: the name of the trained operand, whose `shape` follows; empty where both are inputs.
+  MINICNN_COLD attribute_list describe() const override {
+    if (!trained_) return {{"parameter", std::string()}};
+    return {{"parameter", o_.parameter}, {"shape", std::vector<index_t>(operand_.begin(), operand_.end())}};
+  }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     const shape &a = request.inputs[0], &b = trained_ ? operand_ : request.inputs[1];
