@@ -84,8 +84,9 @@ struct depthwise_kernel {
 
   /// Results `ox` and on of a row, a vector or what is left of it. `room`: how many may be written, some to be written over.
   template <class V, class T>
-  MINICNN_INLINE static void finish(const depthwise_filter<T>& f, vec<T, V> sum, index_t ox, index_t room, T* out) {
+  MINICNN_INLINE static void finish(const depthwise_filter<T>& f, const vec<T, V>& value, index_t ox, index_t room, T* out) {
     constexpr int lanes = V::template lanes<T>;
+    vec<T, V> sum = value;
     if (f.out_columns - ox >= lanes || (!f.add && room >= lanes)) {
       if (f.add) {
         vec<T, V> before;
