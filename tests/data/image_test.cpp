@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "minicnn/core/random.hpp"
 #include "minicnn/data/image_format.hpp"
@@ -15,6 +17,11 @@ namespace {
 
 std::string golden(const std::string& name) {
   return (std::filesystem::path(__FILE__).parent_path().parent_path() / "golden" / "images" / name).string();
+}
+
+bytes golden_bytes(const std::string& name) {
+  std::ifstream file(golden(name), std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 /// The error's text, or "" if the bytes decode.
@@ -135,6 +142,47 @@ TEST_CASE("F41 a header of 20000x20000 is refused with its size") {
   CHECK(contains(failure(bmp), "x.jpg: 20000x20000"));
   bmp[19] = bmp[23] = 0;
   CHECK(contains(failure(bmp), "truncated"));
+}
+
+TEST_CASE("F41 F42 a JPEG of many scans is refused: each makes the decoder go over the whole picture") {
+  bytes jpeg = golden_bytes("progressive.jpg");
+  std::size_t last = jpeg.size() - 2, frame = 0;
+  REQUIRE(failure(jpeg).empty());
+  while (!(jpeg[last] == 0xFF && jpeg[last + 1] == 0xDA)) --last;
+  while (!(jpeg[frame] == 0xFF && jpeg[frame + 1] == 0xC2)) ++frame;
+  const bytes scan(jpeg.begin() + static_cast<std::ptrdiff_t>(last), jpeg.end() - 2);
+  const auto with_more = [&](int count) {
+    bytes out = first(jpeg, jpeg.size() - 2);
+    for (int i = 0; i < count; ++i) out.insert(out.end(), scan.begin(), scan.end());
+    out.insert(out.end(), {0xFF, 0xD9});
+    return out;
+  };
+  CHECK_FALSE(contains(failure(with_more(40)), "scans"));  // the decoder may not like the same bits refined twice
+  CHECK(contains(failure(with_more(100)), "x.jpg: damaged JPEG: more than 100 scans"));
+  // Large pictures have fewer: 16 of 81 million pixels.
+  bytes large = with_more(10);
+  for (const std::size_t at : {frame + 5, frame + 7}) large[at] = 9000 >> 8, large[at + 1] = 9000 & 255;
+  CHECK(contains(failure(large), "more than 16 scans of 9000x9000 pixels"));
+}
+
+TEST_CASE("F41 headers say how much memory decoding takes") {
+  const auto bytes_a_pixel = [](const char* name) { return check_image(golden_bytes(name), name).decoding_bytes; };
+  CHECK(check_image(pictures::png(pictures::plain(2, 2, 1, 2, 3)), "rgb8").decoding_bytes == 6);
+  CHECK(check_image(pictures::bmp(pictures::plain(2, 2, 1, 2, 3)), "bmp").decoding_bytes == 6);
+  CHECK(check_image(pictures::jpeg(pictures::plain(2, 2, 1, 2, 3)), "jpeg").decoding_bytes == 6);
+  CHECK(bytes_a_pixel("rgb16.png") == 12);
+  CHECK(bytes_a_pixel("rgba.png") == 8);
+  CHECK(bytes_a_pixel("interlaced.png") > 6);
+  CHECK(bytes_a_pixel("progressive.jpg") > 6);
+  CHECK(bytes_a_pixel("cmyk_red.jpg") == 7);
+}
+
+TEST_CASE("F41 a PNG that unpacks to more than its pixels is damaged; memory has nothing to do with it") {
+  const bytes small = pictures::png(pictures::plain(8, 8, 1, 2, 3)), large = pictures::png(pictures::plain(4000, 4000, 1, 2, 3));
+  // The header of one and the data of the other.
+  bytes mixed(small.begin(), small.begin() + 33);
+  mixed.insert(mixed.end(), large.begin() + 33, large.end());
+  CHECK(contains(failure(mixed), "x.jpg: damaged: unpacks to more than 8x8 pixels can have"));
 }
 
 TEST_CASE("F32 what is not a whole picture is an error with its name and a reason") {

@@ -24,7 +24,10 @@ class decoder_memory {
   /// Zeroed, because a damaged picture may leave parts unwritten, and equal files must give equal pixels.
   static void* allocate(std::size_t bytes) {
     decoder_memory& memory = *current_;
-    if (bytes > memory.left_) return nullptr;
+    if (bytes > memory.left_) {
+      memory.limit_met_ = true;
+      return nullptr;
+    }
     auto* b = static_cast<block*>(std::calloc(1, sizeof(block) + bytes));
     if (b == nullptr) {
       memory.exhausted_ = true;
@@ -40,6 +43,8 @@ class decoder_memory {
 
   /// Whether the machine had no memory, which says nothing about the picture.
   bool exhausted() const { return exhausted_; }
+  /// Whether more was asked for than the limit allows, which no well-formed picture does.
+  bool limit_met() const { return limit_met_; }
 
   static void* reallocate(void* old, std::size_t bytes) {
     if (old == nullptr) return allocate(bytes);
@@ -71,7 +76,7 @@ class decoder_memory {
   static inline thread_local decoder_memory* current_ = nullptr;
 
   std::size_t left_;
-  bool exhausted_ = false;
+  bool exhausted_ = false, limit_met_ = false;
   block* first_ = nullptr;
   decoder_memory* outer_;
 };

@@ -53,29 +53,39 @@ inline int exif_orientation(std::span<const unsigned char> tiff) {
   return 1;
 }
 
-/// Turns stored pixels upright. `orientation` says where the stored first row and first column belong:
-/// 1 top, left (nothing to do) · 2 top, right · 3 bottom, right · 4 bottom, left · 5 left, top · 6 right, top ·
+/// Copies stored pixels, turned upright, to `memory_for(height, width)`. `orientation` says where the stored first row and first
+/// column belong: 1 top, left (nothing to do) · 2 top, right · 3 bottom, right · 4 bottom, left · 5 left, top · 6 right, top ·
 /// 7 right, bottom · 8 left, bottom. Other values count as 1. Height and width change places from 5 on.
-inline void apply_orientation(image_u8& image, int orientation) {
-  if (orientation < 2 || orientation > 8) return;
-  const bool transposed = orientation >= 5;
+template <class Make>
+void copy_upright(const unsigned char* pixels, index_t stored_height, index_t stored_width, index_t channels, int orientation,
+                  Make memory_for) {
+  const bool transposed = orientation >= 5 && orientation <= 8;
   const bool rows_reversed = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
   const bool columns_reversed = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
-  const index_t height = transposed ? image.width : image.height;
-  const index_t width = transposed ? image.height : image.width;
-  std::vector<unsigned char> upright(image.pixels.size());
-  unsigned char* to = upright.data();
+  const index_t height = transposed ? stored_width : stored_height, width = transposed ? stored_height : stored_width;
+  unsigned char* to = memory_for(height, width);
   for (index_t y = 0; y < height; ++y) {
     const index_t v = rows_reversed ? height - 1 - y : y;
     for (index_t x = 0; x < width; ++x) {
       const index_t u = columns_reversed ? width - 1 - x : x;
-      const unsigned char* from = image.pixels.data() + (transposed ? u * image.width + v : v * image.width + u) * image.channels;
-      to = std::copy(from, from + image.channels, to);
+      const unsigned char* from = pixels + (transposed ? u * stored_width + v : v * stored_width + u) * channels;
+      to = std::copy(from, from + channels, to);
     }
   }
-  image.pixels = std::move(upright);
-  image.height = height;
-  image.width = width;
+}
+
+/// Turns an image upright, as `copy_upright` does.
+inline void apply_orientation(image_u8& image, int orientation) {
+  if (orientation < 2 || orientation > 8) return;
+  image_u8 upright;
+  upright.channels = image.channels;
+  const auto memory_for = [&](index_t height, index_t width) {
+    upright.height = height, upright.width = width;
+    upright.pixels.resize(image.pixels.size());
+    return upright.pixels.data();
+  };
+  copy_upright(image.pixels.data(), image.height, image.width, image.channels, orientation, memory_for);
+  image = std::move(upright);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

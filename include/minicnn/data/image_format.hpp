@@ -68,6 +68,9 @@ inline image_header check_png(std::span<const unsigned char> file, std::string_v
       header.palette = body[9] == 3;
       header.channels = body[9] == 0 || body[9] == 4 ? 1 : 3;
       header.alpha = body[9] == 4 || body[9] == 6;
+      // Twice as stored (with and without filters) and the passes of interlaced ones; of 16 bits also RGB of 16 and 8.
+      const index_t stored = channels * (body[8] == 16 ? 2 : 1), copies = 2 * stored + (body[12] != 0 ? (stored + 1) / 2 : 0);
+      header.decoding_bytes = (std::max)(copies, index_t{body[8] == 16 ? 9 : 6});
     } else if (type_name == "IDAT") {
       data_bytes += static_cast<index_t>(length);
     } else if (type_name == "tRNS") {

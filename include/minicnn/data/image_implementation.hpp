@@ -36,19 +36,19 @@ inline void decode(std::span<const unsigned char> bytes, std::string_view name, 
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &stored_channels, channels);
   if (decoded == nullptr) {
     if (memory.exhausted()) throw std::bad_alloc();
+    if (memory.limit_met())
+      fail<file_error>(name, ": damaged: unpacks to more than ", header.width, "x", header.height, " pixels can have");
     const char* reason = stbi_failure_reason();
     fail<file_error>(name, ": cannot be decoded: ", reason != nullptr ? reason : "no reason given");
   }
   if (width != header.width || height != header.height)
     fail<file_error>(name, ": the header says ", header.width, "x", header.height, " pixels, decoded were ", width, "x", height);
 
-  const auto deliver = [&](const unsigned char* from, index_t rows, index_t columns) {
-    std::memcpy(request.pixel_memory(request.caller, rows, columns), from, pixels * channels);
-  };
-  if (header.orientation == 1) return deliver(decoded, height, width);
-  image_u8 turned{.height = height, .width = width, .channels = channels, .pixels = {decoded, decoded + pixels * channels}};
-  apply_orientation(turned, header.orientation);
-  deliver(turned.pixels.data(), turned.height, turned.width);
+  const auto memory_for = [&](index_t rows, index_t columns) { return request.pixel_memory(request.caller, rows, columns); };
+  if (header.orientation == 1)
+    std::memcpy(memory_for(height, width), decoded, pixels * channels);
+  else
+    copy_upright(decoded, height, width, channels, header.orientation, memory_for);
 }
 
 /// The file's bytes, in memory of the caller.

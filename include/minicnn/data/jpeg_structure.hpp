@@ -17,16 +17,21 @@ namespace minicnn::inline MINICNN_ABI {
 struct image_header {
   index_t height = 0;
   index_t width = 0;
-  int orientation = 1;   ///< EXIF, 1 to 8
-  int channels = 3;      ///< as stored: 1 grey, 3 colour, 4 CMYK or YCCK; alpha not counted
-  int bits = 8;          ///< of a channel, or of an index into the palette
-  bool palette = false;  ///< colours by number
-  bool alpha = false;    ///< transparency of any kind
-  std::size_t end = 0;   ///< bytes up to the end of the picture; what follows is no part of it
+  int orientation = 1;         ///< EXIF, 1 to 8
+  int channels = 3;            ///< as stored: 1 grey, 3 colour, 4 CMYK or YCCK; alpha not counted
+  int bits = 8;                ///< of a channel, or of an index into the palette
+  bool palette = false;        ///< colours by number
+  bool alpha = false;          ///< transparency of any kind
+  index_t decoding_bytes = 6;  ///< of memory that a pixel takes while the picture is decoded, at most; 6 for 8-bit RGB
+  std::size_t end = 0;         ///< bytes up to the end of the picture; what follows is no part of it
 };
 
 /// Pictures with more pixels are refused before memory is allocated for them.
 inline constexpr index_t max_image_pixels = 100'000'000;
+
+/// A scan of a few bytes makes a decoder go over the whole picture. Writers of progressive JPEGs make ten, optimisers a few
+/// dozen. Refused are more than these, and more than 16 that cover more than a billion pixels together.
+inline constexpr index_t max_jpeg_scans = 100, max_jpeg_scan_pixels = 1'000'000'000;
 
 namespace detail {
 
@@ -176,6 +181,9 @@ class jpeg_checker {
 
   void scan(std::span<const unsigned char> body) {
     if (components_ == 0) damaged("picture data before the frame header");
+    scans_ += 1;
+    if (scans_ > max_jpeg_scans || (scans_ > 16 && scans_ > max_jpeg_scan_pixels / (header_.width * header_.height)))
+      damaged("more than ", scans_ - 1, " scans of ", header_.width, "x", header_.height, " pixels");
     const std::size_t count = body.empty() ? 0 : body[0];
     if (count < 1 || count > static_cast<std::size_t>(components_) || body.size() != 4 + 2 * count)
       damaged("scan header of ", body.size(), " bytes");
@@ -194,7 +202,7 @@ class jpeg_checker {
     }
   }
 
-  void finish() const {
+  void finish() {
     if (components_ == 0) damaged("no frame header");
     int horizontal = 1, vertical = 1;
     for (int i = 0; i < components_; ++i) {
@@ -211,6 +219,12 @@ class jpeg_checker {
         fail<file_error>(name_, ": JPEG with fractional chroma sampling is not supported");
       blocks += (header_.width * c.horizontal / (8 * horizontal)) * (header_.height * c.vertical / (8 * vertical));
     }
+    index_t samples = 0;  // of `horizontal * vertical` pixels
+    for (const component& c : std::span(component_).first(static_cast<std::size_t>(components_)))
+      samples += c.horizontal * c.vertical;
+    // Samples, the coefficients of progressive pictures as 16-bit numbers, and the RGB result.
+    const index_t area = horizontal * vertical;
+    header_.decoding_bytes = (std::max)(index_t{6}, ((progressive_ ? 3 : 1) * samples + area - 1) / area + 3);
     if (static_cast<index_t>(entropy_bytes_) < blocks * (progressive_ ? 1 : 2) / 8)
       damaged("too short for ", header_.width, "x", header_.height, " pixels");
   }
@@ -223,6 +237,7 @@ class jpeg_checker {
   bool progressive_ = false, seen_exif_ = false;
   unsigned dc_tables_ = 0, ac_tables_ = 0, quantisation_ = 0;
   std::size_t entropy_bytes_ = 0;
+  index_t scans_ = 0;
 };
 
 }  // namespace detail
