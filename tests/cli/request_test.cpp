@@ -253,6 +253,13 @@ TEST_CASE("chunks come in any pieces; what is none is refused") {
     CHECK(read("0x5\r\nhello\r\n", piece) == "400");
     CHECK(read("\r\n", piece) == "400");
     CHECK(read("5\nhello\n0\n\n", piece) == "400");
+    // What readers of HTTP understand in two ways.
+    CHECK(read(" 5\r\nhello\r\n0\r\n\r\n", piece) == "400");
+    CHECK(read("\t5\r\nhello\r\n0\r\n\r\n", piece) == "400");
+    CHECK(read("5;a\rb\r\nhello\r\n0\r\n\r\n", piece) == "400");
+    CHECK(read("5\r\nhello\r\n0\r\nno trailer\r\n\r\n", piece) == "400");
+    CHECK(read("5\r\nhello\r\n0\r\nGET / HTTP/1.1\r\n\r\n", piece) == "400");
+    CHECK(read("5 \r\nhello\r\n0\r\n\r\n", piece) == "hello");
     CHECK(read("fffffffffffffffff\r\n", piece) == "400");
     CHECK(read("ffffffffffffffff\r\n", piece) == "413");
     CHECK(read("3c\r\n" + std::string(60, 'a') + "\r\n3c\r\n", piece) == "413");

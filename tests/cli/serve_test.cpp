@@ -475,6 +475,8 @@ TEST_CASE("A14 malformed requests are answered at once, not after a wait for mor
   CHECK(send(s.port(), start + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n").status == 400);
   CHECK(send(s.port(), start + "Transfer-Encoding: chunked\r\n\r\nno number\r\n").status == 400);
   CHECK(send(s.port(), "nonsense\r\n\r\n").status == 400);
+  CHECK(send(s.port(), "\x16\x03\x01\x02").error() == "this is http, not https: the address begins with http://");
+  CHECK(send(s.port(), "\x05\x01").status == 400);
   CHECK(send(s.port(), start + "X: " + std::string(1 << 20, 'x')).status == 431);
   CHECK(send(s.port(), "GET /" + std::string(1 << 20, 'x')).status == 431);
   connection cut(s.port());

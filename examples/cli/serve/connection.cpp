@@ -112,6 +112,9 @@ void connection::take(std::string_view bytes, const guard& may_ask) {
     }
     const std::size_t before = head_text_.size();
     head_text_ += bytes;
+    // What cannot become a request is not waited for.
+    if (head_text_.front() == '\x16') throw refusal{400, "this is http, not https: the address begins with http://", ""};
+    if (!detail::is_token(std::string_view(head_text_).substr(0, 1))) throw refusal{400, "the first line is no request line", ""};
     const std::size_t from = before < 3 ? 0 : before - 3;
     const std::size_t found = head_bytes(std::string_view(head_text_).substr(from)), end = found == 0 ? 0 : from + found;
     if ((end == 0 ? head_text_.size() : end) > max_head_bytes) throw refusal{431, "the headers are too long", ""};

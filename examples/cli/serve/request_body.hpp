@@ -51,6 +51,8 @@ class request_body {
     if (c != '\n') return;
     if (!line_.ends_with("\r\n")) throw refusal{400, "a line between chunks does not end with CR LF", ""};
     line_.resize(line_.size() - 2);
+    for (const char one : line_)
+      if (detail::is_control(one)) throw refusal{400, "a line between chunks holds a control character", ""};
     if (state_ == state::size)
       begin_chunk();
     else if (state_ == state::after_data)
@@ -59,11 +61,14 @@ class request_body {
       state_ = state::end;
     else if (++trailers_ > max_header_lines)
       throw refusal{431, "too many trailers", ""};
+    else if (!detail::is_token(std::string_view(line_).substr(0, line_.find(':'))) || line_.find(':') == line_.npos)
+      throw refusal{400, "a line behind the chunks is no trailer", ""};
     line_.clear();
   }
 
   void begin_chunk() {
-    const std::string_view digits = detail::trimmed(std::string_view(line_).substr(0, line_.find(';')));
+    std::string_view digits = std::string_view(line_).substr(0, line_.find(';'));
+    while (digits.ends_with(' ') || digits.ends_with('\t')) digits.remove_suffix(1);
     const auto [stop, reason] = std::from_chars(digits.data(), digits.data() + digits.size(), left_, 16);
     if (digits.empty() || digits.front() == '-' || reason != std::errc() || stop != digits.data() + digits.size())
       throw refusal{400, "a chunk's size is no hexadecimal number", ""};
