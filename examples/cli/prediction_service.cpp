@@ -31,53 +31,13 @@ struct prediction_service::explainer {
   minicnn::tensor<float> input;
 };
 
-/// One of the seats at the machine; waits until one is free.
-class prediction_service::turn {
- public:
-  explicit turn(prediction_service& service) : service_(service) {
-    std::unique_lock lock(service_.mutex_);
-    service_.freed_.wait(lock, [&] { return !service_.free_.empty(); });
-    seat_ = std::move(service_.free_.back());
-    service_.free_.pop_back();
-  }
-  ~turn() {
-    const std::lock_guard lock(service_.mutex_);
-    service_.free_.push_back(std::move(seat_));
-    service_.freed_.notify_one();
-  }
-  turn(const turn&) = delete;
-  turn& operator=(const turn&) = delete;
-  seat& operator*() { return *seat_; }
-
- private:
-  prediction_service& service_;
-  std::unique_ptr<seat> seat_;
-};
-
-pixel_budget::share::share(pixel_budget& budget, std::int64_t pixels)
-    : budget_(budget), pixels_((std::min)(pixels, budget.most_)) {
-  std::unique_lock lock(budget_.mutex_);
-  const std::uint64_t mine = budget_.next_++;
-  budget_.changed_.wait(lock, [&] { return budget_.served_ == mine && budget_.left_ >= pixels_; });
-  budget_.served_ += 1;
-  budget_.left_ -= pixels_;
-  budget_.changed_.notify_all();
-}
-
-pixel_budget::share::~share() {
-  {
-    const std::lock_guard lock(budget_.mutex_);
-    budget_.left_ += pixels_;
-  }
-  budget_.changed_.notify_all();
-}
-
 prediction_service::prediction_service(const inference_options& o, std::int64_t max_pixels)
-    : model_(load_for_inference(one_thread(o))), tta_(chosen_views(o, model_.info)), decoding_(max_pixels) {
+    : model_(load_for_inference(one_thread(o))),
+      tta_(chosen_views(o, model_.info)),
+      turns_(minicnn::resolve_threads(o.threads), max_pixels) {
   want_classification(model_.info, "serve");
-  const int seats = minicnn::resolve_threads(o.threads);
-  for (int i = 0; i < seats; ++i)
-    free_.push_back(std::make_unique<seat>(seat{predictor_of(model_, tta_, o.batch_size), minicnn::image_workspace{}}));
+  for (int i = 0; i < minicnn::resolve_threads(o.threads); ++i)
+    seats_.push_back(std::make_unique<seat>(seat{predictor_of(model_, tta_, o.batch_size), minicnn::image_workspace{}}));
 }
 
 prediction_service::~prediction_service() = default;
@@ -103,7 +63,6 @@ picture_answer prediction_service::answer_one(seat& mine, const uploaded_picture
     out.error = picture.bytes.empty() ? "is empty" : "is not a JPEG, PNG or BMP file";
     return out;
   }
-  const pixel_budget::share share(decoding_, picture.pixels);
   minicnn::image_dataset data;
   try {
     data.pictures.push_back(minicnn::decode_image(picture.bytes, picture.name));
@@ -124,8 +83,10 @@ picture_answer prediction_service::answer_one(seat& mine, const uploaded_picture
 std::vector<picture_answer> prediction_service::answer(const std::vector<uploaded_picture>& pictures, bool explain,
                                                        const std::function<bool()>& given_up) {
   std::vector<picture_answer> out(pictures.size());
-  turn mine(*this);
-  for (std::size_t i = 0; i < pictures.size() && !given_up(); ++i) out[i] = answer_one(*mine, pictures[i], explain);
+  for (std::size_t i = 0; i < pictures.size() && !given_up(); ++i) {
+    const turns::turn mine(turns_, pictures[i].pixels);
+    if (!given_up()) out[i] = answer_one(*seats_[static_cast<std::size_t>(mine.seat())], pictures[i], explain);
+  }
   return out;
 }
 

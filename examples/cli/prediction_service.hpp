@@ -1,7 +1,6 @@
 #pragma once
 // Predictions for many callers at once: what serve does behind its door.
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <minicnn/analysis/grad_cam.hpp>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "inference.hpp"
+#include "turns.hpp"
 
 namespace cli {
 
@@ -18,32 +18,7 @@ namespace cli {
 struct uploaded_picture {
   std::string name;
   std::span<const unsigned char> bytes;
-  std::int64_t pixels = 0;  ///< as its header says; 0: nothing that can be read
-};
-
-/// Bounds the pixels that are decoded at the same time. Callers are served in the order in which they came.
-class pixel_budget {
- public:
-  explicit pixel_budget(std::int64_t most) : left_(most), most_(most) {}
-
-  /// Holds its share as long as it lives; waits until there is one. What is larger than all comes when nobody else is there.
-  class share {
-   public:
-    share(pixel_budget& budget, std::int64_t pixels);
-    ~share();
-    share(const share&) = delete;
-    share& operator=(const share&) = delete;
-
-   private:
-    pixel_budget& budget_;
-    std::int64_t pixels_;
-  };
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::int64_t left_, most_;
-  std::uint64_t next_ = 0, served_ = 0;
+  std::int64_t pixels = 0;  ///< as its header says, in the memory of 8-bit RGB; 0: nothing that can be read
 };
 
 /// What came of it.
@@ -57,8 +32,8 @@ struct picture_answer {
 class prediction_service {
  public:
   /// Reads the weights. At most `o.threads` callers (0: as many as processors) compute at the same time, each on one thread with
-  /// memory of its own; the others wait. Pictures that are decoded at the same time have together at most `max_pixels`. Throws
-  /// minicnn::error.
+  /// memory of its own; the others wait, by pictures and not by requests (turns.hpp). Large pictures that are decoded at the same
+  /// time have together at most `max_pixels`. Throws minicnn::error.
   prediction_service(const inference_options& o, std::int64_t max_pixels);
   ~prediction_service();
 
@@ -72,7 +47,6 @@ class prediction_service {
                                      const std::function<bool()>& given_up);
 
  private:
-  class turn;
   struct explainer;
   struct seat {
     predictor predict;
@@ -84,10 +58,8 @@ class prediction_service {
 
   const loaded_model model_;  ///< shared by all callers and the explainer
   std::string tta_;
-  pixel_budget decoding_;
-  std::vector<std::unique_ptr<seat>> free_;
-  std::mutex mutex_;
-  std::condition_variable freed_;
+  turns turns_;
+  std::vector<std::unique_ptr<seat>> seats_;
   std::mutex explaining_;
   std::unique_ptr<explainer> explainer_;  ///< made when first asked for
 };

@@ -1,9 +1,15 @@
 // minicnn serve. The only file that knows the HTTP library.
 
 #include <httplib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <minicnn/core/parallel.hpp>
 #include <minicnn/io/json.hpp>
 
@@ -188,14 +194,31 @@ connection_limits limits_of(const serve_options& o) {
 }
 
 int listen_on(router& server, const serve_options& o) {
-  const int port = o.port == 0 ? server.bind_to_any_port(o.host) : server.bind_to_port(o.host, o.port) ? o.port : -1;
+  // IPv6 addresses have brackets in a browser, none here.
+  const bool brackets = o.host.size() > 2 && o.host.front() == '[' && o.host.back() == ']';
+  const std::string host = brackets ? o.host.substr(1, o.host.size() - 2) : o.host;
+  const int port = o.port == 0 ? server.bind_to_any_port(host) : server.bind_to_port(host, o.port) ? o.port : -1;
   if (port < 0)
     minicnn::fail("cannot listen on ", o.host, " port ", o.port, ": in use, not allowed, or no address of this machine");
   listen(server.listener(), SOMAXCONN);  // httplib lets five wait
   return port;
 }
 
+/// Threads that hold a request while its pictures wait for their turn: one for each, as far as connections go.
+int waiting_threads(const serve_options& o) {
+  return (std::max)(minicnn::resolve_threads(o.inference.threads), (std::min)(o.connections, 64));
+}
+
+/// What a thread frees goes back to the system, whichever of them decodes the next large picture.
+void keep_no_freed_memory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 int serve_command(const serve_options& o) {
+  keep_no_freed_memory();
   catch_interrupts();
   const bool local = is_this_machine(o.host);
   const std::string token = o.token.empty() && !local ? new_token() : o.token;
@@ -206,7 +229,7 @@ int serve_command(const serve_options& o) {
   const request_guard guard(local, token);
   front door(
       server.listener(), limits_of(o), [&](const request_head& head) { guard.check(head); },
-      [&](received_request& request) { return server.respond(request); }, minicnn::resolve_threads(o.inference.threads));
+      [&](received_request& request) { return server.respond(request); }, waiting_threads(o));
   if (!local) warn(o.host + " can be reached from other machines: whoever has the token can use it, and reads it on the way");
   // A token that was given is not repeated: whoever gave it knows it, and output ends in logs.
   const std::string address = o.host.find(':') == o.host.npos || o.host.starts_with('[') ? o.host : "[" + o.host + "]";
@@ -215,6 +238,11 @@ int serve_command(const serve_options& o) {
   std::fflush(stdout);
   say("serving " + o.inference.weights + "; Ctrl-C stops");
   door.run(interrupted);
+  if (!door.settled(std::chrono::seconds(1))) {  // nobody waits for it, and there is nothing to save
+    say("stopped; a picture that was being computed is given up");
+    std::fflush(nullptr);
+    std::_Exit(exit_done);
+  }
   say("stopped");
   return exit_done;
 }

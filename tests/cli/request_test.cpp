@@ -1,12 +1,18 @@
 // What serve makes of requests before a network sees them: hosts, heads, bodies, forms, tokens.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "access_token.hpp"
 #include "request_body.hpp"
 #include "request_guard.hpp"
+#include "turns.hpp"
 #include "upload_form.hpp"
 
 namespace {
@@ -313,6 +319,15 @@ TEST_CASE("A13 line ends, preambles, empty and repeated files, nested and missin
   CHECK_THROWS_AS(parts_of(many + "--edge--"), minicnn::error);
 }
 
+TEST_CASE("A13 headers of parts may be folded, as Python's email package does it") {
+  const std::string folded =
+      "--edge\r\nContent-Type: application/octet-stream\r\nContent-Disposition: form-data;\r\n "
+      "name=\"f\";\r\n\tfilename=\"1\"\r\n"
+      "X-Other: a\r\n b: c\r\n\r\na\r\n--edge--\r\n";
+  CHECK(parts_of(folded) == std::vector<part>{{"f", "1", "a"}});
+  CHECK_THROWS_AS(parts_of("--edge\r\n name=f\r\n\r\na\r\n--edge--\r\n"), minicnn::error);
+}
+
 TEST_CASE("A13 boundaries are quoted or not, and long") {
   const auto boundary = [](const std::string& type) { return cli::form_boundary(type).value_or("(no form)"); };
   CHECK(boundary("multipart/form-data; boundary=edge") == "edge");
@@ -354,4 +369,54 @@ TEST_CASE("a token lets in, wherever it stands; nothing else does") {
   CHECK(one != other);
   CHECK_FALSE(cli::is_plain_token("a b"));
   CHECK_FALSE(cli::is_plain_token(""));
+}
+
+TEST_CASE("A02 ordinary pictures do not wait behind a row of large ones") {
+  constexpr std::int64_t large = 40'000'000, ordinary = 60'000;
+  cli::turns two(2, 50'000'000);
+  auto first = std::make_unique<cli::turns::turn>(two, large);
+  std::atomic<int> done{0};
+  std::vector<std::thread> others;
+  for (int i = 0; i < 5; ++i)
+    others.emplace_back([&] {
+      const cli::turns::turn mine(two, large);
+      done += 1;
+    });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  for (int i = 0; i < 20; ++i) const cli::turns::turn mine(two, ordinary);
+  CHECK(done == 0);
+  first.reset();
+  for (std::thread& t : others) t.join();
+  CHECK(done == 5);
+  // Seats are free, pixels are not; what is larger than all comes alone.
+  cli::turns four(4, 50'000'000);
+  auto most = std::make_unique<cli::turns::turn>(four, 90'000'000);
+  std::thread next([&] {
+    const cli::turns::turn mine(four, 5'000'000);
+    done += 1;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK(done == 5);
+  most.reset();
+  next.join();
+  CHECK(done == 6);
+}
+
+TEST_CASE("A02 on a single seat large and ordinary pictures take turns") {
+  cli::turns one(1, 50'000'000);
+  auto first = std::make_unique<cli::turns::turn>(one, 1);
+  std::mutex mutex;
+  std::string order;
+  std::vector<std::thread> callers;
+  for (const char kind : std::string("LLLooo")) {
+    callers.emplace_back([&, kind] {
+      const cli::turns::turn mine(one, kind == 'L' ? 40'000'000 : 1);
+      const std::lock_guard lock(mutex);
+      order += kind;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  first.reset();
+  for (std::thread& t : callers) t.join();
+  CHECK(order == "LoLoLo");
 }

@@ -168,8 +168,8 @@ std::string form(const std::vector<std::pair<std::string, std::string>>& files) 
   return body + "--edge--\r\n";
 }
 
-/// A PNG of one colour and one bit a pixel: a bomb, as 10,000 x 10,000 pixels take 12 kB.
-std::string flat_png(std::uint32_t side) {
+/// A PNG of one colour and one bit a pixel: a bomb, as 10,000 x 10,000 pixels take 12 kB. With `deep`, of 64 bits a pixel.
+std::string flat_png(std::uint32_t side, bool deep = false) {
   std::string out = "\x89PNG\r\n\x1A\n";
   const auto big_endian = [](std::uint32_t v) {
     return std::string{static_cast<char>(v >> 24), static_cast<char>(v >> 16), static_cast<char>(v >> 8), static_cast<char>(v)};
@@ -177,9 +177,10 @@ std::string flat_png(std::uint32_t side) {
   const auto chunk = [&](const std::string& type, const std::string& content) {
     out += big_endian(static_cast<std::uint32_t>(content.size())) + type + content + big_endian(minicnn::crc32(type + content));
   };
-  chunk("IHDR", big_endian(side) + big_endian(side) + std::string("\1\0\0\0\0", 5));
+  chunk("IHDR", big_endian(side) + big_endian(side) + (deep ? std::string("\20\6\0\0\0", 5) : std::string("\1\0\0\0\0", 5)));
   // One deflate block with fixed codes: a zero, then matches of length 258 and distance 1. 8 bits, then 8 + 5 bits each.
-  const std::uint64_t bytes = std::uint64_t{side} * ((side + 7) / 8 + 1), matches = (bytes - 1) / 258, rest = (bytes - 1) % 258;
+  const std::uint64_t row = deep ? 8 * side : (side + 7) / 8, bytes = side * (row + 1), matches = (bytes - 1) / 258,
+                      rest = (bytes - 1) % 258;
   std::string zipped = "\x78\x9C";
   std::uint64_t held = 0;
   int count = 0;
@@ -406,6 +407,44 @@ TEST_CASE("G08 A02 bombs are refused by their headers; others are decoded one at
   CHECK(s.peak_memory() < 500);
 }
 
+TEST_CASE("G08 A02 pixels of many bits count as the memory that they take") {
+  if (built_without()) return;
+  server s(weights().path(), {"--max-pixels", "10", "--max-request-pixels", "20"});
+  const std::string deep = flat_png(2500, true);
+  const answer one = post(s.port(), "/predict", deep);
+  CHECK(one.status == 413);
+  CHECK(contains(one.error(),
+                 "picture: has 6250000 pixels that take the memory of 16666667 (16 bytes each), more than 10 million "
+                 "(--max-pixels)"));
+  const std::string fits = flat_png(1900, true);
+  CHECK(post(s.port(), "/predict", form({{"1.png", fits}, {"2.png", fits}}), form_type).status == 200);
+  const answer three = post(s.port(), "/predict", form({{"1.png", fits}, {"2.png", fits}, {"3.png", fits}}), form_type);
+  CHECK(three.status == 413);
+  CHECK(contains(three.error(), "together, more than 20 million (--max-request-pixels)"));
+  CHECK(post(s.port(), "/predict", flat_png(2500)).status == 200);
+}
+
+TEST_CASE("A03 pictures that take long hold up neither GET nor the end") {
+  if (built_without()) return;
+  server s(weights().path(), {"--max-pixels", "100"});
+  using clock = std::chrono::steady_clock;
+  const std::string large = flat_png(10000);  // seconds of work, of which one must not wait for the rest
+  std::vector<std::unique_ptr<connection>> busy;
+  for (int i = 0; i < 3; ++i) {
+    busy.push_back(std::make_unique<connection>(s.port()));
+    busy.back()->send("POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(large.size()) +
+                      "\r\n\r\n" + large);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const auto before = clock::now();
+  CHECK(get(s.port(), "/health").status == 200);
+  CHECK(clock::now() - before < std::chrono::seconds(1));
+  busy.clear();
+  const auto asked = clock::now();
+  CHECK(s.stop() == 0);
+  CHECK(clock::now() - asked < std::chrono::seconds(5));
+}
+
 TEST_CASE("A03 connections that only hold a place go first, and one Ctrl-C ends it") {
   if (built_without()) return;
   server s(weights().path(), {"--connections", "8", "--upload-time", "60"});
@@ -439,6 +478,13 @@ TEST_CASE("A13 forms with bare and extended file names, chunked bodies and pipel
                            "\r\n--edge\r\nContent-Disposition: form-data; name=file; filename*=UTF-8''caf%C3%A9.png\r\n\r\n" +
                            picture +
                            "\r\n--edge\r\nContent-Disposition: form-data; name=file; filename=empty.png\r\n\r\n\r\n--edge--\r\n";
+  // A program's field of bytes, without a file name.
+  const std::string field = "--edge\r\nContent-Disposition: form-data; name=photo\r\n\r\n" + picture +
+                            "\r\n--edge\r\nContent-Disposition: form-data; name=note\r\n\r\nBMW, no picture\r\n--edge--\r\n";
+  const answer without_name = post(s.port(), "/predict", field, form_type);
+  CHECK(without_name.status == 200);
+  REQUIRE(without_name.text()["predictions"].size() == 1);
+  CHECK(without_name.text()["predictions"][0]["name"] == "photo");
   const answer a = post(s.port(), "/predict", body, form_type);
   REQUIRE(a.status == 200);
   const json list = a.text()["predictions"];

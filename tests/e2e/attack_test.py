@@ -90,9 +90,10 @@ class Attackers:
                 s.close()
 
     def bombs(self, number):
-        post(self.port, self.bomb_form, "multipart/form-data; boundary=edge", 60)
+        """Pictures beyond the limits, and as large as they allow."""
+        post(self.port, self.bomb_forms[number % len(self.bomb_forms)], "multipart/form-data; boundary=edge", 60)
 
-    bomb_form = b""
+    bomb_forms = ()
 
 
 def peak_memory(process):
@@ -127,7 +128,9 @@ def main():
     wrong = []
     try:
         port = int(server.stdout.readline().rstrip("/\n").rsplit(":", 1)[1])
-        Attackers.bomb_form = form([one_bit_png(10000)] * 16)
+        deep = png(4500, 4500, 16, 6, bytes(4500 * 36001))  # 20 million pixels of 64 bits
+        Attackers.bomb_forms = (form([one_bit_png(10000)] * 16), form([deep] * 4), form([one_bit_png(7000)] * 4),
+                                form([one_bit_png(3500)] * 16))
         attackers = Attackers(port)
         attackers.start(attackers.drip, 16)
         attackers.start(attackers.crowd, 2)

@@ -49,6 +49,20 @@ front::~front() {
     if (descriptor >= 0) close(descriptor);
 }
 
+std::string front::answered(received_request& request) const {
+  try {
+    return answer_(request);
+  } catch (const std::exception& e) {
+    return response_of({500, e.what(), ""});
+  }
+}
+
+bool front::settled(std::chrono::milliseconds wait) {
+  std::unique_lock lock(mutex_);
+  tasks_.clear();
+  return finished_.wait_for(lock, wait, [&] { return computing_ == 0; });
+}
+
 void front::work() {
   for (;;) {
     task mine;
@@ -58,17 +72,16 @@ void front::work() {
       if (ending_) return;
       mine = std::move(tasks_.front());
       tasks_.pop_front();
+      computing_ += 1;
     }
     std::string bytes;
-    try {
-      if (!*mine.request.given_up) bytes = answer_(mine.request);
-    } catch (const std::exception& e) {
-      bytes = response_of({500, e.what(), ""});
-    }
+    if (!*mine.request.given_up) bytes = answered(mine.request);
     {
       const std::lock_guard lock(mutex_);
       answers_.emplace_back(mine.number, std::move(bytes));
+      computing_ -= 1;
     }
+    finished_.notify_all();
     wake();
   }
 }
@@ -180,9 +193,14 @@ void front::keep_within_memory() {
 }
 
 void front::hand_out(place& p) {
+  received_request request = p.talk.take_request();
+  if (request.head.method != "POST") {  // a page or a few words: not to wait behind pictures
+    p.talk.answer(answered(request));
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
-    tasks_.push_back({p.number, p.talk.take_request()});
+    tasks_.push_back({p.number, std::move(request)});
   }
   changed_.notify_one();
 }

@@ -3,6 +3,7 @@
 // httplib gives a thread to each connection and counts time by single reads: callers that send a byte now and then hold all
 // threads.
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <list>
@@ -29,6 +30,9 @@ class front {
   /// minicnn::error if no connection can be taken in any more.
   void run(const std::function<bool()>& stop);
 
+  /// True if nothing is computed any more; waits so long for it. A picture that takes longer would hold up the destructor.
+  bool settled(std::chrono::milliseconds wait);
+
  private:
   struct task {
     std::uint64_t number;
@@ -40,6 +44,7 @@ class front {
     connection talk;
   };
 
+  std::string answered(received_request& request) const;
   void work();
   void wake();
   void wait_for_events(bool taking, int milliseconds);
@@ -61,10 +66,11 @@ class front {
   connection::clock::time_point no_accept_until_{};
 
   std::mutex mutex_;  ///< guards what follows
-  std::condition_variable changed_;
+  std::condition_variable changed_, finished_;
   std::deque<task> tasks_;
   std::vector<std::pair<std::uint64_t, std::string>> answers_;
   bool ending_ = false;
+  int computing_ = 0;
   std::vector<std::thread> workers_;
 };
 

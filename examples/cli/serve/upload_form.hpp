@@ -164,7 +164,7 @@ class form_reader {
 
   void read_part(std::string_view text, int depth, const std::string& outer_name) {
     if (parts_.size() == most_parts_) minicnn::fail("the form has more than ", most_parts_, " parts");
-    std::string disposition, type;
+    std::string disposition, type, other, *last = nullptr;
     for (;;) {
       if (text.empty()) break;  // nothing after the headers, not even the empty line: an empty part
       const std::size_t end = text.substr(0, longest_header).find('\n');
@@ -173,12 +173,17 @@ class form_reader {
       text.remove_prefix(end + 1);
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (line.empty()) break;
+      if (last != nullptr && (line.front() == ' ' || line.front() == '\t')) {  // folded, as writers of mail do it
+        *last += ' ';
+        *last += detail::trimmed(line);
+        continue;
+      }
       const std::size_t colon = line.find(':');
       if (colon == line.npos) minicnn::fail("the form is damaged: a header of part ", parts_.size() + 1, " has no colon");
       const std::string name = lower_case(detail::trimmed(line.substr(0, colon)));
       const std::string_view value = detail::trimmed(line.substr(colon + 1));
-      if (name == "content-disposition") disposition = value;
-      if (name == "content-type") type = value;
+      last = name == "content-disposition" ? &disposition : name == "content-type" ? &type : &other;
+      *last = value;
       if (name == "content-transfer-encoding") check_encoding(value);
     }
     const detail::parametric_value what(disposition), kind(type);
