@@ -123,6 +123,41 @@ TEST_CASE("G02 the known keys come first, whatever else holds a tensor") {
   CHECK(contents(dictionary({{"epoch", "K\x05"}})).starts_with("no tensors in it, and no \"state_dict\""));
 }
 
+TEST_CASE("G02 tensors are found below keys of any name, and beside a stray one") {
+  const auto four = [](const std::string& prefix) {
+    members all;
+    for (const char* name : {"t", "u", "v", "w"}) all.push_back({prefix + name, tensor_at(1)});
+    return dictionary(all);
+  };
+  const std::string part = object_with_state("torch.nn.modules.linear", "Linear",
+                                             {{"_parameters", ordered({{"w", tensor_at(1)}})}, {"_modules", ordered({})}});
+  // A best score that is a tensor, and a network under a key that is not known.
+  CHECK(contents(dictionary({{"best_acc1", tensor_at(0)}, {"my_network", four("")}})) == "t=2 u=2 v=2 w=2 ");
+  CHECK(contents(dictionary({{"best_acc1", tensor_at(0)}, {"best_model", part}})) == "w=2 ");
+  CHECK(contents(dictionary({{"stage", dictionary({{"net_g", four("")}})}, {"epoch", "K\x01"}})) == "t=2 u=2 v=2 w=2 ");
+  CHECK(contents(dictionary({{"checkpoint", dictionary({{"model", dictionary({{"state_dict", four("")}})}})}})) ==
+        "t=2 u=2 v=2 w=2 ");
+  CHECK(contents("(" + dictionary({{"a", "(" + four("") + "t"}}) + "K\x01t") == "t=2 u=2 v=2 w=2 ");
+  // Arguments of a script that hold everything.
+  CHECK(contents(object_with_state("argparse", "Namespace", {{"lr", real}, {"state_dict", four("")}})) == "t=2 u=2 v=2 w=2 ");
+  CHECK(contents(dictionary({{"saved", object_with_state("types", "SimpleNamespace", {{"net", four("")}})}})) ==
+        "t=2 u=2 v=2 w=2 ");
+  // Not to be guessed.
+  CHECK(contents(dictionary({{"stage", dictionary({{"net_g", four("")}, {"net_d", four("")}})}}))
+            .starts_with("has tensors under several keys: stage.net_g, stage.net_d; save the state dict alone"));
+  CHECK(contents(dictionary({{"u", tensor_at(1)}, {"v", tensor_at(2)}, {"more", four("")}})) == "u=2 v=3 ");
+  // A dictionary within itself ends.
+  CHECK(contents("}q\x01(" + text("self") + "h\x01u").starts_with("no tensors in it"));
+}
+
+TEST_CASE("G16 where tensors are wanted the message says what there is") {
+  const std::string array = call(global("numpy.core.multiarray", "_reconstruct"), global("numpy", "ndarray"));
+  CHECK(contents(dictionary({{"model", dictionary({{"conv1.weight", array}})}})) ==
+        "no tensors in it, and no \"state_dict\" (\"conv1.weight\" is an object of numpy.core.multiarray._reconstruct); "
+        "save the state dict alone: torch.save(model.state_dict(), file)");
+  CHECK(contents(dictionary({{"conv1.weight", "K\x01"}})).find("(\"conv1.weight\" is a number)") != std::string::npos);
+}
+
 TEST_CASE("G16 objects of any class beside the tensors are passed over, and not called") {
   members all = foreign_objects();
   all.emplace_back("state_dict", ordered({{"w", tensor_at(2)}}));
@@ -192,6 +227,17 @@ TEST_CASE("A12 a pickle is bounded in objects, references and depth") {
   const std::string cycle = global("__main__", "Net") + ")\x81q\x05}(" + text("_parameters") + "}" + text("_modules") + "}(" +
                             text("a") + "h\x05" + text("b") + "h\x05uub";
   CHECK(contents(cycle) == "modules within modules, too many to be read");
+  // Hundreds of thousands of objects that share one large dictionary: looked at once, not for each of them.
+  const std::string shared = "}q\x01(" + many(200'000, "NN") + "u0](";
+  const std::string objects = many(200'000, global("m", "C") + ")\x81h\x01" + "b");
+  CHECK(contents(shared + objects + "e").starts_with("no tensors in it"));
+  CHECK(contents(shared + "}(" + text("_parameters") + "h\x01" + text("_modules") + "}(" + text("a") + "h\x01" + "uu" + "e")
+            .starts_with("no tensors in it"));
+  // Names that grow without end.
+  const std::string part = object_with_state("m", "C", {{"_parameters", dictionary({{"w", tensor_at(1)}})}, {"_modules", "}"}});
+  const std::string outer =
+      object_with_state("m", "C", {{"_parameters", "}"}, {"_modules", "}(" + text(std::string(5000, 'x')) + part + "u"}});
+  CHECK(contents(outer) == "modules within modules, too many to be read");
 }
 
 TEST_CASE("G10 prefixes of wrappers are taken off where all names then fit") {
@@ -223,6 +269,31 @@ TEST_CASE("G10 prefixes of wrappers are taken off where all names then fit") {
     for (const parameter_info& p : net.parameters())
       for (index_t i = 0; i < p.dims.size(); ++i) REQUIRE(other.parameter(p.name)[i] == net.parameter(p.name)[i]);
   }
+  // In the middle of names, where parts of a network were wrapped; NumPy's files have other separators.
+  const auto renamed = [&](const std::string& before, const std::string& inner, const std::vector<std::string>& beside) {
+    tensor<float> extra({1});
+    std::vector<named_tensor<float>> all;
+    std::vector<std::string> names;
+    for (const parameter_info& p : net.parameters()) {
+      const std::size_t dot = p.name.find('.') + 1;
+      names.push_back(before + p.name.substr(0, dot) + inner + p.name.substr(dot));
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) all.push_back({names[i], net.parameter(net.parameters()[i].name)});
+    for (const std::string& name : beside) all.push_back({name, view<const float>(extra)});
+    write_pth<float>(path, all);
+    return pth_file::open(path);
+  };
+  for (const auto& [before, inner] : {std::pair{"", "_orig_mod."}, std::pair{"module.", "_fsdp_wrapped_module."},
+                                      std::pair{"model.", "_checkpoint_wrapped_module._orig_mod."}, std::pair{"", "module."},
+                                      std::pair{"model/", ""}, std::pair{"net:", ""}}) {
+    INFO(before, inner);
+    network<float> other = make();
+    CHECK_NOTHROW(load_named_weights(other, renamed(before, inner, {}), own_names(other)));
+    CHECK(other.parameter("conv1.weight")[3] == net.parameter("conv1.weight")[3]);
+  }
+  // Counters that a profiler and layers leave.
+  CHECK_NOTHROW(
+      load_named_weights(net, renamed("", "", {"total_ops", "conv1.total_params", "conv1._extra_state"}), own_names(net)));
   network<float> averaged = make();
   CHECK_NOTHROW(load_named_weights(averaged, file_of("module.", {"n_averaged"}), own_names(averaged)));
   // What does not have it is left over, and is all that the message names.

@@ -56,6 +56,15 @@ TEST_CASE("A01 a safetensors file is one whatever the first byte of its header's
   CHECK(kind_of(whole.substr(0, 100)) == file_kind::safetensors);
 }
 
+TEST_CASE("A01 the header of a safetensors file may have line ends, as other writers of JSON set them") {
+  for (const std::string json :
+       {"{\n  \"w\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4]}\n}", "{\r\n}", "{\t}"}) {
+    const std::string length{static_cast<char>(json.size()), 0, 0, 0, 0, 0, 0, 0};
+    CHECK(kind_of(length + json + "abcd") == file_kind::safetensors);
+  }
+  CHECK(kind_of(std::string("\4\0\0\0\0\0\0\0{{{{", 12)) != file_kind::safetensors);
+}
+
 TEST_CASE("G24 files of weights are told by their structure") {
   const temporary_folder folder;
   graph<float> g;

@@ -198,6 +198,24 @@ TEST_CASE("npz: NumPy's types and orders; what is no plain array is refused by n
   CHECK(doctest::String(complaint(header("<f4", "False", "(-1,)"), "abcd").c_str()) == doctest::Contains("no shape"));
   CHECK(doctest::String(complaint("{'descr': '<f4', 'shape': (1,), }", "abcd").c_str()) == doctest::Contains("no fortran_order"));
   CHECK(doctest::String(complaint("", "").c_str()) == doctest::Contains("does not begin as a .npy file does"));
+  // What is no tensor stands beside those that are, and is named in their place.
+  const auto entry_of = [](std::string head) {
+    head.insert(0, std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(head.size()) + '\0');
+    return head;
+  };
+  {
+    zip_writer out(folder / "mixed.npz");
+    out.add("names.npy", {entry_of(header("<U3", "False", "(1,)")), "twelve bytes"});
+    out.add("made.npy", {entry_of(header("|O", "False", "()")), "pickle"});
+    out.add("w.npy", {entry_of(header("<i2", "False", "(2, 3)")), six});
+    out.commit();
+  }
+  const npz_file mixed = npz_file::open(folder / "mixed.npz");
+  REQUIRE(mixed.entries().size() == 1);
+  CHECK(mixed.load<float>("w").data()[5] == 6);
+  CHECK(mixed.instead_of_tensor("names") == "an array of type '<U3'");
+  CHECK(mixed.instead_of_tensor("made") == "an array of type '|O'");
+  CHECK(mixed.instead_of_tensor("w").empty());
   // Whatever byte is damaged: an error, or it reads.
   const std::string path = npz_of(folder, header("<i2", "False", "(2, 3)"), six);
   const std::string good = read_file(path, 1 << 16);

@@ -89,7 +89,7 @@ struct file_start {
 /// A length and the beginning of a JSON object. Cut files count: their reader says what is missing.
 inline bool is_safetensors(const file_start& s) {
   return s.size > 9 && s.number(0, 8) >= 2 && s.number(0, 8) <= static_cast<std::uint64_t>(max_safetensors_header) &&
-         s.at(8, "{") && (s.at(9, "\"") || s.at(9, "}") || s.at(9, " "));
+         s.at(8, "{") && s.bytes.size() > 9 && std::string_view("\"} \t\r\n").find(s.bytes[9]) != std::string_view::npos;
 }
 
 /// One number of a Protocol Buffers message; false at the end of the file or for more than ten bytes.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -10,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "minicnn/core/printable.hpp"
 #include "minicnn/files/file.hpp"
 #include "minicnn/formats/torchvision_names.hpp"
 #include "minicnn/graph/network.hpp"
@@ -19,28 +22,46 @@ namespace minicnn::inline MINICNN_ABI {
 
 namespace detail {
 
-/// Tensors of a file that no network has: counters of batch normalisation and of averaging, and the state of a training run of
-/// ours.
+/// Tensors of a file that no network has: counters of batch normalisation, of averaging and of the profiler thop, what layers
+/// keep besides, and the state of a training run of ours.
 inline bool passed_over(std::string_view name) {
-  return name.ends_with("num_batches_tracked") || name == "n_averaged" || name.starts_with("training.");
+  for (const std::string_view end : {"num_batches_tracked", "total_ops", "total_params", "_extra_state"})
+    if (name.ends_with(end)) return true;
+  return name == "n_averaged" || name.starts_with("training.");
+}
+
+/// The name without what wrappers of parts of a network put into its middle: "layer1._orig_mod.0.conv1.weight" after
+/// torch.compile(net.layer1).
+inline std::string without_wrappers(std::string_view name) {
+  static constexpr std::string_view wrappers[] = {"_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.",
+                                                  "module."};
+  std::string out;
+  while (!name.empty()) {
+    const std::size_t end = (std::min)(name.find('.'), name.size() - 1) + 1;
+    const std::string_view part = name.substr(0, end);
+    if (std::find(std::begin(wrappers), std::end(wrappers), part) == std::end(wrappers)) out += part;
+    name.remove_prefix(end);
+  }
+  return out;
 }
 
 /// What stands before the names of most of the tensors `names`: wrappers ("module.", "_orig_mod.", "model.", and one within
-/// another) put theirs there. The shortest of those that fit equally many.
+/// another; "model/" and its like of NumPy files) put theirs there. The shortest of those that fit equally many.
 template <class File>
 std::string common_prefix(const File& file, const std::vector<tensor_name>& names) {
   std::set<std::string_view> wanted;
   for (const tensor_name& n : names) wanted.insert(n.other);
-  std::map<std::string_view, index_t> fits;
+  std::map<std::string, index_t, std::less<>> fits;
   for (const auto& e : file.entries()) {
-    const std::string_view name = e.name;
-    for (std::size_t at = 0; at < name.size(); at = (std::min)(name.find('.', at), name.size() - 1) + 1)
-      if (wanted.count(name.substr(at)) > 0) fits[name.substr(0, at)] += 1;
+    const std::string plain = without_wrappers(e.name);
+    const std::string_view name = plain;
+    for (std::size_t at = 0; at < name.size(); at = (std::min)(name.find_first_of("./:|", at), name.size() - 1) + 1)
+      if (wanted.count(name.substr(at)) > 0) fits[std::string(name.substr(0, at))] += 1;
   }
-  std::string_view best;
+  std::string best;
   for (const auto& [prefix, count] : fits)
     if (count > fits[best] || (count == fits[best] && prefix.size() < best.size())) best = prefix;
-  return std::string(best);
+  return best;
 }
 
 /// " (is a list)" for what a file has in the place of a tensor; else nothing.
@@ -71,8 +92,9 @@ auto tensors_by_name(const File& file, const std::vector<tensor_name>& names) {
   std::map<std::string, const entry*> found;
   for (const bool with : {true, false})
     for (const entry& e : file.entries()) {
-      if (e.name.starts_with(prefix) != with) continue;
-      const std::string name = detail::current_name(with ? e.name.substr(prefix.size()) : e.name);
+      const std::string plain = detail::without_wrappers(e.name);
+      if (plain.starts_with(prefix) != with) continue;
+      const std::string name = detail::current_name(with ? plain.substr(prefix.size()) : plain);
       if (!detail::passed_over(name) && !found.emplace(name, &e).second) found[name + " (without " + prefix + ")"] = &e;
     }
   return found;
@@ -110,7 +132,7 @@ void load_named_weights(network<T>& net, const File& file, const std::vector<ten
     sources.push_back(entry->second->name);
     found.erase(entry);
   }
-  for (const auto& [name, entry] : found) unexpected.push_back(name);
+  for (const auto& [name, entry] : found) unexpected.push_back(printable(name));
   std::string text;
   const auto report = [&](const char* what, const std::vector<std::string>& list) {
     if (!list.empty()) text += text_of(text.empty() ? "" : "; ", list.size(), what, detail::some_of(list));

@@ -2,15 +2,18 @@
 /// Reads NumPy's .npz files as `numpy.savez` writes them: a zip archive of stored entries NAME.npy, each a header and the
 /// elements.
 ///
-/// Nothing in the file is run: pickled objects (dtype 'O') are refused, as are compressed entries, big-endian numbers and all
-/// types but bool, integers of 8 to 64 bits and floats of 16 to 64. Arrays in Fortran's order are read as the arrays that they
-/// are, so what was transposed before saving comes out right.
+/// Nothing in the file is run. Read are bool, integers of 8 to 64 bits and floats of 16 to 64, all little-endian; what else
+/// stands beside them (texts, pickled objects, big-endian numbers) is passed over, and named where a tensor is wanted in its
+/// place. Compressed entries are refused. Arrays in Fortran's order are read as the arrays that they are, so what was transposed
+/// before saving comes out right.
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "minicnn/core/tensor.hpp"
@@ -46,6 +49,12 @@ class npz_file {
     return found == entries_.end() || found->name != name ? nullptr : &*found;
   }
 
+  /// What is in the place of a tensor under that name, "an array of type '|O'"; empty for a tensor or nothing.
+  std::string instead_of_tensor(const std::string& name) const {
+    const auto found = others_.find(name);
+    return found == others_.end() ? "" : "an array of type " + found->second;
+  }
+
   /// Copies an array to `out`, whose shape must be the stored one, as float or double from every stored type. Its checksum must
   /// be right. Throws file_error.
   template <class T>
@@ -79,8 +88,13 @@ class npz_file {
  private:
   explicit npz_file(const std::string& path) : archive_(zip_file::open(path)) {
     for (const zip_entry& e : archive_.entries())
-      if (e.name.ends_with(".npy")) entries_.push_back(read_entry(e));
-    if (entries_.empty()) fail<file_error>(path, ": not a file of numpy.savez: the archive has no .npy entries");
+      if (e.name.ends_with(".npy")) read_entry(e);
+    if (entries_.empty() && others_.empty())
+      fail<file_error>(path, ": not a file of numpy.savez: the archive has no .npy entries");
+    if (entries_.empty()) {
+      const auto& [name, type] = *others_.begin();
+      fail<file_error>(path, ": tensor \"", name, "\": type ", type, ", which is not read");
+    }
     std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   }
 
@@ -96,7 +110,7 @@ class npz_file {
     return place;
   }
 
-  npz_tensor read_entry(const zip_entry& e) const {
+  void read_entry(const zip_entry& e) {
     archive_.check_stored(e);
     npz_tensor out;
     out.name = e.name.substr(0, e.name.size() - 4);
@@ -117,7 +131,11 @@ class npz_file {
 
     const std::string_view type = text_after(header, "descr");
     const std::optional<dtype> known = type.size() < 3 ? std::nullopt : type_of(type.substr(1, type.size() - 2));
-    if (!known) refuse("type ", type.empty() ? "missing" : type, ", which is not read");
+    if (!known) {
+      if (type.empty()) refuse("no type in its header");
+      others_[out.name] = type.front() == '[' ? "[...]" : type.substr(0, 100);
+      return;
+    }
     out.type = *known;
     const std::string_view order = text_after(header, "fortran_order");
     if (order != "True" && order != "False") refuse("no fortran_order in its header");
@@ -132,7 +150,7 @@ class npz_file {
     const index_t room = e.size - out.begin;
     if (out.dims.size() > room / dtype_size(out.type) || out.dims.size() * dtype_size(out.type) != room)
       refuse("shape ", out.dims, " of ", dtype_name(out.type), ", but ", room, " bytes");
-    return out;
+    entries_.push_back(std::move(out));
   }
 
   /// The value of a key in the header, a Python literal: a quoted text or a tuple with its marks, or a word.
@@ -179,6 +197,7 @@ class npz_file {
 
   zip_file archive_;
   std::vector<npz_tensor> entries_;
+  std::map<std::string, std::string> others_;  ///< of types that are no tensor's
 };
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -1,10 +1,14 @@
 #pragma once
 /// Where a checkpoint has its tensors: training scripts save them under keys of their own, beside much else.
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "minicnn/formats/pickle_value.hpp"
@@ -26,8 +30,7 @@ class state_dict_finder {
   state_dict_entries run() {
     const pickle_value& root = objects_[objects_.root];
     const pickle_value* found = under_known_key(root, 0);
-    if (found == nullptr && holds_tensors(root)) found = &root;
-    if (found == nullptr) found = only_one(root);
+    if (found == nullptr) found = by_level(root);
     if (is_module(*found))
       collect_module(*found, "", 0);
     else
@@ -38,16 +41,21 @@ class state_dict_finder {
  private:
   using type = pickle_value::type;
 
-  static bool has_keys(const pickle_value& v) {
-    return v.kind == type::dictionary || (v.kind == type::object && !v.items.empty());
+  /// What has keys and values: a dictionary, or an object with its items or, as argparse.Namespace, its attributes; else null.
+  const pickle_value* keyed(const pickle_value& v) const {
+    if (v.kind == type::dictionary || (v.kind == type::object && !v.items.empty())) return &v;
+    return attributes_of(v);
   }
 
-  bool holds_tensors(const pickle_value& v) const {
-    if (is_module(v)) return true;
-    if (!has_keys(v)) return false;
-    for (std::size_t i = 0; i + 1 < v.items.size(); i += 2)
-      if (objects_[v.items[i]].kind == type::text && objects_[v.items[i + 1]].kind == type::tensor) return true;
-    return false;
+  /// How many tensors it has under names. Modules count as one that has many. Counted once: many may hold the same dictionary.
+  std::size_t tensors_in(const pickle_value& v) {
+    if (is_module(v)) return many;
+    const pickle_value* from = keyed(v);
+    if (from == nullptr) return 0;
+    const auto [place, added] = counts_.try_emplace(from, 0);
+    for (std::size_t i = 0; added && i + 1 < from->items.size(); i += 2)
+      place->second += objects_[from->items[i]].kind == type::text && objects_[from->items[i + 1]].kind == type::tensor;
+    return place->second;
   }
 
   /// A torch.nn.Module is pickled as its attributes.
@@ -56,48 +64,99 @@ class state_dict_finder {
     const pickle_value& attributes = objects_[static_cast<int>(v.number - 1)];
     return attributes.kind == type::dictionary ? &attributes : nullptr;
   }
-  bool is_module(const pickle_value& v) const {
+  bool is_module(const pickle_value& v) {
     const pickle_value* attributes = attributes_of(v);
-    return attributes != nullptr && objects_.find(*attributes, "_parameters") != nullptr &&
-           objects_.find(*attributes, "_modules") != nullptr;
+    if (attributes == nullptr) return false;
+    const auto [place, added] = are_modules_.try_emplace(attributes, false);
+    if (added)
+      place->second = objects_.find(*attributes, "_parameters") != nullptr && objects_.find(*attributes, "_modules") != nullptr;
+    return place->second;
   }
 
   /// Trained weights before averages of them, which scripts keep besides.
-  const pickle_value* under_known_key(const pickle_value& v, int depth) const {
+  const pickle_value* under_known_key(const pickle_value& v, int depth) {
     static constexpr const char* keys[] = {"state_dict", "model_state_dict", "model_state", "model",
                                            "net",        "network",          "module",      "weights",
                                            "params",     "state_dict_ema",   "model_ema",   "ema"};
-    if (!has_keys(v) || depth > 3) return nullptr;
+    const pickle_value* from = keyed(v);
+    if (from == nullptr || is_module(v) || depth > 3 || !searched_.insert(from).second) return nullptr;
     for (const char* key : keys) {
-      const pickle_value* inner = objects_.find(v, key);
+      const pickle_value* inner = objects_.find(*from, key);
       if (inner == nullptr) continue;
       if (const pickle_value* deeper = under_known_key(*inner, depth + 1); deeper != nullptr) return deeper;
-      if (holds_tensors(*inner)) return inner;
+      if (tensors_in(*inner) > 0) return inner;
     }
     return nullptr;
   }
 
-  /// The one dictionary of tensors among the members of a dictionary, list or tuple, whatever its key. Throws file_error.
-  const pickle_value* only_one(const pickle_value& root) const {
-    const pickle_value* found = nullptr;
-    std::string keys;
-    int count = 0;
-    const bool keyed = has_keys(root);
-    if (!keyed && root.kind != type::list && root.kind != type::tuple)
-      fail<file_error>(path_, ": holds ", described(root), ", no dictionary of tensors; ", advice);
-    for (std::size_t i = 0; i < root.items.size(); i += keyed ? 2 : 1) {
-      const std::size_t at = keyed ? i + 1 : i;
-      if (at >= root.items.size() || !holds_tensors(objects_[root.items[at]])) continue;
-      found = &objects_[root.items[at]];
-      count += 1;
-      if (count <= 8) keys += text_of(count == 1 ? "" : ", ", keyed ? objects_[root.items[i]].text : to_text(i));
+  struct member {
+    int id;
+    std::string path;  ///< its keys, "stage.net"
+  };
+
+  void add_members(const pickle_value& v, const std::string& path, std::vector<member>& out) {
+    const pickle_value* from = is_module(v) ? nullptr : keyed(v);
+    const bool list = v.kind == type::list || v.kind == type::tuple;
+    if (from == nullptr && !list) return;
+    if (list) from = &v;
+    for (std::size_t i = list ? 0 : 1; i < from->items.size(); i += list ? 1 : 2) {
+      const int id = from->items[i];
+      const pickle_value& one = objects_[id];
+      const bool inner_list = one.kind == type::list || one.kind == type::tuple;
+      const pickle_value* what = inner_list ? &one : keyed(one);
+      if (what == nullptr || !seen_.insert(what).second) continue;
+      const std::string key = list ? to_text(i) : objects_[from->items[i - 1]].text.substr(0, 100);
+      out.push_back({id, path.empty() ? key : path + "." + key});
     }
-    if (count == 0) fail<file_error>(path_, ": no tensors in it, and no \"state_dict\"; ", advice);
-    if (count > 1) fail<file_error>(path_, ": has tensors under several keys: ", keys, "; ", advice);
-    return found;
   }
 
-  void collect(const pickle_value& from) {
+  /// The outermost dictionary with tensors; of members on one level the only one that has some. Where a few stand beside a
+  /// member that has far more, as a best score does, that member is meant. Throws file_error.
+  const pickle_value* by_level(const pickle_value& root) {
+    std::vector<member> level;
+    seen_.insert(keyed(root) != nullptr ? keyed(root) : &root);
+    add_members(root, "", level);
+    const std::size_t own = tensors_in(root);
+    const bool few =
+        std::any_of(level.begin(), level.end(), [&](const member& m) { return tensors_in(objects_[m.id]) / 2 > own; });
+    if (own > 0 && !few) return &root;
+    for (int depth = 0; depth < 4 && !level.empty(); ++depth) {
+      const pickle_value* found = nullptr;
+      std::string paths;
+      int count = 0;
+      std::vector<member> next;
+      for (const member& m : level) {
+        const pickle_value& v = objects_[m.id];
+        add_members(v, m.path, next);
+        const std::size_t tensors = tensors_in(v);
+        if (tensors == 0 || tensors / 2 < (depth == 0 ? own : 0)) continue;
+        found = &v;
+        if (++count <= 8) paths += (count == 1 ? "" : ", ") + m.path;
+      }
+      if (count > 1) fail<file_error>(path_, ": has tensors under several keys: ", paths, "; ", advice);
+      if (found != nullptr) return found;
+      level = std::move(next);
+    }
+    refuse(root);
+  }
+
+  /// Says what there is in the place of tensors.
+  [[noreturn]] void refuse(const pickle_value& root) const {
+    if (keyed(root) == nullptr && root.kind != type::list && root.kind != type::tuple)
+      fail<file_error>(path_, ": holds ", described(root), ", no dictionary of tensors; ", advice);
+    std::string instead;
+    for (const char* key : {"", "state_dict", "model_state_dict", "model", "net"}) {
+      const pickle_value* v = *key == 0 ? &root : keyed(root) == nullptr ? nullptr : objects_.find(*keyed(root), key);
+      const pickle_value* from = v == nullptr ? nullptr : keyed(*v);
+      for (std::size_t i = 0; from != nullptr && i + 1 < from->items.size() && instead.empty(); i += 2)
+        if (const pickle_value& name = objects_[from->items[i]]; name.kind == type::text && name.text.ends_with("weight"))
+          instead = text_of(" (\"", name.text, "\" is ", described(objects_[from->items[i + 1]]), ")");
+    }
+    fail<file_error>(path_, ": no tensors in it, and no \"state_dict\"", instead, "; ", advice);
+  }
+
+  void collect(const pickle_value& value_with_keys) {
+    const pickle_value& from = *keyed(value_with_keys);
     for (std::size_t i = 0; i + 1 < from.items.size(); i += 2) {
       const pickle_value &key = objects_[from.items[i]], &value = objects_[from.items[i + 1]];
       if (key.kind == type::text) add(key.text, from.items[i + 1], value);
@@ -112,17 +171,25 @@ class state_dict_finder {
       entries_.others[name] = described(value);
   }
 
-  /// Modules may be shared, so the depth alone does not bound how often they are met.
+  /// Modules and what they hold may be shared, so the depth alone does not bound how often they are met.
   void collect_module(const pickle_value& module, const std::string& prefix, int depth) {
-    if (depth > 64 || ++modules_ > 100'000) fail<file_error>(path_, ": modules within modules, too many to be read");
+    const auto count = [&](const pickle_value& one) {
+      work_ += 64 + one.items.size();
+      if (work_ > 10'000'000) fail<file_error>(path_, ": modules within modules, too many to be read");
+    };
+    if (depth > 64 || prefix.size() > 4096) fail<file_error>(path_, ": modules within modules, too many to be read");
     const pickle_value& attributes = *attributes_of(module);
+    count(attributes);
     for (const char* kind : {"_parameters", "_buffers"})
-      if (const pickle_value* tensors = objects_.find(attributes, kind); tensors != nullptr && has_keys(*tensors))
+      if (const pickle_value* tensors = objects_.find(attributes, kind); tensors != nullptr && keyed(*tensors) == tensors) {
+        count(*tensors);
         for (std::size_t i = 0; i + 1 < tensors->items.size(); i += 2)
           if (const pickle_value& value = objects_[tensors->items[i + 1]]; value.kind != type::none)
             add(prefix + objects_[tensors->items[i]].text, tensors->items[i + 1], value);
+      }
     const pickle_value& inner = *objects_.find(attributes, "_modules");
-    if (!has_keys(inner)) return;
+    if (keyed(inner) != &inner) return;
+    count(inner);
     for (std::size_t i = 0; i + 1 < inner.items.size(); i += 2)
       if (const pickle_value& part = objects_[inner.items[i + 1]]; is_module(part))
         collect_module(part, prefix + objects_[inner.items[i]].text + ".", depth + 1);
@@ -136,20 +203,24 @@ class state_dict_finder {
     return text_of("an object of ", std::string_view(v.text).substr(0, 200));
   }
 
+  static constexpr std::size_t many = 1000;
   static constexpr const char* advice = "save the state dict alone: torch.save(model.state_dict(), file)";
 
   const pickle_objects& objects_;
   const std::string& path_;
   state_dict_entries entries_;
-  int modules_ = 0;
+  std::map<const pickle_value*, std::size_t> counts_;
+  std::map<const pickle_value*, bool> are_modules_;
+  std::set<const pickle_value*> seen_, searched_;
+  std::size_t work_ = 0;
 };
 
 }  // namespace detail
 
 /// The tensors of a checkpoint: those under a key that training scripts use (the first of state_dict, model_state_dict,
 /// model_state, model, net, network, module, weights, params, state_dict_ema, model_ema and ema, also within each other), else
-/// those of the outermost dictionary, else those of its only member that has some. Throws file_error, with `path` before the
-/// text, if there are none or several.
+/// those of the outermost dictionary, else those of its only member that has some, or of the only one within members, up to four
+/// deep. Throws file_error, with `path` before the text, if there are none or several.
 inline state_dict_entries find_state_dict(const pickle_objects& objects, const std::string& path) {
   return detail::state_dict_finder(objects, path).run();
 }
