@@ -11,6 +11,7 @@
 #include "import_weights.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
+#include "out_guard.hpp"
 #include "output_path.hpp"
 #include "weights.hpp"
 
@@ -117,6 +118,7 @@ void add_export(CLI::App& app, action& chosen) {
       if (onnx && command->count(option) > 0) throw usage_error(std::string(option) + ": not with onnx, whose weights are f32");
     if (o->probabilities && !onnx) throw usage_error("--probabilities goes with --format onnx only");
     if (o->format == "npz" && o->type == "bf16") throw usage_error("--dtype bf16: NumPy has no such type; npz takes f32 or f16");
+    refuse_replacing(o->out, o->weights, "--weights");
     o->out = output_file(o->out);
     chosen = [o] { return export_command(*o); };
   });

@@ -8,6 +8,7 @@
 #include "import_weights.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
+#include "out_guard.hpp"
 #include "output_path.hpp"
 #include "resolve_model.hpp"
 #include "weights.hpp"
@@ -58,9 +59,11 @@ void complete_from(const File& file, model_config& model, bool classes_given) {
 std::vector<std::string> read_class_names(const std::string& path) {
   std::vector<minicnn::text_line> lines = minicnn::read_lines(path);
   while (!lines.empty() && lines.back().text.empty()) lines.pop_back();
+  if (lines.empty()) fail<file_error>(path, ": holds no names of classes, wanted one a line");
   std::vector<std::string> names;
   for (minicnn::text_line& line : lines) {
-    if (line.text.empty()) fail<file_error>(path, ": line ", line.number, ": a class without a name");
+    if (line.text.find_first_not_of(" \t") == line.text.npos)
+      fail<file_error>(path, ": line ", line.number, ": a class without a name");
     names.push_back(std::move(line.text));
   }
   return minicnn::distinct_names(names);
@@ -193,6 +196,8 @@ void add_import(CLI::App& app, action& chosen) {
     if (o->model.transform_input && !minicnn::has_aux(o->model.name))
       throw usage_error("--transform-input goes with googlenet and inception-v3 only");
     if (o->new_head && o->model.classes == 0) throw usage_error("--new-head: wanted --classes, the number of new outputs");
+    refuse_replacing(o->out, o->from, "--from");
+    refuse_replacing(o->out, o->class_names, "--class-names");
     o->out = output_file(o->out);
     chosen = [o] { return import_command(*o); };
   });

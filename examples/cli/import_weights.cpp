@@ -23,6 +23,7 @@ std::string advice(file_kind kind) {
     case file_kind::gzip:
     case file_kind::compressed:
     case file_kind::tar:
+    case file_kind::zip:
       return "; unpack it first";
     default:
       return "; wanted a safetensors, PyTorch (.pth) or NumPy (.npz) file of weights";

@@ -50,4 +50,10 @@ void refuse_inside_data(const std::string& out, const std::string& data, const c
                       ", into which nothing is written; name a place elsewhere");
 }
 
+void refuse_replacing(const std::string& out, const std::string& input, const char* input_option) {
+  std::error_code failed;
+  if (out.empty() || !fs::is_regular_file(input, failed) || !fs::equivalent(out, input, failed)) return;
+  throw usage_error("--out " + out + ": is the file of " + input_option + ", which would be lost; name another one");
+}
+
 }  // namespace cli

@@ -162,6 +162,7 @@ void add_submit(CLI::App& app, action& chosen) {
       ->transform(number_below(0, 0.5));
   command->callback([o, &chosen] {
     if (o->out != "-") refuse_inside_data(o->out, o->data);
+    refuse_replacing(o->out, o->inference.weights, "--weights");
     o->out = output_file(o->out);
     chosen = [o] { return submit_command(*o); };
   });

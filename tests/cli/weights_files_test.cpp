@@ -170,6 +170,49 @@ TEST_CASE("G03 distinct names stay what they are, and never meet one that exists
   CHECK(std::unique(distinct.begin(), distinct.end()) == distinct.end());
 }
 
+TEST_CASE("A05 A06 --out never replaces the file that a command reads") {
+  const pictures::folder folder("replaced");
+  const std::string w = changed_weights(folder, [](auto&) {});
+  const std::string before = minicnn::read_file(w, 1 << 24), quoted = "'" + w + "'";
+  std::filesystem::create_symlink(w, folder.path("link"));
+  std::filesystem::create_hard_link(w, folder.path("hard"));
+  for (const std::string& out : {w, folder.path("link"), folder.path("hard"), folder.path("./w.safetensors")}) {
+    CAPTURE(out);
+    for (const char* format : {"pth", "npz", "onnx", "safetensors"}) {
+      const auto made = run("export --weights " + quoted + " --format " + format + " --out '" + out + "'");
+      CHECK(made.code == 2);
+      CHECK(contains(made.err, "is the file of --weights, which would be lost; name another one"));
+    }
+    CHECK(run("import --model lenet5 --image-size 32 --from " + quoted + " --out '" + out + "'").code == 2);
+  }
+  put(folder.path("names.txt"), "cat\ndog\n");
+  CHECK(run("import --model lenet5 --image-size 32 --from " + quoted + " --class-names '" + folder.path("names.txt") +
+            "' --out '" + folder.path("names.txt") + "'")
+            .code == 2);
+  folder.write("data/1.png", red_png(8));
+  CHECK(run("submit --weights " + quoted + " --data '" + folder.path("data") + "' --out " + quoted).code == 2);
+  std::filesystem::create_directories(folder.path("run"));
+  std::filesystem::copy_file(w, folder.path("run/best.safetensors"));
+  CHECK(
+      run("compare '" + folder.path("run") + "' '" + folder.path("run") + "' --out '" + folder.path("run/best.safetensors") + "'")
+          .code == 2);
+  CHECK(minicnn::read_file(w, 1 << 24) == before);
+  CHECK(run("export --weights " + quoted + " --format npz --out '" + folder.path("new.npz") + "'").code == 0);
+}
+
+TEST_CASE("G15 a file of class names without names is an error, not the default") {
+  const pictures::folder folder("no_names");
+  const std::string w = changed_weights(folder, [](auto&) {});
+  for (const char* text : {"", "\n\n", "\xEF\xBB\xBF", " \n\t\n", "cat\n  \n"}) {
+    CAPTURE(text);
+    put(folder.path("names.txt"), text);
+    const auto made = run("import --model lenet5 --image-size 32 --from '" + w + "' --class-names '" + folder.path("names.txt") +
+                          "' --out '" + folder.path("new") + "'");
+    CHECK(made.code == 1);
+    CHECK(contains(made.err, "names.txt: "));
+  }
+}
+
 TEST_CASE("A22 metadata is checked before memory is asked for") {
   const pictures::folder folder("metadata");
   const auto said = [&](const std::function<void(std::map<std::string, std::string>&)>& change, int code, bool whole = false) {
