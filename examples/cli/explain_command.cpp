@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <iostream>
 #include <minicnn/analysis/grad_cam.hpp>
 #include <minicnn/analysis/occlusion.hpp>
 #include <minicnn/core/printable.hpp>
@@ -16,12 +17,14 @@
 #include <set>
 
 #include "commands.hpp"
+#include "data_source.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
 #include "path_json.hpp"
+#include "path_patterns.hpp"
 #include "picture_encoding.hpp"
 #include "picture_list.hpp"
 #include "task_choice.hpp"
@@ -58,7 +61,9 @@ class explainer {
     const std::vector<std::string>& classes = model_.info.classes;
     if (!o_.of_class.empty()) {
       const auto found = std::find(classes.begin(), classes.end(), o_.of_class);
-      if (found == classes.end()) throw usage_error("--class " + o_.of_class + ": the weights tell apart " + list_of(classes));
+      if (found == classes.end())
+        throw usage_error("--class " + o_.of_class + ": the weights tell apart " + list_of(classes) +
+                          in_code_points({o_.of_class}, classes));
       class_ = found - classes.begin();
     }
     for (const std::string& method : o_.methods) {
@@ -177,7 +182,7 @@ void print(const explanation& e, const std::vector<std::string>& classes, bool a
 
 int explain_command(const explain_options& o) {
   std::vector<std::string> problems;
-  const minicnn::image_dataset pictures = list_pictures(o.paths, problems);
+  const minicnn::image_dataset pictures = list_pictures(expand_paths(o.paths, std::cin, problems), problems);
   for (const std::string& text : problems) say(text);
   auto bad = static_cast<index_t>(problems.size());
   explainer explain(o);
@@ -224,12 +229,13 @@ void add_explain(CLI::App& app, action& chosen) {
                          "class's probability loses when a square is covered; filters: the weights of the first convolution; "
                          "activations: feature maps of each size.\n"
                          "What cannot be read is named on standard error, the rest is done, and the exit code is 1.");
-  command->add_option("PATH", o->paths, "pictures, or folders of them");
+  command->add_option("PATH", o->paths, "pictures, folders of them, quoted patterns ('*.jpg'), - for a list on standard input");
   command->add_option("--weights", o->weights, "weights file that train wrote")->required();
   command->add_option("--out", o->out, "folder to write pictures to; made if missing")->required();
   command
       ->add_option("--method", o->methods, "grad-cam, occlusion, filters, activations or all; several with commas between them")
       ->delimiter(',')
+      ->allow_extra_args(false)  // what stands behind is PATH
       ->transform(one_of({"grad-cam", "occlusion", "filters", "activations", "all"}))
       ->capture_default_str();
   command->add_option("--class", o->of_class, "class to explain (default: the one that the network names)");

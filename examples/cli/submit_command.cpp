@@ -11,6 +11,7 @@
 #include <minicnn/report/progress.hpp>
 
 #include "commands.hpp"
+#include "data_source.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
@@ -39,7 +40,9 @@ std::optional<std::size_t> positive_class(const std::string& wanted, const std::
   if (wanted.empty() && classes.size() != 2) return std::nullopt;
   const auto place = std::find(classes.begin(), classes.end(), wanted.empty() ? "dog" : wanted);
   if (place != classes.end()) return static_cast<std::size_t>(place - classes.begin());
-  if (!wanted.empty()) throw usage_error("--positive " + wanted + ": the weights tell apart " + list_of(classes));
+  if (!wanted.empty())
+    throw usage_error("--positive " + wanted + ": the weights tell apart " + list_of(classes) +
+                      in_code_points({wanted}, classes));
   return 1;
 }
 

@@ -163,6 +163,14 @@ TEST_CASE("G21 class names that look the same: the message shows code points") {
   const auto r = run("evaluate --weights '" + trained.path("run/best.safetensors") + "' --data '" + other.path() + "'");
   CHECK(r.code == 1);
   CHECK(contains(r.err, "as code points, \"cafe\\u0301\" is not \"caf\\u00e9\""));
+  for (const std::string& command :
+       {"explain --class cafe\xCC\x81 --out '" + trained.path("out") + "' '" + other.path() + "'",
+        "submit --positive cafe\xCC\x81 --out '" + trained.path("out.csv") + "' --data '" + trained.path("d/dog") + "'"}) {
+    CAPTURE(command);
+    const auto typed = run(command + " --weights '" + trained.path("run/best.safetensors") + "'");
+    CHECK(typed.code == 2);
+    CHECK(contains(typed.err, "as code points, \"cafe\\u0301\" is not "));
+  }
   const auto plain = run("evaluate" + weights().option() + "--data '" + other.path() + "'");
   CHECK(plain.code == 1);
 }

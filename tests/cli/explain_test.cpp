@@ -1,6 +1,7 @@
 // minicnn explain, on a network whose maps are known: red through one tap of each layer.
 #include "program.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <minicnn/data/image.hpp>
 
@@ -94,4 +95,25 @@ TEST_CASE("explain: what is wrong is said, the rest is done") {
   CHECK(program::run(begin + picture + "--method magic").code == 2);
   CHECK(program::run(begin + "--method filters").code == 0);
   CHECK(fs::exists(out.path("o/filters.png")));
+}
+
+TEST_CASE("explain takes what predict takes as PATH, and --method takes one word") {
+  const program::red_means_dog weights;
+  const pictures::folder data("data"), out("out");
+  data.write("a.png", half_red());
+  data.write("b.png", half_red());
+  const std::string begin = "explain" + weights.option() + "--out '" + out.path("new") + "' ";
+  const auto lines = [](const std::string& text) { return std::count(text.begin(), text.end(), '\n'); };
+  const auto behind = program::run(begin + "--method grad-cam '" + data.path("a.png") + "'");
+  INFO(behind.err);
+  CHECK(behind.code == 0);
+  CHECK(lines(behind.out) == 1);
+  CHECK(program::run(begin + "--method filters,grad-cam '" + data.path("a.png") + "'").code == 0);
+  CHECK(program::run(begin + "--method filters --method grad-cam '" + data.path("a.png") + "'").code == 0);
+  CHECK(lines(program::run(begin + "'" + data.path("*.png") + "'").out) == 2);
+  out.write("list", data.path("b.png") + "\n");
+  CHECK(lines(program::run(begin + "- < '" + out.path("list") + "'").out) == 1);
+  const auto none = program::run(begin + "'" + data.path("*.jpg") + "'");
+  CHECK(none.code == 1);
+  CHECK(contains(none.err, "matches no file or folder"));
 }
