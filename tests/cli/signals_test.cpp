@@ -175,7 +175,7 @@ TEST_CASE("A17 an epoch is saved before its line is printed, and a reader that g
 TEST_CASE("a limit of processor time saves like SIGTERM, though its signal comes every second") {
   const drawings d;
   const std::string err = d.folder.path("err");
-  CHECK(shell("ulimit -S -t 2; " + d.train(1000000) + "--quiet >/dev/null 2>'" + err + "'") == 130);
+  CHECK(shell("ulimit -S -t 2; " + d.train(100000) + "--quiet >/dev/null 2>'" + err + "'") == 130);
   CHECK(contains(text_of_file(err), "interrupted; the run is saved"));
   CHECK(d.temporaries(d.out()) == 0);
 }
