@@ -129,16 +129,16 @@ TEST_CASE("our own networks come back with their names") {
 
 TEST_CASE("all that cannot be expressed is told at once, by operator, attribute and node") {
   const std::string nodes =
-      node_message("Resize", {"x"}, {"up"}, "bigger") +
+      node_message("NonZero", {"x"}, {"up"}, "bigger") +
       node_message("MaxPool", {"x"}, {"pooled"}, "pool",
                    {onnx_bytes::integers("kernel_shape", {2, 2}), onnx_bytes::integers("dilations", {2, 2})}) +
-      node_message("Resize", {"pooled"}, {"up2"}, "bigger2") + node_message("Custom", {"up"}, {"own"}, "mine", {}, "my.domain") +
+      node_message("NonZero", {"pooled"}, {"up2"}, "bigger2") + node_message("Custom", {"up"}, {"own"}, "mine", {}, "my.domain") +
       node_message("Add", {"up2", "own"}, {"y"}, "sum");
   const temporary_folder folder;
   write_file(folder / "m.onnx", small_model(nodes));
   CHECK(refusal(folder / "m.onnx") ==
         (folder / "m.onnx") +
-            ": cannot be imported: Resize: no layer for this operator (bigger, bigger2); MaxPool: "
+            ": cannot be imported: NonZero: no layer for this operator (bigger, bigger2); MaxPool: "
             "attribute dilations is 2x2; pooling here has none (pool); Custom: no layer for an operator of "
             "the domain my.domain (mine)");
 }

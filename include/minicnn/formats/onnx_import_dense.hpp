@@ -62,7 +62,14 @@ void import_gemm(onnx_importer<T>& in) {
   import_product(in, in.integer("transB", 0) != 0, in.real("alpha", 1.0), bias, beta);
 }
 template <class T>
+void import_computed_product(onnx_importer<T>& in);
+template <class T>
+void import_last_axis_product(onnx_importer<T>& in);
+
+template <class T>
 void import_matmul(onnx_importer<T>& in) {
+  if (in.has(1) && !in.is_constant(1)) return import_computed_product(in);
+  if (in.computed(0).dims.size() > 2) return import_last_axis_product(in);
   import_product(in, false, 1.0, nullptr, 1.0);
 }
 

@@ -62,6 +62,11 @@ void import_elu(onnx_importer<T>& in) {
   in.same_shape(elu(any_elements(in), in.real("alpha", 1.0), {.name = in.name()}));
 }
 
+template <class T>
+void import_hard_sigmoid(onnx_importer<T>& in) {
+  in.same_shape(hard_sigmoid(any_elements(in), in.real("alpha", 0.2), in.real("beta", 0.5), {.name = in.name()}));
+}
+
 /// Clip from 0 to infinity is a ReLU.
 template <class T>
 void import_clip(onnx_importer<T>& in) {
@@ -74,8 +79,9 @@ void import_clip(onnx_importer<T>& in) {
   const double low = bound(1, "min", -std::numeric_limits<double>::infinity());
   const double high = bound(2, "max", std::numeric_limits<double>::infinity());
   if (low < -3.4e38 && high > 3.4e38) return in.pass_on();
-  if (low != 0.0 || high < 3.4e38) fail("from ", low, " to ", high, "; there is a layer for 0 to infinity only");
-  import_relu(in);
+  if (low == 0.0 && high > 3.4e38) return import_relu(in);
+  const double most = (std::numeric_limits<float>::max)();
+  in.same_shape(clip(any_elements(in), (std::max)(low, -most), (std::min)(high, most), {.name = in.name()}));
 }
 
 /// Numbers of a constant, one a channel, if it has no more than one a channel: that is how it is combined with all samples.
@@ -96,6 +102,21 @@ std::vector<double> channel_numbers(onnx_importer<T>& in, const onnx_value<T>& v
   return numbers;
 }
 
+/// Whether a constant has one number, or one a channel.
+template <class T>
+bool is_by_channel(const onnx_value<T>& v, const onnx_constant& c) {
+  const std::size_t rank = v.dims.size(), channel = v.channels_last ? rank - 1 : 1;
+  for (std::size_t i = 0; i < c.dims.size(); ++i)
+    if (c.dims.size() > rank || (c.dims[i] != 1 && (rank - c.dims.size() + i != channel || c.dims[i] != v.dims[channel])))
+      return false;
+  return true;
+}
+
+template <class T>
+void import_with_places(onnx_importer<T>& in, std::size_t x, const onnx_constant& c);
+template <class T>
+void import_two(onnx_importer<T>& in);
+
 /// y = factor * x + offset, a channel.
 template <class T>
 void put_scale(onnx_importer<T>& in, std::size_t i, std::vector<double> factor, std::vector<double> offset) {
@@ -112,6 +133,7 @@ void import_with_constant(onnx_importer<T>& in) {
   const std::size_t x = in.is_constant(0) ? 1 : 0, c = 1 - x;
   if (in.integer("broadcast", 0) != 0 && in.at().find("axis") != nullptr) fail("attribute axis of operator set 6");
   const onnx_value<T>& v = in.plain_zeros(x);
+  if (!is_by_channel(v, in.constant(c, "constant"))) return import_with_places(in, x, in.constant(c, "constant"));
   std::vector<double> numbers = channel_numbers(in, v, in.constant(c, "constant"));
   std::vector<double> factor(numbers.size(), 1.0), offset(numbers.size(), 0.0);
   const std::string_view type = in.at().type;
@@ -132,6 +154,8 @@ void import_add(onnx_importer<T>& in) {
   if (in.count() == 2 && (in.is_constant(0) || in.is_constant(1))) return import_with_constant(in);
   if (in.count() == 1) return in.pass_on();
   const onnx_value<T> first = in.plain_zeros(0);
+  if (in.count() == 2 && (in.computed(1).dims != first.dims || in.computed(1).channels_last != first.channels_last))
+    return import_two(in);
   const std::string name = in.name();
   node<T> sum;
   for (std::size_t i = 0; i < in.count(); ++i) {
@@ -150,7 +174,7 @@ void import_add(onnx_importer<T>& in) {
 template <class T>
 void import_arithmetic(onnx_importer<T>& in) {
   if (in.is_constant(0) || in.is_constant(1)) return import_with_constant(in);
-  fail("of two values that the network computes");
+  import_two(in);
 }
 
 /// Inputs: image, weight, bias, mean, variance. Without eps, which ours does not allow, it is what it stands for: a factor and an

@@ -123,8 +123,8 @@ void import_unsqueeze(onnx_importer<T>& in) {
   in.view_as(v, std::move(dims));
 }
 
-/// Axes may change places where all elements stay where they are, and where channels go from the last axis to behind the batch or
-/// back, which is then only another way to look at images.
+/// Nothing where all elements stay where they are, or where channels go from the last axis to behind the batch or back: that is
+/// another way to look at images until a layer needs one.
 template <class T>
 void import_transpose(onnx_importer<T>& in) {
   onnx_value<T> v = in.computed(0);
@@ -140,8 +140,8 @@ void import_transpose(onnx_importer<T>& in) {
   if (std::is_sorted(kept.begin(), kept.end()) && !v.channels_last && v.zeros == padding2d(0))
     return in.view_as(v, std::move(dims));
   const bool back = v.channels_last && order == onnx_extents{0, 3, 1, 2};
-  if (!back && !(order == onnx_extents{0, 2, 3, 1} && !v.channels_last && v.viewer.empty()))
-    fail("attribute perm is ", extents_text(order), "; no layer moves axes but from (n, h, w, c) to (n, c, h, w) and back");
+  const bool layout = back || (order == onnx_extents{0, 2, 3, 1} && !v.channels_last && v.viewer.empty());
+  if (!layout) return in.put_node(transpose(in.exact(0), order, {.name = in.name()}));
   v.channels_last = !back, v.dims = std::move(dims);
   in.put(std::move(v));
 }

@@ -6,6 +6,7 @@
 #include "minicnn/formats/onnx_import_dense.hpp"
 #include "minicnn/formats/onnx_import_elements.hpp"
 #include "minicnn/formats/onnx_import_shapes.hpp"
+#include "minicnn/formats/onnx_import_tensors.hpp"
 #include "minicnn/formats/onnx_import_windows.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -27,29 +28,38 @@ inline constexpr onnx_import_row<T> onnx_import_table[] = {
     {"Clip", import_clip<T>},
     {"Concat", import_concat<T>},
     {"Conv", import_conv<T>},
+    {"ConvTranspose", import_conv_transpose<T>},
     {"Div", import_arithmetic<T>},
     {"Dropout", import_dropout<T>},
     {"Elu", import_elu<T>},
     {"Flatten", import_flatten<T>},
+    {"Gather", import_gather<T>},
     {"Gelu", import_gelu<T>},
     {"Gemm", import_gemm<T>},
     {"GlobalAveragePool", import_global_average<T>},
     {"GlobalMaxPool", import_global_max<T>},
+    {"HardSigmoid", import_hard_sigmoid<T>},
     {"HardSwish", import_hard_swish<T>},
     {"Identity", import_identity<T>},
     {"LRN", import_lrn<T>},
+    {"LayerNormalization", import_layer_norm<T>},
     {"LeakyRelu", import_leaky_relu<T>},
     {"MatMul", import_matmul<T>},
     {"MaxPool", import_max_pool<T>},
     {"Mul", import_arithmetic<T>},
+    {"PRelu", import_prelu<T>},
     {"Pad", import_pad<T>},
     {"ReduceMean", import_reduce_mean<T>},
     {"Relu", import_relu<T>},
     {"Reshape", import_reshape<T>},
+    {"Resize", import_resize<T>},
     {"Shape", import_shape<T>},
     {"SiLU", import_silu<T>},  // of onnx_patterns.hpp
     {"Sigmoid", import_sigmoid<T>},
+    {"Slice", import_slice<T>},
+    {"Softmax", import_softmax<T>},
     {"Softplus", import_softplus<T>},
+    {"Split", import_split<T>},
     {"Squeeze", import_squeeze<T>},
     {"Sub", import_arithmetic<T>},
     {"Sum", import_add<T>},

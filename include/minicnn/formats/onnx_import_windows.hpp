@@ -162,6 +162,9 @@ void import_global_max(onnx_importer<T>& in) {
   put_channels(in, adaptive_max_pool(in.image(0), {.output = 1, .name = in.name()}), axes);
 }
 
+template <class T>
+void import_mean_of_axes(onnx_importer<T>& in);
+
 /// ReduceMean over the spatial axes is a global average.
 template <class T>
 void import_reduce_mean(onnx_importer<T>& in) {
@@ -170,8 +173,7 @@ void import_reduce_mean(onnx_importer<T>& in) {
   for (index_t& axis : axes) axis = static_cast<index_t>(onnx_axis(axis, v.dims.size()));
   std::sort(axes.begin(), axes.end());
   const onnx_extents spatial = v.channels_last ? onnx_extents{1, 2} : v.dims.size() == 3 ? onnx_extents{2} : onnx_extents{2, 3};
-  if (v.dims.size() < 3 || v.dims.size() > 4 || axes != spatial || !(v.zeros == padding2d(0)))
-    fail("attribute axes is ", extents_text(axes), "; wanted the rows and columns of images");
+  if (v.dims.size() < 3 || v.dims.size() > 4 || axes != spatial || !(v.zeros == padding2d(0))) return import_mean_of_axes(in);
   const node<T> made = global_avg_pool(node<T>{&in.nodes(), v.id}, in.name());
   const bool keep = in.integer("keepdims", 1) != 0;
   if (v.channels_last && keep) {

@@ -14,6 +14,8 @@
 #include "minicnn/formats/onnx_folding.hpp"
 #include "minicnn/graph/network.hpp"
 #include "minicnn/layers/flatten.hpp"
+#include "minicnn/layers/resample.hpp"
+#include "minicnn/layers/reshape.hpp"
 #include "minicnn/layers/window.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -103,33 +105,49 @@ class onnx_importer {
   node<T> natural(std::size_t i) {
     value_type& v = plain(i);
     if (v.dims.size() == 2) return matrix(i);
-    if (!fits(v)) fail("a reshape to ", extents_text(v.dims), ", for which there is no layer, comes before it");
+    if (!fits(v)) reshape_to(v, {v.dims.begin() + 1, v.dims.end()});
+    return {&graph_, v.id};
+  }
+
+  /// The very axes that the model sees.
+  node<T> exact(std::size_t i) {
+    value_type& v = plain(i);
+    if (v.dims.size() < 2) fail("wanted (n, ...), got ", extents_text(v.dims));
+    const shape& own = graph_.at(v.id).dims;
+    if (!std::equal(own.begin() + 1, own.end(), v.dims.begin() + 1, v.dims.end()))
+      reshape_to(v, {v.dims.begin() + 1, v.dims.end()});
     return {&graph_, v.id};
   }
 
   /// (n, c, h, w), with zeros around it that `v.zeros` tells.
   node<T> image(std::size_t i) {
-    const value_type& v = computed(i);
+    if (computed(i).channels_last) (void)plain(i);
+    value_type& v = computed(i);
     if (v.dims.size() > 4) fail("three spatial axes");
-    if (v.channels_last) fail("its channels are the last axis; wanted them behind the batch");
     if (v.dims.size() < 3) fail("wanted images, got ", extents_text(v.dims));
-    if (!fits(v)) fail("a reshape to ", extents_text(v.dims), ", for which there is no layer, comes before it");
+    if (!fits(v) || graph_.at(v.id).dims.rank() != 4)
+      reshape_to(v, v.dims.size() == 3 ? onnx_extents{v.dims[1], 1, v.dims[2]} : onnx_extents{v.dims[1], v.dims[2], v.dims[3]});
     return {&graph_, v.id};
   }
   bool one_axis() { return computed(0).dims.size() == 3; }
 
-  /// The input without zeros around it and with channels behind the batch.
+  /// The input without zeros around it and with axes in the model's order.
   value_type& plain(std::size_t i) {
     value_type& v = plain_zeros(i);
-    if (v.channels_last) fail("its channels are the last axis; wanted them behind the batch");
+    if (v.channels_last) {
+      v.id = transpose(node<T>{&graph_, v.id}, {0, 2, 3, 1}, {.name = unique(text_of(own_name(), ".channels_last"))}).id;
+      v.channels_last = false;
+    }
     return v;
   }
 
   /// The input without zeros around it, in any layout.
   value_type& plain_zeros(std::size_t i) {
     value_type& v = computed(i);
-    if (!(v.zeros == padding2d(0)))
-      fail("zeros around images come before it; they can be part of a convolution or an average alone");
+    if (!(v.zeros == padding2d(0))) {
+      v.id = pad(node<T>{&graph_, v.id}, {.padding = v.zeros, .name = unique(text_of(own_name(), ".zeros"))}).id;
+      v.zeros = 0;
+    }
     return v;
   }
 
@@ -150,6 +168,13 @@ class onnx_importer {
       v.dims.erase(v.dims.begin() + 2);
     put(std::move(v));
   }
+  /// A node whose axes are the model's, as output `output`.
+  void put_node(node<T> made, std::size_t output = 0) {
+    value_type v;
+    v.id = made.id;
+    v.dims.assign(made.dims().begin(), made.dims().end());
+    put(std::move(v), output);
+  }
   /// The same elements in another shape; the batch is the first axis.
   void view_as(value_type v, onnx_extents dims) {
     index_t before = 1, after = 1;
@@ -165,14 +190,17 @@ class onnx_importer {
     v.viewer = own_name();
     put(std::move(v));
   }
-  void put(value_type v) {
+  void put(value_type v, std::size_t output = 0) {
     if (v.id >= 0 && graph_.at(v.id).dims.size() > index_t{1} << 40)
       fail("its result would have a shape of ", graph_.at(v.id).dims);
-    values_[std::string(at().outputs.at(0))] = std::move(v);
+    values_[std::string(at().outputs.at(output))] = std::move(v);
   }
   void pass_on(std::size_t i = 0) { put(value_type(computed(i))); }
 
   // ---- names and weights
+
+  /// What the operator is called, or its value.
+  std::string_view own_name() const { return !at().name.empty() ? at().name : at().outputs.at(0); }
 
   /// What the new layer is called: as the model calls its weights ("conv1" of "conv1.weight"), else as the operator or its value
   /// is called.
@@ -266,7 +294,9 @@ class onnx_importer {
   const std::vector<onnx_filling<T>>& fillings() const { return fillings_; }
 
  private:
-  std::string_view own_name() const { return !at().name.empty() ? at().name : at().outputs.at(0); }
+  void reshape_to(value_type& v, onnx_extents dims) {
+    v.id = reshape(node<T>{&graph_, v.id}, std::move(dims), {.name = unique(v.viewer)}).id;
+  }
 
   /// Whether a value's node has the shape that the model gives it.
   bool fits(const value_type& v) const {
