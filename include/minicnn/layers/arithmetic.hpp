@@ -21,7 +21,7 @@ struct trained_operand_options {
   /// What the tensor is called: NODE.weight.
   std::string parameter = "weight";
 
-  /// First values.
+  /// Initial values.
   initializer init = initializer::constant(1.0);
 
   /// Whether weight decay applies by default.
