@@ -321,6 +321,9 @@ TEST_CASE("graphs that make no network are refused") {
   auto a = two.input({4}, "a"), b = two.input({4}, "b");
   auto sum = add(a, b);
   CHECK_THROWS_WITH_AS(network<float>(std::move(two), {sum}), "network: wanted one input, the graph has 2", option_error);
+  graph<float> bare;
+  const node<float> only = bare.input({1, 2, 2});
+  CHECK_THROWS_WITH_AS(network<float>(std::move(bare), {only}), doctest::Contains("the input itself"), option_error);
 }
 
 TEST_CASE("bf16: a network of float computes near its fp32 self, one of double not differently") {

@@ -45,7 +45,7 @@ class network {
     network_topology<T>& made = core_->topology;
     for (const node<T>& x : outputs) {
       if (x.owner != &g) fail<option_error>("network: an output belongs to another graph");
-      (void)g.at(x.id);
+      if (g.at(x.id).operation == nullptr) fail<option_error>("network: an output is the input itself; put a layer between");
       made.outputs.push_back(x.id);
     }
     made.nodes = g.release();
