@@ -33,11 +33,12 @@ struct outcome {
   }
 };
 
-/// Runs `minicnn ARGUMENTS` in a shell; `environment` is put before it ("LC_ALL=C").
+/// Runs `minicnn ARGUMENTS` in a shell, without input unless the arguments redirect it; `environment` is put before it
+/// ("LC_ALL=C").
 inline outcome run(const std::string& arguments, const std::string& environment = "") {
   const pictures::folder scratch("run");
-  const std::string line = environment + " '" MINICNN_PROGRAM "' " + arguments + " >'" + scratch.path("out") + "' 2>'" +
-                           scratch.path("err") + "' </dev/null";
+  const std::string line = environment + " '" MINICNN_PROGRAM "' </dev/null " + arguments + " >'" + scratch.path("out") +
+                           "' 2>'" + scratch.path("err") + "'";
   const int status = std::system(line.c_str());
   REQUIRE(WIFEXITED(status));
   const auto text = [&](const char* name) {
