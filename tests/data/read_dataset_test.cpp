@@ -109,7 +109,7 @@ TEST_CASE("Kaggle's train/ with trainLabels.csv, and test/ without labels") {
   folder.write("trainLabels.csv", "id,label\n1,truck\n1,frog\n");
   CHECK(contains(refusal(folder.path()), "line 3: the id 1 is there twice"));
   folder.write("trainLabels.csv", "id,label\n1,\n");
-  CHECK(contains(refusal(folder.path()), "line 2: wanted an id and a label"));
+  CHECK(contains(refusal(folder.path()), "line 2: the label is empty"));
   folder.write("trainLabels.csv", "id,label\n77,frog\n");
   CHECK(contains(refusal(folder.path()), "none of its 1 ids"));
   folder.write("trainLabels.csv", "id,class\n1,frog\n");

@@ -136,7 +136,8 @@ TEST_CASE("arithmetic: names, attributes, errors") {
       mul_weight(x, {2, 1, 1}, {.parameter = "layer_scale", .init = initializer::constant(0.1), .name = "block"});
   CHECK(scaled.name() == "block");
   CHECK(g.at(scaled.id).operation->kind() == "mul");
-  CHECK(g.at(scaled.id).operation->describe() == attribute_list{{"parameter", std::string("layer_scale")}});
+  CHECK(g.at(scaled.id).operation->describe() ==
+        attribute_list{{"parameter", std::string("layer_scale")}, {"shape", std::vector<index_t>{2, 1, 1}}});
   CHECK(add_weight(x, {5}).name() == "sum1");
   const node<float> other = g.input({3, 5, 5}, "other");
   CHECK_THROWS_WITH_AS(mul(x, other), "mul3: mul wants equal extents or 1 on each axis, got 1x2x5x5 and 1x3x5x5", shape_error);
