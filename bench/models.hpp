@@ -49,7 +49,7 @@ inline std::vector<model> models() {
       {"squeezenet", sized(m::squeezenet_options{}, [](const auto& o) { return m::squeezenet<float>(o); })},
       {"mobilenet-v2", sized(m::mobilenet_v2_options{}, [](const auto& o) { return m::mobilenet_v2<float>(o); })},
       {"mobilenet-v3-small", sized(m::mobilenet_v3_options{}, [](const auto& o) { return m::mobilenet_v3<float>(o); })},
-      {"mobilenet-v3-large", sized(m::mobilenet_v3_options{.size = m::mobilenet_v3_size::large},
+      {"mobilenet-v3-large", sized(m::mobilenet_v3_options{.size = m::mobilenet_v3_size::v3_large},
                                    [](const auto& o) { return m::mobilenet_v3<float>(o); })},
       {"efficientnet-b0", sized(m::efficientnet_options{}, [](const auto& o) { return m::efficientnet<float>(o); })},
       {"densenet121", sized(m::densenet_options{}, [](const auto& o) { return m::densenet<float>(o); })},

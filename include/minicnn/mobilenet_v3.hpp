@@ -13,10 +13,10 @@
 namespace minicnn::inline MINICNN_ABI {
 
 /// The two networks of the paper.
-enum class mobilenet_v3_size { small, large };
+enum class mobilenet_v3_size { v3_small, v3_large };
 
 struct mobilenet_v3_options {
-  mobilenet_v3_size size = mobilenet_v3_size::small;
+  mobilenet_v3_size size = mobilenet_v3_size::v3_small;
   int classes = 2;
   int channels = 3;
   int image_size = 224;  ///< pixels a side; any from 1, sensible from 32
@@ -56,7 +56,7 @@ inline constexpr mobilenet_v3_row mobilenet_v3_large_rows[] = {
 template <class T = float>
 MINICNN_COLD network<T> mobilenet_v3(const mobilenet_v3_options& o = {}) {
   using detail::mobile_activation;
-  const bool small = o.size == mobilenet_v3_size::small;
+  const bool is_small = o.size == mobilenet_v3_size::v3_small;
   const detail::mobile_style style{.init = o.init, .norm = {.eps = 0.001, .momentum = 0.01}};
   const auto wide = [&](int channels) { return detail::rounded_channels(channels * o.width); };
   graph<T> g;
@@ -66,7 +66,7 @@ MINICNN_COLD network<T> mobilenet_v3(const mobilenet_v3_options& o = {}) {
   int number = 1;
   using rows = std::span<const detail::mobilenet_v3_row>;
   for (const detail::mobilenet_v3_row& row :
-       small ? rows(detail::mobilenet_v3_small_rows) : rows(detail::mobilenet_v3_large_rows)) {
+       is_small ? rows(detail::mobilenet_v3_small_rows) : rows(detail::mobilenet_v3_large_rows)) {
     const auto scope = g.scope(text_of("features.", number++));
     const int expanded = wide(row.expanded);
     x = detail::inverted_residual(x, style,
@@ -81,7 +81,7 @@ MINICNN_COLD network<T> mobilenet_v3(const mobilenet_v3_options& o = {}) {
   const detail::mobile_conv last{.filters = 6 * static_cast<int>(x.dims()[1]), .activation = mobile_activation::hard_swish};
   x = detail::mobile_unit(x, style, last, text_of("features.", number));
   const initializer dense_init = initializer::normal(0.01);
-  x = dense(flatten(global_avg_pool(x)), wide(small ? 1024 : 1280), {.init = dense_init, .name = "classifier.0"});
+  x = dense(flatten(global_avg_pool(x)), wide(is_small ? 1024 : 1280), {.init = dense_init, .name = "classifier.0"});
   x = dropout(hard_swish(x), o.dropout);
   return network<T>(std::move(g), {dense(x, o.classes, {.init = dense_init, .name = "classifier.3"})}, o.network);
 }

@@ -9,20 +9,20 @@ using namespace minicnn;
 using against_torch::unset;
 
 namespace {
-constexpr auto both = {mobilenet_v3_size::small, mobilenet_v3_size::large};
+constexpr auto both = {mobilenet_v3_size::v3_small, mobilenet_v3_size::v3_large};
 }  // namespace
 
 TEST_CASE("parameter counts are the published ones") {
   CHECK(mobilenet_v2({.classes = 1000, .network = unset}).parameter_count() == 3504872);
   CHECK(mobilenet_v3({.classes = 1000, .network = unset}).parameter_count() == 2542856);
-  CHECK(mobilenet_v3({.size = mobilenet_v3_size::large, .classes = 1000, .network = unset}).parameter_count() == 5483032);
+  CHECK(mobilenet_v3({.size = mobilenet_v3_size::v3_large, .classes = 1000, .network = unset}).parameter_count() == 5483032);
 }
 
 TEST_CASE("multiply-adds of the papers") {
   // 300, 56 and 219 million there; squeeze-and-excitation is in these.
   CHECK(summarize(mobilenet_v2({.classes = 1000, .network = unset})).multiply_adds == 300774272);
   CHECK(summarize(mobilenet_v3({.classes = 1000, .network = unset})).multiply_adds == 56510400);
-  const auto large = mobilenet_v3({.size = mobilenet_v3_size::large, .classes = 1000, .network = unset});
+  const auto large = mobilenet_v3({.size = mobilenet_v3_size::v3_large, .classes = 1000, .network = unset});
   CHECK(summarize(large).multiply_adds == 216589760);
 }
 
@@ -33,7 +33,7 @@ TEST_CASE("widths are rounded to eights") {
   CHECK(detail::rounded_channels(3) == 8);
   // torchvision.models.mobilenet_v2(width_mult=0.35) and mobilenet_v3_large(width_mult=0.75)
   CHECK(mobilenet_v2({.classes = 1000, .width = 0.35, .network = unset}).parameter_count() == 1677128);
-  CHECK(mobilenet_v3({.size = mobilenet_v3_size::large, .classes = 1000, .width = 0.75, .network = unset}).parameter_count() ==
+  CHECK(mobilenet_v3({.size = mobilenet_v3_size::v3_large, .classes = 1000, .width = 0.75, .network = unset}).parameter_count() ==
         3377576);
 }
 
@@ -43,7 +43,7 @@ TEST_CASE("logits are torchvision's") {
       [](auto element) { return mobilenet_v2<decltype(element)>({.classes = 10, .network = unset}); }, "recent_models");
   for (const auto size : both)
     against_torch::check_logits(
-        size == mobilenet_v3_size::small ? "mobilenet_v3_small" : "mobilenet_v3_large", {2, 3, 64, 80},
+        size == mobilenet_v3_size::v3_small ? "mobilenet_v3_small" : "mobilenet_v3_large", {2, 3, 64, 80},
         [&](auto element) { return mobilenet_v3<decltype(element)>({.size = size, .classes = 10, .network = unset}); },
         "recent_models");
 }

@@ -42,7 +42,7 @@ class onnx_patterns {
   static void found(onnx_node& n, std::string_view type, std::string_view input) {
     n.type = type, n.inputs.assign(1, input), n.attributes.clear();
   }
-  static bool near(double a, double b) { return std::abs(a - b) < 1e-4; }
+  static bool is_close(double a, double b) { return std::abs(a - b) < 1e-4; }
 
   const onnx_node* maker(std::string_view value, std::string_view type) const {
     const auto found = makers_.find(value);
@@ -52,8 +52,8 @@ class onnx_patterns {
 
   static bool has_sixth(const onnx_node& n) {
     const onnx_attribute *alpha = n.find("alpha"), *beta = n.find("beta");
-    return alpha != nullptr && alpha->reals.size() == 1 && near(static_cast<double>(alpha->reals[0]), 1.0 / 6) &&
-           (beta == nullptr || (beta->reals.size() == 1 && near(static_cast<double>(beta->reals[0]), 0.5)));
+    return alpha != nullptr && alpha->reals.size() == 1 && is_close(static_cast<double>(alpha->reals[0]), 1.0 / 6) &&
+           (beta == nullptr || (beta->reals.size() == 1 && is_close(static_cast<double>(beta->reals[0]), 0.5)));
   }
 
   /// 0.5 * x * (1 + erf(x / sqrt(2))), multiplied in any order.
@@ -61,7 +61,7 @@ class onnx_patterns {
     std::vector<std::string_view> factors;
     double number = 1.0;
     gather(n, 2, factors, number);
-    if (factors.size() != 2 || !near(number, 0.5)) return;
+    if (factors.size() != 2 || !is_close(number, 0.5)) return;
     for (std::size_t i = 0; i < 2; ++i)
       if (is_gate(factors[1 - i], factors[i])) return found(n, "Gelu", factors[i]);
   }
@@ -86,12 +86,12 @@ class onnx_patterns {
     for (std::size_t i = 0; i < 2; ++i) {
       const onnx_node* erf = maker(sum->inputs[i], "Erf");
       const auto one = number_(sum->inputs[1 - i]);
-      if (erf == nullptr || !one || !near(*one, 1.0)) continue;
+      if (erf == nullptr || !one || !is_close(*one, 1.0)) continue;
       const onnx_node *product = maker(erf->inputs[0], "Mul"), *quotient = maker(erf->inputs[0], "Div");
       const onnx_node* scaled = product != nullptr ? product : quotient;
       if (scaled == nullptr || scaled->inputs.size() != 2 || scaled->inputs[0] != x) continue;
       const auto root = number_(scaled->inputs[1]);
-      if (root && near(*root, product != nullptr ? std::sqrt(0.5) : std::sqrt(2.0))) return true;
+      if (root && is_close(*root, product != nullptr ? std::sqrt(0.5) : std::sqrt(2.0))) return true;
     }
     return false;
   }
