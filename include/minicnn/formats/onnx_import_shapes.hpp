@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/formats/onnx_fold_table.hpp"
 #include "minicnn/formats/onnx_importer.hpp"
 #include "minicnn/layers/concat.hpp"
 
