@@ -278,6 +278,7 @@ TEST_CASE("what is wrong is said, with both values") {
   CHECK(message({1, 3, 4, 8}, {.filters = 4, .kernel = 3, .dilation = 2}) ==
         "a window of 5 does not fit into the height of 4 + 0 + 0 (image + padding)");
   CHECK(message({1, 192}, {.filters = 4}) == "a convolution wants an input of (n, c, h, w), got 1x192");
+  CHECK(message({1, 0, 9, 9}, {.filters = 4, .groups = 2}) == "a convolution wants an input of (n, c, h, w), got 1x0x9x9");
 
   graph<float> g;
   CHECK_THROWS_WITH_AS(conv2d(g.input({3, 8, 8}), {.filters = 4, .groups = 2}),

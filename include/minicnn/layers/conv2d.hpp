@@ -183,7 +183,7 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
     if (o_.filters < 1) fail<option_error>("filters must be at least 1, got ", o_.filters);
     if (o_.groups < 1) fail<option_error>("groups must be at least 1, got ", o_.groups);
     check_window(o_.kernel, o_.stride, o_.padding, o_.dilation);
-    if (x.rank() != 4) fail<shape_error>("a convolution wants an input of (n, c, h, w), got ", x);
+    if (x.rank() != 4 || x[1] < 1) fail<shape_error>("a convolution wants an input of (n, c, h, w), got ", x);
     if (x[1] % o_.groups != 0) fail<shape_error>("channels must be a multiple of groups, got ", x[1], " and ", o_.groups);
     if (o_.filters % o_.groups != 0)
       fail<option_error>("filters must be a multiple of groups, got ", o_.filters, " and ", o_.groups);

@@ -130,7 +130,7 @@ class conv_transpose_op final : public op<T> {
     const extent2d more = o_.output_padding;
     if (more.height < 0 || more.width < 0 || more.height >= o_.stride.height || more.width >= o_.stride.width)
       fail<option_error>("output padding must be below the stride of ", o_.stride, ", got ", more);
-    if (x.rank() != 4 || x[2] < 1 || x[3] < 1)
+    if (x.rank() != 4 || x[1] < 1 || x[2] < 1 || x[3] < 1)
       fail<shape_error>("a transposed convolution wants an input of (n, c, h, w), got ", x);
     if (x[1] % o_.groups != 0) fail<shape_error>("channels must be a multiple of groups, got ", x[1], " and ", o_.groups);
     if (o_.filters % o_.groups != 0)

@@ -73,7 +73,11 @@ struct layer_text {
     return {v[0], v[1]};
   }
   padding2d padding() const {
-    if (attributes.has("auto_pad")) return padding2d::same();
+    if (attributes.has("auto_pad")) {
+      const std::string& kind = attributes.at("auto_pad").as_string();
+      if (kind != "SAME_UPPER") fail<option_error>("auto_pad is \"", kind, "\", wanted \"SAME_UPPER\"");
+      return padding2d::same();
+    }
     const std::vector<index_t> p = integers("pads", 4);
     return {p[0], p[2], p[1], p[3]};
   }
