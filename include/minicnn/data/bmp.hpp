@@ -182,7 +182,7 @@ class bmp_decoder {
         for (std::size_t b = 2; b < bytes; ++b) pixel |= std::uint32_t{from[b]} << (8 * b);
         for (std::size_t c = 0; c < 3; ++c) {
           const std::uint64_t value = (pixel & info_.masks[c]) >> shifts[c];
-          to[c] = largest[c] == 0 ? 0 : static_cast<unsigned char>((value * 255 + largest[c] / 2) / largest[c]);
+          to[c] = static_cast<unsigned char>(largest[c] == 0 ? 0 : (value * 255 + largest[c] / 2) / largest[c]);
         }
       }
     }
