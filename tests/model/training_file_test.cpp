@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "data/pictures.hpp"
@@ -153,4 +154,18 @@ TEST_CASE("a position that cannot be is refused with the file's name") {
   CHECK(problem("best_confusion", json::array{json::array{1, 2}}) ==
         start + "member \"best_confusion\": wanted as many columns as rows");
   CHECK(problem("history", json::array{json::array{1}}) == start + "member \"history\": wanted 6 numbers an epoch, got 1");
+}
+
+TEST_CASE("a task without right answers, and a loss that is none, are kept within an epoch") {
+  const temporary_folder folder;
+  const image_dataset pictures = bars(30);
+  training t(pictures);
+  training_state state;
+  state.batch = 1, state.seen = 8, state.weight_sum = 8;
+  state.correct = state.loss_sum = NAN;
+  save_training(folder / "last.safetensors", t.net, t.opt, &t.average, state, t.info);
+  const training_state back = load_training(folder / "last.safetensors", t.net, t.opt, &t.average);
+  CHECK(back.batch == 1);
+  CHECK(std::isnan(back.correct));
+  CHECK(std::isnan(back.loss_sum));
 }

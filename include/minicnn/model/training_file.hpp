@@ -52,8 +52,8 @@ inline json to_json(const training_state& s) {
                       {"total_steps", s.total_steps},
                       {"skipped", s.skipped},
                       {"image_size", s.image_size},
-                      {"loss_sum", s.loss_sum},
-                      {"right", s.correct},
+                      {"loss_sum", finite_or_null(s.loss_sum)},
+                      {"right", finite_or_null(s.correct)},
                       {"seen", s.seen},
                       {"loss_weight", s.weight_sum},
                       {"best_loss", finite_or_null(s.best_score)},
@@ -79,8 +79,8 @@ inline training_state training_state_from(const json& text) {
   s.total_steps = count_member(text, "total_steps");
   s.skipped = count_member(text, "skipped");
   s.image_size = count_member(text, "image_size");
-  s.loss_sum = text.at("loss_sum").as_double();
-  s.correct = text.at("right").as_double();
+  s.loss_sum = number_or(text.at("loss_sum"), NAN);
+  s.correct = number_or(text.at("right"), NAN);  // tasks without right answers have none
   s.seen = count_member(text, "seen");
   s.weight_sum = text.value_or("loss_weight", static_cast<double>(s.seen));  // files of version 0.1: every image weighs 1
   s.best_score = number_or(text.at("best_loss"), s.best_score);
