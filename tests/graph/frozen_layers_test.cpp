@@ -81,7 +81,7 @@ TEST_CASE("a name freezes that node or scope, not nodes whose names go on") {
   net.freeze("");
   net.unfreeze("block10.a");
   CHECK(frozen().find("block10") == std::string::npos);
-  CHECK_THROWS_WITH_AS(net.freeze("fc"), doctest::Contains("no node or scope is called fc"), option_error);
+  CHECK_THROWS_WITH_AS(net.freeze("fc"), doctest::Contains("no node, scope or parameter is called fc"), option_error);
   CHECK_THROWS_AS(net.freeze("block1.f"), option_error);
   CHECK_FALSE(selects("conv1", "conv10.weight"));
   CHECK(selects("conv1", "conv1.weight"));
@@ -93,4 +93,22 @@ TEST_CASE("a frozen parameter's gradient is left alone") {
   for (float& value : net.parameter_gradient("conv2.weight")) value = 7.0F;
   first_gradient(net);
   for (float value : net.parameter_gradient("conv2.weight")) CHECK(value == 7.0F);
+}
+
+TEST_CASE("a parameter's own name fixes it alone: the layer's others learn, and its gradient is not written") {
+  network<float> net = small_network();
+  const tensor<float> first = first_gradient(net);
+  const tensor<float> bias(view<const float>(net.parameter_gradient("conv2.bias")));
+  network<float> other = small_network();
+  other.freeze("conv2.weight");
+  const tensor<float> got = first_gradient(other);
+  CHECK(std::equal(got.begin(), got.end(), first.begin()));
+  for (const float g : other.parameter_gradient("conv2.weight")) CHECK(std::abs(g) == 0.0F);
+  const view<float> trained = other.parameter_gradient("conv2.bias");
+  for (index_t i = 0; i < 4; ++i) CHECK(trained[i] == doctest::Approx(bias[i]).epsilon(1e-5));
+  CHECK(!other.parameters()[2].trainable);
+  CHECK(other.parameters()[3].trainable);
+  other.unfreeze("conv2");
+  CHECK(other.parameters()[2].trainable);
+  CHECK_THROWS_AS(other.freeze("conv2.weigh"), option_error);
 }

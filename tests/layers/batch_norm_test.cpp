@@ -138,6 +138,8 @@ TEST_CASE("batch norm keeps the contract") {
   CHECK(fault({}, {1, 2, 1, 33}) == "");
   CHECK(fault({.eps = 1e-3, .momentum = 0.01}, {1, 5, 2, 2}) == "");
   CHECK(fault({.affine = false}, {1, 3, 4, 4}) == "");
+  CHECK(fault({.scale = false}, {1, 3, 4, 4}) == "");
+  CHECK(fault({.bias = false}, {1, 3, 4, 4}) == "");
   CHECK(fault({}, {1, 37}, {3, 8}) == "");
   CHECK(fault({}, {1, 1}, {3, 8}) == "");
   CHECK(fault({.affine = false}, {1, 20, 1, 1}, {4}) == "");
@@ -158,4 +160,34 @@ TEST_CASE("batch norm in a graph") {
   CHECK(p.buffers[1].initial == 1.0);
   CHECK_THROWS_AS(batch_norm(x, {.eps = 0}), option_error);
   CHECK_THROWS_AS(batch_norm(x, {.momentum = 1.5}), option_error);
+}
+
+TEST_CASE("without weight or bias these are 1 and 0, and the other keeps its gradient") {
+  const tensor<double> x({3, 2, 2, 2}, 0.0);
+  op_values<double> values;
+  random_stream random(random_key(5));
+  values.inputs.push_back(x);
+  for (double& v : values.inputs[0]) v = random.normal();
+  values.output_gradient = tensor<double>(x.dims());
+  for (double& v : values.output_gradient) v = random.normal();
+  values.parameters.emplace_back(shape{2}, 1.0);
+  values.parameters.emplace_back(shape{2}, 0.25);
+  values.buffers.emplace_back(shape{2}, 0.0);
+  values.buffers.emplace_back(shape{2}, 1.0);
+  for (const bool training : {true, false}) {
+    op_test_case trial;
+    trial.training = training;
+    const auto whole = run_test_case(batch_norm_op<double>({}), values, trial);
+    op_values<double> less = values;
+    less.parameters.erase(less.parameters.begin());
+    const auto biased = run_test_case(batch_norm_op<double>({.scale = false}), less, trial);
+    REQUIRE(biased.gradients.size() == 2);
+    for (index_t i = 0; i < x.size(); ++i) CHECK(biased.output[i] == whole.output[i]);
+    for (index_t i = 0; i < x.size(); ++i) CHECK(biased.gradients[0][i] == whole.gradients[0][i]);
+    for (index_t c = 0; c < 2; ++c) CHECK(biased.gradients[1][c] == whole.gradients[2][c]);
+    const auto scaled = run_test_case(batch_norm_op<double>({.bias = false}), less, trial);
+    REQUIRE(scaled.gradients.size() == 2);
+    for (index_t c = 0; c < 2; ++c) CHECK(scaled.gradients[1][c] == doctest::Approx(whole.gradients[1][c]));
+    for (index_t i = 0; i < x.size(); ++i) CHECK(scaled.output[i] == doctest::Approx(0.25 * (whole.output[i] - 0.25)));
+  }
 }

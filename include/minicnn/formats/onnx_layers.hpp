@@ -193,9 +193,8 @@ class onnx_translator {
   }
 
   void batch_norm() {
-    const bool affine = get<bool>("affine");
-    const std::string weight = affine ? parameter("weight") : per_channel(".weight", 1.0);
-    const std::string bias = affine ? parameter("bias") : per_channel(".bias", 0.0);
+    const std::string weight = get<bool>("scale") ? parameter("weight") : per_channel(".weight", 1.0);
+    const std::string bias = get<bool>("bias") ? parameter("bias") : per_channel(".bias", 0.0);
     // ONNX's momentum is the share of what was there before.
     out_.node("BatchNormalization", {x_[0], weight, bias, buffer("running_mean"), buffer("running_var")}, y_,
               onnx_attributes().real("epsilon", get<double>("epsilon")).real("momentum", 1.0 - get<double>("momentum")));

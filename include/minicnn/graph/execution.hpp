@@ -154,7 +154,7 @@ class execution {
       if (p.node != node) continue;
       first = (std::min)(first, k), last = k + 1;
       parameters_[k] = state.value(p);
-      if (trains) parameter_gradients_[k].data = written->gradient(p);
+      if (trains && p.trainable) parameter_gradients_[k].data = written->gradient(p);
     }
     if (first < last) {
       f.parameters = std::span(parameters_).subspan(first, last - first);

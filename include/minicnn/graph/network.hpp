@@ -159,7 +159,8 @@ class network {
 
   /// Fixes the parameters of the node called `name`, or of all nodes in the scope called so ("" is all; see `selects`), and puts
   /// them in evaluation mode (batch norm uses its running statistics, dropout is off). Backward stops where nothing trainable
-  /// lies further back. Throws option_error if there is no such node.
+  /// lies further back. The name of a parameter, "conv1.weight", fixes that one alone. Throws option_error if nothing is called
+  /// so.
   void freeze(std::string_view name) { set_frozen(name, true); }
   void unfreeze(std::string_view name) { set_frozen(name, false); }
 
@@ -233,8 +234,11 @@ class network {
     bool found = false;
     for (std::size_t i = 0; i < nodes().size(); ++i)
       if (selects(name, nodes()[i].name)) core().frozen[i] = frozen, found = true;
-    if (!found) fail<option_error>("network: no node or scope is called ", name);
-    for (parameter_info& p : core().state.parameters) p.trainable = !core().frozen[static_cast<std::size_t>(p.node)];
+    for (parameter_info& p : core().state.parameters) {
+      if (p.name == name || (!frozen && selects(name, p.name))) p.fixed = frozen, found = true;
+      p.trainable = !p.fixed && !core().frozen[static_cast<std::size_t>(p.node)];
+    }
+    if (!found) fail<option_error>("network: no node, scope or parameter is called ", name);
     core().freezes += 1;
   }
 

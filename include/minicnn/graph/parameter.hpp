@@ -18,6 +18,7 @@ struct parameter_info {
   index_t offset = 0;
   bool decay = true;      ///< takes weight decay by default
   bool trainable = true;  ///< false when frozen
+  bool fixed = false;     ///< frozen by its own name
   index_t fan_in = 1;
   index_t fan_out = 1;
   initializer init;
@@ -52,7 +53,7 @@ struct network_state {
     for (std::size_t i = 0; i < plans.size(); ++i) {
       for (const parameter_spec& p : plans[i].parameters)
         parameters.push_back({names[i] + "." + p.name, static_cast<int>(i), p.dims, layout.add(p.dims.size()), p.decay, true,
-                              p.fan_in, p.fan_out, p.init});
+                              false, p.fan_in, p.fan_out, p.init});
       for (const buffer_spec& b : plans[i].buffers)
         buffers.push_back({names[i] + "." + b.name, static_cast<int>(i), b.dims, buffer_layout.add(b.dims.size()), b.initial});
     }

@@ -20,8 +20,18 @@ struct batch_norm_options {
   /// Share of the newest batch in the running statistics (PyTorch's meaning; TensorFlow and ONNX state 1 - momentum).
   double momentum = 0.1;
 
-  /// Whether each channel has a weight and a bias.
+  /// Whether each channel has a weight and a bias. Off: neither.
   bool affine = true;
+
+  /// Whether an affine channel has a weight. Off: it stays 1, as in networks that train fast with the bias alone.
+  bool scale = true;
+
+  /// Whether an affine channel has a bias. Off: it stays 0.
+  bool bias = true;
+
+  /// First value of every weight. 0 in the last normalisation of a residual block lets it begin as the identity (Goyal et al.,
+  /// "Accurate, large minibatch SGD", 2017, section 5.1).
+  double scale_init = 1.0;
 
   /// Node name; empty: bn1, bn2, ...
   std::string name = {};
@@ -31,7 +41,8 @@ struct batch_norm_options {
 ///
 /// In training mean and (biased) variance are those of the batch, and the buffers follow them: running_mean (first 0) and
 /// running_var (first 1; of the unbiased variance, as in PyTorch). In evaluation the buffers are used, and backward treats them
-/// as constants: that is frozen batch normalisation. Parameters without weight decay: weight (first 1), bias (first 0).
+/// as constants: that is frozen batch normalisation. Parameters without weight decay: weight (first `scale_init`), bias (first
+/// 0), where the options have them.
 template <class T>
 class batch_norm_op final : public op<T>, public channel_mapping<T> {
  public:
@@ -49,16 +60,15 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
     for (std::size_t c = 0; c < maps.size(); ++c) {
       const auto i = static_cast<index_t>(c);
       maps[c] = {static_cast<double>(buffers[0][i]), 1.0 / std::sqrt(static_cast<double>(buffers[1][i]) + o_.eps), 0.0};
-      if (!o_.affine) continue;
-      maps[c].scale *= static_cast<double>(parameters[0][i]);
-      maps[c].shift = static_cast<double>(parameters[1][i]);
+      if (has_weight()) maps[c].scale *= static_cast<double>(parameters[0][i]);
+      if (has_bias()) maps[c].shift = static_cast<double>(parameters[static_cast<std::size_t>(bias_place())][i]);
     }
     return maps;
   }
 
   /// `momentum` is PyTorch's; ONNX's attribute of that name is 1 - momentum.
   MINICNN_COLD attribute_list describe() const override {
-    return {{"epsilon", o_.eps}, {"momentum", o_.momentum}, {"affine", o_.affine}};
+    return {{"epsilon", o_.eps}, {"momentum", o_.momentum}, {"affine", o_.affine}, {"scale", has_weight()}, {"bias", has_bias()}};
   }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
@@ -68,10 +78,8 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
     if (x.rank() != 2 && x.rank() != 4) fail<shape_error>("batch normalisation wants (n, c, h, w) or (n, c), got ", x);
     op_plan p;
     p.output = x;
-    if (o_.affine) {
-      p.parameters.push_back({"weight", {x[1]}, 1, 1, initializer::constant(1.0), false});
-      p.parameters.push_back({"bias", {x[1]}, 1, 1, initializer::constant(0.0), false});
-    }
+    if (has_weight()) p.parameters.push_back({"weight", {x[1]}, 1, 1, initializer::constant(o_.scale_init), false});
+    if (has_bias()) p.parameters.push_back({"bias", {x[1]}, 1, 1, initializer::constant(0.0), false});
     p.buffers = {{"running_mean", {x[1]}, 0.0}, {"running_var", {x[1]}, 1.0}};
     if (request.training) {
       p.saved_bytes = x[1] * static_cast<index_t>(sizeof(kernels::norm_statistics));
@@ -86,7 +94,7 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
   /// In training throws shape_error if the batch has a single value per channel, whose variance says nothing.
   void forward(const frame<T>& f) const override {
     const kernels::norm_extents e = extents(f.input().dims());
-    const T *x = f.input().data(), *weight = parameter(f, 0), *bias = parameter(f, 1);
+    const T *x = f.input().data(), *weight = weight_of(f), *bias = has_bias() ? f.parameter(bias_place()).data() : nullptr;
     if (!f.training) return kernels::batch_norm_forward(f.ctx, e, running(f), weight, bias, f.apply_relu, x, f.output.data());
     if (e.count() < 2 && e.channels > 0)
       fail<shape_error>("batch normalisation needs more than one value per channel in training, got ", f.input().dims());
@@ -100,12 +108,12 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
     const kernels::norm_extents e = extents(f.input().dims());
     const gradient_target<T>& dx = f.input_gradient();
     kernels::norm_gradients<T> out{dx.data.data(), nullptr, nullptr, dx.add, false, false};
-    if (o_.affine) {
-      const gradient_target<T>&dw = f.parameter_gradient(0), &db = f.parameter_gradient(1);
-      out.weight = dw.data.data(), out.add_weight = dw.add;
+    if (has_weight()) out.weight = f.parameter_gradient(0).data.data(), out.add_weight = f.parameter_gradient(0).add;
+    if (has_bias()) {
+      const gradient_target<T>& db = f.parameter_gradient(bias_place());
       out.bias = db.data.data(), out.add_bias = db.add;
     }
-    const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = parameter(f, 0);
+    const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = weight_of(f);
     const auto* saved = reinterpret_cast<const kernels::norm_statistics*>(f.saved);
     scratch work = f.work();
     if (f.training)
@@ -118,7 +126,10 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
  private:
   static kernels::norm_extents extents(const shape& x) { return {x[0], x[1], x.size_from(2)}; }
 
-  const T* parameter(const frame<T>& f, int i) const { return o_.affine ? f.parameter(i).data() : nullptr; }
+  bool has_weight() const { return o_.affine && o_.scale; }
+  bool has_bias() const { return o_.affine && o_.bias; }
+  int bias_place() const { return has_weight() ? 1 : 0; }
+  const T* weight_of(const frame<T>& f) const { return has_weight() ? f.parameter(0).data() : nullptr; }
 
   /// The running statistics of channel c.
   auto running(const frame<T>& f) const {

@@ -140,8 +140,10 @@ inline constexpr layer_row<T> layer_table[] = {
      }},
     {"batch_norm", 1,
      [](const auto& x, const layer_text& t) {
-       return batch_norm(x[0],
-                         {.eps = t.real("epsilon"), .momentum = t.real("momentum"), .affine = t.flag("affine"), .name = t.name});
+       batch_norm_options o{.eps = t.real("epsilon"), .momentum = t.real("momentum"), .affine = t.flag("affine"), .name = t.name};
+       // Files of version 0.1 do not have these.
+       o.scale = t.attributes.value_or("scale", true), o.bias = t.attributes.value_or("bias", true);
+       return batch_norm(x[0], std::move(o));
      }},
     {"broadcast_add", 0, [](const auto& x, const layer_text& t) { return make_arithmetic(arithmetic::add, x, t); }},
     {"class_token", 1, [](const auto& x, const layer_text& t) { return class_token(x[0], {.name = t.name}); }},
