@@ -26,8 +26,10 @@ struct resnet_options {
   int depth = 18;  ///< layers with weights: 18, 34, 50, 101 or 152
   int classes = 2;
   int channels = 3;
-  int image_size = 224;  ///< pixels a side; any from 1, sensible from 32
-  int width = 64;        ///< filters of the first stage; the next ones have twice, four and eight times as many
+  int image_size = 224;     ///< pixels a side; any from 1, sensible from 32
+  int width = 64;           ///< filters of the first stage; the next ones have twice, four and eight times as many
+  bool small_stem = false;  ///< for pictures of 32 pixels: the first convolution is 3x3 with stride 1, without a pool behind it
+  bool zero_init = false;   ///< the last batch norm of each block begins with weight 0, the block as the identity
   initializer init = initializer::he();
   network_options network = {};
 };
@@ -37,6 +39,7 @@ struct resnet_cifar_options {
   int classes = 10;
   int channels = 3;
   int image_size = 32;
+  bool zero_init = false;  ///< as in resnet_options
   initializer init = initializer::he();
   network_options network = {};
 };
@@ -45,18 +48,18 @@ namespace detail {
 
 /// A convolution without bias, called `conv`, and its batch normalisation, called `bn`.
 template <class T>
-MINICNN_COLD node<T> normalized_conv(node<T> x, conv2d_options o, std::string bn) {
+MINICNN_COLD node<T> normalized_conv(node<T> x, conv2d_options o, std::string bn, bool zero_init = false) {
   o.bias = false;
-  batch_norm_options norm{.name = std::move(bn)};
+  batch_norm_options norm{.scale_init = zero_init ? 0.0 : 1.0, .name = std::move(bn)};
   return batch_norm(conv2d(x, std::move(o)), std::move(norm));
 }
 
 /// Two 3x3 convolutions beside the identity. Where the shape changes, a 1x1 convolution takes the identity's place (option B).
 template <class T>
-MINICNN_COLD node<T> basic_block(node<T> x, int filters, int stride, const initializer& init) {
+MINICNN_COLD node<T> basic_block(node<T> x, int filters, int stride, const initializer& init, bool zero_init = false) {
   auto y = relu(normalized_conv(
       x, {.filters = filters, .kernel = 3, .stride = stride, .padding = 1, .init = init, .name = "conv1"}, "bn1"));
-  y = normalized_conv(y, {.filters = filters, .kernel = 3, .padding = 1, .init = init, .name = "conv2"}, "bn2");
+  y = normalized_conv(y, {.filters = filters, .kernel = 3, .padding = 1, .init = init, .name = "conv2"}, "bn2", zero_init);
   if (stride != 1 || x.dims()[1] != filters)
     x = normalized_conv(x, {.filters = filters, .stride = stride, .init = init, .name = "downsample.0"}, "downsample.1");
   return relu(add(y, x));
@@ -65,11 +68,11 @@ MINICNN_COLD node<T> basic_block(node<T> x, int filters, int stride, const initi
 /// 1x1, 3x3, 1x1 with a quarter of the filters within (figure 5, right). The stride is in the 3x3 convolution, as torchvision has
 /// it ("v1.5"); the paper has it in the first one, which is about half a point less accurate.
 template <class T>
-MINICNN_COLD node<T> bottleneck_block(node<T> x, int filters, int stride, const initializer& init) {
+MINICNN_COLD node<T> bottleneck_block(node<T> x, int filters, int stride, const initializer& init, bool zero_init = false) {
   auto y = relu(normalized_conv(x, {.filters = filters, .init = init, .name = "conv1"}, "bn1"));
   y = relu(normalized_conv(y, {.filters = filters, .kernel = 3, .stride = stride, .padding = 1, .init = init, .name = "conv2"},
                            "bn2"));
-  y = normalized_conv(y, {.filters = 4 * filters, .init = init, .name = "conv3"}, "bn3");
+  y = normalized_conv(y, {.filters = 4 * filters, .init = init, .name = "conv3"}, "bn3", zero_init);
   if (stride != 1 || x.dims()[1] != 4 * filters)
     x = normalized_conv(x, {.filters = 4 * filters, .stride = stride, .init = init, .name = "downsample.0"}, "downsample.1");
   return relu(add(y, x));
@@ -94,21 +97,24 @@ inline std::array<int, 4> resnet_blocks(int depth) {
   }
 }
 
-/// Table 1: basic blocks up to 34 layers, bottlenecks above. Maps of 112, 56, 28, 14 and 7 pixels a side at 224; one set of
-/// weights serves every image size. Nodes have torchvision's names: layer1.0.conv1.
+/// Table 1: basic blocks up to 34 layers, bottlenecks above. Maps of 112, 56, 28, 14 and 7 pixels a side at 224, with
+/// `small_stem` of 32, 32, 16, 8 and 4 at 32; one set of weights serves every image size. Nodes have torchvision's names:
+/// layer1.0.conv1.
 template <class T = float>
 MINICNN_COLD network<T> resnet(const resnet_options& o = {}) {
   graph<T> g;
   auto x = g.input({o.channels, o.image_size, o.image_size});
+  const int reach = o.small_stem ? 3 : 7, stride = o.small_stem ? 1 : 2;
   x = relu(detail::normalized_conv(
-      x, {.filters = o.width, .kernel = 7, .stride = 2, .padding = 3, .init = o.init, .name = "conv1"}, "bn1"));
-  x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
+      x, {.filters = o.width, .kernel = reach, .stride = stride, .padding = reach / 2, .init = o.init, .name = "conv1"}, "bn1"));
+  if (!o.small_stem) x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
   const std::array<int, 4> blocks = resnet_blocks(o.depth);
   for (int stage = 0; stage < 4; ++stage)
     for (int block = 0; block < blocks[static_cast<std::size_t>(stage)]; ++block) {
       const auto scope = g.scope(text_of("layer", stage + 1, ".", block));
-      const int filters = o.width << stage, stride = stage > 0 && block == 0 ? 2 : 1;
-      x = o.depth < 50 ? detail::basic_block(x, filters, stride, o.init) : detail::bottleneck_block(x, filters, stride, o.init);
+      const int filters = o.width << stage, step = stage > 0 && block == 0 ? 2 : 1;
+      x = o.depth < 50 ? detail::basic_block(x, filters, step, o.init, o.zero_init)
+                       : detail::bottleneck_block(x, filters, step, o.init, o.zero_init);
     }
   x = flatten(global_avg_pool(x));
   return network<T>(std::move(g), {dense(x, o.classes, {.init = initializer::normal(0.01), .name = "fc"})}, o.network);
@@ -129,7 +135,8 @@ MINICNN_COLD network<T> resnet_cifar(const resnet_cifar_options& o = {}) {
       const int filters = 16 << stage, stride = stage > 0 && block == 0 ? 2 : 1;
       auto y = relu(detail::normalized_conv(
           x, {.filters = filters, .kernel = 3, .stride = stride, .padding = 1, .init = o.init, .name = "conv1"}, "bn1"));
-      y = detail::normalized_conv(y, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init, .name = "conv2"}, "bn2");
+      y = detail::normalized_conv(y, {.filters = filters, .kernel = 3, .padding = 1, .init = o.init, .name = "conv2"}, "bn2",
+                                  o.zero_init);
       if (stride != 1) {
         x = max_pool(x, {.kernel = 1, .stride = stride, .name = "subsample"});
         x = pad_channels(x, {.before = filters / 4, .after = filters / 4});

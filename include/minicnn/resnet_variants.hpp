@@ -23,6 +23,8 @@ struct resnet_variant_options {
   /// image.
   bool d = false;
 
+  bool zero_init = false;  ///< as in resnet_options
+
   int classes = 2;
   int channels = 3;
   int image_size = 224;  ///< pixels a side; any from 1, sensible from 32
@@ -45,9 +47,9 @@ MINICNN_COLD node<T> variant_block(node<T> x, int filters, int stride, const res
       {.filters = filters, .kernel = 3, .stride = stride, .padding = 1, .init = o.init, .name = bottleneck ? "conv2" : "conv1"},
       bottleneck ? "bn2" : "bn1"));
   if (bottleneck)
-    y = normalized_conv(y, {.filters = out, .init = o.init, .name = "conv3"}, "bn3");
+    y = normalized_conv(y, {.filters = out, .init = o.init, .name = "conv3"}, "bn3", o.zero_init);
   else
-    y = normalized_conv(y, {.filters = out, .kernel = 3, .padding = 1, .init = o.init, .name = "conv2"}, "bn2");
+    y = normalized_conv(y, {.filters = out, .kernel = 3, .padding = 1, .init = o.init, .name = "conv2"}, "bn2", o.zero_init);
   if (o.squeeze > 0) y = squeeze_excite(y, (std::max)(1, out / o.squeeze), mobile_activation::relu, false, o.init, "se");
   if (stride == 1 && x.dims()[1] == out) return relu(add(y, x));
   if (!o.d)

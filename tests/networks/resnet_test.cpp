@@ -66,3 +66,31 @@ TEST_CASE("ResNet-18: the gradients of a training step are torchvision's") {
   // One of 700,000 ReLUs lies within 1e-6 of zero and may fall to either side in float.
   against_torch::check_step("resnet18_step", resnet<float>(o), 64, 4, 1e-4, 1e-2);
 }
+
+TEST_CASE("for 32 pixels: stride 1, no pool, maps of 32, 16, 8 and 4, and the published count of the CIFAR-10 variant") {
+  const auto net = resnet({.classes = 10, .image_size = 32, .small_stem = true, .network = unset});
+  CHECK(net.parameter_count() == 11173962);
+  CHECK(summarize(net).multiply_adds == 555422720);
+  const auto dims = [&](std::string_view name) {
+    for (const auto& n : net.nodes())
+      if (n.name == name) return n.dims;
+    return shape{};
+  };
+  CHECK(dims("conv1") == shape{1, 64, 32, 32});
+  CHECK(dims("layer1.1.conv2") == shape{1, 64, 32, 32});
+  CHECK(dims("layer4.1.conv2") == shape{1, 512, 4, 4});
+}
+
+TEST_CASE("zero_init: each block begins as the identity") {
+  for (const int depth : {18, 50}) {
+    const auto net = resnet({.depth = depth, .classes = 10, .image_size = 32, .width = 8, .zero_init = true});
+    const std::string last = depth == 18 ? ".bn2.weight" : ".bn3.weight";
+    for (const parameter_info& p : net.parameters()) {
+      if (!p.name.ends_with("weight") || p.dims.rank() != 1) continue;
+      for (const float w : net.parameter(p.name)) CHECK(w == (p.name.ends_with(last) ? 0.0F : 1.0F));
+    }
+  }
+  const auto small = resnet_cifar({.depth = 8, .zero_init = true});
+  CHECK(small.parameter("layer2.0.bn2.weight")[3] == 0.0F);
+  CHECK(small.parameter("layer2.0.bn1.weight")[3] == 1.0F);
+}
