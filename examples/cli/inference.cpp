@@ -9,8 +9,10 @@ using minicnn::index_t;
 
 void add_inference_options(CLI::App& command, inference_options& o) {
   command.add_option("--weights", o.weights, "weights file that train wrote")->required();
-  command.add_option("--tta", o.tta, "test-time augmentation: none, flip or ten-crop (default: what the weights file says)")
-      ->transform(one_of({"none", "flip", "ten-crop"}));
+  command
+      .add_option("--tta", o.tta,
+                  "test-time augmentation: none, flip, flip-shift or ten-crop (default: what the weights file says)")
+      ->transform(one_of({"none", "flip", "flip-shift", "ten-crop"}));
   command
       .add_option("--image-size", o.image_size,
                   "pixels a side, for networks that take any size (default: what the weights file says)")
@@ -41,7 +43,8 @@ std::string without_path(const std::string& text, const std::string& path) {
 }
 
 predictor predictor_of(const loaded_model& model, const std::string& tta, int batch_size, bool keep_size) {
-  if (keep_size && tta == "ten-crop") throw usage_error("--keep-size: goes with --tta none or flip, not with ten-crop");
+  if (keep_size && (tta == "ten-crop" || tta == "flip-shift"))
+    throw usage_error("--keep-size: goes with --tta none or flip, not with " + tta);
   try {
     return predictor(model, {.tta = tta, .batch_size = batch_size, .keep_size = keep_size});
   } catch (const minicnn::option_error& e) {

@@ -27,9 +27,7 @@ namespace {
 
 std::vector<minicnn::image_transform> views(const model_info& info, const std::string& tta) {
   try {
-    return views_of(info.transform, tta == "flip"       ? minicnn::test_views::flip
-                                    : tta == "ten-crop" ? minicnn::test_views::ten_crop
-                                                        : minicnn::test_views::one);
+    return views_of(info.transform, minicnn::test_views_named(tta));
   } catch (const minicnn::option_error& e) {
     throw usage_error("--tta " + tta + ": " + e.what());
   }
@@ -73,9 +71,10 @@ minicnn::evaluation measure_views(const loaded_model& model, const minicnn::imag
   const auto what = make_task(task);
   const std::vector<minicnn::image_transform> all = views(model.info, o.tta);
   minicnn::evaluation first;
+  const std::vector<double> weights = view_weights(minicnn::test_views_named(o.tta));
   std::vector<double> sums;
-  for (const minicnn::image_transform& view : all) {
-    minicnn::loader_options options = evaluation_loader(view, o.inference.batch_size, o.workers);
+  for (std::size_t v = 0; v < all.size(); ++v) {
+    minicnn::loader_options options = evaluation_loader(all[v], o.inference.batch_size, o.workers);
     options.skip_bad = o.skip_bad;
     minicnn::loader<float> pictures(data, part, options);
     progress_loader watched(pictures, "evaluating");
@@ -84,7 +83,7 @@ minicnn::evaluation measure_views(const loaded_model& model, const minicnn::imag
     if (all.size() == 1) return e;
     sums.resize(e.outputs.size());
     for (std::size_t i = 0; i < sums.size(); ++i)
-      sums[i] += answer(task, e.outputs[i], i % static_cast<std::size_t>(e.columns)) / static_cast<double>(all.size());
+      sums[i] += answer(task, e.outputs[i], i % static_cast<std::size_t>(e.columns)) * weights[v];
     first = std::move(e);
   }
   minicnn::evaluation mean;
@@ -204,6 +203,7 @@ int predict_targets(const loaded_model& model, const target_prediction& o) {
     for (const std::string& name : info.classes) header += "," + minicnn::spreadsheet_field(name);
     std::printf("%s\n", header.c_str());
   }
+  const std::vector<double> weights = view_weights(minicnn::test_views_named(o.tta));
   const auto count = static_cast<index_t>(all.size());
   const index_t side = info.transform.size, channels = info.config.channels;
   minicnn::tensor<float> input({count, channels, side, side});
@@ -227,7 +227,7 @@ int predict_targets(const loaded_model& model, const target_prediction& o) {
       for (std::size_t k = 0; k < answers.size(); ++k) {
         const double output = static_cast<double>(outputs.at(v)[static_cast<index_t>(k)]);
         if (!std::isfinite(output)) fail("the network's outputs are not finite numbers: these weights are of no use");
-        answers[k] += answer(info.task, output, k) / static_cast<double>(count);
+        answers[k] += answer(info.task, output, k) * weights[static_cast<std::size_t>(v)];
       }
     std::printf("%s\n", line_of(path, answers, info, o).c_str());
   }

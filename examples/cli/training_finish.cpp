@@ -39,9 +39,8 @@ void training::calibrate() {
   if (split_.validation.size() < enough) return;
   const std::string path = folder_->file("best.safetensors");
   minicnn::load_weights(*net_, path);
-  const auto views = recipe_.tta == "flip"       ? minicnn::test_views::flip
-                     : recipe_.tta == "ten-crop" ? minicnn::test_views::ten_crop
-                                                 : minicnn::test_views::one;
+  const auto views = minicnn::test_views_named(recipe_.tta);
+  const std::vector<double> weights = view_weights(views);
   std::vector<std::vector<float>> logits;
   std::vector<std::int32_t> labels;
   minicnn::session<float> run = minicnn::evaluation_session(*net_, *task_);
@@ -62,20 +61,20 @@ void training::calibrate() {
       }
   const auto classes = static_cast<index_t>(data_.classes.size());
   model_info best = info();
-  best.temperature = minicnn::fit_view_temperature(logits, labels, classes);
+  best.temperature = minicnn::fit_view_temperature(logits, labels, classes, 0.5, 4.0, weights);
   if (classes == 2) {
     std::vector<double> second(labels.size(), 0.0);
-    for (const std::vector<float>& view : logits) {
-      const std::vector<double> logs = minicnn::log_softmax({view.begin(), view.end()}, classes, best.temperature);
-      for (std::size_t i = 0; i < second.size(); ++i) second[i] += std::exp(logs[2 * i + 1]) / static_cast<double>(logits.size());
+    for (std::size_t v = 0; v < logits.size(); ++v) {
+      const std::vector<double> logs = minicnn::log_softmax({logits[v].begin(), logits[v].end()}, classes, best.temperature);
+      for (std::size_t i = 0; i < second.size(); ++i) second[i] += weights[v] * std::exp(logs[2 * i + 1]);
     }
     best.clip = minicnn::fit_clip(second, labels);
   }
   folder_->save_best(*net_, best);
   note("validation with test-time augmentation \"%s\": log loss %s, with temperature %s: %s; clip for submit: %s\n",
-       recipe_.tta.c_str(), fixed(minicnn::mean_view_log_loss(logits, labels, classes, 1.0), 4).c_str(),
+       recipe_.tta.c_str(), fixed(minicnn::mean_view_log_loss(logits, labels, classes, 1.0, weights), 4).c_str(),
        fixed(best.temperature, 3).c_str(),
-       fixed(minicnn::mean_view_log_loss(logits, labels, classes, best.temperature), 4).c_str(),
+       fixed(minicnn::mean_view_log_loss(logits, labels, classes, best.temperature, weights), 4).c_str(),
        minicnn::short_number(best.clip).c_str());
 }
 

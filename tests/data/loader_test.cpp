@@ -471,3 +471,34 @@ TEST_CASE("balanced sampling: classes come equally often, and every picture of t
   }
   CHECK(seen.size() == 12);
 }
+
+TEST_CASE("alternating mirror images: drawn once, then turned every epoch, whatever the workers") {
+  image_dataset slopes;
+  slopes.samples.resize(200);
+  for (int i = 0; i < 200; ++i) slopes.pictures.push_back({1, 2, 3, {10, 0, 0, 20, 0, 0}});
+  loader_options o = options(32, 2, true);
+  o.transform.size = 2;
+  o.transform.augment.flip = 0.5;
+  o.transform.augment.alternate_flip = true;
+  const auto mirrored = [&](index_t epoch, int workers) {
+    o.workers = workers;
+    loader<float> l(slopes, all_samples(slopes), o);
+    std::vector<bool> out(200);
+    l.start_epoch(epoch);
+    while (const batch<float>* b = l.next())
+      for (index_t n = 0; n < b->size(); ++n)
+        out[static_cast<std::size_t>(b->indices[static_cast<std::size_t>(n)])] = b->images(n, 0, 0, 0) == 20;
+    return out;
+  };
+  const std::vector<bool> first = mirrored(0, 2);
+  const auto count = std::count(first.begin(), first.end(), true);
+  CHECK(count > 70);
+  CHECK(count < 130);
+  CHECK(mirrored(4, 0) == first);
+  std::vector<bool> turned = first;
+  turned.flip();
+  CHECK(mirrored(1, 2) == turned);
+  CHECK(mirrored(7, 0) == turned);
+  o.transform.augment.alternate_flip = false;
+  CHECK(mirrored(1, 2) != turned);
+}

@@ -153,3 +153,24 @@ TEST_CASE("plans that do not fit are errors with both sizes") {
   CHECK_THROWS_AS(r.run({1, 1, 2, {0, 0}}, {{0, 0, 1, 1}, 2, 2, {0, 0, 2, 2}, false, {}}, {}, out), shape_error);
   CHECK_THROWS_AS(resize(image, 0, 3), shape_error);
 }
+
+TEST_CASE("a window beyond the picture sees it reflected about its outermost pixels, as PyTorch pads") {
+  const image_u8 row = grey(1, 4, {10, 20, 30, 40});
+  const auto values = [&](index_t left, bool mirrored) {
+    resize_plan plan{{0, 0, 1, 4}, 1, 4, {0, left, 1, 4}, mirrored, interpolation::antialiased, true};
+    tensor<float> out(shape{1, 1, 4});
+    resizer().run(row, plan, {}, out.data());
+    return out;
+  };
+  check_values(values(-2, false), {30, 20, 10, 20});  // torch.nn.functional.pad(x, (2, 0), "reflect")
+  check_values(values(-3, false), {40, 30, 20, 10});
+  check_values(values(1, false), {20, 30, 40, 30});
+  check_values(values(3, true), {10, 20, 30, 40});
+  CHECK_THROWS_AS(values(-4, false), shape_error);
+  CHECK_THROWS_AS(values(4, false), shape_error);
+  // Rows: the first output reads the third row.
+  const image_u8 column = grey(3, 1, {1, 2, 3});
+  tensor<float> out(shape{1, 3, 1});
+  resizer().run(column, {{0, 0, 3, 1}, 3, 1, {-2, 0, 3, 1}, false, interpolation::antialiased, true}, {}, out.data());
+  check_values(out, {3, 2, 1});
+}

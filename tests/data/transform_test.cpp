@@ -210,6 +210,50 @@ TEST_CASE("views for test-time averaging") {
   std::set<std::pair<int, bool>> different;
   for (const image_transform& view : ten) different.insert({static_cast<int>(view.position), view.mirrored});
   CHECK(different.size() == 10);
+  CHECK(view_weights(test_views::ten_crop).size() == 10);
+}
+
+TEST_CASE("views of flip-shift: both sides where they are, and moved by a pixel along the diagonal") {
+  image_transform t;
+  t.size = 8;
+  const auto views = views_of(t, test_views_named("flip-shift"));
+  const std::vector<double> weights = view_weights(test_views::flip_shift);
+  REQUIRE(views.size() == 6);
+  REQUIRE(weights.size() == 6);
+  const image_u8 image = coordinates(8, 8);
+  double sum = 0;
+  for (std::size_t i = 0; i < 6; ++i) {
+    CAPTURE(i);
+    const index_t moved = i < 2 ? 0 : i < 4 ? -1 : 1;
+    CHECK(weights[i] == (i < 2 ? 0.25 : 0.125));
+    sum += weights[i];
+    const result r = transformed(image, views[i]);
+    CHECK(r.green(0, 3) == static_cast<float>(std::abs(moved)));  // -1 is row 1, reflected
+    CHECK(r.green(7, 3) == static_cast<float>(moved == 0 ? 7 : 6));
+    CHECK(r.red(2, i % 2 == 0 ? 3 : 4) == static_cast<float>(3 + moved));
+  }
+  CHECK(sum == 1);
+  CHECK_THROWS_AS(test_views_named("five"), option_error);
+}
+
+TEST_CASE("training: shifts by up to two pixels reach every place, edges reflected; evaluation does not move") {
+  image_transform t;
+  t.size = 8;
+  t.augment.shift = 2;
+  const image_u8 image = coordinates(8, 8);
+  std::set<std::pair<index_t, index_t>> places;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    const resize_plan plan = plan_change(t, 8, 8, random_key(i), true).geometry;
+    places.insert({plan.window.top, plan.window.left});
+    const result r = transformed(image, t, random_key(i), true);
+    REQUIRE(r.red(0, 0) == static_cast<float>(std::abs(plan.window.left)));
+    REQUIRE(r.green(7, 0) == static_cast<float>(plan.window.top > 0 ? 7 - plan.window.top : 7 + plan.window.top));
+  }
+  CHECK(places.size() == 25);
+  CHECK(places.begin()->first == -2);
+  CHECK(transformed(image, t).red(0, 0) == 0);
+  t.augment.shift = 8;
+  CHECK_THROWS_AS(check(t), option_error);
 }
 
 TEST_CASE("contradicting options are errors with both values") {

@@ -136,7 +136,8 @@ TEST_CASE("what cannot be predicted is an error that says why") {
   CHECK(thrown([&] { (void)model.predict(image_u8{4, 4, 3, {}}); }) == "picture of 4 x 4 pixels and 3 channels has 0 bytes");
   CHECK(thrown([&] { (void)model.predict(image_u8{1, 1, 2, {1, 2}}); }) == "picture 0: has 2 channels, the network wants 3");
   CHECK(thrown([&] { (void)load_classifier(file.path, {.tta = "ten-crop"}); }).starts_with("tta ten-crop: "));
-  CHECK(thrown([&] { (void)load_classifier(file.path, {.tta = "five"}); }) == "tta five: wanted none, flip or ten-crop");
+  CHECK(thrown([&] { (void)load_classifier(file.path, {.tta = "five"}); }) ==
+        "tta five: wanted none, flip, flip-shift or ten-crop, got five");
   CHECK(thrown([&] { (void)load_classifier(file.path, {.temperature = 0.0}); }) ==
         "temperature: wanted a number from 1e-04 to 1e+06, got 0");
   CHECK_THROWS_AS((void)load_classifier(file.path, {.image_size = 64}), error);  // lenet5's dense layers fix the size

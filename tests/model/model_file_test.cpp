@@ -99,7 +99,7 @@ TEST_CASE("what could not be loaded is not written") {
   CHECK(problem([](model_info& i) { i.classes[1] = ""; }) == start + "a class without a name");
   CHECK(problem([](model_info& i) { i.transform.size = 28; }) == start + "size: wanted 32, the network's image_size, got 28");
   CHECK(problem([](model_info& i) { i.temperature = 0; }) == start + "wanted a number from 1e-04 to 1e+06, got 0");
-  CHECK(problem([](model_info& i) { i.tta = "five"; }) == start + "wanted none, flip or ten-crop, got five");
+  CHECK(problem([](model_info& i) { i.tta = "five"; }) == start + "wanted none, flip, flip-shift or ten-crop, got five");
   CHECK(problem([](model_info& i) { i.config.classes = 2, i.classes.pop_back(); }) ==
         start + "classes: wanted as many as the network has outputs, got 2");
   CHECK_THROWS_AS(save_model(net, model_info{}, folder / "m.safetensors"), option_error);
@@ -128,7 +128,7 @@ TEST_CASE("what is missing or wrong in a file is named with the file and the ent
   CHECK(problem("classes", "7") == path + ": metadata \"classes\": json: wanted array, got integer");
   CHECK(problem("picture", "{}") == path + ": metadata \"picture\": json: no member \"size\"");
   CHECK(problem("temperature", "-1") == path + ": metadata \"temperature\": wanted a number from 1e-04 to 1e+06, got -1");
-  CHECK(problem("tta", "\"five\"") == path + ": metadata \"tta\": wanted none, flip or ten-crop, got five");
+  CHECK(problem("tta", "\"five\"") == path + ": metadata \"tta\": wanted none, flip, flip-shift or ten-crop, got five");
   CHECK(problem("split", "{\"seed\":-1,\"val_fraction\":0.1,\"limit\":0}") ==
         path + ": metadata \"split\": json: wanted an integer of 0 or more, got -1");
   CHECK(problem("clip", nullptr).empty());  // version 0.1

@@ -129,10 +129,13 @@ double fit_temperature(const view<const T>& logits, std::span<const std::int32_t
 }
 
 /// Log loss of probabilities that are averaged over several views of each image: mean over images of
-/// -log(mean over views of softmax(logits / temperature)[label]). `views`: one (n, classes) array a view. Throws option_error for
-/// logits that are not finite and temperatures that are not above 0.
+/// -log(mean over views of softmax(logits / temperature)[label]). `views`: one (n, classes) array a view; `weights`: what each
+/// counts in the mean, with a sum of 1, empty for all alike. Throws option_error for logits that are not finite and temperatures
+/// that are not above 0.
 inline double mean_view_log_loss(std::span<const std::vector<float>> views, std::span<const std::int32_t> labels, index_t classes,
-                                 double temperature) {
+                                 double temperature, std::span<const double> weights = {}) {
+  if (!weights.empty() && weights.size() != views.size())
+    fail<shape_error>("log loss: ", weights.size(), " weights for ", views.size(), " views");
   if (!(temperature > 0.0 && is_finite(temperature)))
     fail<option_error>("temperature: ", temperature, ", wanted a number above 0");
   for (const std::vector<float>& logits : views)
@@ -150,7 +153,8 @@ inline double mean_view_log_loss(std::span<const std::vector<float>> views, std:
       top = (std::max)(top, logs.back());
     }
     double mean = 0.0;
-    for (const double l : logs) mean += std::exp(l - top) / static_cast<double>(logs.size());
+    for (std::size_t v = 0; v < logs.size(); ++v)
+      mean += std::exp(logs[v] - top) * (weights.empty() ? 1.0 / static_cast<double>(logs.size()) : weights[v]);
     loss -= top + std::log(mean);
   }
   return labels.empty() ? 0.0 : loss / static_cast<double>(labels.size());
@@ -159,14 +163,16 @@ inline double mean_view_log_loss(std::span<const std::vector<float>> views, std:
 /// The temperature in [low, high] of least `mean_view_log_loss`, by golden sections of its logarithm. With few images a wide
 /// range lets chance decide (all answers right: `low`), so it is narrow. 1 without images.
 inline double fit_view_temperature(std::span<const std::vector<float>> views, std::span<const std::int32_t> labels,
-                                   index_t classes, double low = 0.5, double high = 4.0) {
+                                   index_t classes, double low = 0.5, double high = 4.0, std::span<const double> weights = {}) {
   for (const std::vector<float>& logits : views)
     if (static_cast<index_t>(logits.size()) != static_cast<index_t>(labels.size()) * classes)
       fail<shape_error>("temperature: ", logits.size(), " logits for ", labels.size(), " labels and ", classes, " classes");
   if (!(low > 0.0 && low <= high && is_finite(high)))
     fail<option_error>("temperature: between ", low, " and ", high, ", wanted 0 < low <= high");
   if (labels.empty() || views.empty()) return 1.0;
-  const auto loss = [&](double log_temperature) { return mean_view_log_loss(views, labels, classes, std::exp(log_temperature)); };
+  const auto loss = [&](double log_temperature) {
+    return mean_view_log_loss(views, labels, classes, std::exp(log_temperature), weights);
+  };
   constexpr double golden = 0.6180339887498949;
   double a = std::log(low), b = std::log(high);
   double left = b - golden * (b - a), right = a + golden * (b - a);

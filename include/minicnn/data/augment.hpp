@@ -35,7 +35,11 @@ struct augmentation {
   std::array<double, 2> crop_area{0.08, 1.0};           ///< random_resized: smallest and largest part of the picture's area
   std::array<double, 2> crop_aspect{3.0 / 4, 4.0 / 3};  ///< random_resized: narrowest and widest width / height
   double flip = 0;                                      ///< probability of mirroring left to right
-  double brightness = 0;                                ///< pixels times a factor from [1 - x, 1 + x]
+  /// Whether a picture is mirrored is drawn once and then turned every epoch, so that two epochs show both sides of each (Jordan,
+  /// arXiv 2404.00498, 2024, section 3.6).
+  bool alternate_flip = false;
+  index_t shift = 0;      ///< moved by up to so many pixels of the network's input in both directions, edges reflected
+  double brightness = 0;  ///< pixels times a factor from [1 - x, 1 + x]
   double contrast = 0;    ///< distance from the picture's mean grey times a factor from [1 - x, 1 + x]
   double saturation = 0;  ///< distance from the pixel's own grey times a factor from [1 - x, 1 + x]
   colour_lighting lighting = {};
@@ -67,9 +71,15 @@ inline void check(const augmentation& a) {
   wants(a.flip >= 0 && a.flip <= 1, "flip is a probability from 0 to 1");
   for (const double x : {a.brightness, a.contrast, a.saturation})
     wants(x >= 0 && x <= 1, "brightness, contrast and saturation go from 0 to 1");
+  wants(a.shift >= 0 && a.shift <= 1 << 12, "shift goes from 0 to 4096");
   wants(a.erase >= 0 && a.erase <= 1, "erase is a probability from 0 to 1");
   wants(a.erase_area[0] > 0 && a.erase_area[0] <= a.erase_area[1] && a.erase_area[1] < 1, "erase_area must rise within (0, 1)");
   wants(a.lighting.deviation >= 0, "lighting's deviation is at least 0");
+}
+
+/// Whether `alternate_flip` mirrors a picture in this epoch; `picture_key` is the same in all.
+inline bool alternating_flip(const augmentation& a, random_key picture_key, index_t epoch) {
+  return random_stream(picture_key).chance(a.flip) != (epoch % 2 != 0);
 }
 
 /// A part of a height x width picture with random area and aspect. Ten draws are tried; if none fits into the picture, the

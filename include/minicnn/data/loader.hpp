@@ -12,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <utility>
@@ -124,6 +125,7 @@ class loader {
       fail<option_error>("loader: first batch ", first_batch, " is outside 0 to ", batches());
     cancel();
     order_ = samples_;
+    epoch_ = epoch;
     epoch_key_ = random_key(options_.seed).of(static_cast<std::uint64_t>(epoch));
     if (options_.balance && options_.training)
       balance_.draw(*data_, samples_, random_stream(epoch_key_.of(shuffling)), order_);
@@ -174,7 +176,7 @@ class loader {
   }
 
  private:
-  static constexpr std::uint64_t shuffling = 1, augmenting = 2;
+  static constexpr std::uint64_t shuffling = 1, augmenting = 2, turning = std::uint64_t{1} << 63;  // epochs are keys too
 
   /// Room for one batch. Workers write to places of their own in it; `missing` and `failure` are guarded by the mutex.
   struct slot {
@@ -266,7 +268,11 @@ class loader {
                           " channels, the data set has ", data_->channels);
       random_key key = epoch_key_.of(augmenting).of(static_cast<std::uint64_t>(index));
       if (options_.balance) key = key.of(static_cast<std::uint64_t>(ticket));  // a picture may come several times
-      apply(image, options_.transform, key, options_.training, s.images.data() + place * image_elements(), workspace);
+      const augmentation& augment = options_.transform.augment;
+      std::optional<bool> mirrored;
+      if (options_.training && augment.alternate_flip)
+        mirrored = alternating_flip(augment, random_key(options_.seed).of(turning).of(static_cast<std::uint64_t>(index)), epoch_);
+      apply(image, options_.transform, key, options_.training, s.images.data() + place * image_elements(), workspace, mirrored);
       s.labels[static_cast<std::size_t>(place)] = data_->samples[static_cast<std::size_t>(index)].label;
       s.indices[static_cast<std::size_t>(place)] = index;
       if (target_columns() > 0) copy_targets(index, s.targets.data() + place * target_columns());
@@ -374,6 +380,7 @@ class loader {
   std::vector<slot> slots_;
   batch<T> batch_;
   random_key epoch_key_;
+  index_t epoch_ = 0;
 
   std::mutex mutex_;
   std::condition_variable work_, done_;

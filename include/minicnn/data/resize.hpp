@@ -29,13 +29,16 @@ struct pixel_box {
 };
 
 /// What to compute: `source` resized to height x width, of that the part `window`, mirrored left to right or not.
-/// Pixels outside `source` take no part, as if it had been cut out first.
+/// Pixels outside `source` take no part, as if it had been cut out first. With `reflect` the window may reach beyond the resized
+/// picture by less than its side; there it sees the picture reflected about its outermost pixels, as PyTorch's reflection
+/// padding.
 struct resize_plan {
   pixel_box source;
   index_t height = 0, width = 0;
   pixel_box window;
   bool mirrored = false;
   interpolation filter = interpolation::antialiased;
+  bool reflect = false;
 };
 
 /// Per channel: stored value = scale * pixel + offset, with pixels from 0 to 255.
@@ -60,18 +63,28 @@ class tap_table {
     first_.resize(static_cast<std::size_t>(count));
     taps_.resize(static_cast<std::size_t>(count));
     weights_.resize(static_cast<std::size_t>(count * stride_));
-    for (index_t i = 0; i < count; ++i)
+    for (index_t i = 0; i < count; ++i) {
+      const index_t at = reflected(begin + i, out);
       if (filter == interpolation::antialiased)
-        triangle(i, in, (static_cast<double>(begin + i) + 0.5) * scale, support);
+        triangle(i, in, (static_cast<double>(at) + 0.5) * scale, support);
       else
-        two_pixels(i, in, static_cast<float>(begin + i) * (static_cast<float>(in) / static_cast<float>(out)));
+        two_pixels(i, in, static_cast<float>(at) * (static_cast<float>(in) / static_cast<float>(out)));
+    }
+    low_ = count > 0 ? first(0) : 0, high_ = low_;
+    for (index_t i = 0; i < count; ++i) low_ = (std::min)(low_, first(i)), high_ = (std::max)(high_, first(i) + taps(i));
   }
+
+  /// The source positions that all outputs together read.
+  index_t low() const { return low_; }
+  index_t high() const { return high_; }
 
   index_t first(index_t i) const { return first_[static_cast<std::size_t>(i)]; }
   index_t taps(index_t i) const { return taps_[static_cast<std::size_t>(i)]; }
   const float* weights(index_t i) const { return weights_.data() + i * stride_; }
 
  private:
+  static index_t reflected(index_t i, index_t size) { return i < 0 ? -i : i < size ? i : 2 * (size - 1) - i; }
+
   void triangle(index_t i, index_t in, double centre, double support) {
     index_t begin = (std::max)(index_t{0}, static_cast<index_t>(centre - support + 0.5));
     index_t end = (std::min)(in, static_cast<index_t>(centre + support + 0.5));
@@ -103,7 +116,7 @@ class tap_table {
   }
 
   std::array<index_t, 5> built_{-1, 0, 0, 0, 0};
-  index_t stride_ = 0;
+  index_t stride_ = 0, low_ = 0, high_ = 0;
   std::vector<std::int32_t> first_, taps_;
   std::vector<float> weights_;
 };
@@ -152,8 +165,7 @@ class resizer {
     const pixel_box& window = plan.window;
     columns_.build(plan.filter, plan.source.width, plan.width, window.left, window.width);
     rows_.build(plan.filter, plan.source.height, plan.height, window.top, window.height);
-    const index_t first_row = rows_.first(0);
-    const index_t last_row = rows_.first(window.height - 1) + rows_.taps(window.height - 1);
+    const index_t first_row = rows_.low(), last_row = rows_.high();
     const index_t plane = (last_row - first_row) * window.width;
     narrowed_.resize(static_cast<std::size_t>(plane * image.channels));
     line_.resize(static_cast<std::size_t>(window.width));
@@ -192,7 +204,9 @@ class resizer {
     if (!inside(plan.source, image.height, image.width))
       fail<shape_error>("resize: box ", plan.source.width, "x", plan.source.height, " at (", plan.source.left, ", ",
                         plan.source.top, ") is not inside a picture of ", image.width, "x", image.height);
-    if (!inside(plan.window, plan.height, plan.width))
+    pixel_box window = plan.window;
+    if (plan.reflect) window.top += plan.height - 1, window.left += plan.width - 1;
+    if (!inside(window, plan.reflect ? 3 * plan.height - 2 : plan.height, plan.reflect ? 3 * plan.width - 2 : plan.width))
       fail<shape_error>("resize: window ", plan.window.width, "x", plan.window.height, " at (", plan.window.left, ", ",
                         plan.window.top, ") is not inside ", plan.width, "x", plan.height);
   }

@@ -17,7 +17,7 @@ namespace minicnn::inline MINICNN_ABI {
 
 /// What is not set is as the weights file says.
 struct classifier_options {
-  std::string tta = {};                    ///< test-time augmentation: none, flip or ten-crop
+  std::string tta = {};                    ///< test-time augmentation: none, flip, flip-shift or ten-crop
   std::optional<index_t> image_size = {};  ///< pixels a side, for networks that take any size
   std::optional<double> temperature = {};  ///< divides the logits; above 0
   int threads = 0;                         ///< of one call of `predict`, as in network_options: 0 is all processors

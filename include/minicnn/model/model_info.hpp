@@ -25,7 +25,7 @@ struct model_info {
   std::uint64_t split_seed = 0;      ///< of the stratified split that training made
   double val_fraction = 0.1;
   std::int64_t limit = 0;                  ///< images taken before the split, 0: all
-  std::string tta = "none";                ///< test-time augmentation: none, flip or ten-crop
+  std::string tta = "none";                ///< test-time augmentation: none, flip, flip-shift or ten-crop
   double temperature = 1.0;                ///< logits are divided by it
   double clip = 0.0;                       ///< submissions keep probabilities so far from 0 and 1
   int fold = 0, folds = 0;                 ///< the validation part was fold `fold` (from 1) of `folds`; 0: a fraction
@@ -69,9 +69,7 @@ inline void check_split(const model_info& info) {
   want(info.folds == 0 ? info.fold == 0 : info.fold >= 1 && info.fold <= info.folds, "fold", "1 to the number of folds",
        info.fold);
 }
-inline void check_tta(const model_info& info) {
-  if (info.tta != "none" && info.tta != "flip" && info.tta != "ten-crop") fail("wanted none, flip or ten-crop, got ", info.tta);
-}
+inline void check_tta(const model_info& info) { (void)test_views_named(info.tta); }
 inline void check_temperature(const model_info& info) {
   if (!(info.temperature >= least_temperature && info.temperature <= most_temperature))
     fail("wanted a number from ", least_temperature, " to ", most_temperature, ", got ", info.temperature);

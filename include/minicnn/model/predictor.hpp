@@ -55,24 +55,26 @@ inline std::vector<double> log_softmax(std::vector<double> out, index_t classes,
   return out;
 }
 
-/// log of the mean of exp over `rows` rows of `classes` logarithms, without leaving the range of numbers.
-inline std::vector<double> log_mean(std::span<const double> values, index_t rows, index_t classes) {
+/// log of the mean of exp over rows of `classes` logarithms, one a weight, without leaving the range of numbers. The weights sum
+/// to 1.
+inline std::vector<double> log_mean(std::span<const double> values, std::span<const double> weights, index_t classes) {
+  const auto rows = static_cast<index_t>(weights.size());
   std::vector<double> out;
   for (index_t k = 0; k < classes; ++k) {
     double top = values[static_cast<std::size_t>(k)], sum = 0;
     for (index_t r = 1; r < rows; ++r) top = (std::max)(top, values[static_cast<std::size_t>(r * classes + k)]);
-    for (index_t r = 0; r < rows; ++r) sum += std::exp(values[static_cast<std::size_t>(r * classes + k)] - top);
-    out.push_back(top + std::log(sum / static_cast<double>(rows)));
+    for (index_t r = 0; r < rows; ++r)
+      sum += weights[static_cast<std::size_t>(r)] * std::exp(values[static_cast<std::size_t>(r * classes + k)] - top);
+    out.push_back(top + std::log(sum));
   }
   return out;
 }
 
-/// The transforms that `tta` (none, flip or ten-crop) averages over. Throws option_error for another text, and for ten crops of
-/// pictures that have no margin.
+/// The transforms that `tta` (none, flip, flip-shift or ten-crop) averages over. Throws option_error for another text, and for
+/// ten crops of pictures that have no margin.
 inline std::vector<image_transform> views_named(const image_transform& base, std::string_view tta) {
-  if (tta != "none" && tta != "flip" && tta != "ten-crop") fail<option_error>("tta ", tta, ": wanted none, flip or ten-crop");
   try {
-    return views_of(base, tta == "flip" ? test_views::flip : tta == "ten-crop" ? test_views::ten_crop : test_views::one);
+    return views_of(base, test_views_named(tta));
   } catch (const option_error& e) {
     fail<option_error>("tta ", tta, ": ", e.what());
   }
@@ -95,9 +97,9 @@ void set_image_size(loaded_model<T>& model, index_t size) {
 }
 
 struct predictor_options {
-  std::string tta = {};     ///< none, flip or ten-crop; empty: what the weights file says
+  std::string tta = {};     ///< none, flip, flip-shift or ten-crop; empty: what the weights file says
   index_t batch_size = 64;  ///< views that go through the network at once
-  bool keep_size = false;   ///< pictures are neither resized nor cut, each goes alone; for networks that take any size
+  bool keep_size = false;   ///< pictures are neither resized, cut nor moved, each goes alone; for networks that take any size
 };
 
 /// Predicts pictures some at a time. Calls from several threads at once each get run-time memory of their own (activations and
@@ -116,7 +118,8 @@ class predictor {
     std::string reason;                     ///< why not
   };
 
-  /// `model` must outlive it and not move. Throws option_error as `views_named` does, and for ten crops with `keep_size`.
+  /// `model` must outlive it and not move. Throws option_error as `views_named` does, and for flip-shift and ten-crop with
+  /// `keep_size`.
   MINICNN_COLD explicit predictor(const loaded_model<T>& model, predictor_options o = {});
 
   index_t views() const { return static_cast<index_t>(views_.size()); }
@@ -149,7 +152,7 @@ class predictor {
     if (image.channels != channels()) fail<file_error>("has ", image.channels, " channels, the network wants ", channels());
   }
   std::vector<double> averaged(std::span<const double> rows, index_t classes) const {
-    return views() == 1 ? std::vector<double>(rows.begin(), rows.end()) : log_mean(rows, views(), classes);
+    return views() == 1 ? std::vector<double>(rows.begin(), rows.end()) : log_mean(rows, weights_, classes);
   }
   std::vector<double> log_probabilities_of(const view<const T>& logits) const;
   result run_alone(memory& m, index_t index, picture_getter picture) const;
@@ -158,6 +161,7 @@ class predictor {
   const loaded_model<T>* model_;
   predictor_options options_;
   std::vector<image_transform> views_;
+  std::vector<double> weights_;  ///< of the views
   std::unique_ptr<memory_pool> pool_ = std::make_unique<memory_pool>();
 };
 
@@ -165,9 +169,10 @@ template <class T>
 predictor<T>::predictor(const loaded_model<T>& model, predictor_options o) : model_(&model), options_(std::move(o)) {
   if (options_.tta.empty()) options_.tta = model.info.tta;
   if (options_.batch_size < 1) fail<option_error>("predictor: batch_size is ", options_.batch_size, ", wanted at least 1");
-  if (options_.keep_size && options_.tta == "ten-crop")
-    fail<option_error>("keep_size: goes with tta none or flip, not with ten-crop");
   views_ = views_named(model.info.transform, options_.tta);
+  if (options_.keep_size && views_.size() > 2)
+    fail<option_error>("keep_size: goes with tta none or flip, not with ", options_.tta);
+  weights_ = view_weights(test_views_named(options_.tta));
 }
 
 template <class T>
