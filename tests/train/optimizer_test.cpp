@@ -231,3 +231,19 @@ TEST_CASE("options outside their range are refused") {
   CHECK_THROWS_AS(sgd<float>(net, {.momentum = 1.5}), option_error);
   CHECK_THROWS_AS(sgd<float>(net, {.nesterov = true}), option_error);
 }
+
+TEST_CASE("rules by the end of a name and by the number of dimensions") {
+  auto net = toy::mixed<float>();
+  sgd<float> opt(net, {.weight_decay = 0.5,
+                       .rules = {{.kind = "batch_norm", .suffix = ".bias", .learning_rate_scale = 64.0},
+                                 {.rank = 2, .weight_decay = 0.25},
+                                 {.suffix = "ias", .weight_decay = 0.125, .all = true}}});
+  const auto& s = opt.settings();  // conv1.weight 3x5, conv1.bias, bn1.bias, fc1.weight 33, fc1.bias
+  CHECK(s[0].weight_decay == 0.25);
+  CHECK(s[1].weight_decay == 0.125);
+  CHECK(s[1].learning_rate_scale == 1.0);
+  CHECK(s[2].learning_rate_scale == 64.0);
+  CHECK(s[3].weight_decay == 0.5);
+  CHECK_THROWS_WITH_AS(sgd<float>(net, {.rules = {{.suffix = ".scale"}}}),
+                       "optimizer: a rule matches no parameter (name \"\", kind \"\", suffix \".scale\", rank 0)", option_error);
+}

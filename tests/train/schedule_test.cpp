@@ -211,3 +211,33 @@ TEST_CASE("F53 schedules read the same under a comma locale") {
   CHECK(parse_schedule("step:0.5:0.125").at(1, 2) == 0.125);
   std::setlocale(LC_ALL, before.c_str());
 }
+
+TEST_CASE("triangle: up from the start to a peak at a whole step, and down to the floor") {
+  // numpy.interp(step, [0, int(0.23 * 100), 100], [0.2, 1, 0.07]), as in airbench94.
+  const schedule s = parse_schedule("triangle");
+  CHECK(s.at(0, 100) == near(0.2));
+  CHECK(s.at(10, 100) == near(0.5478260869565217));
+  CHECK(s.at(23, 100) == near(1.0));
+  CHECK(s.at(60, 100) == near(0.5531168831168831));
+  CHECK(s.at(99, 100) == near(0.07 + 0.93 / 77));
+  CHECK(s.at(100, 100) == near(0.07));
+  const schedule steep = parse_schedule("triangle:0,0,0.1");
+  CHECK(steep.at(0, 20) == 0.0);
+  CHECK(steep.at(1, 20) == near(0.5));
+  CHECK(steep.at(2, 20) == 1.0);
+  CHECK(steep.at(11, 20) == near(0.5));
+  CHECK(parse_schedule("triangle:0.5,0,0").at(0, 10) == 1.0);
+  CHECK(parse_schedule("triangle:0.5,0,1").at(10, 10) == 1.0);
+  CHECK(failure("triangle:0,0,2").find("peak is 2") != std::string::npos);
+  CHECK(failure("triangle:0,0,0,0") != "");
+}
+
+TEST_CASE("polynomial: a power of what is left of the run") {
+  const schedule s = parse_schedule("polynomial:2,0.1");
+  CHECK(s.at(0, 10) == 1.0);
+  CHECK(s.at(5, 10) == near(0.1 + 0.9 * 0.25));
+  CHECK(s.at(10, 10) == near(0.1));
+  CHECK(parse_schedule("polynomial:1").at(3, 10) == near(0.7));
+  CHECK(parse_schedule("polynomial").at(5, 10) == near(0.25));
+  CHECK(failure("polynomial:1,2,3") != "");
+}

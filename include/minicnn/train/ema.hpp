@@ -29,6 +29,16 @@ struct average_kernel {
   }
 };
 
+struct ema_options {
+  double decay = 0.999;  ///< in [0, 1)
+  index_t every = 1;     ///< steps from one average to the next
+  /// Above 0: the decay grows with the run, as decay * (steps done / steps planned)^growth, where `fit` tells how far it is.
+  double growth = 0.0;
+  /// The network goes on from the averages, and ends with them: the slow weights of lookahead (Zhang et al., NeurIPS 2019). With
+  /// every = 5, decay = 0.95^5 and growth = 3 as in Jordan's airbench94.
+  bool copy_back = false;
+};
+
 /// Keeps the average of a network, to which it refers wherever that moves. Throws error when used after the network was destroyed
 /// or replaced by another.
 ///
@@ -44,8 +54,12 @@ class ema final : public training_callback {
  public:
   /// The averages of the first steps are corrected for their short history as Adam's are: after t updates a value seen s
   /// updates ago weighs decay^s * (1 - decay) / (1 - decay^t), so nothing is left of the first random values.
-  MINICNN_COLD explicit ema(network<T>& net, double decay = 0.999) : network_(net), decay_(decay) {
-    if (!(decay >= 0.0 && decay < 1.0)) fail<option_error>("ema: decay is ", decay, ", wanted 0 to below 1");
+  MINICNN_COLD explicit ema(network<T>& net, double decay = 0.999) : ema(net, ema_options{.decay = decay}) {}
+  /// With a decay that grows, or copied back, nothing is corrected: the averages begin as the network's first values.
+  MINICNN_COLD ema(network<T>& net, const ema_options& o) : network_(net), options_(o) {
+    if (!(o.decay >= 0.0 && o.decay < 1.0)) fail<option_error>("ema: decay is ", o.decay, ", wanted 0 to below 1");
+    if (o.every < 1) fail<option_error>("ema: every is ", o.every, ", wanted at least 1 step");
+    if (!(o.growth >= 0.0 && o.growth <= 1e3)) fail<option_error>("ema: growth is ", o.growth, ", wanted 0 to 1000");
     parameters_ = copy(net.parameter_arena());
     buffers_ = copy(net.buffer_arena());
   }
@@ -56,9 +70,15 @@ class ema final : public training_callback {
   void update() {
     if (in_use_) fail("ema: update while the network holds the averages");
     updates_ += 1;
-    const double rate = (1.0 - decay_) / (1.0 - std::pow(decay_, static_cast<double>(updates_)));
+    if (updates_ % options_.every != 0) return;
+    double rate = 1.0 - options_.decay;
+    if (options_.growth > 0)
+      rate = 1.0 - options_.decay * std::pow(progress(), options_.growth);
+    else if (!options_.copy_back)
+      rate /= 1.0 - std::pow(options_.decay, static_cast<double>(updates_ / options_.every));
     average(parameters_, network_->parameter_arena(), static_cast<T>(rate));
     average(buffers_, network_->buffer_arena(), static_cast<T>(rate));
+    if (options_.copy_back) copy_back();
   }
 
   /// Exchanges the network's values and the averages. Twice restores every bit.
@@ -85,6 +105,7 @@ class ema final : public training_callback {
 
   /// A new run forgets the averages of one before; one that is resumed goes on with them.
   void on_begin(training_run& run) override {
+    run_ = &run;
     if (run.state.step > 0 || updates_ == 0) return;
     updates_ = 0;
     std::copy_n(network_->parameter_arena().begin(), parameters_.size(), parameters_.data());
@@ -92,11 +113,14 @@ class ema final : public training_callback {
   }
   void on_step(const step_report& s) override {
     if (s.updated) update();
+    if (options_.copy_back && run_ != nullptr && run_->state.step >= run_->state.total_steps) copy_back();
   }
+  void on_end(training_run&) override { run_ = nullptr; }
   void on_validation_begin() override { swap(); }
   void on_validation_end() override { swap(); }
 
-  double decay() const { return decay_; }
+  double decay() const { return options_.decay; }
+  const ema_options& options() const { return options_; }
   /// Flat, with the offsets of the network's arenas; with `updates()` all that a resumed run needs.
   view<T> parameter_averages() { return {parameters_.data(), {parameters_.size()}}; }
   view<T> buffer_averages() { return {buffers_.data(), {buffers_.size()}}; }
@@ -133,8 +157,19 @@ class ema final : public training_callback {
     });
   }
 
+  double progress() const {
+    if (run_ == nullptr || run_->state.total_steps < 1) return 1.0;
+    return (std::min)(1.0, static_cast<double>(run_->state.step) / static_cast<double>(run_->state.total_steps));
+  }
+
+  void copy_back() {
+    std::copy_n(parameters_.data(), parameters_.size(), network_->parameter_arena().data());
+    std::copy_n(buffers_.data(), buffers_.size(), network_->buffer_arena().data());
+  }
+
   network_ref<T> network_;
-  double decay_;
+  ema_options options_;
+  const training_run* run_ = nullptr;
   index_t updates_ = 0;
   bool in_use_ = false;
   aligned_buffer<T> parameters_, buffers_;

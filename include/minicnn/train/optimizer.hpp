@@ -13,6 +13,7 @@
 
 #include "minicnn/graph/network.hpp"
 #include "minicnn/train/clip.hpp"
+#include "minicnn/train/training_state.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -29,6 +30,8 @@ struct parameter_settings {
 struct parameter_rule {
   std::string name = {};  ///< of a parameter, layer or scope: "fc2.weight", "conv1", "block1" (see `selects`); empty matches all
   std::string kind = {};  ///< of the layer: "dense", "conv2d"; empty matches all
+  std::string suffix = {};  ///< what the parameter's name ends with: ".bias", "norm1.bias"; empty matches all
+  int rank = 0;             ///< dimensions of the parameter: 1 for biases and norms, 4 for filters; 0 matches all
   std::optional<double> learning_rate_scale = std::nullopt;
   std::optional<double> weight_decay = std::nullopt;
   std::optional<double> decoupled_weight_decay = std::nullopt;
@@ -56,13 +59,16 @@ class optimizer {
     const double rate = learning_rate_ * rate_scale;
     constexpr index_t unit = alignment / static_cast<index_t>(sizeof(T));
     const auto& parameters = network_->parameters();
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      if (parameters[i].trainable && takes_whole(parameters[i]))
+        update_whole(parameters[i], settings_[i], rate * settings_[i].learning_rate_scale, gradient_scale);
     // Ranges are cut at cache lines, which hold one parameter each, so an update never has a tail.
     parallel_for(network_->threads(), values.size() / unit, grain / unit, [&](index_t begin, index_t end) {
       for (std::size_t i = 0; i < parameters.size(); ++i) {
         const parameter_info& p = parameters[i];
         const index_t stop = (p.offset + p.dims.size() + unit - 1) / unit * unit;
         const index_t first = (std::max)(begin * unit, p.offset), last = (std::min)(end * unit, stop);
-        if (p.trainable && first < last)
+        if (p.trainable && first < last && !takes_whole(p))
           update(first, last, settings_[i], rate * settings_[i].learning_rate_scale, gradient_scale);
       }
     });
@@ -90,11 +96,7 @@ class optimizer {
     steps_ = 0;
   }
 
-  /// One tensor of state.
-  struct state_view {
-    std::string name;  ///< "adam.m.conv1.weight"
-    view<T> data;      ///< of the parameter's shape
-  };
+  using state_view = state_tensor<T>;
   /// All state, in a fixed order. With `steps()` this is everything: writing these values into the views of a new optimizer
   /// of the same kind and options continues bit for bit.
   MINICNN_COLD std::vector<state_view> state() {
@@ -150,6 +152,10 @@ class optimizer {
   /// several threads at once on different ranges.
   virtual void update(index_t begin, index_t end, const parameter_settings& settings, double rate, double gradient_scale) = 0;
 
+  /// Whether a parameter is not cut into ranges, but updated at once, by one call of `update_whole`.
+  virtual bool takes_whole(const parameter_info&) const { return false; }
+  virtual void update_whole(const parameter_info&, const parameter_settings&, double, double) {}
+
   /// An arena of state, zero at first.
   T* add_state(std::string name) {
     slots_.push_back({std::move(name), aligned_buffer<T>(network_->parameter_arena().size())});
@@ -182,13 +188,17 @@ class optimizer {
   MINICNN_COLD void apply(const parameter_rule& rule) {
     bool found = false;
     configure([&](const parameter_info& p, std::string_view layer, parameter_settings& s) {
-      if (!selects(rule.name, p.name) || (!rule.kind.empty() && layer != rule.kind)) return;
+      if (!selects(rule.name, p.name) || (!rule.kind.empty() && layer != rule.kind) || !p.name.ends_with(rule.suffix) ||
+          (rule.rank != 0 && p.dims.rank() != rule.rank))
+        return;
       found = true;
       if (rule.learning_rate_scale) s.learning_rate_scale = *rule.learning_rate_scale;
       if (rule.decoupled_weight_decay && (p.decay || rule.all)) s.decoupled_weight_decay = *rule.decoupled_weight_decay;
       if (rule.weight_decay && (p.decay || rule.all)) s.weight_decay = *rule.weight_decay;
     });
-    if (!found) fail<option_error>("optimizer: a rule matches no parameter (name \"", rule.name, "\", kind \"", rule.kind, "\")");
+    if (!found)
+      fail<option_error>("optimizer: a rule matches no parameter (name \"", rule.name, "\", kind \"", rule.kind, "\", suffix \"",
+                         rule.suffix, "\", rank ", rule.rank, ")");
   }
 
   network_ref<T> network_;

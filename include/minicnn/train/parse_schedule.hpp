@@ -1,7 +1,8 @@
 #pragma once
 /// Learning-rate schedules from text.
 ///
-/// Forms: "constant", "linear", "cosine" (both optionally ":final"), "one-cycle" (":start,final,warm"), "step:30,60"
+/// Forms: "constant", "linear", "cosine" (both optionally ":final"), "polynomial" (":power,final"), "triangle"
+/// (":start,final,peak"), "one-cycle" (":start,final,warm"), "step:30,60"
 /// (epochs, or below 1 fractions of the training; optionally ":gamma"), "every:30" (epochs; optionally ":gamma"), "plateau"
 /// (":patience,factor").
 
@@ -72,6 +73,13 @@ MINICNN_COLD inline schedule parse_schedule(std::string_view text, index_t steps
   } else if (name == "cosine") {
     check(1, 0);
     curve = cosine_schedule{given(first, 0, 0.0)};
+  } else if (name == "polynomial") {
+    check(2, 0);
+    curve = polynomial_schedule{given(first, 0, 2.0), given(first, 1, 0.0)};
+  } else if (name == "triangle") {
+    check(3, 0);
+    const triangle_schedule t;
+    curve = triangle_schedule{given(first, 0, t.start), given(first, 1, t.final), given(first, 2, t.peak)};
   } else if (name == "one-cycle") {
     check(3, 0);
     const one_cycle_schedule c;
@@ -97,7 +105,8 @@ MINICNN_COLD inline schedule parse_schedule(std::string_view text, index_t steps
     p.factor = given(first, 1, p.factor);
     curve = p;
   } else {
-    fail<option_error>("schedule \"", excerpt(text), "\": expected constant, linear, cosine, one-cycle, step, every or plateau");
+    fail<option_error>("schedule \"", excerpt(text),
+                       "\": expected constant, linear, cosine, polynomial, triangle, one-cycle, step, every or plateau");
   }
   return schedule(std::move(curve), warmup_steps);
 }

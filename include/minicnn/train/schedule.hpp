@@ -55,6 +55,37 @@ struct cosine_schedule {
   }
 };
 
+/// From 1 to `final` as (1 - progress)^power does; power 1 is linear_schedule.
+struct polynomial_schedule {
+  double power = 2.0;
+  double final = 0.0;
+  void check() const {
+    detail::check_schedule("polynomial schedule", "power", power, 0.0);
+    detail::check_schedule("polynomial schedule", "final", final, 0.0);
+  }
+  double at(index_t step, index_t total) const {
+    return final + (1.0 - final) * std::pow(1.0 - static_cast<double>(step) / static_cast<double>(total), power);
+  }
+};
+
+/// Straight up from `start` to 1 and straight down to `final` (Page, "How to train your ResNet", 2018; start 0.2, final 0.07 and
+/// peak 0.23 are those of Jordan's airbench94). The learning rate is the peak's, which falls on a whole step.
+struct triangle_schedule {
+  double start = 0.2;
+  double final = 0.07;
+  double peak = 0.23;  ///< fraction of all steps before it
+  void check() const {
+    detail::check_schedule("triangle schedule", "start", start, 0.0);
+    detail::check_schedule("triangle schedule", "final", final, 0.0);
+    detail::check_schedule("triangle schedule", "peak", peak, 0.0, 1.0);
+  }
+  double at(index_t step, index_t total) const {
+    const double now = static_cast<double>(step), all = static_cast<double>(total), top = std::floor(peak * all);
+    if (now < top) return start + (1.0 - start) * now / top;
+    return all > top ? 1.0 + (final - 1.0) * (now - top) / (all - top) : 1.0;
+  }
+};
+
 /// Up from 1 / start_divisor to 1 and down to 1 / (start_divisor * final_divisor), both by half a cosine (Smith and Topin,
 /// "Super-convergence", 2018; shape and defaults of PyTorch's OneCycleLR). The learning rate is the peak's.
 struct one_cycle_schedule {
@@ -147,7 +178,7 @@ struct plateau_schedule {
 class schedule {
  public:
   using shape_type = std::variant<constant_schedule, linear_schedule, cosine_schedule, one_cycle_schedule, step_schedule,
-                                  periodic_schedule, plateau_schedule>;
+                                  periodic_schedule, plateau_schedule, polynomial_schedule, triangle_schedule>;
 
   schedule() = default;
   /// From any of the curves, so that `.rate = cosine_schedule{}` works. Throws option_error for options outside their range.

@@ -2,11 +2,20 @@
 /// Where a training run stands.
 
 #include <limits>
+#include <string>
 #include <vector>
 
+#include "minicnn/core/tensor.hpp"
 #include "minicnn/train/history.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
+
+/// One tensor of what a run remembers besides: an optimizer's, an average's.
+template <class T>
+struct state_tensor {
+  std::string name;  ///< "adam.m.conv1.weight"
+  view<T> data;      ///< of the parameter's shape
+};
 
 /// With the weights, the optimizer's state, the averages if there are any, and the network's step counter this is all that a run
 /// is: a trainer that is given them goes on bit for bit.
