@@ -186,3 +186,37 @@ TEST_CASE("the best weights come back; checkpoints see them or every n-th epoch"
   CHECK(values(net) == at_best);
   CHECK_THROWS_AS(checkpoint({}), option_error);
 }
+
+TEST_CASE("a layer freezes after so many epochs, also where the run is resumed later") {
+  const auto run = [](index_t epochs, index_t stop_after) {
+    auto net = classifier();
+    sgd<float> opt(net, {.learning_rate = 0.1});
+    const classification<float> task;
+    both data;
+    freeze_after<float> freeze(net, "fc1.bias", epochs);
+    std::vector<float> kept;
+    lambda_callback watch({.on_epoch =
+                               [&](const epoch_record& e, const evaluation&) {
+                                 const view<float> bias = net.parameter("fc1.bias");
+                                 if (e.epoch == epochs) kept.assign(bias.begin(), bias.end());
+                                 if (e.epoch > epochs) CHECK(std::equal(kept.begin(), kept.end(), bias.begin()));
+                               },
+                           .stop = [&] { return net.epochs() == stop_after; }});
+    const fit_options o{.epochs = 4, .callbacks = {&freeze, &watch}};
+    trainer<float> first(net, opt, task, data.train, data.validation, o);
+    first.run();
+    if (stop_after > 0) {
+      net.unfreeze("");
+      stop_after = -1;
+      trainer<float> second(net, opt, task, data.train, data.validation, o);
+      second.state = first.state;
+      second.run();
+    }
+    return values(net);
+  };
+  const std::vector<float> whole = run(2, 0);
+  CHECK(whole == run(2, 3));
+  CHECK(whole != run(4, 0));
+  auto net = classifier();
+  CHECK_THROWS_AS(freeze_after<float>(net, "fc1", -1), option_error);
+}

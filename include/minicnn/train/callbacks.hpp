@@ -113,6 +113,28 @@ class keep_best final : public training_callback {
   index_t epoch_ = 0;
 };
 
+/// Fixes what `name` says (`network::freeze`) once this run has trained it for so many epochs; from 0 on. A run that is resumed
+/// later than that begins so.
+template <class T>
+class freeze_after final : public training_callback {
+ public:
+  freeze_after(network<T>& net, std::string name, index_t epochs) : net_(net), name_(std::move(name)), epochs_(epochs) {
+    if (epochs < 0) fail<option_error>("freeze_after: epochs is ", epochs, ", wanted 0 or more");
+  }
+  void on_begin(training_run&) override { done_ = false; }
+  void on_epoch_begin(training_run& run) override {
+    if (done_ || run.state.epoch - run.state.first_epoch < epochs_) return;
+    net_->freeze(name_);
+    done_ = true;
+  }
+
+ private:
+  network_ref<T> net_;
+  std::string name_;
+  index_t epochs_;
+  bool done_ = false;
+};
+
 /// Calls `save` at the best epochs, or every so many epochs: with `save_weights` of io/checkpoint.hpp it writes files.
 class checkpoint final : public training_callback {
  public:
