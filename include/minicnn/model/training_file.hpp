@@ -24,8 +24,8 @@ namespace detail {
 
 /// The averages of parameters and buffers, tensor by tensor; nothing without them.
 template <class T>
-std::vector<typename optimizer<T>::state_view> averages_of(const network<T>& net, ema<T>* average) {
-  std::vector<typename optimizer<T>::state_view> all;
+std::vector<state_tensor<T>> averages_of(const network<T>& net, ema<T>* average) {
+  std::vector<state_tensor<T>> all;
   if (average == nullptr) return all;
   for (const parameter_info& p : net.parameters())
     all.push_back({"ema." + p.name, {average->parameter_averages().data() + p.offset, p.dims}});
@@ -137,12 +137,14 @@ MINICNN_COLD inline void check_same_training(const safetensors_file& file, const
 }
 
 /// Writes weights, optimizer state, averages (null: none) and `state`, and what a weights file says about the network, so that
-/// `load_model` reads it too. `recipe` and `data`, JSON objects, say what the run was made with and from. The file appears under
-/// its name only when it is complete. Equal seeds give equal bytes.
+/// `load_model` reads it too. `recipe` and `data`, JSON objects, say what the run was made with and from. `more`: what else the
+/// run remembers (`hard_examples::state`). The file appears under its name only when it is complete. Equal seeds give equal
+/// bytes.
 template <class T>
 MINICNN_COLD void save_training(const std::string& path, const network<T>& net, optimizer<T>& opt,
                                 std::type_identity_t<ema<T>*> average, const training_state& state, const model_info& info,
-                                const json& recipe = json::object{}, const json& data = json::object{}) {
+                                const json& recipe = json::object{}, const json& data = json::object{},
+                                const std::vector<state_tensor<T>>& more = {}) {
   safetensors_writer out;
   for (const auto& [key, value] : to_metadata(checked_info(net, info, path))) out.metadata(key, value);
   json position = detail::to_json(state);
@@ -155,6 +157,7 @@ MINICNN_COLD void save_training(const std::string& path, const network<T>& net, 
   add_weights(out, net);
   for (const auto& s : opt.state()) out.add(std::string(training_prefix) + s.name, view<const T>(s.data));
   for (const auto& a : detail::averages_of(net, average)) out.add(std::string(training_prefix) + a.name, view<const T>(a.data));
+  for (const auto& m : more) out.add(std::string(training_prefix) + m.name, view<const T>(m.data));
   out.write(path);
 }
 
@@ -163,11 +166,12 @@ MINICNN_COLD void save_training(const std::string& path, const network<T>& net, 
 /// missing or wrong.
 template <class T>
 MINICNN_COLD training_state load_training(const safetensors_file& file, network<T>& net, optimizer<T>& opt,
-                                          std::type_identity_t<ema<T>*> average) {
+                                          std::type_identity_t<ema<T>*> average, const std::vector<state_tensor<T>>& more = {}) {
   const json position = read_training_entry(file, "position");
   load_weights(net, file);
   for (auto& s : opt.state()) file.read(std::string(training_prefix) + s.name, s.data);
   for (auto& a : detail::averages_of(net, average)) file.read(std::string(training_prefix) + a.name, a.data);
+  for (const auto& m : more) file.read(std::string(training_prefix) + m.name, m.data);
   try {
     training_state state = detail::training_state_from(position);
     net.step(position.at("network_step").as_uint());

@@ -55,8 +55,8 @@ double count_correct(const view<const T>& y, std::span<const std::int32_t> label
 
 }  // namespace detail
 
-/// One class of as many as the network has outputs, by softmax cross-entropy. Labels are smoothed in training alone; class
-/// weights count in both.
+/// One class of as many as the network has outputs, by softmax cross-entropy. Labels are smoothed in training alone, where they
+/// may be soft; class weights count in both.
 template <class T = float>
 class classification : public task<T> {
  public:
@@ -66,6 +66,7 @@ class classification : public task<T> {
   const cross_entropy_options& options() const { return loss_.options(); }
 
   double loss(const view<const T>& y, const batch<T>& b, const view<T>& gradient, double scale) const override {
+    if (b.soft_labels.present()) return loss_.value(y, b.soft_labels, gradient, scale);
     detail::want_labels(kind(), b);
     return loss_.value(y, b.labels, gradient, scale);
   }
@@ -73,7 +74,9 @@ class classification : public task<T> {
     detail::want_labels(kind(), b);
     return weight(b) > 0 ? plain_.value(y, b.labels) : 0.0;
   }
-  double weight(const batch<T>& b) const override { return plain_.total_weight(b.labels); }
+  double weight(const batch<T>& b) const override {
+    return b.soft_labels.present() ? plain_.total_weight(b.soft_labels) : plain_.total_weight(b.labels);
+  }
   double correct(const view<const T>& y, const batch<T>& b) const override {
     return detail::count_correct(y, b.labels, [](const view<const T>& row) { return arg_max(row); });
   }

@@ -116,6 +116,38 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
 
   const cross_entropy_options& options() const { return options_; }
 
+  /// The same with probabilities of the classes (n, classes) in place of labels, each row of sum 1, which label smoothing smooths
+  /// as it does labels. With class weights the mean is weighted by what the weights are on average over a row.
+  double value(const view<const T>& logits, const view<const T>& labels, const view<T>& gradient = {},
+               double gradient_scale = 1.0) const {
+    if (!(labels.dims() == logits.dims()) || logits.dims().rank() < 1 || logits.size() == 0 ||
+        (gradient.present() && !(gradient.dims() == logits.dims())))
+      fail<shape_error>("loss: logits are ", logits.dims(), ", soft labels ", labels.dims());
+    const index_t n = logits.dim(0), classes = logits.dims().size_from(1);
+    const double total = total_weight(labels);
+    if (total <= 0.0) fail<option_error>("loss: the classes in this batch all have weight 0");
+    double sum = 0.0;
+    for (index_t i = 0; i < n; ++i) {
+      const T* t = labels.data() + i * classes;
+      T* g = gradient.present() ? gradient.data() + i * classes : nullptr;
+      const double smooth = options_.label_smoothing / static_cast<double>(classes), keep = 1.0 - options_.label_smoothing;
+      sum += soft_sample(
+          logits.data() + i * classes, classes,
+          [&](index_t k) { return (keep * static_cast<double>(t[k]) + smooth) * weight(k); }, g, gradient_scale / total);
+    }
+    return sum / total;
+  }
+
+  /// What that mean divides by.
+  double total_weight(const view<const T>& labels) const {
+    const index_t classes = labels.dims().size_from(1), weights = static_cast<index_t>(options_.class_weights.size());
+    if (weights == 0) return static_cast<double>(labels.dim(0));
+    if (weights != classes) fail<option_error>("loss: ", weights, " class weights for ", classes, " classes");
+    double total = 0.0;
+    for (index_t i = 0; i < labels.size(); ++i) total += static_cast<double>(labels[i]) * weight(i % classes);
+    return total;
+  }
+
   /// What the mean over samples with these labels divides by: their number, or with class weights the sum of those.
   double total_weight(std::span<const std::int32_t> labels) const {
     if (options_.class_weights.empty()) return static_cast<double>(labels.size());
@@ -176,6 +208,21 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
         const double a = smooth * weight(k) + (k == label ? hard : 0.0);
         g[k] = static_cast<T>(scale * (all * std::exp(static_cast<double>(z[k]) - top) / exponentials - a));
       }
+    return loss;
+  }
+
+  /// The same for any a[k].
+  template <class Target>
+  static double soft_sample(const T* z, index_t classes, const Target& a, T* g, double scale) {
+    double top = static_cast<double>(z[0]), exponentials = 0.0, loss = 0.0, all = 0.0;
+    for (index_t k = 1; k < classes; ++k) top = (std::max)(top, static_cast<double>(z[k]));
+    for (index_t k = 0; k < classes; ++k) exponentials += std::exp(static_cast<double>(z[k]) - top);
+    const double rest = std::log(exponentials);
+    for (index_t k = 0; k < classes; ++k)
+      if (const double share = a(k); share != 0.0) loss += share * (rest + (top - static_cast<double>(z[k]))), all += share;
+    if (g != nullptr)
+      for (index_t k = 0; k < classes; ++k)
+        g[k] = static_cast<T>(scale * (all * std::exp(static_cast<double>(z[k]) - top) / exponentials - a(k)));
     return loss;
   }
 
