@@ -15,8 +15,8 @@ struct model_config {
   int channels = 0;     ///< 0: the model's own
   int image_size = 0;   ///< pixels a side; 0: the model's own
   double dropout = -1;  ///< below 0: the model's own
-  /// Initial weights: he, glorot, lecun, paper, caffe (AlexNets: the 2012 paper's, Caffe's; others: he) or
-  /// truncated-normal:DEVIATION.
+  /// Initial weights: he, glorot, lecun, dirac, orthogonal (of gain sqrt(2)), paper, caffe (AlexNets: the 2012 paper's, Caffe's;
+  /// others: he) or truncated-normal:DEVIATION.
   std::string init = "he";
   double dense_bias = 0.0;   ///< initial biases of hidden dense layers
   double logits_bias = 0.0;  ///< initial biases of the last layer
@@ -24,6 +24,7 @@ struct model_config {
   int pooled = 0;            ///< alexnet-bn: maps averaged to so many rows and columns before the dense layers, 0: as they are
   bool aux = true;           ///< googlenet and inception-v3: auxiliary heads in training
   bool transform_input = false;  ///< the same two: undoes ImageNet's normalisation, for weights that torchvision ported
+  bool zero_init = false;        ///< ResNets: the last batch norm of each block begins with weight 0
   json graph = {};  ///< "graph", the name of networks that the registry does not have: their layers (model/described_network.hpp)
 };
 
@@ -40,6 +41,7 @@ inline json to_json(const model_config& c) {
                     {"pooled", c.pooled},
                     {"aux", c.aux},
                     {"transform_input", c.transform_input}};
+  if (c.zero_init) text.emplace_back("zero_init", true);
   if (!c.graph.is_null()) text.emplace_back("graph", c.graph);
   return text;
 }
@@ -72,6 +74,7 @@ inline model_config model_config_from(const json& text) {
   if (text.find("pooled") != nullptr) c.pooled = detail::int_member(text, "pooled");
   if (const json* aux = text.find("aux")) c.aux = aux->as_bool();
   if (const json* undo = text.find("transform_input")) c.transform_input = undo->as_bool();
+  if (const json* zero = text.find("zero_init")) c.zero_init = zero->as_bool();
   if (const json* graph = text.find("graph")) c.graph = *graph;
   return c;
 }

@@ -2,6 +2,7 @@
 /// What is known of the networks of the registry without building one: names, image sizes, initial values.
 
 #include <algorithm>
+#include <numbers>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,11 +50,15 @@ inline constexpr registered_model registered_models[] = {
     {"resnet50", 224, 3, 0},
     {"resnet101", 224, 3, 0},
     {"resnet152", 224, 3, 0},
+    {"resnet18-cifar", 32, 3, 0},
     {"resnet20", 32, 3, 0},
     {"resnet32", 32, 3, 0},
     {"resnet44", 32, 3, 0},
     {"resnet56", 32, 3, 0},
     {"resnet110", 32, 3, 0},
+    {"fast-cifar", 32, 3, 0},
+    {"fast-cifar-wide", 32, 3, 0},
+    {"fast-cifar-deep", 32, 3, 0},
     {"spp-net", 224, 3, 0.5},
     {"nin", 224, 3, 0.5},
     {"nin-cifar", 32, 3, 0.5},
@@ -103,13 +108,16 @@ inline initializer initializer_named(std::string_view text) {
   if (detail::keeps_dense_init(text)) return initializer::he();
   if (text == "glorot") return initializer::glorot();
   if (text == "lecun") return initializer::lecun();
+  if (text == "dirac") return initializer::dirac();
+  if (text == "orthogonal") return initializer::orthogonal(std::numbers::sqrt2);
   constexpr std::string_view truncated = "truncated-normal:";
   if (text.starts_with(truncated)) {
     const std::optional<double> deviation = parse_number(text.substr(truncated.size()));
     if (deviation && *deviation > 0 && *deviation <= 1000) return initializer::truncated_normal(*deviation);
   }
   fail<option_error>(
-      "initial values: wanted he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION, above 0 and up to 1000, got \"",
+      "initial values: wanted he, glorot, lecun, dirac, orthogonal, paper, caffe or truncated-normal:DEVIATION, above 0 and up "
+      "to 1000, got \"",
       excerpt(text), "\"");
 }
 

@@ -10,6 +10,7 @@
 #include "minicnn/convnext.hpp"
 #include "minicnn/densenet.hpp"
 #include "minicnn/efficientnet.hpp"
+#include "minicnn/fast_cifar.hpp"
 #include "minicnn/googlenet.hpp"
 #include "minicnn/inception_v3.hpp"
 #include "minicnn/lenet5.hpp"
@@ -39,6 +40,7 @@ Options options_of(const model_config& c, const network_options& n) {
   made.init = initializer_named(c.init);
   made.network = n;
   if constexpr (requires { made.dropout; }) made.dropout = c.dropout;
+  if constexpr (requires { made.zero_init; }) made.zero_init = c.zero_init;
   if constexpr (requires { made.dense_init; })
     if (!keeps_dense_init(c.init)) made.dense_init = made.init;
   if constexpr (requires { made.aux; }) made.aux = c.aux, made.transform_input = c.transform_input;
@@ -64,10 +66,10 @@ network<T> make_vgg(const model_config& c, const network_options& n) {
   return vgg<T>(made);
 }
 
-template <class T, int depth>
+template <class T, int depth, bool small_stem = false>
 network<T> make_resnet(const model_config& c, const network_options& n) {
   auto made = options_of<resnet_options>(c, n);
-  made.depth = depth;
+  made.depth = depth, made.small_stem = small_stem;
   return resnet<T>(made);
 }
 
@@ -76,6 +78,13 @@ network<T> make_resnet_cifar(const model_config& c, const network_options& n) {
   auto made = options_of<resnet_cifar_options>(c, n);
   made.depth = depth;
   return resnet_cifar<T>(made);
+}
+
+template <class T, int first, int second, int third, int depth>
+network<T> make_fast_cifar(const model_config& c, const network_options& n) {
+  auto made = options_of<fast_cifar_options>(c, n);
+  made.widths = {first, second, third}, made.depth = depth;
+  return fast_cifar<T>(made);
 }
 
 template <class T, squeezenet_version version>
@@ -148,11 +157,15 @@ inline constexpr model_builder<T> model_builders[] = {
     {"resnet50", make_resnet<T, 50>},
     {"resnet101", make_resnet<T, 101>},
     {"resnet152", make_resnet<T, 152>},
+    {"resnet18-cifar", make_resnet<T, 18, true>},
     {"resnet20", make_resnet_cifar<T, 20>},
     {"resnet32", make_resnet_cifar<T, 32>},
     {"resnet44", make_resnet_cifar<T, 44>},
     {"resnet56", make_resnet_cifar<T, 56>},
     {"resnet110", make_resnet_cifar<T, 110>},
+    {"fast-cifar", make_fast_cifar<T, 64, 256, 256, 2>},
+    {"fast-cifar-wide", make_fast_cifar<T, 128, 384, 384, 2>},
+    {"fast-cifar-deep", make_fast_cifar<T, 128, 384, 512, 3>},
     {"spp-net", make_plain<T, spp_net_options, spp_net<T>>},
     {"nin", make_plain<T, network_in_network_options, network_in_network<T>>},
     {"nin-cifar", make_plain<T, network_in_network_options, network_in_network_cifar<T>>},
