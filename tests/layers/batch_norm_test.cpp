@@ -191,3 +191,15 @@ TEST_CASE("without weight or bias these are 1 and 0, and the other keeps its gra
     for (index_t i = 0; i < x.size(); ++i) CHECK(scaled.output[i] == doctest::Approx(0.25 * (whole.output[i] - 0.25)));
   }
 }
+
+TEST_CASE("folded into a convolution without weight, and without bias") {
+  const tensor<double> mean({1}, {2.0}), variance({1}, {3.0}), value({1}, {0.5});
+  const view<const double> buffers[] = {mean, variance}, parameters[] = {value};
+  const channel_map biased = batch_norm_op<double>({.eps = 1.0, .scale = false}).channel_maps(parameters, buffers)[0];
+  CHECK(biased.center == 2.0);
+  CHECK(biased.scale == 0.5);
+  CHECK(biased.shift == 0.5);
+  const channel_map scaled = batch_norm_op<double>({.eps = 1.0, .bias = false}).channel_maps(parameters, buffers)[0];
+  CHECK(scaled.scale == 0.25);
+  CHECK(scaled.shift == 0.0);
+}

@@ -101,8 +101,8 @@ class toy_run final : public training_run {
 TEST_CASE("lookahead: every second step the network goes on from averages whose decay grows, and ends with them") {
   auto net = toy::mixed<double>();
   const auto w = net.parameter("fc1.weight"), b = net.buffer("bn1.mean");
-  for (double& x : w) x = 8.0;
   ema<double> average(net, {.decay = 0.8, .every = 2, .growth = 1.0, .copy_back = true});
+  for (double& x : w) x = 8.0;  // before the run begins, as filters are whitened
   toy_run run(5);
   average.on_begin(run);
   step_report step;

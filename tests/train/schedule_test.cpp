@@ -169,7 +169,8 @@ TEST_CASE("N02 options of schedules are checked when a schedule is made from cod
 }
 
 TEST_CASE("texts that mean nothing are refused with the text") {
-  CHECK(failure("cosin") == "schedule \"cosin\": expected constant, linear, cosine, one-cycle, step, every or plateau");
+  CHECK(failure("cosin") ==
+        "schedule \"cosin\": expected constant, linear, cosine, polynomial, triangle, one-cycle, step, every or plateau");
   CHECK(failure("step:30,x") == "schedule \"step:30,x\": \"x\" is not a number from 0 to 1e15");
   for (const char* text : {"",
                            "step",

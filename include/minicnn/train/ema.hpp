@@ -103,10 +103,10 @@ class ema final : public training_callback {
   };
   usage use() { return usage(*this); }
 
-  /// A new run forgets the averages of one before; one that is resumed goes on with them.
+  /// A new run begins with the network's values, whatever the averages were; one that is resumed goes on with them.
   void on_begin(training_run& run) override {
     run_ = &run;
-    if (run.state.step > 0 || updates_ == 0) return;
+    if (run.state.step > 0) return;
     updates_ = 0;
     std::copy_n(network_->parameter_arena().begin(), parameters_.size(), parameters_.data());
     std::copy_n(network_->buffer_arena().begin(), buffers_.size(), buffers_.data());
