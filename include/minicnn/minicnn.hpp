@@ -113,6 +113,7 @@
 #include "minicnn/train/hard_examples.hpp"
 #include "minicnn/train/history.hpp"
 #include "minicnn/train/joint_task.hpp"
+#include "minicnn/train/lars.hpp"
 #include "minicnn/train/loss.hpp"
 #include "minicnn/train/metrics.hpp"
 #include "minicnn/train/mix.hpp"
