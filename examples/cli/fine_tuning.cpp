@@ -26,20 +26,6 @@ using minicnn::text_of;
 
 namespace {
 
-std::string checksum_of(const std::string& path) {
-  const minicnn::input_file file(path);
-  std::string part;
-  std::uint32_t sum = 0;
-  for (index_t at = 0; at < file.size(); at += static_cast<index_t>(part.size())) {
-    part.resize(static_cast<std::size_t>((std::min)(file.size() - at, index_t{1} << 20)));
-    file.read_at(at, part.data(), static_cast<index_t>(part.size()));
-    sum = minicnn::crc32(part, sum);
-  }
-  char text[16];
-  std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(sum));
-  return std::string("crc32:") + text;
-}
-
 /// A metadata entry of one of our files as JSON; null where there is none.
 json metadata_of(const std::string& path, const char* key) {
   if (kind_of_weights(path) != minicnn::file_kind::safetensors) return nullptr;
@@ -109,6 +95,20 @@ std::vector<std::string> split_at_commas(const std::string& text) {
 }
 
 }  // namespace
+
+std::string checksum_of(const std::string& path) {
+  const minicnn::input_file file(path);
+  std::string part;
+  std::uint32_t sum = 0;
+  for (index_t at = 0; at < file.size(); at += static_cast<index_t>(part.size())) {
+    part.resize(static_cast<std::size_t>((std::min)(file.size() - at, index_t{1} << 20)));
+    file.read_at(at, part.data(), static_cast<index_t>(part.size()));
+    sum = minicnn::crc32(part, sum);
+  }
+  char text[16];
+  std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(sum));
+  return std::string("crc32:") + text;
+}
 
 void adopt_model(recipe_overrides& o, const std::string& run) {
   if (!o.init_from) return;

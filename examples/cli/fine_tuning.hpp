@@ -23,6 +23,9 @@ void choose_channels(minicnn::image_dataset& data, const recipe_overrides& o);
 std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const std::string& path,
                                const std::vector<std::string>& classes);
 
+/// "crc32:" and eight digits: what a recipe records of a file.
+std::string checksum_of(const std::string& path);
+
 /// For a run that is resumed when the file of --init-from is gone: its checksum, from the run's last.safetensors.
 std::string recorded_checksum(const std::string& run);
 

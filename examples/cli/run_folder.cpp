@@ -155,8 +155,8 @@ void run_folder::save_best(const minicnn::network<float>& net, const model_info&
 
 void run_folder::save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
                            const model_info& info, const minicnn::training_state& p, const json& recipe_text,
-                           const json& data_text) const {
-  minicnn::save_training(file("last.safetensors"), net, optimizer, average, p, info, recipe_text, data_text);
+                           const json& data_text, const state_tensors& more) const {
+  minicnn::save_training(file("last.safetensors"), net, optimizer, average, p, info, recipe_text, data_text, more);
 }
 
 namespace {
@@ -190,11 +190,12 @@ double usable_seconds(double seconds) { return std::isfinite(seconds) && seconds
 }  // namespace
 
 void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
-                           minicnn::training_state& p, const json& recipe_text, const json& data_text) const {
+                           minicnn::training_state& p, const json& recipe_text, const json& data_text,
+                           const state_tensors& more) const {
   const auto from = minicnn::safetensors_file::open(file("last.safetensors"));
   check_same(from, "data", data_text);  // parts of the recipe may follow the data
   check_same(from, "recipe", recipe_text);
-  p = minicnn::load_training(from, net, optimizer, average);
+  p = minicnn::load_training(from, net, optimizer, average, more);
   load_times(p);
   std::error_code problem;
   if (p.best_epoch > 0 && !fs::exists(file("best.safetensors"), problem)) {

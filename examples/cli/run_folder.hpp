@@ -45,17 +45,21 @@ class run_folder {
   /// Weights alone, with everything that evaluate and predict need.
   void save_best(const minicnn::network<float>& net, const model_info& info) const;
 
-  /// Weights, optimizer state, averages (null: none) and position. `recipe_text` and `data_text` say what the run was made with
-  /// and from.
+  /// What a run remembers besides.
+  using state_tensors = std::vector<minicnn::state_tensor<float>>;
+
+  /// Weights, optimizer state, averages (null: none), position and what is remembered besides. `recipe_text` and `data_text` say
+  /// what the run was made with and from.
   void save_last(const minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
                  const model_info& info, const minicnn::training_state& position, const minicnn::json& recipe_text,
-                 const minicnn::json& data_text) const;
+                 const minicnn::json& data_text, const state_tensors& more) const;
 
   /// Puts network, optimizer, averages and position where `save_last` left them. Times come from results.csv and config.json;
   /// where those are missing or damaged a warning says so. Throws file_error if the recipe or the data differ, naming what
   /// differs.
   void load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
-                 minicnn::training_state& position, const minicnn::json& recipe_text, const minicnn::json& data_text) const;
+                 minicnn::training_state& position, const minicnn::json& recipe_text, const minicnn::json& data_text,
+                 const state_tensors& more) const;
 
  private:
   void lock();

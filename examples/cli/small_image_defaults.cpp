@@ -32,7 +32,7 @@ std::string apply_small_image_defaults(recipe& r, const recipe_overrides& o, con
   if (missing > 0 && missing % 2 == 0 && missing <= side / 4) r.picture.padding = static_cast<int>(missing / 2);
   r.picture.resize = "stretch";
   r.picture.normalize = "data";
-  r.crop = "padded";
+  if (!o.shift) r.crop = "padded";
   r.crop_padding = static_cast<int>(side + 2 * r.picture.padding) / 8;
   if (!o.jitter) r.jitter = 0;
   if (!o.lighting) r.lighting = 0;
@@ -44,8 +44,8 @@ std::string apply_small_image_defaults(recipe& r, const recipe_overrides& o, con
   text += r.picture.padding > 0 ? text_of("in a black border of ", r.picture.padding)
                                 : std::string(missing == 0 ? "as they are" : "resized");
   return text + text_of(", so ", r.model.image_size, " x ", r.model.image_size,
-                        "; normalised by the data's mean and deviation; moved by up to ", r.crop_padding, " pixels",
-                        r.mirror ? " and mirrored" : ", not mirrored", " in training");
+                        "; normalised by the data's mean and deviation; moved by up to ", o.shift ? r.shift : r.crop_padding,
+                        " pixels", r.mirror ? " and mirrored" : ", not mirrored", " in training");
 }
 
 }  // namespace cli

@@ -66,7 +66,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option(
       "--fold", o.fold,
       "I/K: the I-th of K parts is held back instead of --val-fraction, stratified, from the seed (default: none)");
-  command.add_option("--preset", o.preset, preset_help)->transform(one_of({"article", "classic", "best"}));
+  command.add_option("--preset", o.preset, preset_help)->transform(one_of({"article", "classic", "best", "cifar"}));
   command.add_option("--model", o.model, "network (default: the preset's)")->transform(one_of(minicnn::model_names()));
   command
       .add_option("--image-size", o.image_size,
@@ -87,24 +87,44 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
                   "best 2, else 0)")
       ->transform(whole_from(0, 64));
   command
-      .add_option("--epochs", o.epochs,
-                  "passes over the training images (default: article 10, classic 30, best 40; best with --time-limit alone: as "
-                  "many as fit)")
+      .add_option(
+          "--epochs", o.epochs,
+          "passes over the training images (default: article and cifar 10, classic 30, best 40; best with --time-limit alone: as "
+          "many as fit)")
       ->transform(whole_from(1, 100000));
-  command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, best 64)")
+  command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, best 64, cifar 1024)")
       ->transform(whole_from(1, 65536));
   command.add_option("--accumulate", o.accumulate, "batches whose gradients are summed before a step (default: 1)")
       ->transform(whole_from(1, 65536));
   command
       .add_option("--learning-rate,--lr", o.learning_rate,
-                  "the schedule's peak (default: article 0.001, classic 0.01, best 0.03, with alexnet-small 0.05)")
+                  "the schedule's peak ; with muon that of filters (default: article 0.001, classic 0.01, best 0.03, with "
+                  "alexnet-small 0.05, cifar 1.5)")
       ->transform(number_from(0, 1e6));
-  command.add_option("--optimizer", o.optimizer, "adam, adamw or sgd (default: article adam, else sgd with momentum 0.9)")
-      ->transform(one_of({"adam", "adamw", "sgd"}));
+  command
+      .add_option("--optimizer", o.optimizer,
+                  "adam, adamw, sgd, muon (momentum of filters orthogonalised, sgd for the rest) or lars (a step is as long as "
+                  "--trust says, of the weights' length; for large batches) (default: article adam, else sgd)")
+      ->transform(one_of({"adam", "adamw", "sgd", "muon", "lars"}));
+  command.add_option("--momentum", o.momentum, "of sgd, and of muon's filters (default: 0.9, cifar 0.85; muon 0.95)")
+      ->transform(number_below(0, 1));
+  command.add_option("--rest-rate", o.rest_rate, "muon: rate of what are no filters (default: that of the preset's sgd)")
+      ->transform(number_from(0, 1e6));
+  command.add_option("--trust", o.trust, "lars: length of a step over that of the weights, at rate 1 (default: 0.001)")
+      ->transform(number_from(1e-9, 1e3));
+  command.add_option("--bias-rate", o.bias_rate, "times the learning rate for biases of batch norms (default: cifar 64, else 1)")
+      ->transform(number_from(1e-6, 1e6));
+  command
+      .add_option(
+          "--whiten", o.whiten,
+          "the first convolution's filters become ones that whiten the pictures' patches, and stay; its bias learns for so "
+          "many epochs; -1: not (default: cifar 3, else -1)")
+      ->transform(whole_from(-1, 100000));
   command
       .add_option("--schedule", o.schedule,
-                  "constant, linear, cosine, one-cycle, step:E,E, every:E or plateau (default: article constant, "
-                  "classic step:0.33,0.67,0.9, best one-cycle:25,1000,0.15)")
+                  "constant, linear, cosine, polynomial:POWER, triangle:START,FINAL,PEAK, one-cycle, step:E,E, every:E or "
+                  "plateau (default: "
+                  "article constant, classic step:0.33,0.67,0.9, best one-cycle:25,1000,0.15, cifar triangle:0.2,0.07,0.23)")
       ->transform(readable_by([](const std::string& text) { (void)minicnn::parse_schedule(text); }));
   command.add_option("--warmup", o.warmup, "epochs of linear warm-up before the schedule (default: 0)")
       ->transform(number_from(0, 1e5));
@@ -121,7 +141,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       .add_option("--dropout", o.dropout,
                   "rate in the dense layers (default: article and classic 0.5, best 0.3, with alexnet-small 0.2)")
       ->transform(number_from(0, 0.999));
-  command.add_option("--label-smoothing", o.label_smoothing, "from 0 to 0.5 (default: best 0.03, else 0)")
+  command.add_option("--label-smoothing", o.label_smoothing, "from 0 to 0.5 (default: best 0.03, cifar 0.2, else 0)")
       ->transform(number_from(0, 0.5));
   command
       .add_option("--crop-scale", o.crop_scale,
@@ -139,8 +159,27 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command
       .add_option("--ema", o.ema,
                   "decay of an average of weights and running statistics, which is then what is validated and saved as best; "
-                  "0: none (default: 0)")
+                  "0: none (default: cifar 0.774, else 0)")
       ->transform(number_from(0, 0.999999));
+  command
+      .add_option("--ema-growth", o.ema_growth,
+                  "the decay grows, as the part of the run that is done to this power (default: cifar 3, else 0)")
+      ->transform(number_from(0, 1000));
+  command
+      .add_option(
+          "--lookahead", o.lookahead,
+          "after so many steps the average of --ema takes a value, and the weights go on from it; 0: never (default: cifar "
+          "5, else 0)")
+      ->transform(whole_from(0, 1000000));
+  command
+      .add_option("--shift", o.shift,
+                  "pixels that pictures are moved by at most, edges reflected, in place of the preset's crops (default: cifar 2, "
+                  "else none)")
+      ->transform(whole_from(0, 4096));
+  command
+      .add_option("--alternate-flip", o.alternate_flip,
+                  "on: mirrored or not is drawn once a picture, and then turned every epoch (default: cifar on, else off)")
+      ->transform(one_of({"on", "off"}));
   command
       .add_option("--patience", o.patience, "ends after so many epochs without a better validation loss; 0: never (default: 0)")
       ->transform(whole_from(0, 100000));
@@ -148,8 +187,9 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       ->transform(whole_from(1, 100000));
   command
       .add_option("--tta", o.tta,
-                  "test-time augmentation that the weights file records: none, flip or ten-crop (default: best flip, else none)")
-      ->transform(one_of({"none", "flip", "ten-crop"}));
+                  "test-time augmentation that the weights file records: none, flip, flip-shift or ten-crop (default: best flip, "
+                  "cifar flip-shift, else none)")
+      ->transform(one_of({"none", "flip", "flip-shift", "ten-crop"}));
   command
       .add_option("--precision", o.precision,
                   "fp32, or bf16: matrix products of training rounded to bfloat16, weights and sums in fp32 (default: fp32)")
@@ -157,11 +197,12 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best 5, else 0)")
       ->transform(number_from(0, 1e6));
   command
-      .add_option(
-          "--init", o.init,
-          "he, glorot, lecun, paper, caffe or truncated-normal:DEVIATION (default: article truncated-normal:0.1, classic caffe, "
-          "best he)")
+      .add_option("--init", o.init,
+                  "he, glorot, lecun, dirac, orthogonal, paper, caffe or truncated-normal:DEVIATION (default: article "
+                  "truncated-normal:0.1, "
+                  "classic caffe, best he, cifar dirac)")
       ->transform(readable_by([](const std::string& text) { (void)minicnn::initializer_named(text); }));
+  command.add_flag("--zero-init", o.zero_init, "resnets: the last batch norm of each block begins with weight 0");
   command.add_option("--seed", o.seed, "of first weights, split, order, augmentation and dropout (default: 0)")
       ->transform(any_seed());
   command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)")
@@ -186,6 +227,30 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
           "ones win (default: all at the learning rate)")
       ->delimiter(',')
       ->transform(readable_by([](const std::string& text) { (void)parse_group_rate(text); }));
+  command.add_option("--teacher", o.teacher,
+                     "weights of a network for the same classes, whose answers are learned besides the labels (default: none)");
+  command.add_option("--teacher-share", o.teacher_share, "of the teacher in the loss (default: 0.5)")
+      ->transform(number_from(0.001, 1));
+  command.add_option("--teacher-temperature", o.teacher_temperature, "that its answers are softened by (default: 2)")
+      ->transform(number_from(0.1, 1000));
+  command
+      .add_option("--keep-hardest", o.keep_hardest,
+                  "part of each batch that is trained on: the pictures whose latest loss is largest (default: 1, all)")
+      ->transform(number_from(0.01, 1));
+  command.add_option("--hardest-from", o.hardest_from, "part of the run after which --keep-hardest begins (default: 0.3)")
+      ->transform(number_from(0, 1));
+  command.add_option("--hardest-to", o.hardest_to, "part of the run from which on batches are whole again (default: 0.9)")
+      ->transform(number_from(0, 1));
+  command
+      .add_option("--mixup", o.mixup,
+                  "pictures and labels of a batch are mixed in pairs, with weights from Beta(MIXUP, MIXUP); 0: not (default: 0)")
+      ->transform(number_from(0, 100));
+  command
+      .add_option(
+          "--cutmix", o.cutmix,
+          "a box of another picture is pasted, its area from Beta(CUTMIX, CUTMIX), and labels mixed by area; 0: not; with "
+          "--mixup batches have one or the other (default: 0)")
+      ->transform(number_from(0, 100));
   command.add_flag("--no-augment", o.no_augment, "no random crops, mirror images, colours or erasing");
 }
 

@@ -10,8 +10,11 @@
 #include <minicnn/data/statistics.hpp>
 #include <minicnn/report/chart.hpp>
 #include <minicnn/train/adam.hpp>
+#include <minicnn/train/lars.hpp>
+#include <minicnn/train/muon.hpp>
 #include <minicnn/train/sgd.hpp>
 
+#include "commands.hpp"
 #include "fine_tuning.hpp"
 #include "small_image_defaults.hpp"
 
@@ -45,6 +48,8 @@ minicnn::image_transform training_transform(const recipe& r, minicnn::image_tran
                                             const minicnn::data_split& split, int threads) {
   if (!r.augment) return t;
   t.augment.flip = r.mirror ? 0.5 : 0.0;
+  t.augment.alternate_flip = r.alternate_flip;
+  t.augment.shift = r.shift;
   t.augment.erase = r.erase;
   if (r.lighting > 0 && data.channels == 3) {
     // Colours of two thousand pictures are those of all.
@@ -57,6 +62,7 @@ minicnn::image_transform training_transform(const recipe& r, minicnn::image_tran
       t.augment.lighting = minicnn::principal_colours(minicnn::colour_statistics(data, some, threads), r.lighting);
   }
   t.augment.brightness = t.augment.contrast = t.augment.saturation = r.jitter;
+  if (r.crop == "none") return t;
   if (r.crop == "resized") {
     t.augment.crop = minicnn::crop_mode::random_resized;
     t.augment.crop_area = {r.crop_scale, 1.0};
@@ -75,8 +81,32 @@ minicnn::image_transform training_transform(const recipe& r, minicnn::image_tran
 std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minicnn::network<float>& net) {
   std::vector<minicnn::parameter_rule> rules;
   if (r.l2 > 0) rules.push_back({.kind = "dense", .weight_decay = r.l2});
+  if (r.bias_rate < 1 || r.bias_rate > 1) {  // decayed as fast as filters are, whatever the rate
+    const auto& nodes = net.nodes();
+    if (std::none_of(nodes.begin(), nodes.end(),
+                     [](const auto& n) { return n.operation && n.operation->kind() == "batch_norm"; }))
+      throw usage_error("--bias-rate: " + r.model.name + " has no batch norm");
+    rules.push_back({.kind = "batch_norm",
+                     .suffix = ".bias",
+                     .learning_rate_scale = r.bias_rate,
+                     .weight_decay = r.weight_decay / r.bias_rate,
+                     .all = true});
+  }
   std::unique_ptr<minicnn::optimizer<float>> made;
-  if (r.optimizer == "sgd")
+  if (r.optimizer == "muon")
+    made = std::make_unique<minicnn::muon<float>>(net, minicnn::muon_options{.learning_rate = r.learning_rate,
+                                                                             .momentum = r.momentum,
+                                                                             .iterations = r.iterations,
+                                                                             .normalize_weights = r.normalize_weights,
+                                                                             .rest_learning_rate = r.rest_rate,
+                                                                             .rest_momentum = r.rest_momentum,
+                                                                             .weight_decay = r.weight_decay,
+                                                                             .decoupled_weight_decay = r.decoupled_weight_decay,
+                                                                             .rules = std::move(rules)});
+  else if (r.optimizer == "lars")
+    made = std::make_unique<minicnn::lars<float>>(
+        net, minicnn::lars_options{r.learning_rate, r.momentum, r.nesterov, r.trust, r.weight_decay, std::move(rules)});
+  else if (r.optimizer == "sgd")
     made =
         std::make_unique<minicnn::sgd<float>>(net, minicnn::sgd_options{r.learning_rate, r.momentum, r.nesterov, r.weight_decay,
                                                                         r.decoupled_weight_decay, std::move(rules)});
@@ -87,6 +117,40 @@ std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minic
                                                                              .rules = std::move(rules)});
   set_group_rates(*made, net, r);
   return made;
+}
+
+const std::string& first_convolution(const minicnn::network<float>& net) {
+  for (const auto& n : net.nodes())
+    if (n.operation != nullptr && n.operation->kind() == "conv2d") return n.name;
+  throw usage_error("--whiten: the network has no convolution");
+}
+
+void whiten_first_layer(minicnn::network<float>& net, const minicnn::image_dataset& data, const minicnn::data_split& split,
+                        const minicnn::loader_options& how) {
+  const std::string& name = first_convolution(net);
+  const minicnn::shape filters = net.parameter(name + ".weight").dims();
+  index_t step = 1;
+  for (const auto& n : net.nodes())
+    if (n.name == name)
+      for (const auto& [key, value] : n.operation->describe())
+        if (key == "strides") step = std::get<std::vector<index_t>>(value)[0];
+  const index_t side = how.transform.size, places = (side / step) * (side / step), values = filters.size_from(1);
+  // As many pictures as half a minute is enough for, up to five thousand.
+  const index_t most = (std::clamp)(index_t{30'000'000'000} / (places * values * values + 1), index_t{64}, index_t{5000});
+  const std::size_t stride = (std::max)(split.train.size() / static_cast<std::size_t>(most), std::size_t{1});
+  minicnn::sample_indices some;
+  for (std::size_t i = 0; i < split.train.size() && some.size() < static_cast<std::size_t>(most); i += stride)
+    some.push_back(split.train[i]);
+  minicnn::loader<float> pictures(data, some, how);
+  minicnn::tensor<float> images({pictures.size(), filters[1], side, side});
+  float* to = images.data();
+  pictures.start_epoch(0);
+  while (const minicnn::batch<float>* b = pictures.next()) to = std::copy(b->images.begin(), b->images.end(), to);
+  try {
+    minicnn::whiten<float>(net, name, images, 5e-4, step);
+  } catch (const minicnn::shape_error& e) {
+    throw usage_error(minicnn::text_of("--whiten: ", name, ": ", e.what()));
+  }
 }
 
 std::vector<std::pair<std::string, std::string>> count_rows(const minicnn::image_dataset& data,

@@ -12,6 +12,8 @@
 #include <minicnn/graph/summary.hpp>
 #include <minicnn/train/callbacks.hpp>
 #include <minicnn/train/check_divergence.hpp>
+#include <minicnn/train/distillation.hpp>
+#include <minicnn/train/mix.hpp>
 #include <minicnn/train/parse_schedule.hpp>
 #include <minicnn/train/parse_sizes.hpp>
 #include <minicnn/train/size_schedule.hpp>
@@ -45,6 +47,10 @@ void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_st
     std::fprintf(stderr, "skipped %zu pictures that cannot be read; %" PRId64 " remain\n", bad.size(), data.size());
 }
 
+minicnn::ema_options averaging(const recipe& r) {
+  return {.decay = r.ema, .every = (std::max)(r.lookahead, 1), .growth = r.ema_growth, .copy_back = r.lookahead > 0};
+}
+
 }  // namespace
 
 training::~training() = default;
@@ -69,7 +75,7 @@ training::training(const train_options& o, recipe r)
   minicnn::session<float> planned(*net_);  // what does not fit into memory fails here
   planned.reserve(largest_batch());
   optimizer_ = make_optimizer(recipe_, *net_);
-  if (recipe_.ema > 0) average_ = std::make_unique<minicnn::ema<float>>(*net_, recipe_.ema);
+  if (recipe_.ema > 0) average_ = std::make_unique<minicnn::ema<float>>(*net_, averaging(recipe_));
   note("memory: weights and gradients %.0f MiB, optimizer %.0f MiB, activations of a batch of %d: %.0f MiB\n",
        2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
        static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
@@ -79,6 +85,47 @@ training::training(const train_options& o, recipe r)
     take_recorded_picture();
   else if (o.overrides.init_from && recipe_.model.name == minicnn::graph_model)  // no recipe of ours knows what it was fed
     picture_.normalize = read_info(minicnn::safetensors_file::open(*o.overrides.init_from)).transform.normalize;
+  whiten();
+  take_teacher();
+  if (recipe_.keep_hardest < 1)
+    hard_ = std::make_unique<minicnn::hard_examples<float>>(
+        static_cast<index_t>(data_.samples.size()), *task_,
+        minicnn::hard_example_options{.keep = recipe_.keep_hardest, .from = recipe_.hardest_from, .to = recipe_.hardest_to});
+}
+
+std::vector<minicnn::state_tensor<float>> training::remembered() const {
+  return hard_ ? hard_->state() : std::vector<minicnn::state_tensor<float>>{};
+}
+
+/// The teacher sees the student's pictures on its own scale.
+void training::take_teacher() {
+  if (!o_.overrides.teacher) return;
+  const std::string& path = *o_.overrides.teacher;
+  teacher_ = std::make_unique<loaded_model>(load_model(path, o_.threads));
+  if (teacher_->info.classes != data_.classes || teacher_->info.config.channels != data_.channels)
+    throw usage_error(minicnn::text_of("--teacher ", path, ": knows ", list_of(teacher_->info.classes), " in ",
+                                       teacher_->info.config.channels, " channels; the pictures have ", list_of(data_.classes),
+                                       " in ", data_.channels));
+  const minicnn::channel_affine own = picture_.normalize.affine(), its = teacher_->info.transform.normalize.affine();
+  minicnn::distillation_options o{.share = recipe_.teacher_share,
+                                  .temperature = recipe_.teacher_temperature,
+                                  .labels = {recipe_.label_smoothing, recipe_.weights}};
+  for (std::size_t c = 0; c < static_cast<std::size_t>(data_.channels); ++c) {
+    o.factor.push_back(static_cast<double>(its.scale[c]) / static_cast<double>(own.scale[c]));
+    o.offset.push_back(static_cast<double>(its.offset[c]) - o.factor.back() * static_cast<double>(own.offset[c]));
+  }
+  recipe_.teacher = checksum_of(path);
+  task_ = std::make_unique<minicnn::distillation<float>>(teacher_->net, std::move(o));
+}
+
+/// A run that is resumed, or begins with weights from a file, has its filters already.
+void training::whiten() {
+  if (recipe_.whiten < 0) return;
+  if (o_.resume || o_.overrides.init_from)
+    net_->freeze(first_convolution(*net_) + ".weight");
+  else
+    whiten_first_layer(*net_, data_, split_, loader_options(false));
+  progress_.clear();
 }
 
 /// Pictures, what is known of them, and the split.
@@ -183,7 +230,7 @@ int training::run() {
 
   minicnn::training_state begin;
   if (o_.resume) {
-    folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), pictures_used_.text());
+    folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), pictures_used_.text(), remembered());
     note("resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
   }
   minicnn::fit_options how = fit_options(train);
@@ -193,7 +240,13 @@ int training::run() {
   // Reading the folder and filling the cache are part of the time.
   begin.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
   add_callbacks(how, std::move(steps_in_size), limit);
-  minicnn::trainer<float> steps(*net_, *optimizer_, *task_, minicnn::source_of<float>(train),
+  auto batches = minicnn::source_of<float>(train);
+  if (hard_) batches = hard_->source(std::move(batches));
+  if (recipe_.mixup > 0 || recipe_.cutmix > 0)
+    batches = minicnn::mix<float>(
+        std::move(batches),
+        {.mixup = recipe_.mixup, .cutmix = recipe_.cutmix, .classes = recipe_.model.classes, .seed = recipe_.seed});
+  minicnn::trainer<float> steps(*net_, *optimizer_, hard_ ? hard_->task() : *task_, std::move(batches),
                                 validation ? minicnn::source_of<float>(*validation) : nullptr, std::move(how));
   steps.reserve(largest_batch());
   steps.state = std::move(begin);
@@ -281,7 +334,10 @@ minicnn::fit_options training::fit_options(const data_loader& train) {
 void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_step> sizes,
                              const minicnn::time_limit_options& limit) {
   if (average_) f.callbacks.push_back(average_.get());
+  if (hard_) f.callbacks.push_back(hard_.get());
   callbacks_.push_back(std::make_unique<minicnn::size_schedule>(std::move(sizes)));
+  if (recipe_.whiten >= 0)
+    callbacks_.push_back(std::make_unique<minicnn::freeze_after<float>>(*net_, first_convolution(*net_), recipe_.whiten));
   if (limit.seconds > 0) callbacks_.push_back(std::make_unique<minicnn::time_limit>(limit));
   callbacks_.push_back(std::make_unique<minicnn::lambda_callback>(minicnn::callback_functions{
       .on_step =

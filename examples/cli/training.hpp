@@ -8,6 +8,7 @@
 #include <minicnn/report/epoch_table.hpp>
 #include <minicnn/report/html.hpp>
 #include <minicnn/train/ema.hpp>
+#include <minicnn/train/hard_examples.hpp>
 #include <minicnn/train/time_limit.hpp>
 #include <minicnn/train/trainer.hpp>
 #include <string>
@@ -50,6 +51,9 @@ class training {
   using data_loader = minicnn::loader<float>;
 
   void take_initial_weights();
+  void whiten();
+  void take_teacher();
+  std::vector<minicnn::state_tensor<float>> remembered() const;
   void take_recorded_picture();
   void note_bad();
   int end_without_data(const std::string& reason, bool picture);
@@ -90,7 +94,9 @@ class training {
   std::unique_ptr<minicnn::optimizer<float>> optimizer_;
   std::unique_ptr<minicnn::ema<float>> average_;  ///< null: none
   minicnn::task_info learned_;                    ///< what outputs mean
+  std::unique_ptr<loaded_model> teacher_;         ///< null: none
   std::unique_ptr<minicnn::task<float>> task_;
+  std::unique_ptr<minicnn::hard_examples<float>> hard_;  ///< null: whole batches
   std::vector<std::unique_ptr<minicnn::training_callback>> callbacks_;
   std::unique_ptr<run_report> pictures_;  ///< of the report
   run_folder* folder_ = nullptr;

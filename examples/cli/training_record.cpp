@@ -54,7 +54,7 @@ void training::save_position() {
 }
 
 void training::save_last() {
-  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *state_, to_json(recipe_), pictures_used_.text());
+  folder_->save_last(*net_, *optimizer_, average_.get(), info(), *state_, to_json(recipe_), pictures_used_.text(), remembered());
 }
 
 /// Everything about the run that must stay out of the weights files.
