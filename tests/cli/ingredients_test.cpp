@@ -80,7 +80,7 @@ TEST_CASE("cifar: airbench94's values, and airbench94_muon's with --optimizer mu
 
 TEST_CASE("a run of each ingredient that is told to end goes on to the same bytes") {
   const drawings d;
-  for (const std::string options : {"--epochs 6", "--epochs 6 --optimizer muon --lr 0.01 --rest-rate 0.01 --threads 1",
+  for (const std::string options : {"--epochs 6", "--epochs 6 --optimizer muon --rest-rate 0.01",
                                     "--epochs 6 --mixup 0.4 --cutmix 1 --ema 0.9 --lookahead 0 --ema-growth 0",
                                     "--epochs 6 --keep-hardest 0.5 --hardest-from 0.2 --hardest-to 0.9"}) {
     CAPTURE(options);

@@ -85,3 +85,22 @@ TEST_CASE("a config written as JSON reads back; files of version 0.1 lack what c
   large.set("classes", std::int64_t{1} << 40);
   CHECK(thrown([&] { (void)model_config_from(large); }) == "member \"classes\": 1099511627776 is out of range");
 }
+
+TEST_CASE("dirac and orthogonal by name; dense layers are no identity") {
+  const network<float> dirac = make_model({.name = "lenet5", .init = "dirac"}, {.seed = 4});
+  const view<const float> w = dirac.parameter("c3.weight"), d = dirac.parameter("f6.weight");  // 16x6x5x5
+  CHECK(w[12] == 1.0F);
+  CHECK(w[150 + 25 + 12] == 1.0F);
+  CHECK(w[25 + 12] == 0.0F);
+  for (index_t i = 0; i < 84; ++i) CHECK(std::abs(d[i * 120 + i]) <= 1 / std::sqrt(120.0F));
+  const network<float> net = make_model({.name = "lenet5", .init = "orthogonal"}, {.seed = 4});
+  const view<const float> q = net.parameter("c3.weight");
+  for (index_t i = 0; i < 16; ++i)
+    for (index_t k = 0; k < 16; ++k) {
+      double dot = 0;
+      for (index_t j = 0; j < 150; ++j) dot += static_cast<double>(q[i * 150 + j]) * static_cast<double>(q[k * 150 + j]);
+      CHECK(dot == doctest::Approx(i == k ? 2.0 : 0.0).scale(1).epsilon(1e-6));
+    }
+  const network<float> other = make_model({.name = "lenet5", .init = "orthogonal"}, {.seed = 5});
+  CHECK(other.parameter("c3.weight")[0] != q[0]);
+}

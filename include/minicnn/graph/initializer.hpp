@@ -45,7 +45,8 @@ struct initializer {
   /// U(-a, a) with a = 1 / sqrt(fan_in): PyTorch's default for convolutions and dense layers.
   static initializer torch_default() { return {distribution::uniform, 1.0 / 3, scaling::fan_in}; }
   /// Filters that pass a channel on: filter i is 1 at its centre for channel i and 0 else, as PyTorch's `dirac_` on the first
-  /// filters, one an input channel; further filters are as `torch_default`. Zagoruyko and Komodakis, "DiracNets", 2017.
+  /// filters, one an input channel; further filters and dense layers are as `torch_default`. Zagoruyko and Komodakis,
+  /// "DiracNets", 2017.
   static initializer dirac() { return {distribution::dirac, 1.0 / 3, scaling::fan_in}; }
   /// Filters as rows (or columns, where they are more than a filter has values) of length `gain`, at right angles to each other:
   /// Saxe, McClelland and Ganguli, ICLR 2014. Takes time and memory with the square of the shorter side.
@@ -90,7 +91,7 @@ MINICNN_COLD void initialize_orthogonal(const view<T>& values, double gain, rand
 /// 1 at the centre of filter i for channel i.
 template <class T>
 void set_dirac(const view<T>& values) {
-  if (values.dims().rank() < 2) return;
+  if (values.dims().rank() < 3) return;
   const index_t filter = values.dims().size_from(1), taps = values.dims().size_from(2), channels = filter / taps;
   const index_t columns = values.dims().rank() > 3 ? values.dim(3) : 1;
   const index_t centre = taps / columns / 2 * columns + columns / 2;

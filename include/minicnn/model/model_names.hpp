@@ -18,8 +18,11 @@ namespace minicnn::inline MINICNN_ABI {
 
 namespace detail {
 
-/// Whether dense weights keep the model's own initial values: He's scheme has its own for them, as have those of whole networks.
-inline bool keeps_dense_init(std::string_view init) { return init == "he" || init == "paper" || init == "caffe"; }
+/// Whether dense weights keep the model's own initial values: He's scheme has its own for them, as have those of whole networks,
+/// and dirac is for convolutions.
+inline bool keeps_dense_init(std::string_view init) {
+  return init == "he" || init == "dirac" || init == "paper" || init == "caffe";
+}
 
 /// A name of the registry and what the network was made for.
 struct registered_model {
@@ -105,10 +108,10 @@ inline int described_channels(const json& text) {
 
 /// The initializer that `model_config::init` names. Throws option_error for another text.
 inline initializer initializer_named(std::string_view text) {
+  if (text == "dirac") return initializer::dirac();
   if (detail::keeps_dense_init(text)) return initializer::he();
   if (text == "glorot") return initializer::glorot();
   if (text == "lecun") return initializer::lecun();
-  if (text == "dirac") return initializer::dirac();
   if (text == "orthogonal") return initializer::orthogonal(std::numbers::sqrt2);
   constexpr std::string_view truncated = "truncated-normal:";
   if (text.starts_with(truncated)) {
