@@ -79,7 +79,9 @@ TEST_CASE("G08 A02 bombs are refused by their headers; others are decoded one at
   for (std::thread& t : callers) t.join();
   CHECK(good == 3);
   // One of them takes 49 MB as decoded, 147 MB in colour and 147 MB as a copy.
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps freed memory for a while
   CHECK(s.peak_memory() < 500);
+#endif
 }
 
 TEST_CASE("G08 A02 pixels of many bits count as the memory that they take") {

@@ -12,7 +12,8 @@ namespace {
 /// Empty files of these names in a folder of its own.
 struct tree {
   pictures::folder folder{"layout"};
-  tree(std::initializer_list<const char*> names) {
+  tree(std::initializer_list<const char*> names) : tree(std::vector<const char*>(names)) {}
+  explicit tree(const std::vector<const char*>& names) {
     for (const char* name : names) folder.write(name, "x");
   }
   image_dataset read() const { return read_image_folder(folder.path()); }
@@ -74,7 +75,7 @@ TEST_CASE("G04 one file of many pictures does not make another data set of a fol
 }
 
 TEST_CASE("G05 parts of a set are told by what they hold, whatever they are called") {
-  const std::initializer_list<std::initializer_list<const char*>> sets = {
+  const std::vector<std::vector<const char*>> sets = {
       {"training_set/cats/1.jpg", "training_set/dogs/2.jpg", "test_set/cats/3.jpg", "test_set/dogs/4.jpg"},
       {"entrenamiento/gato/1.jpg", "entrenamiento/perro/2.jpg", "prueba/gato/3.jpg", "prueba/perro/4.jpg"},
       {"1/a/1.jpg", "1/b/1.jpg", "2/a/1.jpg", "2/b/1.jpg", "3/A/1.jpg", "3/B/1.jpg"},
@@ -103,7 +104,7 @@ TEST_CASE("G05 parts of a set are told by what they hold, whatever they are call
 }
 
 TEST_CASE("G05 classes stay classes") {
-  const std::initializer_list<std::pair<std::initializer_list<const char*>, list>> sets = {
+  const std::vector<std::pair<std::vector<const char*>, list>> sets = {
       {{"cat/1.jpg", "cat/a/2.jpg", "dog/1.jpg", "dog/b/2.jpg"}, {"cat", "dog"}},
       {{"n01/images/1.jpg", "n02/images/1.jpg", "n03/images/1.jpg"}, {"n01", "n02", "n03"}},  // Tiny ImageNet
       {{"cats/cat.1.jpg", "cats/cat.2.jpg", "dogs/dog.1.jpg", "dogs/dog.2.jpg"}, {"cats", "dogs"}},
