@@ -15,7 +15,6 @@
 #include <array>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "minicnn/graph/network.hpp"
 #include "minicnn/layers/activation.hpp"
@@ -81,7 +80,7 @@ MINICNN_COLD network<T> fast_cifar(const fast_cifar_options& o = {}) {
   }
   x = flatten(adaptive_max_pool(x, {.output = 1}));
   x = dense(x, o.classes, {.bias = false, .init = initializer::torch_default(), .name = "head"});
-  x = scale(x, {.factor = std::vector<double>(static_cast<std::size_t>(o.classes), o.logits), .name = "logits"});
+  x = scale(x, {.factor = {o.logits}, .name = "logits"});
   return network<T>(std::move(g), {x}, o.network);
 }
 

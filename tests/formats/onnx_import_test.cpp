@@ -115,6 +115,7 @@ TEST_CASE("our own networks come back with their names") {
   x = add(a, conv2d(b, {.filters = 6, .kernel = 3, .padding = {0, 2, 1, 3}, .dilation = {1, 2}, .bias = false}));
   x = silu(gelu(hard_swish(pad_channels(x, {.before = 1, .after = 2}))));
   x = scale(x, {.factor = std::vector<double>(9, 0.5), .offset = std::vector<double>(9, 0.25)});
+  x = scale(x, {.factor = {2.0}, .offset = {0.5}});
   network<float> net(std::move(g), {dense(flatten(elu(adaptive_max_pool(x, {.output = 1}), 0.6)), 5)});
   tensor<float> input = golden::filled<float>({3, 4, 15, 18}, golden::input, 2.0);
   const temporary_folder folder;

@@ -30,6 +30,8 @@ TEST_CASE("by hand: factor and offset of the channel, no offset unless given") {
   CHECK(std::equal(r.output.begin(), r.output.end(), wanted, wanted + 4));
   CHECK(std::equal(r.gradients[0].begin(), r.gradients[0].end(), gradient, gradient + 4));
   CHECK(run_test_case(scale_op<float>({.factor = {2, 10}}), values, {}).output[3] == 40);
+  const op_results<float> same = run_test_case(scale_op<float>({.factor = {2}, .offset = {1}}), values, {});
+  CHECK((same.output[1] == 5 && same.output[3] == 9 && same.gradients[0][3] == 2));
 }
 
 TEST_CASE("ImageNet's normalisation becomes -1 to 1") {

@@ -44,8 +44,8 @@ inline void check(const image_transform& t) {
   if (t.resize_to != 0 && (t.resize_to < t.size || t.resize_to > 1 << 16))
     fail<option_error>("pictures are resized to ", t.resize_to, " before a crop of ", t.size, "; want ", t.size, " to ", 1 << 16);
   if (t.padding < 0 || t.padding > 1 << 12) fail<option_error>("padding ", t.padding, " is outside 0 to ", 1 << 12);
-  if (const index_t far = (std::max)(std::abs(t.shift), t.augment.shift); far >= t.size)
-    fail<option_error>("a shift by ", far, " pixels, wanted less than the image size ", t.size);
+  if (const index_t most = (std::max)(std::abs(t.shift), t.augment.shift); most >= t.size)
+    fail<option_error>("a shift by ", most, " pixels, wanted less than the image size ", t.size);
   check(t.augment);
   (void)t.normalize.affine();
 }

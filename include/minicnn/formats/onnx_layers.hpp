@@ -221,9 +221,14 @@ class onnx_translator {
   /// As a normalisation of mean 0 and variance 1: OpenCV 4.6 cannot multiply by a number a channel.
   void scale() {
     out_.node("BatchNormalization",
-              {x_[0], per_channel(".factor", get_numbers("factor")), per_channel(".offset", get_numbers("offset")),
+              {x_[0], factors(".factor", "factor"), factors(".offset", "offset"),
                per_channel(".mean", 0.0), per_channel(".variance", 1.0)},
               y_, onnx_attributes().real("epsilon", 0.0));
+  }
+
+  std::string factors(const char* name, const char* attribute) {
+    const std::vector<double> values = get_numbers(attribute);
+    return values.size() == 1 ? per_channel(name, values[0]) : per_channel(name, values);
   }
 
   void pad_channels() {

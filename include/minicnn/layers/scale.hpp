@@ -12,8 +12,8 @@
 namespace minicnn::inline MINICNN_ABI {
 
 struct scale_options {
-  std::vector<double> factor = {};  ///< one a channel
-  std::vector<double> offset = {};  ///< one a channel; empty: 0
+  std::vector<double> factor = {};  ///< one a channel; one in all: the same for every channel
+  std::vector<double> offset = {};  ///< as many as factors; empty: 0
 
   /// Node name; empty: scale1, scale2, ...
   std::string name = {};
@@ -38,7 +38,7 @@ class scale_op final : public op<T> {
 
   std::string_view kind() const override { return "scale"; }
 
-  /// One `factor` and one `offset` a channel, as texts that keep every bit, separated by spaces.
+  /// Every `factor` and `offset`, as texts that keep every bit, separated by spaces.
   MINICNN_COLD attribute_list describe() const override { return {{"factor", listed(o_.factor)}, {"offset", listed(o_.offset)}}; }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
@@ -47,7 +47,7 @@ class scale_op final : public op<T> {
     const auto count = static_cast<index_t>(o_.factor.size());
     if (static_cast<index_t>(o_.offset.size()) != count)
       fail<option_error>("scale wants as many offsets as factors, got ", o_.offset.size(), " and ", count);
-    if (x[1] != count) fail<shape_error>("scale has ", count, " factors, the input ", x[1], " channels");
+    if (count != 1 && x[1] != count) fail<shape_error>("scale has ", count, " factors, the input ", x[1], " channels");
     op_plan p;
     p.output = x;
     p.in_place = p.gradient_in_place = true;
@@ -56,8 +56,7 @@ class scale_op final : public op<T> {
 
   void forward(const frame<T>& f) const override {
     each_plane(f, [&](index_t c, index_t begin, index_t end) {
-      const T a = static_cast<T>(o_.factor[static_cast<std::size_t>(c)]);
-      const T b = static_cast<T>(o_.offset[static_cast<std::size_t>(c)]);
+      const T a = of_channel(o_.factor, c), b = of_channel(o_.offset, c);
       for (index_t i = begin; i < end; ++i) f.output[i] = a * f.input()[i] + b;
     });
   }
@@ -66,7 +65,7 @@ class scale_op final : public op<T> {
     const gradient_target<T>& dx = f.input_gradient();
     if (!dx.wanted()) return;
     each_plane(f, [&](index_t c, index_t begin, index_t end) {
-      const T a = static_cast<T>(o_.factor[static_cast<std::size_t>(c)]);
+      const T a = of_channel(o_.factor, c);
       for (index_t i = begin; i < end; ++i) {
         const T g = a * f.output_gradient[i];
         dx.data[i] = dx.add ? dx.data[i] + g : g;
@@ -75,6 +74,10 @@ class scale_op final : public op<T> {
   }
 
  private:
+  static T of_channel(const std::vector<double>& values, index_t c) {
+    return static_cast<T>(values.size() == 1 ? values[0] : values[static_cast<std::size_t>(c)]);
+  }
+
   /// Calls `body(channel, begin, end)` for every channel of every image, shared among the threads.
   template <class F>
   static void each_plane(const frame<T>& f, const F& body) {
@@ -95,7 +98,7 @@ class scale_op final : public op<T> {
   scale_options o_;
 };
 
-/// factor[channel] * x + offset[channel]. Throws shape_error unless there is one factor a channel.
+/// factor[channel] * x + offset[channel]. Throws shape_error unless there is one factor a channel, or one in all.
 template <class T>
 MINICNN_COLD node<T> scale(node<T> x, scale_options o) {
   std::string name = o.name;
