@@ -2,6 +2,7 @@
 /// A labelled set of pictures: which files, which classes, in which order.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,15 +10,17 @@
 #include <vector>
 
 #include "minicnn/data/image_u8.hpp"
+#include "minicnn/data/picture_archive.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
 /// One picture.
 struct sample {
-  std::string path;      ///< as it can be opened
+  std::string path;      ///< as it can be opened; of a picture in an archive its name behind the data set's root
   int label = -1;        ///< index into the classes; -1: not known
   std::uint64_t id = 0;  ///< of the name within the data set, so that it is the same wherever the set lies: `sample_id`
   index_t target = -1;   ///< row of `image_dataset::targets`; -1: none
+  index_t member = -1;   ///< of `image_dataset::archive`; -1: a file of its own
 };
 
 /// The id of a picture with this name within its data set ("cat/12.jpg"): FNV-1a, 64 bits.
@@ -71,6 +74,7 @@ struct image_dataset {
   std::vector<std::string> classes;
   std::vector<sample> samples;  ///< in natural order of their names: cat.2 before cat.10
   std::vector<image_u8> pictures;
+  std::shared_ptr<const picture_archive> archive;  ///< the files in which pictures lie as members (tar); null: there are none
   /// What is to be predicted besides a class, or for want of one: labels of which a picture has any number (1 or 0), or real
   /// numbers. `targets` has rows of as many as there are names, and samples say which row is theirs.
   std::vector<std::string> target_names;

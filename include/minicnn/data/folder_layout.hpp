@@ -33,6 +33,13 @@ class layout_judge {
       if (const std::string label = label_in(file); !label.empty()) ++labels_[label], ++labelled_;
   }
 
+  /// val2017, Test_set, heldout-000.tar: by the first word.
+  static bool called_for_testing(std::string_view name) {
+    static constexpr std::array<std::string_view, 12> parts{"val",     "valid",      "validation", "valset", "test",    "testing",
+                                                            "testset", "evaluation", "eval",       "dev",    "holdout", "heldout"};
+    return one_of(first_word(name), parts);
+  }
+
   /// Throws file_error for parts of a set, and where two layouts have about as much for them.
   folder_layout decide() const {
     const folder_layout layout = by_majority();
@@ -94,16 +101,17 @@ class layout_judge {
     return out;
   }
 
-  /// train, Training_set, val2017, test1: by the first word.
-  static bool called_a_part(std::string_view name) {
-    static constexpr std::array<std::string_view, 16> parts{"train",      "training", "trainset", "trainval", "val",     "valid",
-                                                            "validation", "valset",   "test",     "testing",  "testset", "eval",
-                                                            "evaluation", "dev",      "holdout",  "heldout"};
+  static std::string first_word(std::string_view name) {
     const std::string text = lower_case(std::string(name));
     const std::size_t begin = text.find_first_of("abcdefghijklmnopqrstuvwxyz");
-    if (begin == text.npos) return false;
-    const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz", begin);
-    return one_of(std::string_view(text).substr(begin, end == text.npos ? text.npos : end - begin), parts);
+    if (begin == text.npos) return "";
+    return text.substr(begin, text.find_first_not_of("abcdefghijklmnopqrstuvwxyz", begin) - begin);
+  }
+
+  /// train, Training_set, val2017, test1: by the first word.
+  static bool called_a_part(std::string_view name) {
+    static constexpr std::array<std::string_view, 4> training{"train", "training", "trainset", "trainval"};
+    return one_of(first_word(name), training) || called_for_testing(name);
   }
 
   void refuse_parts() const {

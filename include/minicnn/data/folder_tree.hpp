@@ -51,6 +51,11 @@ inline std::string ending_of(std::string_view name) {
 inline constexpr std::array<std::string_view, 6> picture_endings{"jpg", "jpeg", "jpe", "jfif", "png", "bmp"};
 inline constexpr std::array<std::string_view, 6> unread_endings{"gif", "webp", "tif", "tiff", "heic", "avif"};
 
+/// Folders of packing programs, network storage (thumbnails, bins), Windows, file systems and Python.
+inline constexpr std::array<std::string_view, 10> system_folders{
+    "__MACOSX",  "@eaDir",     "#recycle",   "@Recycle", "$RECYCLE.BIN", "RECYCLER", "System Volume Information",
+    "found.000", "lost+found", "__pycache__"};
+
 /// "cat" of "cat.12.jpg"; empty for names with fewer than two dots.
 inline std::string label_in(std::string_view name) {
   const std::size_t first = name.find('.');
@@ -62,6 +67,7 @@ inline std::string label_in(std::string_view name) {
 struct folder_tree {
   std::string name;                   ///< below the data set's folder: "", "cat", "cat/a"
   std::vector<std::string> pictures;  ///< names of files that are called pictures, in natural order
+  std::vector<index_t> members;       ///< of an archive: the pictures' numbers in it; empty: they are files
   std::vector<folder_tree> folders;   ///< in byte order
   index_t below = 0;                  ///< pictures in the folders
   bool left_out = false;              ///< a run of `minicnn train`
@@ -162,11 +168,6 @@ class tree_reader {
     const std::filesystem::path root = std::filesystem::canonical(root_, failed);
     return !failed && std::mismatch(target.begin(), target.end(), root.begin(), root.end()).first == target.end();
   }
-
-  /// Of packing programs, network storage (thumbnails, bins), Windows, file systems and Python.
-  static constexpr std::array<std::string_view, 10> system_folders{
-      "__MACOSX",  "@eaDir",     "#recycle",   "@Recycle", "$RECYCLE.BIN", "RECYCLER", "System Volume Information",
-      "found.000", "lost+found", "__pycache__"};
 
   static constexpr std::array<std::string_view, 7> files_of_a_run{
       "config.json", "results.csv", "report.html", "curves.svg", "curves.png", "best.safetensors", "last.safetensors"};

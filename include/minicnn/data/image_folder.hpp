@@ -18,12 +18,20 @@ namespace detail {
 /// Reads one data set. A class so that the counts and warnings need not be handed from function to function.
 class folder_reader {
  public:
-  explicit folder_reader(const std::string& root) : root_(root) { data_.root = root; }
+  explicit folder_reader(const std::string& root, ignored_files ignored = {}) : root_(root) {
+    data_.root = root;
+    data_.ignored = std::move(ignored);
+  }
 
   image_dataset run() {
     check_folder();
     tree_reader reader(root_, data_.ignored);
     const folder_tree top = reader.read();
+    return run(top, reader.unread());
+  }
+
+  /// The data set in a tree that has been read, of a folder or of an archive's names; `unread` pictures are of other formats.
+  image_dataset run(const folder_tree& top, index_t unread) {
     if (top.total() == 0)
       fail<file_error>(data_.root, ": holds no pictures (JPEG, PNG or BMP, as cat.1.jpg, cat/1.jpg or 1.jpg)");
     switch (layout_judge(top, data_.root).decide()) {
@@ -37,8 +45,8 @@ class folder_reader {
         unlabelled(top);
         break;
     }
-    if (reader.unread() > 0)
-      data_.warnings.push_back(text_of(reader.unread(), " pictures of other formats (GIF, WebP, TIFF, HEIC, AVIF) are left out"));
+    if (unread > 0)
+      data_.warnings.push_back(text_of(unread, " pictures of other formats (GIF, WebP, TIFF, HEIC, AVIF) are left out"));
     finish();
     return std::move(data_);
   }
@@ -46,11 +54,14 @@ class folder_reader {
   /// All pictures of the folder and those below it, whatever they are called.
   image_dataset run_unlabelled() {
     check_folder();
-    const folder_tree top = tree_reader(root_, data_.ignored).read();
+    return run_unlabelled(tree_reader(root_, data_.ignored).read());
+  }
+
+  /// The same of a tree that has been read.
+  image_dataset run_unlabelled(const folder_tree& top) {
     if (top.total() == 0) fail<file_error>(data_.root, ": holds no pictures (JPEG, PNG or BMP)");
     data_.layout = "pictures in it and below";
-    for (const std::string& file : top.pictures) add(file, "");
-    for (const folder_tree& f : top.folders) add_all(f, "");
+    add_all(top, "");
     return std::move(data_);
   }
 
@@ -92,12 +103,12 @@ class folder_reader {
   void labelled(const folder_tree& top) {
     data_.layout = "labels in the names of files, as cat.1.jpg";
     std::vector<std::string> others;
-    for (const std::string& file : top.pictures) {
-      const std::string label = label_in(file);
+    for (std::size_t i = 0; i < top.pictures.size(); ++i) {
+      const std::string label = label_in(top.pictures[i]);
       if (label.empty())
-        others.push_back(file);
+        others.push_back(top.pictures[i]);
       else
-        add(file, label);
+        add(top, i, label);
     }
     leave_folders(top, "labelled pictures");
     leave_pictures(others, "no label in its name", " pictures have no label in their name and are left out");
@@ -106,9 +117,9 @@ class folder_reader {
   void unlabelled(const folder_tree& top) {
     data_.layout = "pictures without labels";
     std::vector<std::string> others;
-    for (const std::string& file : top.pictures) {
-      if (!label_in(file).empty()) others.push_back(file);
-      add(file, "");
+    for (std::size_t i = 0; i < top.pictures.size(); ++i) {
+      if (!label_in(top.pictures[i]).empty()) others.push_back(top.pictures[i]);
+      add(top, i, "");
     }
     leave_folders(top, "the pictures");
     if (!others.empty())
@@ -131,12 +142,14 @@ class folder_reader {
   }
 
   void add_all(const folder_tree& f, const std::string& label) {
-    for (const std::string& file : f.pictures) add(f.name + "/" + file, label);
+    for (std::size_t i = 0; i < f.pictures.size(); ++i) add(f, i, label);
     for (const folder_tree& inner : f.folders) add_all(inner, label);
   }
 
-  void add(const std::string& name, const std::string& label) {
+  void add(const folder_tree& f, std::size_t picture, const std::string& label) {
+    const std::string name = f.name.empty() ? f.pictures[picture] : f.name + "/" + f.pictures[picture];
     data_.samples.push_back({(root_ / name).string(), -1, sample_id(name)});
+    if (!f.members.empty()) data_.samples.back().member = f.members[picture];
     labels_.push_back(label);
   }
 

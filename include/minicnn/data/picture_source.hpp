@@ -40,6 +40,19 @@ inline void convert_channels(image_dataset& data, int channels) {
   for (image_u8& p : data.pictures) set_channels(p, channels);
 }
 
+/// Reads and decodes sample `i`, which is not in memory, into `image`; its bytes pass through `buffer`. Throws file_error that
+/// begins with the sample's path, and for a member of an archive says where it lies.
+inline void load_sample(const image_dataset& data, index_t i, image_u8& image, std::vector<unsigned char>& buffer) {
+  const sample& s = data.samples[static_cast<std::size_t>(i)];
+  if (s.member < 0) return load_image(s.path, image, buffer);
+  try {
+    data.archive->read(s.member, buffer, max_image_file_bytes);
+    decode_image(buffer, s.path, image);
+  } catch (const file_error& e) {
+    fail<file_error>(s.path, ": in ", data.archive->place_of(s.member), ": ", as_bad_file(data, i, e.what()).reason);
+  }
+}
+
 /// Any number of threads may ask for pictures, each with a workspace of its own. The data set must outlive it.
 class picture_source {
  public:
@@ -61,7 +74,7 @@ class picture_source {
     const auto i = static_cast<std::size_t>(index);
     if (!data_->pictures.empty() && data_->pictures[i].height > 0) return data_->pictures[i];
     if (state_ != nullptr && state_[i].load(std::memory_order_acquire) == kept) return cache_[i];
-    load_image(data_->samples[i].path, workspace.image, workspace.file);
+    load_sample(*data_, index, workspace.image, workspace.file);
     if (data_->channels == 1) to_grey(workspace.image);
     if (state_ != nullptr) keep(i, workspace.image);
     return workspace.image;

@@ -14,6 +14,7 @@
 #include "minicnn/data/csv.hpp"
 #include "minicnn/data/idx.hpp"
 #include "minicnn/data/image_folder.hpp"
+#include "minicnn/data/tar_dataset.hpp"
 #include "minicnn/files/crc32.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -27,7 +28,9 @@ enum class data_part {
 
 struct read_options {
   data_part part = data_part::train;
-  /// Called now and then while large files are read: file, pictures read, pictures in it (0: not known).
+  bool labels = true;  ///< false: all pictures in it and below, without labels (`read_pictures`), for labels from a table
+  /// Called now and then while large files are read: file, pictures read, pictures in it (0: not known); for tar files: the next of
+  /// them, how many were read, how many there are.
   std::function<void(const std::string& file, index_t done, index_t total)> progress = {};
 };
 
@@ -57,11 +60,20 @@ inline std::vector<std::string> known_classes(const image_dataset& data) {
   return {};
 }
 
-/// Puts the pictures of `more`, which has the same classes, behind those of `data`.
+/// Puts the pictures of `more` behind those of `data`. Throws file_error if it has other classes.
 inline void append(image_dataset& data, image_dataset more) {
   if (data.samples.empty()) {
     data = std::move(more);
     return;
+  }
+  if (data.classes != more.classes)
+    fail<file_error>(more.root, ": its parts have the classes ", few_names(data.classes), " and ", few_names(more.classes));
+  if (more.archive != nullptr) {
+    auto both = std::make_shared<picture_archive>();
+    if (data.archive != nullptr) both->append(*data.archive);
+    const index_t first = both->append(*more.archive);
+    for (sample& s : more.samples) s.member += s.member < 0 ? 0 : first;
+    data.archive = std::move(both);
   }
   std::move(more.samples.begin(), more.samples.end(), std::back_inserter(data.samples));
   std::move(more.pictures.begin(), more.pictures.end(), std::back_inserter(data.pictures));
@@ -77,6 +89,7 @@ class dataset_reader {
 
   bool in_memory() {
     std::error_code failed;
+    if (is_tar_path(root_)) return true;
     if (std::filesystem::is_regular_file(root_, failed)) return is_picture_file(file_name(root_));
     list();
     return kind() != layout::pictures && kind() != layout::kaggle;
@@ -84,8 +97,13 @@ class dataset_reader {
 
   image_dataset run() {
     std::error_code failed;
+    if (is_tar_path(root_)) {
+      if (o_.part == data_part::test) no_test_part();
+      return read_tar_dataset(root_, tars());
+    }
     if (std::filesystem::is_regular_file(root_, failed)) return single_file();
     if (!list()) return read_image_folder(root_);  // says why
+    if (!o_.labels && kind() != layout::tars) return read_pictures(root_);
     image_dataset data;
     switch (kind()) {
       case layout::cifar_inside:
@@ -102,6 +120,8 @@ class dataset_reader {
         data = kaggle();
         if (o_.part != data_part::test) data.layout = "pictures in train/ with their labels in trainLabels.csv";
         break;
+      case layout::tars:
+        return tar_folder();
       case layout::pictures:
         if (o_.part == data_part::test) no_test_part();
         return read_image_folder(root_);
@@ -130,7 +150,27 @@ class dataset_reader {
   }
   bool has_cifar() const { return has("test_batch.bin") || std::any_of(names_.begin(), names_.end(), is_train_batch); }
 
-  enum class layout { pictures, idx, cifar, cifar_inside, kaggle };
+  enum class layout { pictures, idx, cifar, cifar_inside, kaggle, tars };
+
+  tar_options tars() const { return {o_.labels, o_.progress}; }
+
+  static bool is_tar(const std::string& name) { return lower_case(name).ends_with(".tar") && !name.starts_with('.'); }
+  bool has_tar() const { return std::any_of(names_.begin(), names_.end(), is_tar); }
+
+  /// Files that are called as a part for testing (test-000.tar, val.tar) are that part where there are others too.
+  image_dataset tar_folder() const {
+    std::vector<std::string> train, test;
+    for (const std::string& name : names_)
+      if (is_tar(name)) (layout_judge::called_for_testing(name) ? test : train).push_back(root_ + "/" + name);
+    const auto [first, second] = chosen_parts(!train.empty(), !test.empty());
+    image_dataset data;
+    for (auto& [wanted, files] : {std::pair(first, &train), std::pair(second, &test)}) {
+      if (!wanted || files->empty()) continue;
+      std::sort(files->begin(), files->end(), natural_less);
+      append(data, read_tar_dataset(root_, *files, tars()));
+    }
+    return data;
+  }
 
   /// A file of many pictures that strays into a folder of pictures does not make another data set of it, nor do a few pictures
   /// beside such files.
@@ -138,8 +178,9 @@ class dataset_reader {
     std::error_code failed;
     if (!has_idx() && !has_cifar()) {
       if (has("cifar-10-batches-bin")) return layout::cifar_inside;
-      return has("trainLabels.csv") && std::filesystem::is_directory(root_ + "/train", failed) ? layout::kaggle
-                                                                                               : layout::pictures;
+      if (has("trainLabels.csv") && std::filesystem::is_directory(root_ + "/train", failed)) return layout::kaggle;
+      ignored_files ignored;
+      return has_tar() && tree_reader(root_, ignored).read().total() == 0 ? layout::tars : layout::pictures;
     }
     const auto files = std::count_if(names_.begin(), names_.end(),
                                      [](const std::string& n) { return is_picture_file(n) || n.find("-ubyte") != n.npos; });
@@ -298,6 +339,7 @@ class dataset_reader {
 ///   classes are called by their numbers, by the lines of classes.txt, or as Fashion-MNIST's are;
 /// - CIFAR-10's binary files, here or in cifar-10-batches-bin/;
 /// - Kaggle's train/ID.png with trainLabels.csv;
+/// - tar files (`read_tar_dataset`): one, many by a pattern ("train-{000..146}.tar"), or a folder of them without pictures beside;
 /// - folders of pictures as `read_image_folder` takes them.
 /// A single file of the first two is a data set too. Pictures of the first two are read into memory, each once; of the others
 /// only names are read. Nothing is written. Throws file_error naming the file, what was wanted and what was found.
@@ -305,7 +347,7 @@ inline image_dataset read_dataset(const std::string& root, const read_options& o
   return detail::dataset_reader(root, o).run();
 }
 
-/// Whether `path` is a file of many pictures (IDX, CIFAR-10), or a folder with such: one that `read_dataset` reads into memory.
+/// Whether `path` is a file of many pictures (IDX, CIFAR-10, tar), or a folder with such.
 inline bool holds_picture_files(const std::string& path) { return detail::dataset_reader(path, {}).in_memory(); }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -9,8 +9,8 @@
 
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/data/dataset.hpp"
-#include "minicnn/data/image.hpp"
 #include "minicnn/data/normalization.hpp"
+#include "minicnn/data/picture_source.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -95,7 +95,7 @@ inline channel_statistics colour_statistics(const image_dataset& data, std::span
     worker& w = workers[static_cast<std::size_t>(thread)];
     const auto i = static_cast<std::size_t>(chosen[static_cast<std::size_t>(task)]);
     if (!data.pictures.empty()) return w.sum.add(data.pictures[i]);
-    load_image(data.samples[i].path, w.image, w.file);
+    load_sample(data, static_cast<index_t>(i), w.image, w.file);
     if (data.channels == 1) to_grey(w.image);
     w.sum.add(w.image);
   });
