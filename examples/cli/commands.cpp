@@ -26,6 +26,7 @@ void add_commands(CLI::App& app, action& chosen) {
   add_check(app, chosen);
   add_bench(app, chosen);
   add_generate(app, chosen);
+  add_pack(app, chosen);
   add_export(app, chosen);
   add_import(app, chosen);
   add_lr_find(app, chosen);

@@ -38,6 +38,7 @@ void add_summary(CLI::App& app, action& chosen);
 void add_check(CLI::App& app, action& chosen);
 void add_bench(CLI::App& app, action& chosen);
 void add_generate(CLI::App& app, action& chosen);
+void add_pack(CLI::App& app, action& chosen);
 void add_explain(CLI::App& app, action& chosen);
 void add_export(CLI::App& app, action& chosen);
 void add_import(CLI::App& app, action& chosen);

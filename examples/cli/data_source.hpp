@@ -16,7 +16,8 @@ inline constexpr int evaluation_batch_size = 64;
 
 /// Help for --data.
 inline constexpr const char* data_help =
-    "cat.12.jpg, dog.7.jpg in one folder; a folder a class; MNIST's or CIFAR-10's binary files; train/ with trainLabels.csv";
+    "cat.12.jpg, dog.7.jpg in one folder; a folder a class; MNIST's or CIFAR-10's binary files; train/ with trainLabels.csv; tar "
+    "files of such folders or of WebDataset's samples: one, a folder of them, or 'train-{000..146}.tar' in quotes";
 
 /// Reads the data set at `path`, whatever its layout; says on standard error, in one line, which it is and what is left out, and
 /// prints its warnings. `quiet`: the warnings only. Throws file_error.

@@ -75,6 +75,7 @@ minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
   options.transform = training_transform(r, evaluation_transform(r, data, split, o.threads, o.skip_bad), data, split, o.threads);
   options.training = true;
   options.balance = r.balance;
+  if (r.shuffle == "blocks") options.shuffle = minicnn::shuffle_mode::blocks;
   options.seed = r.seed;
   options.workers = o.workers;
   options.skip_bad = o.skip_bad;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <minicnn/data/folder_tree.hpp>
+#include <minicnn/data/read_dataset.hpp>
 
 #include "data_source.hpp"
 #include "messages.hpp"
@@ -37,14 +38,19 @@ std::vector<std::string> pictures_below(const std::string& folder, std::vector<s
   return found;
 }
 
-/// The pictures of a data set that is kept in large files.
+/// The pictures of a data set that is kept in large files: in memory, or as members of tar files.
 void add_all(minicnn::image_dataset& data, const std::string& path, std::vector<std::string>& problems) {
   try {
     minicnn::image_dataset more = open_data(path, minicnn::data_part::all);
-    data.pictures.resize(data.samples.size());
-    std::move(more.pictures.begin(), more.pictures.end(), std::back_inserter(data.pictures));
-    std::move(more.samples.begin(), more.samples.end(), std::back_inserter(data.samples));
+    more.classes = data.classes;  // of no interest here
+    if (!data.pictures.empty() || !more.pictures.empty()) {
+      data.pictures.resize(data.samples.size());
+      more.pictures.resize(more.samples.size());
+    }
+    minicnn::detail::append(data, std::move(more));
   } catch (const minicnn::file_error& e) {
+    problems.push_back(e.what());
+  } catch (const minicnn::option_error& e) {  // braces
     problems.push_back(e.what());
   }
 }
@@ -56,7 +62,9 @@ minicnn::image_dataset list_pictures(const std::vector<std::string>& paths, std:
   for (const std::string& path : paths) {
     std::error_code failed;
     const fs::file_status status = fs::status(path, failed);
-    if (status.type() == fs::file_type::not_found)
+    if (minicnn::is_tar_path(path))
+      add_all(data, path, problems);
+    else if (status.type() == fs::file_type::not_found)
       problems.push_back(path + ": no such file or folder");
     else if (failed)
       problems.push_back(path + ": " + failed.message());

@@ -142,6 +142,8 @@ void apply_task(recipe& r, const recipe_overrides& o) {
   if (o.task) r.task = *o.task;
   if (o.class_weights) r.class_weights = *o.class_weights;
   r.balance = o.balance;
+  if (o.shuffle) r.shuffle = *o.shuffle;
+  if (r.balance && r.shuffle == "blocks") fail<option_error>("--balance: goes without --shuffle blocks");
   if (o.fold) parse_fold(r, *o.fold);
   if (o.fold && o.val_fraction) fail<option_error>("--fold: goes without --val-fraction");
   if (r.task == "classify") return;
@@ -333,6 +335,7 @@ minicnn::json to_json(const recipe& r) {
   if (r.task != "classify") text["task"] = r.task;
   if (!r.weights.empty()) text["class_weights"] = r.weights;
   if (r.balance) text["balance"] = true;
+  if (r.shuffle != "full") text["shuffle"] = r.shuffle;
   if (r.folds > 0) text["fold"] = minicnn::text_of(r.fold, "/", r.folds);
   if (!r.init_from.empty()) text["init_from"] = r.init_from;
   if (!r.freeze.empty()) text["freeze"] = r.freeze;

@@ -27,6 +27,7 @@ struct recipe {
   std::string class_weights;      ///< balanced, or the path of a table; empty: none
   std::vector<double> weights;    ///< what that says; known when the data are
   bool balance = false;           ///< every class as often as the others
+  std::string shuffle = "full";   ///< or blocks: of neighbours in storage
   int fold = 0, folds = 0;        ///< the validation part is fold `fold` (from 1) of `folds`; 0: a fraction
   model_config model;
   picture_options picture;
@@ -89,6 +90,7 @@ struct recipe_overrides {
   std::string preset = "best";
   std::optional<std::string> task, class_weights, fold;
   bool balance = false;
+  std::optional<std::string> shuffle;
   std::optional<std::string> precision, model, optimizer, schedule, init, sizes, tta, padded, freeze;
   std::optional<std::string> init_from;  ///< path of a weights file
   std::vector<std::string> rates;

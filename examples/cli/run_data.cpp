@@ -100,7 +100,9 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
     std::error_code failed;
     const minicnn::sample& s = data.samples[i];
     const bool in_memory = !data.pictures.empty() && data.pictures[i].height > 0;
-    std::uint64_t size = in_memory ? hash_of(data.pictures[i], s.label) : fs::file_size(s.path, failed);
+    std::uint64_t size = in_memory       ? hash_of(data.pictures[i], s.label)
+                         : s.member >= 0 ? static_cast<std::uint64_t>(data.archive->size_of(s.member))
+                                         : fs::file_size(s.path, failed);
     if (failed) {
       size = 0;
       for (const json& one : known.as_array())
@@ -132,7 +134,7 @@ void run_data::note_gone() {
   if (!data_->pictures.empty()) return;
   for (std::size_t i = 0; i < data_->samples.size(); ++i) {
     std::error_code failed;
-    if (!fs::exists(data_->samples[i].path, failed)) leave_out({static_cast<index_t>(i), "", ""});
+    if (data_->samples[i].member < 0 && !fs::exists(data_->samples[i].path, failed)) leave_out({static_cast<index_t>(i), "", ""});
   }
 }
 

@@ -1,7 +1,7 @@
 #include "small_image_defaults.hpp"
 
 #include <algorithm>
-#include <minicnn/data/image.hpp>
+#include <minicnn/data/picture_source.hpp>
 
 namespace cli {
 
@@ -11,8 +11,8 @@ using minicnn::text_of;
 index_t small_side(const minicnn::image_dataset& data) {
   if (data.samples.empty()) return 0;
   try {
-    const minicnn::image_u8 first =
-        data.pictures.empty() ? minicnn::load_image(data.samples.front().path) : data.pictures.front();
+    minicnn::image_workspace workspace;
+    const minicnn::image_u8& first = minicnn::picture_source(data).get(0, workspace);
     return (std::max)(first.height, first.width);
   } catch (const minicnn::file_error&) {
     return 0;  // which is found out about later

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
-#include <minicnn/data/image_folder.hpp>
 #include <minicnn/data/label_table.hpp>
+#include <minicnn/data/read_dataset.hpp>
 #include <minicnn/train/classification.hpp>
 #include <minicnn/train/multi_label.hpp>
 #include <minicnn/train/regression.hpp>
@@ -67,7 +67,7 @@ minicnn::image_dataset open_task_data(const std::string& path, const std::string
     throw usage_error("--task " + task + ": wants --labels FILE (or labels.csv or trainLabels.csv in " + path + ")");
   std::error_code problem;
   if (table == path + "/trainLabels.csv" && std::filesystem::is_directory(path + "/train", problem)) pictures = path + "/train";
-  minicnn::image_dataset data = minicnn::read_pictures(pictures);
+  minicnn::image_dataset data = minicnn::read_dataset(pictures, {.part = part, .labels = false});
   if (task == "classify")
     attach_classes(data, minicnn::read_csv(table));
   else

@@ -63,6 +63,11 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       "balanced: rare classes weigh more in the loss, all classes alike; or a CSV file, class,weight; for multilabel "
       "the weight of a label that is there (default: none)");
   command.add_flag("--balance", o.balance, "classify: every class as often as the others, small ones several times an epoch");
+  command
+      .add_option("--shuffle", o.shuffle,
+                  "full: any order; blocks: 1,024 neighbours of the tar files one after the other, 16 such blocks at a time, for "
+                  "spinning disks and object stores (default: full)")
+      ->transform(one_of({"full", "blocks"}));
   command.add_option(
       "--fold", o.fold,
       "I/K: the I-th of K parts is held back instead of --val-fraction, stratified, from the seed (default: none)");

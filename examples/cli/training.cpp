@@ -191,6 +191,7 @@ minicnn::loader_options training::loader_options(bool for_training) {
   options.seed = recipe_.seed;
   options.workers = o_.workers;
   options.balance = for_training && recipe_.balance;
+  if (recipe_.shuffle == "blocks") options.shuffle = minicnn::shuffle_mode::blocks;
   options.skip_bad = o_.skip_bad;
   options.on_read = [this](index_t done, index_t total) { progress_.update("reading pictures", done, total, ""); };
   if (o_.cache == "ram") {  // half of the memory, shared between the two loaders by their numbers of pictures

@@ -104,7 +104,8 @@ TEST_CASE("the folder around a set is passed over, and one within can be named")
   write_tar(folder / "c.tar", {{"cat/1.png", png(1)}, {"cat/2.png", png(2)}});
   CHECK(read_dataset(folder / "c.tar").classes == list{"cat"});
 
-  write_tar(folder / "parts.tar", {{"set/train/cat/1.png", png(1)}, {"set/train/dog/1.png", png(1)}, {"set/val/cat/2.png", png(2)}});
+  write_tar(folder / "parts.tar",
+            {{"set/train/cat/1.png", png(1)}, {"set/train/dog/1.png", png(1)}, {"set/val/cat/2.png", png(2)}});
   CHECK(contains(refusal(folder / "parts.tar"), "name one of these folders: " + (folder / "parts.tar/train")));
   CHECK(names_of(read_dataset(folder / "parts.tar/train/")) == list{"cat/1.png", "dog/1.png"});
   CHECK(refusal(folder / "parts.tar/test") == folder / "parts.tar/test: no such folder in the tar file");
@@ -113,8 +114,14 @@ TEST_CASE("the folder around a set is passed over, and one within can be named")
 TEST_CASE("WebDataset's samples: classes by number or by name, in .cls and .txt members") {
   const temporary_folder folder;
   const std::string path = folder / "w.tar";
-  write_tar(path, {{"b/0002.png", png(2)}, {"b/0002.cls", "2\n"}, {"b/0002.json", "{}"}, {"a.cls", "0"}, {"a.png", png(1)},
-                   {"c.txt", "a caption"}, {"c.png", png(3)}, {"d.cls", "1"}});
+  write_tar(path, {{"b/0002.png", png(2)},
+                   {"b/0002.cls", "2\n"},
+                   {"b/0002.json", "{}"},
+                   {"a.cls", "0"},
+                   {"a.png", png(1)},
+                   {"c.txt", "a caption"},
+                   {"c.png", png(3)},
+                   {"d.cls", "1"}});
   image_dataset data = read_dataset(path);
   CHECK(names_of(data) == list{"a.png", "c.png", "b/0002.png"});
   CHECK(labels_of(data) == std::vector<int>{0, -1, 2});
@@ -131,8 +138,14 @@ TEST_CASE("WebDataset's samples: classes by number or by name, in .cls and .txt 
 
   write_tar(path, {{"1.png", png(1)}, {"1.cls", "zebra"}, {"2.png", png(2)}, {"2.cls", "ant"}});
   CHECK(read_dataset(path).classes == list{"ant", "zebra"});
-  write_tar(path, {{"1.png", png(1)}, {"1.txt", "dog"}, {"2.png", png(2)}, {"2.txt", "cat"}, {"3.png", png(2)}, {"3.txt", "dog"},
-                   {"4.png", png(2)}, {"4.txt", "dog"}});
+  write_tar(path, {{"1.png", png(1)},
+                   {"1.txt", "dog"},
+                   {"2.png", png(2)},
+                   {"2.txt", "cat"},
+                   {"3.png", png(2)},
+                   {"3.txt", "dog"},
+                   {"4.png", png(2)},
+                   {"4.txt", "dog"}});
   CHECK(labels_of(read_dataset(path)) == std::vector<int>{1, 0, 1, 1});
   CHECK(read_dataset(path, {.labels = false}).classes.empty());
   write_tar(path, {{"1.png", png(1)}, {"1.txt", "a dog"}, {"2.png", png(2)}, {"2.txt", "a cat"}});  // captions

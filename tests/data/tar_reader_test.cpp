@@ -60,13 +60,17 @@ TEST_CASE("tar files of Python's tarfile and of GNU tar, in all of their formats
 
 TEST_CASE("what tar_writer writes is read again, and has the same bytes every time") {
   const temporary_folder folder;
-  const std::vector<std::string> names{"a.jpg", std::string(100, 'n'), "d/" + std::string(100, 'n'), std::string(101, 'n'),
+  const std::vector<std::string> names{"a.jpg",
+                                       std::string(100, 'n'),
+                                       "d/" + std::string(100, 'n'),
+                                       std::string(101, 'n'),
                                        std::string(150, 'd') + "/" + std::string(99, 'n'),
                                        std::string(200, 'd') + "/" + std::string(200, 'n')};
   for (const char* file : {"1.tar", "2.tar"}) {
     tar_writer out(folder / file);
     index_t most = 0;
-    for (const std::string& name : names) out.add(name, name), most += tar_writer::bytes_of(name, static_cast<index_t>(name.size()));
+    for (const std::string& name : names)
+      out.add(name, name), most += tar_writer::bytes_of(name, static_cast<index_t>(name.size()));
     CHECK(out.size() <= most);
     CHECK(!std::filesystem::exists(folder / file));
     out.commit();
@@ -91,7 +95,8 @@ TEST_CASE("what tar_writer writes is read again, and has the same bytes every ti
 TEST_CASE("names lose what is before them, and sizes may be in base 256") {
   const temporary_folder folder;
   const std::string path = folder / "t.tar";
-  write_file(path, member("./cat//1.jpg", "x") + member("/abs/./2.jpg", "y") + header("cat/", 0, '5') + header("old/", 0, '\0') + end);
+  write_file(path,
+             member("./cat//1.jpg", "x") + member("/abs/./2.jpg", "y") + header("cat/", 0, '5') + header("old/", 0, '\0') + end);
   tar_reader tar(path);
   CHECK(tar.next()->name == "cat/1.jpg");
   const tar_member* second = tar.next();
@@ -154,7 +159,8 @@ TEST_CASE("damaged tar files are refused with the byte and the member before") {
 
 TEST_CASE("compressed tar files are refused with the command that unpacks them") {
   const temporary_folder folder;
-  const std::map<std::string, std::string> programs{{"gzip", "gzip -dk"}, {"xz", "xz -dk"}, {"bzip2", "bzip2 -dk"}, {"zstd -q", "zstd -dk"}};
+  const std::map<std::string, std::string> programs{
+      {"gzip", "gzip -dk"}, {"xz", "xz -dk"}, {"bzip2", "bzip2 -dk"}, {"zstd -q", "zstd -dk"}};
   write_file(folder / "plain", member("cat/1.jpg", "x") + end);
   for (const auto& [program, unpack] : programs) {
     const std::string path = folder / "t.tar.z";

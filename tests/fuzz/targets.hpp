@@ -23,6 +23,8 @@
 #include "minicnn/data/idx.hpp"
 #include "minicnn/data/image.hpp"
 #include "minicnn/data/label_table.hpp"
+#include "minicnn/data/read_dataset.hpp"
+#include "minicnn/data/tar_writer.hpp"
 #include "minicnn/data/transform.hpp"
 #include "minicnn/files/crc32.hpp"
 #include "minicnn/files/text_lines.hpp"
@@ -221,6 +223,27 @@ inline void read_request(const bytes& b) {
   must(read(1) == at_once && read(7) == at_once, "pieces make no difference");
 }
 
+/// Members lie within the file, whatever its headers say, and a data set's pictures are bytes of it.
+inline void read_tar(const bytes& b) {
+  const std::string& path = as_file(b);
+  minicnn::tar_reader tar(path);
+  minicnn::index_t end = 0;
+  while (const minicnn::tar_member* m = tar.next()) {
+    must(m->header >= end && m->offset > m->header && m->size >= 0, "members come one after the other");
+    end = m->offset + m->size;
+    must(end <= static_cast<minicnn::index_t>(b.size()), "a member lies in its file");
+    must(m->kind != minicnn::tar_kind::file || !m->name.empty(), "a file has a name");
+    must(("/" + m->name + "/").find("/../") == std::string::npos, "a name leads nowhere else");
+    if (m->size < 100) must(static_cast<minicnn::index_t>(tar.contents(100).size()) == m->size, "its bytes are there");
+  }
+  const minicnn::image_dataset data = minicnn::read_tar_dataset(path);
+  std::vector<unsigned char> bytes;
+  for (const minicnn::sample& s : data.samples) {
+    must(s.label < static_cast<int>(data.classes.size()), "a label is one of the classes");
+    data.archive->read(s.member, bytes, 1 << 20);
+  }
+}
+
 struct target {
   std::function<void(const bytes&)> run;
   std::vector<bytes> seeds;
@@ -406,6 +429,19 @@ inline const std::map<std::string, target>& targets() {
             must(row.fields.size() == table.header.size(), "a row has a field for each column");
         },
         {from_text("id,label\n1,cat\n2,\"a \"\"dog\"\"\"\n"), from_text("\xEF\xBB\xBFid,label\r\n1,frog\r\n")}}},
+      {"tar",
+       {read_tar,
+        {file_bytes([](const std::string& path) {
+           tar_writer out(path);
+           out.add("cat/1.jpg", "a"), out.add("dog/2.jpg", std::string(600, 'b'));
+           out.add(std::string(180, 'd') + "/" + std::string(120, 'n') + ".png", "c");
+           out.commit();
+         }),
+         file_bytes([](const std::string& path) {
+           tar_writer out(path);
+           out.add("1.jpg", "a"), out.add("1.cls", "1"), out.add("2.cls", "0"), out.add("2.jpg", "b"), out.add("3.txt", "c");
+           out.commit();
+         })}}},
       {"label_table",
        {[](const bytes& b) {
           for (const target_kind kind : {target_kind::labels, target_kind::numbers}) try {

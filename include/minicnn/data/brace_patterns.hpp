@@ -54,8 +54,8 @@ inline std::vector<std::string> brace_choices(std::string_view inner, const std:
 
 }  // namespace detail
 
-/// The names that `pattern` stands for, in the order in which a shell gives them; without braces that name itself. Throws option_error for braces
-/// that are not closed or hold neither a range nor a list, and for more than 100,000 names.
+/// The names that `pattern` stands for, in the order in which a shell gives them; without braces that name itself. Throws
+/// option_error for braces that are not closed or hold neither a range nor a list, and for more than 100,000 names.
 inline std::vector<std::string> expand_braces(const std::string& pattern) {
   const std::size_t open = pattern.find('{');
   if (open == pattern.npos) return {pattern};

@@ -35,8 +35,8 @@ class layout_judge {
 
   /// val2017, Test_set, heldout-000.tar: by the first word.
   static bool called_for_testing(std::string_view name) {
-    static constexpr std::array<std::string_view, 12> parts{"val",     "valid",      "validation", "valset", "test",    "testing",
-                                                            "testset", "evaluation", "eval",       "dev",    "holdout", "heldout"};
+    static constexpr std::array<std::string_view, 12> parts{
+        "val", "valid", "validation", "valset", "test", "testing", "testset", "evaluation", "eval", "dev", "holdout", "heldout"};
     return one_of(first_word(name), parts);
   }
 

@@ -23,6 +23,7 @@
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/data/balanced_order.hpp"
+#include "minicnn/data/block_order.hpp"
 #include "minicnn/data/picture_source.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -37,7 +38,8 @@ struct loader_options {
   /// In training: every class as often as the others. An epoch has as many pictures as there are, those of small classes several
   /// times, each time augmented anew, of large ones a part, which changes from epoch to epoch.
   bool balance = false;
-  bool drop_last = false;  ///< leaves out a last batch that is smaller than the others
+  shuffle_mode shuffle = shuffle_mode::full;  ///< how training orders an epoch; not together with `balance`
+  bool drop_last = false;                     ///< leaves out a last batch that is smaller than the others
   /// Decodes every picture once beforehand and leaves out those that cannot be decoded. One that goes later is left out too: in
   /// training another of the epoch takes its place, so that batches and steps are as many as before.
   bool skip_bad = false;
@@ -67,10 +69,13 @@ class loader {
       if (i < 0 || i >= data.size()) fail<option_error>("loader: sample ", i, " of a data set of ", data.size());
     if (samples_.empty()) fail<option_error>("loader: no pictures to load");
     check(options_.transform);
+    if (options_.balance && options_.shuffle == shuffle_mode::blocks)
+      fail<option_error>("loader: balanced classes and shuffling by blocks are two orders; choose one");
     if (options_.skip_bad)
       leave_out_bad();
     else if (options_.preload && options_.cache_bytes > 0)
       (void)source_.check(samples_, 0, options_.on_read);  // a picture that cannot be read is an error when it is asked for
+    if (options_.training && options_.shuffle == shuffle_mode::blocks) stored_ = detail::storage_order(data, samples_);
     check_batch_size(options_.batch_size);
     const int threads = (std::max)(1, options_.workers);
     workspaces_.resize(static_cast<std::size_t>(threads));
@@ -129,6 +134,8 @@ class loader {
     epoch_key_ = random_key(options_.seed).of(static_cast<std::uint64_t>(epoch));
     if (options_.balance && options_.training)
       balance_.draw(*data_, samples_, random_stream(epoch_key_.of(shuffling)), order_);
+    else if (!stored_.empty())
+      blocks_.draw(stored_, random_stream(epoch_key_.of(shuffling)), order_);
     else if (options_.training)
       random_stream(epoch_key_.of(shuffling)).shuffle(order_);
     const std::lock_guard lock(mutex_);
@@ -373,7 +380,9 @@ class loader {
   loader_options options_;
   image_transform given_;  ///< which sizes are proportions of
   sample_indices samples_, order_;
+  sample_indices stored_;  ///< the samples as they are stored, for shuffling by blocks
   detail::balanced_order balance_;
+  detail::block_order blocks_;
   picture_source source_;
   std::vector<bad_file> bad_;
   std::vector<image_workspace> workspaces_;

@@ -50,7 +50,8 @@ class picture_archive {
   /// All bytes of a member. Throws file_error if they cannot be read or are more than `limit`.
   void read(index_t number, std::vector<unsigned char>& bytes, index_t limit) const {
     const member& m = at(number);
-    if (m.size > limit) fail<file_error>(paths_[m.file], ": ", index_t{m.size}, " bytes are more than the ", limit, " that are read");
+    if (m.size > limit)
+      fail<file_error>(paths_[m.file], ": ", index_t{m.size}, " bytes are more than the ", limit, " that are read");
     bytes.resize(m.size);
     if (m.file < open_.size())
       open_[m.file].read_at(m.offset, bytes.data(), m.size);

@@ -29,8 +29,8 @@ enum class data_part {
 struct read_options {
   data_part part = data_part::train;
   bool labels = true;  ///< false: all pictures in it and below, without labels (`read_pictures`), for labels from a table
-  /// Called now and then while large files are read: file, pictures read, pictures in it (0: not known); for tar files: the next of
-  /// them, how many were read, how many there are.
+  /// Called now and then while large files are read: file, pictures read, pictures in it (0: not known); for tar files: the next
+  /// of them, how many were read, how many there are.
   std::function<void(const std::string& file, index_t done, index_t total)> progress = {};
 };
 
@@ -101,8 +101,8 @@ class dataset_reader {
       if (o_.part == data_part::test) no_test_part();
       return read_tar_dataset(root_, tars());
     }
-    if (std::filesystem::is_regular_file(root_, failed)) return single_file();
-    if (!list()) return read_image_folder(root_);  // says why
+    if (std::filesystem::is_regular_file(root_, failed) && o_.labels) return single_file();
+    if (!list()) return o_.labels ? read_image_folder(root_) : read_pictures(root_);  // says why
     if (!o_.labels && kind() != layout::tars) return read_pictures(root_);
     image_dataset data;
     switch (kind()) {
@@ -339,7 +339,8 @@ class dataset_reader {
 ///   classes are called by their numbers, by the lines of classes.txt, or as Fashion-MNIST's are;
 /// - CIFAR-10's binary files, here or in cifar-10-batches-bin/;
 /// - Kaggle's train/ID.png with trainLabels.csv;
-/// - tar files (`read_tar_dataset`): one, many by a pattern ("train-{000..146}.tar"), or a folder of them without pictures beside;
+/// - tar files (`read_tar_dataset`): one, many by a pattern ("train-{000..146}.tar"), or a folder of them without pictures
+/// beside;
 /// - folders of pictures as `read_image_folder` takes them.
 /// A single file of the first two is a data set too. Pictures of the first two are read into memory, each once; of the others
 /// only names are read. Nothing is written. Throws file_error naming the file, what was wanted and what was found.

@@ -66,8 +66,7 @@ class tar_dataset_reader {
   /// .cls members are labels. .txt ones are where every picture has one and they are few: captions are as many as pictures.
   bool labels_count() const {
     if (index_.labels_are_classes()) return index_.labelled() > 0;
-    return index_.different_labels() > 0 && index_.labelled() == index_.size() &&
-           2 * index_.different_labels() <= index_.size();
+    return index_.different_labels() > 0 && index_.labelled() == index_.size() && 2 * index_.different_labels() <= index_.size();
   }
 
   /// Whether a name is in several files, as where each numbers its samples from 0.
@@ -81,9 +80,7 @@ class tar_dataset_reader {
            }) != names.end();
   }
 
-  static std::string stem_of(const std::string& path) {
-    return std::filesystem::path(path).stem().string();
-  }
+  static std::string stem_of(const std::string& path) { return std::filesystem::path(path).stem().string(); }
 
   void place(node& all, std::size_t i) const {
     std::string name = index_.name_of(i);
@@ -159,7 +156,8 @@ class tar_dataset_reader {
 
   const std::string* label_of(const sample& s) const { return index_.label_of(static_cast<std::size_t>(s.member)); }
 
-  /// Numbers are classes by themselves, called as classes.txt beside the file says; other texts are names, numbered in byte order.
+  /// Numbers are classes by themselves, called as classes.txt beside the file says; other texts are names, numbered in byte
+  /// order.
   void set_classes(image_dataset& data) const {
     data.layout = index_.labels_are_classes() ? "labels in .cls members" : "labels in .txt members";
     std::map<std::string, int> names;
@@ -212,7 +210,8 @@ class tar_dataset_reader {
     add(static_cast<index_t>(index_.unclosed().size()), " tar files have no end and may be cut off, the first of them ",
         index_.unclosed().empty() ? "" : index_.unclosed().front());
     if (!by_cls) return;
-    add(static_cast<index_t>(data.samples.size() - index_.labelled()), " pictures have no label beside them: members of a sample stand side by side, 1.jpg and 1.cls");
+    add(static_cast<index_t>(data.samples.size() - index_.labelled()),
+        " pictures have no label beside them: members of a sample stand side by side, 1.jpg and 1.cls");
     add(index_.lone_labels(), " labels have no picture beside them");
   }
 
@@ -220,8 +219,7 @@ class tar_dataset_reader {
     auto out = std::make_shared<picture_archive>();
     for (const std::string& path : index_.paths()) (void)out->add_file(path);
     out->reserve(static_cast<index_t>(index_.size()));
-    for (std::size_t i = 0; i < index_.size(); ++i)
-      (void)out->add(index_.file_of(i), index_.offset_of(i), index_.size_of(i));
+    for (std::size_t i = 0; i < index_.size(); ++i) (void)out->add(index_.file_of(i), index_.offset_of(i), index_.size_of(i));
     return out;
   }
 
@@ -246,8 +244,8 @@ inline std::pair<std::string, std::string> split_at_tar(const std::string& path)
 
 }  // namespace detail
 
-/// Whether `path` names tar files: by its ending (.tar, compressed ones too, which are refused with what unpacks them), by a folder
-/// within (a.tar/train), or by the header of the file.
+/// Whether `path` names tar files: by its ending (.tar, compressed ones too, which are refused with what unpacks them), by a
+/// folder within (a.tar/train), or by the header of the file.
 inline bool is_tar_path(const std::string& path) {
   const std::string tar = detail::lower_case(detail::split_at_tar(path).first);
   std::error_code failed;
@@ -263,9 +261,9 @@ inline bool is_tar_path(const std::string& path) {
 }
 
 /// The pictures in tar files: one, many by a pattern ("train-{000..146}.tar"), or one's folder ("set.tar/train"). Pictures are
-/// read from there when they are asked for; now only headers are, and labels. Their order and ids are those of the same names in a
-/// folder, so that training on either gives the same weights. A folder around everything is passed over where it holds classes or
-/// is called as the tar file is. Labels, told apart by what is there:
+/// read from there when they are asked for; now only headers are, and labels. Their order and ids are those of the same names in
+/// a folder, so that training on either gives the same weights. A folder around everything is passed over where it holds classes
+/// or is called as the tar file is. Labels, told apart by what is there:
 /// - .cls members beside the pictures: numbers, called as the lines of classes.txt beside the tar file say, or names;
 /// - .txt members, if every picture has one and they are at most half as many different ones as pictures;
 /// - names, as `read_image_folder` takes them.

@@ -34,8 +34,9 @@ class text_table {
 
 /// 24 bytes a picture, besides what is left of names without their numbers: "n01440764/n01440764_*.JPEG" is kept once.
 ///
-/// As WebDataset has it, the members of a sample stand side by side and are called alike but for their endings: 0001.jpg, 0001.cls.
-/// Of .txt members it is known at the end only whether they hold names of classes; where there are .cls members they do not count.
+/// As WebDataset has it, the members of a sample stand side by side and are called alike but for their endings: 0001.jpg,
+/// 0001.cls. Of .txt members it is known at the end only whether they hold names of classes; where there are .cls members they do
+/// not count.
 class tar_index {
  public:
   explicit tar_index(ignored_files& ignored) : ignored_(&ignored) {}

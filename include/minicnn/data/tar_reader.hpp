@@ -47,8 +47,8 @@ inline constexpr index_t tar_block = 512;
 
 }  // namespace detail
 
-/// Reads headers through a window of 16 KiB, whatever the file's size. Every error is a file_error with the file, the byte and, as
-/// far as it is known, the member.
+/// Reads headers through a window of 16 KiB, whatever the file's size. Every error is a file_error with the file, the byte and,
+/// as far as it is known, the member.
 class tar_reader {
  public:
   /// Throws file_error if the file is missing, empty, or compressed (with the command that unpacks it).
@@ -65,9 +65,9 @@ class tar_reader {
   /// Whether the two blocks of zeros that end a tar file were met; a file without may have been cut between two members.
   bool closed() const { return closed_; }
 
-  /// The next member; null at the end. Valid until the next call. Throws file_error for a damaged or cut header, a member that goes
-  /// on behind the end of the file, sparse members, parts of several volumes, names with ".." or of more than 4096 bytes, and
-  /// for anything but zeros behind the end.
+  /// The next member; null at the end. Valid until the next call. Throws file_error for a damaged or cut header, a member that
+  /// goes on behind the end of the file, sparse members, parts of several volumes, names with ".." or of more than 4096 bytes,
+  /// and for anything but zeros behind the end.
   const tar_member* next() {
     if (closed_) return nullptr;
     extension more;
@@ -183,7 +183,8 @@ class tar_reader {
     while (i < length && (field[i] == ' ' || field[i] == 0)) ++i;
     for (; i < length && field[i] >= '0' && field[i] <= '7'; ++i) value = value * 8 + (field[i] - '0');
     for (; i < length; ++i)
-      if (field[i] != ' ' && field[i] != 0) refuse("a ", what, " that is no octal number", at_ == 0 ? "; is this a tar file?" : "");
+      if (field[i] != ' ' && field[i] != 0)
+        refuse("a ", what, " that is no octal number", at_ == 0 ? "; is this a tar file?" : "");
     return value;
   }
 
@@ -240,16 +241,17 @@ class tar_reader {
     if (more.long_name) name = *more.long_name;
     if (more.path) name = *more.path;
     const bool file = type == '0' || type == 0 || type == '7', ends_so = name.ends_with('/');
-    member_.kind = type == '5' || (file && ends_so)   ? tar_kind::folder
-                   : file                             ? tar_kind::file
-                   : type == '1' || type == '2'       ? tar_kind::link
-                                                      : tar_kind::other;
+    member_.kind = type == '5' || (file && ends_so) ? tar_kind::folder
+                   : file                           ? tar_kind::file
+                   : type == '1' || type == '2'     ? tar_kind::link
+                                                    : tar_kind::other;
     member_.name = plain(name);
     if (member_.name.empty() && member_.kind == tar_kind::file) refuse_member("a member without a name");
     member_.size = type >= '1' && type <= '6' ? 0 : size;  // links and devices may say one, and have none
     member_.offset = at_ + block;
     if (member_.size > file_.size() - member_.offset)
-      refuse_member(": truncated: wanted ", member_.size, " bytes from byte ", member_.offset, ", the file ends at ", file_.size());
+      refuse_member(": truncated: wanted ", member_.size, " bytes from byte ", member_.offset, ", the file ends at ",
+                    file_.size());
     at_ = (std::min)(member_.offset + padded(member_.size), file_.size());
     if (member_.kind != tar_kind::file) member_.size = 0;
   }

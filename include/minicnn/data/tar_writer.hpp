@@ -30,8 +30,8 @@ class tar_writer {
       body(record);
       header("", std::string_view(name).substr(0, 100), size, '0');
     } else {
-      header(split == 0 ? "" : std::string_view(name).substr(0, split),
-             std::string_view(name).substr(split == 0 ? 0 : split + 1), size, '0');
+      header(split == 0 ? "" : std::string_view(name).substr(0, split), std::string_view(name).substr(split == 0 ? 0 : split + 1),
+             size, '0');
     }
     body(bytes);
   }
@@ -41,14 +41,17 @@ class tar_writer {
     const index_t long_name = name.size() > 100 ? 2 * detail::tar_block + padded(static_cast<index_t>(name.size()) + 16) : 0;
     return detail::tar_block + padded(size) + long_name;
   }
+  /// Bytes of a whole file whose members take `written`.
+  static index_t closed_size(index_t written) {
+    constexpr index_t record = 10240;
+    return (written + 2 * detail::tar_block + record - 1) / record * record;
+  }
   /// Bytes written so far.
   index_t size() const { return written_; }
 
   /// Ends the file, to whole records of 10240 bytes as tar does, and makes it visible.
   void commit() {
-    constexpr index_t record = 10240;
-    const index_t end = (written_ + 2 * detail::tar_block + record - 1) / record * record;
-    write(std::string(static_cast<std::size_t>(end - written_), '\0'));
+    write(std::string(static_cast<std::size_t>(closed_size(written_) - written_), '\0'));
     file_.commit();
   }
 
@@ -64,7 +67,8 @@ class tar_writer {
   }
 
   void header(std::string_view prefix, std::string_view name, index_t size, char type) {
-    if (size >= index_t{1} << 33) fail<file_error>(file_.path(), ": ", name, ": ", size, " bytes are more than a tar member holds");
+    if (size >= index_t{1} << 33)
+      fail<file_error>(file_.path(), ": ", name, ": ", size, " bytes are more than a tar member holds");
     char h[detail::tar_block] = {};
     std::memcpy(h, name.data(), name.size());
     std::memcpy(h + 100, "0000644\0000000000\0000000000", 23);

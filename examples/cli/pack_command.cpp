@@ -1,0 +1,85 @@
+// minicnn pack
+
+#include <cstdio>
+#include <filesystem>
+#include <minicnn/core/number.hpp>
+#include <minicnn/core/printable.hpp>
+#include <minicnn/data/pack.hpp>
+#include <minicnn/report/progress.hpp>
+
+#include "commands.hpp"
+#include "data_source.hpp"
+#include "option_values.hpp"
+#include "out_guard.hpp"
+#include "output_path.hpp"
+
+namespace cli {
+
+using minicnn::index_t;
+
+namespace {
+
+struct pack_command_options {
+  std::string data, out, size = "1G";
+  bool shuffle = false, cls = false;
+  std::uint64_t seed = 0;
+};
+
+/// "1G" and "500M" count in powers of 1024. Throws option_error.
+index_t bytes_from(const std::string& text) {
+  constexpr index_t most = index_t{1} << 50;
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  const std::string unit = digits == text.npos ? "" : text.substr(digits);
+  const int shift = unit.empty() ? 0 : unit == "K" ? 10 : unit == "M" ? 20 : unit == "G" ? 30 : unit == "T" ? 40 : -1;
+  const auto number = minicnn::parse_whole_number<index_t>(text.substr(0, digits));
+  if (shift < 0 || !number || *number < 1 || *number > most >> shift || (*number << shift) < 20480)
+    minicnn::fail<minicnn::option_error>("wanted bytes from 20480 on, as 1G, 500M or 100K, got \"", minicnn::excerpt(text), "\"");
+  return *number << shift;
+}
+
+int pack_command(const pack_command_options& o) {
+  minicnn::pack_options options{bytes_from(o.size), o.shuffle, o.seed, o.cls, {}};
+  const minicnn::image_dataset data = open_data(o.data, minicnn::data_part::train);
+  minicnn::progress_line progress(stderr);
+  options.progress = [&](index_t done, index_t total) { progress.update("packing", done, total, ""); };
+  const std::vector<std::string> files = minicnn::pack_pictures(data, o.out, options);
+  progress.clear();
+  index_t bytes = 0;
+  for (const std::string& file : files) {
+    const auto size = static_cast<index_t>(std::filesystem::file_size(file));
+    std::printf("%s\t%s\n", minicnn::printable(file).c_str(), minicnn::to_text(size).c_str());
+    bytes += size;
+  }
+  std::fprintf(stderr, "%s pictures in %s tar files of %s bytes in all\n", minicnn::to_text(data.size()).c_str(),
+               minicnn::to_text(files.size()).c_str(), minicnn::to_text(bytes).c_str());
+  return exit_done;
+}
+
+}  // namespace
+
+void add_pack(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<pack_command_options>();
+  CLI::App* command = app.add_subcommand("pack",
+                                         "pictures of a folder (or of tar files) as a few tar files, shard-000000.tar and so on, "
+                                         "for --data of all commands and for\n"
+                                         "WebDataset. Training on them gives the weights that training on the folder gives. "
+                                         "Pictures stay as they are; equal data and\n"
+                                         "options give equal bytes. One line a file: name, bytes.");
+  command->add_option("--data", o->data, data_help)->required();
+  command->add_option("--out", o->out, "folder; must not exist or be empty")->required();
+  command->add_option("--size", o->size, "most bytes of a file, as 1G or 500M")
+      ->transform(readable_by([](const std::string& text) { (void)bytes_from(text); }))
+      ->capture_default_str();
+  command->add_flag("--shuffle", o->shuffle, "pictures in an order drawn from --seed, which --shuffle blocks of train wants");
+  command->add_option("--seed", o->seed, "of --shuffle")->transform(any_seed())->capture_default_str();
+  command->add_flag(
+      "--cls", o->cls,
+      "a KEY.cls with the class's number beside each picture, as WebDataset reads them, even where names say the class");
+  command->callback([o, &chosen] {
+    check_output_folder(o->out);
+    refuse_inside_data(o->out, o->data);
+    chosen = [o] { return pack_command(*o); };
+  });
+}
+
+}  // namespace cli

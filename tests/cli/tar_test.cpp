@@ -1,0 +1,127 @@
+// Data sets in tar files, from outside: trained on, evaluated, predicted, checked and packed as the folder that they came from.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "program.hpp"
+
+using program::contains;
+using program::run;
+
+namespace {
+
+/// Twelve pictures of two classes in a folder, and packed.
+struct packed_set {
+  packed_set() : folder("tars") {
+    for (int k = 0; k < 6; ++k) {
+      folder.write("set/cat/" + std::to_string(k) + ".png", program::red_png(10 * k));
+      folder.write("set/dog/" + std::to_string(k) + ".png", program::red_png(200 + 5 * k));
+    }
+    const auto r = run("pack --data " + at("set") + " --out " + at("tars") + " --size 20480");
+    INFO(r.err);
+    REQUIRE(r.code == 0);
+    shards = static_cast<int>(r.lines().size());
+    REQUIRE(shards > 1);
+    CHECK(contains(r.out, "tars/shard-000000.tar\t20480"));
+    CHECK(contains(r.err, "12 pictures in " + std::to_string(shards) + " tar files"));
+  }
+  std::string at(const std::string& name) const { return "'" + folder.path(name) + "'"; }
+  std::string pattern() const { return at("tars/shard-00000{0.." + std::to_string(shards - 1) + "}.tar"); }
+  pictures::bytes train(const std::string& data, const std::string& out, const std::string& more = "") const {
+    const auto r = run("train --data " + data + " --out " + at(out) +
+                       " --model lenet5 --epochs 2 --batch-size 3 --threads 1 --workers 1 --val-fraction 0.34 " + more);
+    INFO(r.err);
+    REQUIRE(r.code == 0);
+    return pictures::read(folder.path(out + "/last.safetensors"));
+  }
+  pictures::folder folder;
+  int shards = 0;
+};
+
+}  // namespace
+
+TEST_CASE("training on a folder and on its tar files gives the same weights") {
+  const packed_set p;
+  const pictures::bytes plain = p.train(p.at("set"), "plain");
+  CHECK(p.train(p.at("tars"), "folder") == plain);
+  CHECK(p.train(p.pattern(), "pattern") == plain);
+  CHECK(run("pack --data " + p.at("tars") + " --out " + p.at("mixed") + " --shuffle --seed 5 --cls").code == 0);
+  CHECK(p.train(p.at("mixed"), "mixed-run") == plain);
+  CHECK(p.train(p.at("tars"), "blocks", "--shuffle blocks") != plain);
+  CHECK(p.train(p.at("tars"), "again", "--shuffle blocks --workers 0") ==
+        pictures::read(p.folder.path("blocks/last.safetensors")));
+
+  SUBCASE("a run of the folder goes on with the tar files") {
+    const auto r = run("train --data " + p.at("tars") + " --out " + p.at("plain") +
+                       " --resume --model lenet5 --epochs 2 --batch-size 3 --threads 1 --workers 1 --val-fraction 0.34");
+    INFO(r.err);
+    CHECK(r.code == 0);
+  }
+  SUBCASE("evaluate, predict, explain and check take them") {
+    const std::string weights = " --weights " + p.at("plain/best.safetensors");
+    const auto folder = run("evaluate --json --data " + p.at("set") + weights);
+    const auto tars = run("evaluate --json --data " + p.pattern() + weights);
+    CHECK(tars.code == 0);
+    CHECK(tars.json()["log_loss"] == folder.json()["log_loss"]);
+    CHECK(run("evaluate --json --split val --data " + p.at("tars") + weights).code == 0);
+
+    const auto lines = run("predict" + weights + " " + p.pattern()).lines();
+    REQUIRE(lines.size() == 12);
+    CHECK(contains(lines[0], ".tar/cat/0.png\t"));
+    const auto both = run("predict" + weights + " " + p.at("tars/shard-000000.tar") + " " + p.at("tars/shard-000001.tar") + " " +
+                          p.at("set/cat/0.png"));
+    CHECK(both.code == 0);
+    CHECK(both.lines().size() > 3);
+    CHECK(run("predict" + weights + " " + p.at("none-{0..1}.tar")).code == 1);
+    CHECK(run("explain" + weights + " --out " + p.at("maps") + " " + p.at("tars/shard-000000.tar")).code == 0);
+
+    const auto check = run("check --json --data " + p.at("tars"));
+    CHECK(check.code == 0);
+    CHECK(check.json()["images"] == 12);
+    CHECK(check.json()["layout"] == "a folder a class, in " + std::to_string(p.shards) + " tar files");
+    CHECK(run("lr-find --model lenet5 --steps 8 --batch-size 3 --data " + p.at("tars")).code == 0);
+  }
+}
+
+TEST_CASE("labels from a table are attached to members by their names") {
+  const packed_set p;
+  std::string table = "id,value\n";
+  for (int k = 0; k < 6; ++k)
+    for (const char* kind : {"cat", "dog"})
+      table += std::string(kind) + "/" + std::to_string(k) + "," + std::to_string(k) + ".5\n";
+  p.folder.write("values.csv", pictures::bytes(table.begin(), table.end()));
+  const std::string more = "--task regress --labels " + p.at("values.csv");
+  CHECK(p.train(p.at("tars"), "a", more) == p.train(p.at("set"), "b", more));
+}
+
+TEST_CASE("pack and data in tar files: what is refused") {
+  const packed_set p;
+  const auto refused = [&](const std::string& arguments, int code, const std::string& text) {
+    const auto r = run(arguments);
+    INFO(r.err);
+    CHECK(r.code == code);
+    CHECK(contains(r.err, text));
+  };
+  refused("pack --data " + p.at("set") + " --out " + p.at("set/tars"), 2, "lies in the data");
+  refused("pack --data " + p.at("set") + " --out " + p.at("tars"), 1, "is there already, and not an empty folder");
+  refused("pack --data " + p.at("set") + " --out " + p.at("x") + " --size 1X", 2, "wanted bytes from 20480 on");
+  refused("pack --data " + p.at("set") + " --out " + p.at("x") + " --size 100", 2, "wanted bytes from 20480 on");
+  refused("check --data " + p.at("tars/shard-{0..}.tar"), 1, "between braces wanted a range");
+  refused("check --data " + p.at("tars/shard-{0..1}.tar"), 1, "shard-0.tar: cannot open");
+  refused("train --data " + p.at("tars") + " --out " + p.at("x") + " --balance --shuffle blocks", 2,
+          "goes without --shuffle blocks");
+  refused("train --data " + p.at("tars") + " --out " + p.at("tars/run"), 2, "lies in the data");
+  REQUIRE(std::system(("gzip -k " + p.at("tars/shard-000000.tar")).c_str()) == 0);
+  refused("check --data " + p.at("tars/shard-000000.tar.gz"), 1, "unpack it first: gzip -dk");
+
+  // A damaged picture: named with its tar file and byte, and left out on request.
+  REQUIRE(run("pack --data " + p.at("set") + " --out " + p.at("one")).code == 0);
+  pictures::bytes tar = pictures::read(p.folder.path("one/shard-000000.tar"));
+  tar[512 + 1] = 'x';
+  p.folder.write("one/shard-000000.tar", tar);
+  refused("check --data " + p.at("one"), 1, "");
+  CHECK(contains(run("check --data " + p.at("one")).out, "one/shard-000000.tar at byte 512: not a JPEG, PNG or BMP picture"));
+  const std::string train = "train --data " + p.at("one") + " --model lenet5 --epochs 1 --batch-size 3 --threads 1 --out ";
+  refused(train + p.at("r1"), 1, "cat/0.png: in ");
+  CHECK(run(train + p.at("r2") + " --skip-bad").code == 0);
+}
