@@ -32,8 +32,8 @@ index_t bytes_from(const std::string& text) {
   const std::string unit = digits == text.npos ? "" : text.substr(digits);
   const int shift = unit.empty() ? 0 : unit == "K" ? 10 : unit == "M" ? 20 : unit == "G" ? 30 : unit == "T" ? 40 : -1;
   const auto number = minicnn::parse_whole_number<index_t>(text.substr(0, digits));
-  if (shift < 0 || !number || *number < 1 || *number > most >> shift || (*number << shift) < 20480)
-    minicnn::fail<minicnn::option_error>("wanted bytes from 20480 on, as 1G, 500M or 100K, got \"", minicnn::excerpt(text), "\"");
+  if (shift < 0 || !number || *number < 1 || *number > most >> shift || (*number << shift) < 10240)
+    minicnn::fail<minicnn::option_error>("wanted bytes from 10240 on, as 1G, 500M or 100K, got \"", minicnn::excerpt(text), "\"");
   return *number << shift;
 }
 

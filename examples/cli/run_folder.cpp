@@ -27,8 +27,8 @@ using minicnn::option_error;
 namespace fs = std::filesystem;
 
 namespace {
-constexpr const char* run_files[] = {"config.json", "results.csv",      "report.html",     "curves.svg",
-                                     "curves.png",  "best.safetensors", "last.safetensors"};
+constexpr const char* run_files[] = {"config.json", "results.csv", "results.jsonl",    "report.html",
+                                     "curves.svg",  "curves.png",  "best.safetensors", "last.safetensors"};
 constexpr const char* replaced = ".replaced";         // the older run while the new one has nothing whole yet
 constexpr const char* dropped = ".replaced-dropped";  // the same when it is no longer needed: one rename decides
 
@@ -139,6 +139,19 @@ void run_folder::write_config(const json& config) const {
 
 void run_folder::write_history(const std::vector<minicnn::epoch_record>& history) const {
   minicnn::write_file(file("results.csv"), minicnn::history_csv(history));
+  std::string lines;
+  for (const minicnn::epoch_record& e : history)  // what is not a number, as figures without validation, is null
+    lines += minicnn::write_json(json{{"epoch", e.epoch},
+                                      {"train_loss", e.train_loss},
+                                      {"train_accuracy", e.train_accuracy},
+                                      {"val_loss", e.val_loss},
+                                      {"val_accuracy", e.val_accuracy},
+                                      {"learning_rate", e.learning_rate},
+                                      {"images_per_second", e.images_per_second},
+                                      {"seconds", e.seconds}},
+                                 {.tolerant = true}) +
+             "\n";
+  minicnn::write_file(file("results.jsonl"), lines);
 }
 
 void run_folder::write_report(const minicnn::training_report& report) const {

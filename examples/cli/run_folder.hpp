@@ -1,5 +1,6 @@
 #pragma once
-// A run's folder: config.json, results.csv, report.html, curves.svg, curves.png, best.safetensors, last.safetensors.
+// A run's folder: config.json, results.csv, results.jsonl, report.html, curves.svg, curves.png, best.safetensors,
+// last.safetensors.
 
 #include <minicnn/io/json.hpp>
 #include <minicnn/report/html.hpp>
@@ -37,7 +38,7 @@ class run_folder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   const std::string& path() const { return path_; }
 
-  /// Each is written to a temporary name and renamed.
+  /// Each is written to a temporary name and renamed. The history goes to results.csv and, an object a line, to results.jsonl.
   void write_config(const minicnn::json& config) const;
   void write_history(const std::vector<minicnn::epoch_record>& history) const;
   void write_report(const minicnn::training_report& report) const;

@@ -45,6 +45,7 @@ std::string command_line(const CLI::App& command) {
     // Not what should happen when the run is repeated or resumed.
     if (option->count() == 0 || name == "overwrite" || name == "dry-run" || name == "quiet" || name == "no-color") continue;
     text += " --" + name;
+    if (option->results() == std::vector<std::string>{events_beside}) continue;  // without a value
     if (option->get_items_expected_max() > 0)
       for (const std::string& value : option->results()) text += " " + quoted(value);
   }
@@ -282,6 +283,11 @@ void add_train(CLI::App& app, action& chosen) {
       ->capture_default_str();
   auto* resume = command->add_flag("--resume", o->resume, "goes on from last.safetensors; give the same options as before");
   command->add_flag("--overwrite", o->overwrite, "replaces an existing run")->excludes(resume);
+  command
+      ->add_option("--tensorboard", o->tensorboard,
+                   "folder for event files that TensorBoard reads: curves, figures of the validation, the report's pictures")
+      ->expected(0, 1)
+      ->default_str(events_beside);
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read, and says which");
   command->add_flag("--quiet", o->quiet, "no summary, table and progress: only warnings, errors and results");
   command->add_flag("--no-color", o->no_color, "no colours on a terminal (so does the environment's NO_COLOR)");
@@ -289,6 +295,8 @@ void add_train(CLI::App& app, action& chosen) {
   command->callback([o, command, &chosen] {
     refuse_inside_data(o->out, o->data);
     check_output_folder(o->out);
+    if (o->tensorboard == events_beside) o->tensorboard = o->out;
+    refuse_inside_data(o->tensorboard, o->data, "--tensorboard");
     adopt_model(o->overrides, o->resume ? o->out : "");
     const recipe r = make_recipe(o->overrides);
     o->command = command_line(*command);

@@ -21,6 +21,7 @@
 
 #include "commands.hpp"
 #include "data_source.hpp"
+#include "event_log.hpp"
 #include "fine_tuning.hpp"
 #include "inference.hpp"
 #include "interrupt.hpp"
@@ -252,6 +253,8 @@ int training::run() {
   steps.reserve(largest_batch());
   steps.state = std::move(begin);
   state_ = &steps.state;
+  if (!o_.tensorboard.empty())
+    events_ = std::make_unique<event_log>(o_.tensorboard, o_.resume ? state_->step + 1 : -1, o_.overwrite);
   catch_interrupts();
   catch_broken_pipe();
   bool finished = false;
@@ -345,6 +348,7 @@ void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_
           [this](const minicnn::step_report& s) {
             note_bad();
             show(s);
+            if (events_ && s.updated) events_->step(state_->step, s);
           },
       .on_best =
           [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) {
@@ -353,7 +357,7 @@ void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_
             folder_->save_best(*net_, info());
             pictures_->best(e, v, *net_);
           },
-      .on_epoch = [this](const minicnn::epoch_record& e, const minicnn::evaluation&) { epoch_done(e); },
+      .on_epoch = [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) { epoch_done(e, v); },
       .finished = [this] { return out_of_patience(); },
       .stop = [] { return interrupted(); }}));
   callbacks_.push_back(std::make_unique<minicnn::check_divergence>([this](const std::string& text) {
@@ -396,10 +400,11 @@ void training::show(const minicnn::step_report& s) {
        fixed(peak_mebibytes(), 0) + " MiB"});
 }
 
-void training::epoch_done(const minicnn::epoch_record& e) {
+void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v) {
   begin_to_replace();
   note_bad();
   save_position();
+  if (events_) events_->epoch(state_->step, e, v);
   folder_->write_report(report(false));
   // What is told of is on disk: whoever reads this line may end the run.
   progress_.clear();

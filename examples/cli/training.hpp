@@ -22,6 +22,7 @@
 
 namespace cli {
 
+class event_log;
 class run_folder;
 
 struct train_options {
@@ -35,7 +36,11 @@ struct train_options {
   bool resume = false, overwrite = false, skip_bad = false, dry_run = false;
   bool quiet = false, no_color = false;
   std::string cache = "none";  ///< none or ram
+  std::string tensorboard;     ///< folder of event files; empty: none
 };
+
+/// What --tensorboard without a folder stands for.
+inline constexpr const char* events_beside = "(the run folder)";
 
 class training {
  public:
@@ -69,7 +74,7 @@ class training {
   void show(const minicnn::step_report& s);
   /// Tells people what goes on, unless they asked for quiet.
   [[gnu::format(printf, 2, 3)]] void note(const char* format, ...) const;
-  void epoch_done(const minicnn::epoch_record& e);
+  void epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v);
   bool out_of_patience() const;
   minicnn::training_report report(bool finished) const;
   void complete_gallery();
@@ -99,6 +104,7 @@ class training {
   std::unique_ptr<minicnn::hard_examples<float>> hard_;  ///< null: whole batches
   std::vector<std::unique_ptr<minicnn::training_callback>> callbacks_;
   std::unique_ptr<run_report> pictures_;  ///< of the report
+  std::unique_ptr<event_log> events_;     ///< for TensorBoard; null: none
   run_folder* folder_ = nullptr;
   data_loader* train_ = nullptr;
   data_loader* validation_ = nullptr;               ///< null: none

@@ -9,6 +9,7 @@
 #include <minicnn/train/multi_label.hpp>
 
 #include "data_source.hpp"
+#include "event_log.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
 #include "run_folder.hpp"
@@ -92,6 +93,7 @@ void training::choose_thresholds() {
 void training::finish() {
   complete_gallery();
   folder_->write_report(report(true));
+  if (events_) events_->pictures(state_->step, report(true));
   if (state_->best_epoch == 0)
     minicnn::fail(o_.out, ": no epoch had a finite validation loss; only last.safetensors was written");
   calibrate();

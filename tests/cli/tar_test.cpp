@@ -17,19 +17,19 @@ struct packed_set {
       folder.write("set/cat/" + std::to_string(k) + ".png", program::red_png(10 * k));
       folder.write("set/dog/" + std::to_string(k) + ".png", program::red_png(200 + 5 * k));
     }
-    const auto r = run("pack --data " + at("set") + " --out " + at("tars") + " --size 20480");
+    const auto r = run("pack --data " + at("set") + " --out " + at("tars") + " --size 10240");
     INFO(r.err);
     REQUIRE(r.code == 0);
     shards = static_cast<int>(r.lines().size());
     REQUIRE(shards > 1);
-    CHECK(contains(r.out, "tars/shard-000000.tar\t20480"));
+    CHECK(contains(r.out, "tars/shard-000000.tar\t10240"));
     CHECK(contains(r.err, "12 pictures in " + std::to_string(shards) + " tar files"));
   }
   std::string at(const std::string& name) const { return "'" + folder.path(name) + "'"; }
   std::string pattern() const { return at("tars/shard-00000{0.." + std::to_string(shards - 1) + "}.tar"); }
   pictures::bytes train(const std::string& data, const std::string& out, const std::string& more = "") const {
     const auto r = run("train --data " + data + " --out " + at(out) +
-                       " --model lenet5 --epochs 2 --batch-size 3 --threads 1 --workers 1 --val-fraction 0.34 " + more);
+                       " --model lenet5 --epochs 2 --batch-size 3 --threads 1 --val-fraction 0.34 " + more);
     INFO(r.err);
     REQUIRE(r.code == 0);
     return pictures::read(folder.path(out + "/last.safetensors"));
@@ -79,7 +79,6 @@ TEST_CASE("training on a folder and on its tar files gives the same weights") {
     CHECK(check.code == 0);
     CHECK(check.json()["images"] == 12);
     CHECK(check.json()["layout"] == "a folder a class, in " + std::to_string(p.shards) + " tar files");
-    CHECK(run("lr-find --model lenet5 --steps 8 --batch-size 3 --data " + p.at("tars")).code == 0);
   }
 }
 
@@ -104,8 +103,8 @@ TEST_CASE("pack and data in tar files: what is refused") {
   };
   refused("pack --data " + p.at("set") + " --out " + p.at("set/tars"), 2, "lies in the data");
   refused("pack --data " + p.at("set") + " --out " + p.at("tars"), 1, "is there already, and not an empty folder");
-  refused("pack --data " + p.at("set") + " --out " + p.at("x") + " --size 1X", 2, "wanted bytes from 20480 on");
-  refused("pack --data " + p.at("set") + " --out " + p.at("x") + " --size 100", 2, "wanted bytes from 20480 on");
+  refused("pack --data " + p.at("set") + " --out " + p.at("x") + " --size 1X", 2, "wanted bytes from 10240 on");
+  refused("pack --data " + p.at("set") + " --out " + p.at("x") + " --size 100", 2, "wanted bytes from 10240 on");
   refused("check --data " + p.at("tars/shard-{0..}.tar"), 1, "between braces wanted a range");
   refused("check --data " + p.at("tars/shard-{0..1}.tar"), 1, "shard-0.tar: cannot open");
   refused("train --data " + p.at("tars") + " --out " + p.at("x") + " --balance --shuffle blocks", 2,

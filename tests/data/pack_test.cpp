@@ -96,7 +96,7 @@ TEST_CASE("what is not packed") {
   const temporary_folder out;
   image_dataset data = read_dataset(folder.path());
   CHECK(contains(thrown<file_error>([&] { pack_pictures(data, folder.path()); }), "is there already, and not an empty folder"));
-  CHECK(contains(thrown<option_error>([&] { pack_pictures(data, out / "a", {.shard_bytes = 1000}); }), "wanted at least 20480"));
+  CHECK(contains(thrown<option_error>([&] { pack_pictures(data, out / "a", {.shard_bytes = 1000}); }), "wanted at least 10240"));
   folder.write("cat/1.bmp", pictures::bmp(pictures::plain(3, 3, 1, 2, 3)));
   CHECK(contains(thrown<option_error>([&] { pack_pictures(read_dataset(folder.path()), out / "a", {.cls = true}); }),
                  "is called cat/1 too"));

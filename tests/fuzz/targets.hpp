@@ -237,10 +237,10 @@ inline void read_tar(const bytes& b) {
     if (m->size < 100) must(static_cast<minicnn::index_t>(tar.contents(100).size()) == m->size, "its bytes are there");
   }
   const minicnn::image_dataset data = minicnn::read_tar_dataset(path);
-  std::vector<unsigned char> bytes;
+  bytes picture;
   for (const minicnn::sample& s : data.samples) {
     must(s.label < static_cast<int>(data.classes.size()), "a label is one of the classes");
-    data.archive->read(s.member, bytes, 1 << 20);
+    data.archive->read(s.member, picture, 1 << 20);
   }
 }
 

@@ -42,7 +42,7 @@ class packer {
       fail<option_error>(data.root,
                          ": its pictures lie in a few large files already; what packs are pictures in files of their own");
     if (data.samples.empty()) fail<option_error>(data.root, ": no pictures to pack");
-    if (o_.shard_bytes < 20480) fail<option_error>("pack: files of ", o_.shard_bytes, " bytes, wanted at least 20480");
+    if (o_.shard_bytes < 10240) fail<option_error>("pack: files of ", o_.shard_bytes, " bytes, wanted at least 10240");
     std::error_code failed;
     if (std::filesystem::exists(folder_, failed) &&
         !(std::filesystem::is_directory(folder_, failed) && std::filesystem::is_empty(folder_, failed)))

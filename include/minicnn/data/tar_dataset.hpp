@@ -252,12 +252,17 @@ inline bool is_tar_path(const std::string& path) {
   if (std::filesystem::is_directory(path, failed)) return false;
   for (const char* ending : {".tar", ".tgz", ".txz", ".tbz2", ".tzst", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lz4"})
     if (tar.ends_with(ending)) return true;
+  if (detail::one_of(detail::ending_of(tar), detail::picture_endings)) return false;  // not opened for nothing
   if (!std::filesystem::is_regular_file(path, failed)) return false;
-  const input_file file(path);
-  char magic[5] = {};
-  if (file.size() < detail::tar_block) return false;
-  file.read_at(257, magic, 5);
-  return std::string_view(magic, 5) == "ustar";
+  try {
+    const input_file file(path);
+    char magic[5] = {};
+    if (file.size() < detail::tar_block) return false;
+    file.read_at(257, magic, 5);
+    return std::string_view(magic, 5) == "ustar";
+  } catch (const file_error&) {
+    return false;  // whoever reads it says why it cannot
+  }
 }
 
 /// The pictures in tar files: one, many by a pattern ("train-{000..146}.tar"), or one's folder ("set.tar/train"). Pictures are

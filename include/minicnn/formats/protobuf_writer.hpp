@@ -1,5 +1,6 @@
 #pragma once
-/// Messages in the wire format of Protocol Buffers (https://protobuf.dev/programming-guides/encoding), as far as ONNX needs it.
+/// Messages in the wire format of Protocol Buffers (https://protobuf.dev/programming-guides/encoding), as far as ONNX and
+/// TensorBoard need it.
 
 #include <bit>
 #include <cstdint>
@@ -33,6 +34,13 @@ class protobuf_message {
     for (int shift = 0; shift < 32; shift += 8) text_ += static_cast<char>((bits >> shift) & 0xFFU);
   }
 
+  /// double: eight bytes, lowest first.
+  void real64(int field, double value) {
+    key(field, wire::fixed64);
+    const auto bits = detail::bit_cast<std::uint64_t>(value);
+    for (int shift = 0; shift < 64; shift += 8) text_ += static_cast<char>((bits >> shift) & 0xFFU);
+  }
+
   /// string or bytes, copied.
   void text(int field, std::string_view value) {
     key(field, wire::counted);
@@ -61,6 +69,13 @@ class protobuf_message {
   /// Bytes of the encoded message.
   std::uint64_t size() const { return closed_bytes_ + text_.size(); }
 
+  /// The encoded message.
+  std::string bytes() const {
+    std::string out;
+    for (const piece& p : pieces_) out += p.own.empty() ? p.borrowed : std::string_view(p.own);
+    return out + text_;
+  }
+
   /// Appends the encoded message to a file. Throws file_error if it is larger than the format allows or writing fails.
   void write(atomic_file& out) const {
     if (size() > max_bytes)
@@ -71,7 +86,7 @@ class protobuf_message {
   }
 
  private:
-  enum class wire : unsigned { varint = 0, counted = 2, fixed32 = 5 };
+  enum class wire : unsigned { varint = 0, fixed64 = 1, counted = 2, fixed32 = 5 };
 
   /// Encoded fields, or contents that belong to someone else.
   struct piece {

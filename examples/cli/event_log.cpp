@@ -1,0 +1,99 @@
+#include "event_log.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <minicnn/core/error.hpp>
+#include <minicnn/data/image_format.hpp>
+#include <span>
+#include <string_view>
+
+namespace cli {
+
+using minicnn::index_t;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The bytes of "data:image/png;base64,...": as data_uri made them.
+std::string bytes_of(std::string_view source) {
+  source.remove_prefix((std::min)(source.size(), source.find(',') + 1));
+  static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  std::uint32_t held = 0;
+  int bits = 0;
+  for (const char c : source) {
+    const std::size_t value = digits.find(c);
+    if (value == digits.npos) break;  // padding
+    held = held << 6 | static_cast<std::uint32_t>(value);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    out += static_cast<char>(held >> bits & 0xFF);
+  }
+  return out;
+}
+
+/// A figure's name as a part of a chart's.
+std::string tag_of(std::string name) {
+  for (char& c : name)
+    if (c == ' ') c = '_';
+  return name;
+}
+
+}  // namespace
+
+void event_log::open() {
+  if (file_ != nullptr) return;
+  std::error_code failed;
+  std::vector<fs::path> old;
+  if (replace_)
+    for (fs::directory_iterator entry(folder_, failed), end; !failed && entry != end; entry.increment(failed)) {
+      const std::string name = entry->path().filename().string();
+      if (name.starts_with("events.out.tfevents.") && name.ends_with(minicnn::tensorboard_writer::ending))
+        old.push_back(entry->path());
+    }
+  for (const fs::path& path : old) fs::remove(path, failed);
+  fs::create_directories(folder_, failed);
+  file_ = std::make_unique<minicnn::tensorboard_writer>(folder_, resumed_at_);
+}
+
+void event_log::epoch(index_t step, const minicnn::epoch_record& row, const minicnn::evaluation& e) {
+  open();
+  for (const step_values& s : steps_) file_->scalars(s.step, {{"step/loss", s.loss}, {"step/learning_rate", s.rate}});
+  steps_.clear();
+  std::vector<std::pair<std::string, double>> values{
+      {"epoch", static_cast<double>(row.epoch)},   {"loss/train", row.train_loss},
+      {"loss/validation", row.val_loss},           {"accuracy/train", row.train_accuracy},
+      {"accuracy/validation", row.val_accuracy},   {"learning_rate", row.learning_rate},
+      {"images_per_second", row.images_per_second}};
+  for (const minicnn::metric& m : e.metrics) values.emplace_back("validation/" + tag_of(m.name), m.value);
+  // What a task or an epoch does not have is NaN; a loss that has become so is worth seeing.
+  std::erase_if(values, [](const auto& v) { return std::isnan(v.second) && v.first != "loss/train"; });
+  file_->scalars(step, values);
+  file_->flush();
+}
+
+void event_log::picture(index_t step, const std::string& name, const std::string& source) {
+  const std::string bytes = bytes_of(source);
+  if (bytes.empty()) return;
+  const minicnn::image_header head =
+      minicnn::check_image({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()}, name);
+  file_->image(step, name, head.height, head.width, head.channels == 1 ? 1 : 3, bytes);
+}
+
+void event_log::pictures(index_t step, const minicnn::training_report& report) {
+  open();
+  for (std::size_t i = 0; i < report.mistakes.size(); ++i) {
+    const minicnn::report_picture& p = report.mistakes[i];
+    const std::string name = minicnn::text_of("mistakes/", i + 1, " ", p.title);
+    picture(step, name, p.source);
+    picture(step, name + " (Grad-CAM)", p.overlay);
+  }
+  for (std::size_t i = 0; i < report.augmented.size(); ++i)
+    picture(step, minicnn::text_of("augmented/", i + 1), report.augmented[i].source);
+  picture(step, "filters", report.filters);
+  file_->flush();
+}
+
+}  // namespace cli
