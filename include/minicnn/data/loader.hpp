@@ -21,6 +21,7 @@
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/batch.hpp"
 #include "minicnn/core/random.hpp"
+#include "minicnn/core/shards.hpp"
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/data/balanced_order.hpp"
 #include "minicnn/data/block_order.hpp"
@@ -116,6 +117,12 @@ class loader {
     check(t);
     if (t.size != options_.transform.size || t.resize_to != options_.transform.resize_to) change(t);
   }
+  /// Loads the images of one process of several alone, with the next epoch: `deal_of_rank` says which. A picture that goes during
+  /// an epoch is an error then with `skip_bad` too, since the others do not know of it.
+  void deal(const deal_of_rank& mine) {
+    cancel();
+    deal_ = mine;
+  }
   void set_batch_size(index_t batch_size) {
     check_batch_size(batch_size);
     cancel();
@@ -141,8 +148,8 @@ class loader {
     const std::lock_guard lock(mutex_);
     running_ = true;
     delivered_ = released_ = first_batch;
-    next_ticket_ = first_batch * options_.batch_size;
     total_ = (std::min)(size(), batches() * options_.batch_size);
+    next_ticket_ = wanted_from(first_batch * options_.batch_size);
     for (index_t b = 0; b < static_cast<index_t>(slots_.size()); ++b) prepare(first_batch + b);
     work_.notify_all();
   }
@@ -163,7 +170,7 @@ class loader {
         if (options_.workers > 0) done_.wait(lock, [&] { return s.missing == 0; });
       }
       if (options_.workers == 0)
-        while (s.missing > 0 && !s.failure) run_ticket(next_ticket_++, workspaces_.front());
+        while (s.missing > 0 && !s.failure) run_ticket(take_ticket(), workspaces_.front());
       for (const bad_file& b : s.bad) remember(b);
       if (s.failure) {
         const std::exception_ptr failure = std::exchange(s.failure, nullptr);
@@ -255,12 +262,39 @@ class loader {
     std::erase_if(samples_, [&](index_t i) { return bad != bad_.end() && bad->index == i && (++bad, true); });
   }
 
+  index_t images_of(index_t b) const {
+    return (std::max)(index_t{0}, (std::min)(options_.batch_size, total_ - b * options_.batch_size));
+  }
+  /// The places of batch `b` that are to be filled.
+  index_range wanted_places(index_t b) const {
+    const index_t count = images_of(b);
+    if (options_.training) return images_of_rank(count, deal_.shards, deal_.ranks, deal_.rank);
+    const index_range own = range_of_part(batches(), deal_.ranks, deal_.rank);
+    return {0, b >= own.begin && b < own.end ? count : 0};
+  }
+  /// The first ticket from `ticket` on that stands for a wanted place.
+  index_t wanted_from(index_t ticket) const {
+    if (deal_.ranks == 1) return ticket;
+    while (ticket < total_) {
+      const index_t b = ticket / options_.batch_size, place = ticket % options_.batch_size;
+      const index_range wanted = wanted_places(b);
+      if (place >= wanted.begin && place < wanted.end) break;
+      ticket = b * options_.batch_size + (place < wanted.begin ? wanted.begin : options_.batch_size);
+    }
+    return ticket;
+  }
+  index_t take_ticket() {
+    const index_t ticket = next_ticket_;
+    next_ticket_ = wanted_from(ticket + 1);
+    return ticket;
+  }
+
   /// Makes the slot of batch `b` ready to be filled; with the mutex held.
   void prepare(index_t b) {
     slot& s = slots_[static_cast<std::size_t>(b) % slots_.size()];
-    const index_t count = (std::max)(index_t{0}, (std::min)(options_.batch_size, total_ - b * options_.batch_size));
-    s.count = static_cast<std::size_t>(count);
-    s.missing = count;
+    const index_range wanted = deal_.ranks == 1 ? index_range{0, images_of(b)} : wanted_places(b);
+    s.count = static_cast<std::size_t>(options_.training ? images_of(b) : wanted.size());
+    s.missing = wanted.size();
     s.failure = nullptr;
     s.bad.clear();
   }
@@ -286,7 +320,7 @@ class loader {
       return true;
     } catch (const file_error& e) {
       bad.push_back(as_bad_file(*data_, index, e.what()));
-      if (!options_.skip_bad) throw;
+      if (!options_.skip_bad || deal_.ranks > 1) throw;
       return false;
     }
   }
@@ -339,7 +373,7 @@ class loader {
     for (;;) {
       work_.wait(lock, [&] { return stopping_ || has_work(); });
       if (stopping_) return;
-      const index_t ticket = next_ticket_++;
+      const index_t ticket = take_ticket();
       ++active_;
       lock.unlock();
       run_ticket(ticket, workspace);
@@ -378,6 +412,7 @@ class loader {
 
   const image_dataset* data_;
   loader_options options_;
+  deal_of_rank deal_;
   image_transform given_;  ///< which sizes are proportions of
   sample_indices samples_, order_;
   sample_indices stored_;  ///< the samples as they are stored, for shuffling by blocks

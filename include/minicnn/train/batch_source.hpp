@@ -5,11 +5,13 @@
 
 #include "minicnn/core/batch.hpp"
 #include "minicnn/core/error.hpp"
+#include "minicnn/core/shards.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
 /// What `fit` and `evaluate` take: `start_epoch(epoch, first_batch)`, `next()` (a pointer to a batch with `images` and `labels`
 /// or `targets`, null at the end), `size()` and `batches()`; and `set_size(pixels)` where training goes through several sizes.
+/// Where several processes train, `deal(deal_of_rank)` tells data which images are this one's; data without it loads all of them.
 template <class Data>
 concept batch_data = requires(Data& data) {
   data.start_epoch(index_t{0}, index_t{0});
@@ -28,6 +30,8 @@ class batch_source {
   virtual index_t batches() const = 0;
   virtual bool resizable() const = 0;
   virtual void set_size(index_t pixels) = 0;
+  /// Whether the data has `deal`, which is called then.
+  virtual bool deal(const deal_of_rank&) { return false; }
 };
 
 namespace detail {
@@ -48,6 +52,11 @@ class data_reference final : public batch_source<T> {
   bool resizable() const override { return can_resize; }
   void set_size(index_t pixels) override {
     if constexpr (can_resize) data_.set_size(pixels);
+  }
+  bool deal([[maybe_unused]] const deal_of_rank& d) override {
+    constexpr bool has_deal = requires(Data & data) { data.deal(d); };
+    if constexpr (has_deal) data_.deal(d);
+    return has_deal;
   }
 
  private:

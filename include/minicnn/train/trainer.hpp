@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -15,15 +17,21 @@
 #include "minicnn/train/diagnosis.hpp"
 #include "minicnn/train/optimizer.hpp"
 #include "minicnn/train/schedule.hpp"
+#include "minicnn/train/sharded_batch.hpp"
+#include "minicnn/train/shared_evaluation.hpp"
 #include "minicnn/train/task.hpp"
 #include "minicnn/train/training_callback.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
 struct fit_options {
-  index_t epochs = 10;            ///< of this call; a network that was trained before counts on from there
-  schedule lr_schedule = {};      ///< over this call's steps, times the optimizer's learning rate
-  index_t accumulate = 1;         ///< batches whose gradients make one step, each image counting alike
+  index_t epochs = 10;        ///< of this call; a network that was trained before counts on from there
+  schedule lr_schedule = {};  ///< over this call's steps, times the optimizer's learning rate
+  index_t accumulate = 1;     ///< batches whose gradients make one step, each image counting alike
+  /// Parts of a batch that are computed one after the other, or by several processes, each with batch statistics of its own;
+  /// running ones move by the mean. The result depends on this number, and not on how many processes share the work.
+  index_t shards = 1;
+  team* ranks = nullptr;          ///< processes that train together, at most `shards`; must outlive the run; null: this one alone
   double clip_norm = 0;           ///< largest global gradient norm; 0: not clipped
   index_t validate_every = 1;     ///< epochs; the last one is always validated
   index_t max_skipped_steps = 0;  ///< in a row, because gradients are not finite; one more ends the run with an error that says
@@ -46,7 +54,7 @@ class trainer final : public training_run {
                        std::unique_ptr<batch_source<T>> validation, fit_options o);
 
   /// Plans memory for batches of up to `input[0]` and this image size; else the first batches do.
-  void reserve(const shape& input) { session_.reserve(input); }
+  void reserve(const shape& input) { sharded_ ? sharded_->reserve(input) : session_.reserve(input); }
 
   /// Trains from `state` to the end, and leaves it there. `state` begins where the network's training ended, and is that of an
   /// earlier run where one is to be resumed. Returns false if a callback broke the run off. Throws error where values are not
@@ -64,7 +72,9 @@ class trainer final : public training_run {
   bool resizable() const override { return train_->resizable(); }
   void resize(index_t pixels) override { train_->set_size(pixels); }
   double uninformed_loss() const override { return task_.uninformed_loss(net_.output_dims().size_from(1)); }
-  MINICNN_COLD std::string diagnose() override { return diagnose_stuck(net_, batch_); }
+  MINICNN_COLD std::string diagnose() override {
+    return batch_.size() > 0 ? diagnose_stuck(net_, batch_) : "";  // a small last batch may be another rank's
+  }
 
  private:
   using clock = std::chrono::steady_clock;
@@ -78,8 +88,11 @@ class trainer final : public training_run {
 
   void begin();
   bool run_epoch();
+  bool run_sharded_epoch();
   const batch<T>* next_batch(const mark& last_step);
   void step(double gradient_scale);
+  void prepare_ranks();
+  void compare_weights();
   [[noreturn]] void give_up();
   void report(bool updated);
   void finish_epoch();
@@ -96,11 +109,20 @@ class trainer final : public training_run {
   bool any(const F& says) const {
     return std::any_of(options_.callbacks.begin(), options_.callbacks.end(), says);
   }
+  /// On any rank.
   bool finished() const {
-    return any([](const training_callback* c) { return c->finished(); });
+    const bool here = any([](const training_callback* c) { return c->finished(); });
+    return options_.ranks == nullptr ? here : any_rank(*options_.ranks, here);
   }
   bool stopped() const {
-    return any([](const training_callback* c) { return c->stop(); });
+    const bool here = any([](const training_callback* c) { return c->stop(); });
+    return options_.ranks == nullptr ? here : any_rank(*options_.ranks, here);
+  }
+  /// Rank 0's clock, for what all must agree on.
+  double agreed_seconds() const {
+    double now = seconds();
+    if (options_.ranks != nullptr) options_.ranks->broadcast(&now, sizeof now, 0);
+    return now;
   }
 
   network<T>& net_;
@@ -110,7 +132,10 @@ class trainer final : public training_run {
   fit_options options_;
   session<T> session_, validation_session_;
   output_table<T> outputs_;
-  batch<T> batch_;  // the latest
+  team_of_one alone_;
+  std::unique_ptr<sharded_batch<T>> sharded_;  // null: whole batches on one process
+  bool validation_is_dealt_ = false;
+  batch<T> batch_;  // the latest, or what this rank has of it
   clock::time_point start_{};
   double seconds_before_ = 0;
   double rate_ = 0;
@@ -134,7 +159,26 @@ trainer<T>::trainer(network<T>& net, optimizer<T>& opt, const task<T>& what, std
   if (options_.validate_every < 1) fail<option_error>("fit: validate_every is ", options_.validate_every, ", wanted at least 1");
   if (any([](const training_callback* c) { return c == nullptr; })) fail<option_error>("fit: a callback is null");
   if (train_->size() < 1) fail<option_error>("fit: there are no training images");
+  if (options_.shards < 1 || options_.shards > team::most_ranks)
+    fail<option_error>("fit: shards is ", options_.shards, ", wanted 1 to ", team::most_ranks);
+  if (options_.shards > 1 && options_.accumulate > 1)
+    fail<option_error>("fit: accumulate is ", options_.accumulate, " and shards ", options_.shards, ": batches of ",
+                       options_.accumulate, " times as many images in ", options_.accumulate * options_.shards,
+                       " shards do the same");
   state.first_epoch = state.epoch = net_.epochs();
+  if (options_.shards > 1 || options_.ranks != nullptr) prepare_ranks();
+}
+
+template <class T>
+MINICNN_COLD void trainer<T>::prepare_ranks() {
+  team& ranks = options_.ranks != nullptr ? *options_.ranks : alone_;
+  if (ranks.size() > options_.shards)
+    fail<option_error>("fit: ", ranks.size(), " processes and shards ", options_.shards, ": wanted at least a shard each");
+  if (options_.shards > 1) sharded_ = std::make_unique<sharded_batch<T>>(net_, session_, task_, ranks, options_.shards);
+  if (options_.ranks == nullptr) return;
+  const deal_of_rank mine{ranks.rank(), ranks.size(), options_.shards};
+  train_->deal(mine);
+  if (validation_ != nullptr) validation_is_dealt_ = validation_->deal(mine);
 }
 
 template <class T>
@@ -145,6 +189,13 @@ void trainer<T>::begin() {
   net_.epochs(state.epoch);
   start_ = clock::now();
   seconds_before_ = state.seconds;
+  if (options_.ranks != nullptr) {
+    want_same(*options_.ranks, "the run",
+              text_of(options_.shards, " shards, ", train_->size(), " images in ", train_->batches(), " batches, ",
+                      validation_images(), " of validation, ", state.total_steps, " steps from ", state.step));
+    compare_weights();
+    state.seconds = agreed_seconds();
+  }
   plan_pending = false;
   for (training_callback* c : options_.callbacks) c->on_begin(*this);
 }
@@ -155,7 +206,7 @@ bool trainer<T>::run() {
   bool whole = true;
   // An epoch whose steps are done may still lack its validation.
   while (whole && (state.step < state.total_steps || state.batch > 0) && !finished()) {
-    whole = run_epoch();
+    whole = sharded_ ? run_sharded_epoch() : run_epoch();
     if (!whole) break;
     finish_epoch();
     whole = state.step >= state.total_steps || finished() || !stopped();
@@ -221,6 +272,35 @@ bool trainer<T>::run_epoch() {
   return true;
 }
 
+/// The same by shards, each scaled as if images weighed 1.
+template <class T>
+bool trainer<T>::run_sharded_epoch() {
+  if (state.step >= state.total_steps) return true;
+  for (training_callback* c : options_.callbacks) c->on_epoch_begin(*this);
+  train_->start_epoch(state.epoch, state.batch);
+  const double began = seconds(), before = state.epoch_seconds;
+  for (;;) {
+    batch_figures sums;
+    try {
+      sums = sharded_->run([&] { return train_->next(); }, seconds(), batch_);
+    } catch (...) {
+      data_failed_ = sharded_->data_failed();
+      throw;
+    }
+    if (sums.images == 0) return true;
+    state.loss_sum += sums.loss, state.weight_sum += sums.weight, state.correct += sums.correct;
+    state.seen += sums.images;
+    state.batch += 1;
+    const index_t skipped = state.skipped;
+    step(static_cast<double>(sums.images) / sums.weight);
+    state.seconds = options_.ranks == nullptr ? seconds() : sums.seconds;
+    state.epoch_seconds = before + seconds() - began;
+    if (!options_.callbacks.empty()) report(state.skipped == skipped);
+    if (state.step >= state.total_steps) return true;
+    if (stopped()) return false;
+  }
+}
+
 template <class T>
 void trainer<T>::step(double gradient_scale) {
   const double factor = options_.lr_schedule.at(state.step, state.total_steps);
@@ -238,10 +318,17 @@ void trainer<T>::step(double gradient_scale) {
 
 template <class T>
 MINICNN_COLD void trainer<T>::give_up() {
-  std::string where = first_non_finite(net_, batch_, task_);
+  std::string where = batch_.size() > 0 ? first_non_finite(net_, batch_, task_) : "";
+  if (options_.ranks != nullptr) {
+    const std::vector<std::string> all = gather_bytes(*options_.ranks, where);
+    for (std::size_t r = all.size(); r-- > 0;)
+      if (!all[r].empty()) where = options_.ranks->name(static_cast<index_t>(r)) + ", " + all[r];
+  }
   if (where.empty()) where = "an earlier batch of the accumulated ones, or a sum of gradients that overflows";
-  fail("training stopped in epoch ", state.epoch + 1, ", batch ", state.batch, " at rate ", rate_,
-       ": gradients are not finite. First seen in ", where);
+  const std::string text = text_of("training stopped in epoch ", state.epoch + 1, ", batch ", state.batch, " at rate ", rate_,
+                                   ": gradients are not finite. First seen in ", where);
+  if (options_.ranks != nullptr) throw team_failure(text);
+  fail(text);
 }
 
 template <class T>
@@ -274,9 +361,22 @@ MINICNN_COLD void trainer<T>::finish_epoch() {
                    rate_,
                    state.epoch_seconds > 0 ? seen / state.epoch_seconds : 0.0,
                    0.0};
+  if (options_.ranks != nullptr) compare_weights();
   const evaluation e = validate(row);
   if (validation_ == nullptr) options_.lr_schedule.observe(NAN);
   for (training_callback* c : options_.callbacks) c->on_epoch(row, e);
+}
+
+/// Ranks that no longer have the same weights (memory that errs, kernels that differ) end the run before it is saved.
+template <class T>
+MINICNN_COLD void trainer<T>::compare_weights() {
+  std::uint64_t hash = 0xCBF29CE484222325ULL;
+  for (const view<T>& arena : {net_.parameter_arena(), net_.buffer_arena()})
+    for (const T value : arena) {
+      using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+      hash = (hash ^ detail::bit_cast<word>(value)) * 0x100000001B3ULL;
+    }
+  want_same(*options_.ranks, text_of("the hash of the weights after epoch ", state.epoch), to_text(hash));
 }
 
 /// Validates where it is time to, ends the epoch in `state`, and tells of a best one, while callbacks have put their values into
@@ -300,13 +400,14 @@ MINICNN_COLD evaluation trainer<T>::validate(epoch_record& row) {
   bool improved = validation_ == nullptr;
   if (validation_ != nullptr && (last || (row.epoch - state.first_epoch) % options_.validate_every == 0)) {
     data_failed_ = true;  // if it throws
-    e = evaluate(validation_session_, *validation_, task_);
+    e = options_.ranks == nullptr ? evaluate(validation_session_, *validation_, task_)
+                                  : evaluate(validation_session_, *validation_, task_, *options_.ranks, validation_is_dealt_);
     data_failed_ = false;
     row.val_loss = e.loss, row.val_accuracy = e.accuracy;
     improved = e.score < state.best_score;
     observe(e.loss);
   }
-  row.seconds = state.seconds = seconds();
+  row.seconds = state.seconds = agreed_seconds();
   state.epoch = row.epoch;
   net_.epochs(state.epoch);
   state.history.push_back(row);

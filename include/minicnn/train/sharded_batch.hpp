@@ -1,0 +1,199 @@
+#pragma once
+/// One batch in shards, on one process or on several: a shard is a forward and a backward of its own, gradients are added by a
+/// tree over the shards, and running statistics move by the mean over them. The result depends on the number of shards, not on
+/// where they are computed.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "minicnn/core/batch.hpp"
+#include "minicnn/train/shard_sum.hpp"
+#include "minicnn/train/task.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+/// What a batch adds to the figures of its epoch; the same on all ranks.
+struct batch_figures {
+  index_t images = 0;                        ///< 0: the epoch is over
+  double loss = 0, weight = 0, correct = 0;  ///< sums over the shards
+  double seconds = 0;                        ///< the clock of rank 0
+};
+
+/// Images [part.begin, part.end) of a batch.
+template <class T>
+batch<T> slice(const batch<T>& b, index_range part) {
+  const auto first = static_cast<std::size_t>(part.begin), count = static_cast<std::size_t>(part.size());
+  const auto rows = [&](const view<const T>& all) {
+    shape dims = all.dims();
+    dims.set(0, part.size());
+    return view<const T>(all.data() + part.begin * all.dims().size_from(1), dims);
+  };
+  batch<T> out;
+  out.images = rows(b.images);
+  if (!b.labels.empty()) out.labels = b.labels.subspan(first, count);
+  if (!b.indices.empty()) out.indices = b.indices.subspan(first, count);
+  if (b.targets.present()) out.targets = rows(b.targets);
+  return out;
+}
+
+template <class T>
+class sharded_batch {
+ public:
+  MINICNN_COLD sharded_batch(network<T>& net, session<T>& run, const task<T>& what, team& ranks, index_t shards)
+      : net_(net),
+        session_(run),
+        task_(what),
+        ranks_(ranks),
+        shards_(shards),
+        gradients_(ranks, shards, net.gradient_arena().size(), net.ctx()),
+        statistics_(ranks, shards, net.buffer_arena().size(), net.ctx()),
+        before_(net.buffer_arena().size()),
+        change_(net.buffer_arena().size()) {
+    const index_t most = (shards + ranks.size() - 1) / ranks.size();
+    record_bytes_ = static_cast<index_t>(sizeof(header)) + most * static_cast<index_t>(sizeof(shard_figures));
+    mine_.resize(static_cast<std::size_t>(record_bytes_));
+    all_.resize(static_cast<std::size_t>(record_bytes_ * ranks.size()));
+  }
+
+  /// Plans memory for the shards of batches like this one.
+  void reserve(const shape& input) {
+    shape dims = input;
+    dims.set(0, largest_shard(input[0]));
+    session_.reserve(dims);
+  }
+
+  /// `next` gives the batch, or null at the end of the epoch, or throws. Computes this rank's shards of it, exchanges what they
+  /// say about themselves, and leaves the gradients of the whole batch, as if it weighed as much as it has images, in the
+  /// network. Throws team_failure on all ranks if anything failed on one; then nothing has changed but what the network counts of
+  /// statistics. `own`: the images of this rank.
+  template <class Next>
+  batch_figures run(const Next& next, double seconds, batch<T>& own) {
+    header here{0, 0, seconds};
+    std::exception_ptr failure;
+    const std::uint64_t step = net_.step();
+    bool asked = false;
+    try {
+      const batch<T>* b = next();
+      asked = true;
+      if (b != nullptr) here.images = b->size(), compute(*b, own);
+    } catch (...) {
+      failure = std::current_exception();
+      here.images = asked ? failed : data_failed_code;
+    }
+    const batch_figures sums = exchange_figures(here, failure, step);
+    if (sums.images == 0) return sums;
+    gradients_.finish(net_.gradient_arena().data());
+    move_statistics();
+    return sums;
+  }
+
+  /// Whether `run` threw because the data of some rank did.
+  bool data_failed() const { return data_failed_; }
+
+ private:
+  struct header {
+    index_t images;
+    index_t shards;
+    double seconds;
+  };
+  struct shard_figures {
+    double loss, weight, correct;
+  };
+  static constexpr index_t failed = -1, data_failed_code = -2;
+
+  index_t largest_shard(index_t images) const {
+    const index_t used = (std::max)(shards_of_batch(images, shards_), index_t{1});
+    return (std::max)((images + used - 1) / used, (std::min)(images, index_t{3}));  // of an odd small batch
+  }
+
+  shard_figures* figures_of(std::vector<char>& records, index_t rank) const {
+    return reinterpret_cast<shard_figures*>(records.data() + rank * record_bytes_ + static_cast<index_t>(sizeof(header)));
+  }
+
+  void compute(const batch<T>& b, batch<T>& own) {
+    const index_t images = b.size(), used = shards_of_batch(images, shards_);
+    if (images == 0) fail<shape_error>("fit: a batch without images");
+    reserve(b.images.dims());
+    const index_range run = range_of_part(used, ranks_.size(), ranks_.rank());
+    own = slice(b, images_of_rank(images, shards_, ranks_.size(), ranks_.rank()));
+    gradients_.begin(used), statistics_.begin(used);
+    const view<T> statistics = net_.buffer_arena();
+    std::copy(statistics.begin(), statistics.end(), before_.data());
+    const std::uint64_t step = net_.step();
+    shard_figures* figures = figures_of(mine_, 0);
+    for (index_t s = run.begin; s < run.end; ++s) {
+      net_.step(step + static_cast<std::uint64_t>(s));
+      *figures++ = compute_shard(slice(b, range_of_part(images, used, s)), static_cast<double>(images));
+      for (index_t i = 0; i < statistics.size(); ++i) change_.data()[i] = statistics[i] - before_.data()[i];
+      std::copy(before_.data(), before_.data() + before_.size(), statistics.begin());
+      gradients_.add(net_.gradient_arena().data());
+      if (statistics.size() > 0) statistics_.add(change_.data());
+    }
+    net_.step(step + static_cast<std::uint64_t>(shards_));
+    used_ = used;
+  }
+
+  shard_figures compute_shard(const batch<T>& b, double images) {
+    session_.forward(b.images);
+    const network_outputs<T> outputs = outputs_.of(session_);
+    const double weight = task_.weight(b);
+    // Without weight the loss says nothing; output gradients are zero then.
+    const double loss = weight > 0 ? task_.losses(outputs, b, weight / images) : 0.0;
+    session_.backward();
+    return {loss * weight, weight, task_.correct(outputs.values[0], b)};
+  }
+
+  /// All ranks' records; sums in the order of shards.
+  batch_figures exchange_figures(header here, const std::exception_ptr& failure, std::uint64_t step) {
+    here.shards = shards_;
+    std::memcpy(mine_.data(), &here, sizeof here);
+    ranks_.gather(mine_.data(), all_.data(), record_bytes_);
+    bool fault = false;
+    data_failed_ = false;
+    batch_figures sums;
+    for (index_t r = 0; r < ranks_.size(); ++r) {
+      header there;
+      std::memcpy(&there, all_.data() + r * record_bytes_, sizeof there);
+      if (r == 0) sums.images = there.images, sums.seconds = there.seconds;
+      data_failed_ = data_failed_ || there.images == data_failed_code;
+      fault = fault || there.images < 0 || there.images != sums.images || there.shards != shards_;
+      if (fault || sums.images == 0) continue;
+      const shard_figures* f = figures_of(all_, r);
+      for (index_t s = range_of_part(used_, ranks_.size(), r).size(); s > 0; --s, ++f)
+        sums.loss += f->loss, sums.weight += f->weight, sums.correct += f->correct;
+    }
+    if (fault) net_.step(step), explain(failure, here);
+    return sums;
+  }
+
+  [[noreturn]] MINICNN_COLD void explain(const std::exception_ptr& failure, const header& here) {
+    fail_together(ranks_, failure);
+    want_same(ranks_, "the batch", text_of(here.images, " images in ", here.shards, " shards"));
+    fail("fit: ranks differ");  // does not happen: something has differed
+  }
+
+  void move_statistics() {
+    const view<T> statistics = net_.buffer_arena();
+    if (statistics.size() == 0) return;
+    statistics_.finish(change_.data());
+    const T share = T(1) / static_cast<T>(used_);
+    for (index_t i = 0; i < statistics.size(); ++i) statistics[i] = before_.data()[i] + change_.data()[i] * share;
+  }
+
+  network<T>& net_;
+  session<T>& session_;
+  const task<T>& task_;
+  team& ranks_;
+  index_t shards_, used_ = 1, record_bytes_ = 0;
+  bool data_failed_ = false;
+  shard_sum<T> gradients_, statistics_;
+  aligned_buffer<T> before_, change_;
+  output_table<T> outputs_;
+  std::vector<char> mine_, all_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI

@@ -1,0 +1,111 @@
+#include "minicnn/train/shard_sum.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "minicnn/core/random.hpp"
+#include "team_of_threads.hpp"
+
+using namespace minicnn;
+
+namespace {
+
+constexpr index_t elements = 64 * 5;  // 20 lines of float: no multiple of most numbers of ranks
+
+std::vector<float> values_of(index_t shard) {
+  random_stream r{random_key(7).of(static_cast<std::uint64_t>(shard))};
+  std::vector<float> v(static_cast<std::size_t>(elements));
+  for (float& x : v) x = static_cast<float>(r.normal());
+  return v;
+}
+
+/// The tree as it is described, by recursion: the left half has the largest power of two below the length.
+std::vector<float> tree(index_t begin, index_t end) {
+  if (end - begin == 1) return values_of(begin);
+  index_t left = 1;
+  while (2 * left < end - begin) left *= 2;
+  std::vector<float> a = tree(begin, begin + left);
+  const std::vector<float> b = tree(begin + left, end);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+  return a;
+}
+
+std::vector<float> sum_of(team& ranks, index_t planned, index_t shards) {
+  shard_sum<float> sum(ranks, planned, elements, {});
+  aligned_buffer<float> arena(elements);
+  const index_range run = range_of_part(shards, ranks.size(), ranks.rank());
+  sum.begin(shards);
+  for (index_t s = run.begin; s < run.end; ++s) {
+    const std::vector<float> v = values_of(s);
+    std::copy(v.begin(), v.end(), arena.data());
+    sum.add(arena.data());
+  }
+  sum.finish(arena.data());
+  return {arena.data(), arena.data() + elements};
+}
+
+}  // namespace
+
+TEST_CASE("sums over shards are those of the tree, bit for bit, for any number of ranks and shards") {
+  for (index_t planned = 1; planned <= 11; ++planned)
+    for (index_t shards = 1; shards <= planned; ++shards) {
+      const std::vector<float> wanted = tree(0, shards);
+      team_of_one alone;
+      CHECK(sum_of(alone, planned, shards) == wanted);
+      for (index_t size = 2; size <= planned; ++size) {
+        CAPTURE(planned);
+        CAPTURE(shards);
+        CAPTURE(size);
+        std::vector<std::vector<float>> got(static_cast<std::size_t>(size));
+        const auto errors = threads_as_ranks::run(
+            size, [&](team& me) { got[static_cast<std::size_t>(me.rank())] = sum_of(me, planned, shards); });
+        for (const std::string& e : errors) CHECK(e == "");
+        for (const auto& one : got) CHECK(std::memcmp(one.data(), wanted.data(), sizeof(float) * wanted.size()) == 0);
+      }
+    }
+}
+
+TEST_CASE("a batch is cut into shards of two images at least, and ranks get neighbouring ones") {
+  CHECK(shards_of_batch(64, 4) == 4);
+  CHECK(shards_of_batch(7, 4) == 3);
+  CHECK(shards_of_batch(1, 4) == 1);
+  CHECK(shards_of_batch(0, 4) == 0);
+  CHECK(shards_of_batch(5, 1) == 1);
+  for (const index_t count : {1, 2, 3, 10, 13, 64})
+    for (const index_t shards : {1, 2, 3, 8})
+      for (index_t ranks = 1; ranks <= shards; ++ranks) {
+        index_t next = 0;
+        for (index_t r = 0; r < ranks; ++r) {
+          const index_range own = images_of_rank(count, shards, ranks, r);
+          CHECK(own.begin == next);
+          next = own.end;
+        }
+        CHECK(next == count);
+      }
+}
+
+TEST_CASE("what ranks say: any_rank, gather_bytes, together, want_same") {
+  const auto errors = threads_as_ranks::run(3, [](team& me) {
+    CHECK(any_rank(me, me.rank() == 2));
+    CHECK_FALSE(any_rank(me, false));
+    const std::vector<std::string> all = gather_bytes(me, std::string(static_cast<std::size_t>(40 * me.rank()), 'x'));
+    CHECK(all[0].empty());
+    CHECK(all[1].size() == 40);
+    CHECK(all[2] == std::string(80, 'x'));
+    double number = me.rank() == 1 ? 2.5 : 0;
+    me.broadcast(&number, sizeof number, 1);
+    CHECK(number == 2.5);
+    CHECK_THROWS_WITH_AS(together(me,
+                                  [&] {
+                                    if (me.rank() == 1) fail<file_error>("a.jpg: gone");
+                                  }),
+                         "rank 1: a.jpg: gone", team_failure);
+    // An error that all have is none of one rank.
+    CHECK_THROWS_WITH_AS(together(me, [&] { fail<file_error>("a.jpg: gone"); }), "a.jpg: gone", team_failure);
+    want_same(me, "the seed", "3");
+    CHECK_THROWS_WITH_AS(want_same(me, "the seed", to_text(me.rank() / 2)),
+                         "the seed is not the same on all ranks: rank 0: 0, rank 1: 0, rank 2: 1", team_failure);
+  });
+  for (const std::string& e : errors) CHECK(e == "");
+}
