@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Includes go one way: core <- kernels <- graph <- layers <- networks, and core <- files. train, io and data stand on graph, io and
 # data also on files; model puts networks, train, io and data together. Around this core: formats (other tools' files), testing (the
-# gradient harness), analysis and, on top of it, report. Eigen and stb stay in the files that exist for them.
+# gradient harness), analysis and, on top of it, report. Eigen, MPI and stb stay in the files that exist for them.
 # Runs in include/; prints each offending line as FILE:LINE.
 set -u
 
@@ -47,6 +47,9 @@ while IFS=: read -r file line text; do
     status=1
   elif [[ $text == *"<Eigen/"* && $file != minicnn/eigen.hpp && $file != minicnn/data/pca.hpp ]]; then
     echo "$file:$line: $text    (Eigen belongs in eigen.hpp and data/pca.hpp)"
+    status=1
+  elif [[ $text == *"mpi.h"* && $file != minicnn/train/mpi.hpp ]]; then
+    echo "$file:$line: $text    (MPI belongs in train/mpi.hpp)"
     status=1
   elif [[ $text == *"stb"*".h>" && $file != minicnn/data/stb_decoder.hpp ]]; then
     echo "$file:$line: $text    (stb belongs in data/stb_decoder.hpp)"

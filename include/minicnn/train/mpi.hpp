@@ -1,0 +1,200 @@
+#pragma once
+/// Processes that MPI has started (`mpirun`, `srun`), as a team that trains together. The only header that includes mpi.h: link
+/// minicnn::mpi (CMake), or compile with mpicxx.
+///
+///     mpi_team ranks;                              // MPI_Init; MPI_Finalize at its end
+///     fit_options o{.shards = 16, .ranks = &ranks};
+///     fit(net, optimizer, task, train, o);         // the same weights on every rank, for any number of ranks up to 16
+///     if (ranks.rank() == 0) save_weights(net, "weights.safetensors");
+
+#define OMPI_SKIP_MPICXX 1  // C++ bindings of old, which MPI itself has dropped
+#define MPICH_SKIP_MPICXX 1
+#include <mpi.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "minicnn/train/team.hpp"
+
+namespace minicnn::inline MINICNN_ABI {
+
+struct mpi_options {
+  /// Seconds that a rank waits for others before it tells, and before it ends all of them with exit code 75.
+  double warn_after = 60, stall_limit = 600;
+  /// Gets what is to be told, without a line's end; empty: nobody.
+  std::function<void(const std::string&)> tell = {};
+};
+
+/// Initialises MPI unless that has been done, and finalises it then. Destroyed by an exception it ends all processes, since the
+/// others may wait for this one: catch errors inside its life where all ranks have them (team_failure). One of a process; its
+/// functions are called by one thread at a time.
+class mpi_team final : public team {
+ public:
+  explicit mpi_team(mpi_options o = {}) : options_(std::move(o)), exceptions_(std::uncaught_exceptions()) {
+    int done = 0, level = 0;
+    MPI_Initialized(&done);
+    if (done == 0) MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level), owner_ = true;
+    MPI_Comm_dup(MPI_COMM_WORLD, &all_);
+    MPI_Comm_rank(all_, &rank_);
+    MPI_Comm_size(all_, &size_);
+    MPI_Type_contiguous(static_cast<int>(line_bytes), MPI_BYTE, &line_);
+    MPI_Type_commit(&line_);
+    for (std::vector<int>* v : {&send_counts_, &send_begins_, &counts_, &begins_}) v->resize(static_cast<std::size_t>(size_));
+    requests_.resize(static_cast<std::size_t>(size_));
+    find_hosts();
+  }
+  ~mpi_team() override {
+    if (std::uncaught_exceptions() > exceptions_) MPI_Abort(all_, 1);
+    MPI_Type_free(&line_);
+    MPI_Comm_free(&all_);
+    if (owner_) MPI_Finalize();
+  }
+
+  index_t rank() const override { return rank_; }
+  index_t size() const override { return size_; }
+  std::string name(index_t rank) const override {
+    return text_of("rank ", rank, " (host ", hosts_[static_cast<std::size_t>(rank)], ")");
+  }
+  const std::string& host(index_t rank) const { return hosts_[static_cast<std::size_t>(rank)]; }
+  /// Ranks that share this one's memory, itself included, and its number among them.
+  index_t local_size() const { return local_size_; }
+  index_t local_rank() const { return local_rank_; }
+
+  /// By way of rank 0, which so knows whom it waits for.
+  void gather(const void* mine, void* all, index_t bytes) override {
+    const int count = static_cast<int>(bytes);
+    char* const to = static_cast<char*>(all);
+    std::memcpy(to + rank_ * bytes, mine, static_cast<std::size_t>(bytes));
+    if (size_ == 1) return;
+    MPI_Request request = MPI_REQUEST_NULL;
+    if (rank_ == 0) {
+      for (int r = 1; r < size_; ++r)
+        MPI_Irecv(to + r * bytes, count, MPI_BYTE, r, tag, all_, &requests_[static_cast<std::size_t>(r)]);
+      requests_[0] = MPI_REQUEST_NULL;
+      wait(requests_);
+    } else {
+      MPI_Isend(mine, count, MPI_BYTE, 0, tag, all_, &request);
+      wait({&request, 1});
+    }
+    MPI_Ibcast(all, count * size_, MPI_BYTE, 0, all_, &request);
+    wait({&request, 1});
+  }
+
+  void broadcast(void* data, index_t bytes, index_t root) override {
+    constexpr index_t most = index_t{1} << 30;
+    for (index_t at = 0; at < bytes; at += most) {
+      MPI_Request request = MPI_REQUEST_NULL;
+      MPI_Ibcast(static_cast<char*>(data) + at, static_cast<int>((std::min)(most, bytes - at)), MPI_BYTE, static_cast<int>(root),
+                 all_, &request);
+      wait({&request, 1}, true);
+    }
+  }
+
+  void scatter(const void* data, std::span<const index_t> cut, std::span<const char> sends, void* pieces) override {
+    const auto me = static_cast<std::size_t>(rank_);
+    const int own = static_cast<int>(cut[me + 1] - cut[me]);
+    for (std::size_t r = 0; r < cut.size() - 1; ++r) {
+      send_counts_[r] = sends[me] != 0 ? static_cast<int>(cut[r + 1] - cut[r]) : 0;
+      send_begins_[r] = sends[me] != 0 ? static_cast<int>(cut[r]) : 0;
+      counts_[r] = sends[r] != 0 ? own : 0;
+      begins_[r] = static_cast<int>(r) * own;
+    }
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Ialltoallv(data, send_counts_.data(), send_begins_.data(), line_, pieces, counts_.data(), begins_.data(), line_, all_,
+                   &request);
+    wait({&request, 1}, true);
+  }
+
+  void collect(void* data, std::span<const index_t> cut) override {
+    for (std::size_t r = 0; r < cut.size() - 1; ++r) {
+      counts_[r] = static_cast<int>(cut[r + 1] - cut[r]);
+      begins_[r] = static_cast<int>(cut[r]);
+    }
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Iallgatherv(MPI_IN_PLACE, 0, line_, data, counts_.data(), begins_.data(), line_, all_, &request);
+    wait({&request, 1}, true);
+  }
+
+  [[noreturn]] void end_all(const std::string& why) override { end_all(why, 1); }
+  [[noreturn]] void end_all(const std::string& why, int exit_code) {
+    if (options_.tell) options_.tell(name(rank_) + ": " + why);
+    MPI_Abort(all_, exit_code);
+    for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));  // until it comes
+  }
+
+ private:
+  static constexpr int tag = 1, stalled = 75;
+
+  void find_hosts() {
+    char mine[MPI_MAX_PROCESSOR_NAME] = "";
+    int length = 0;
+    MPI_Get_processor_name(mine, &length);
+    hosts_.assign(static_cast<std::size_t>(size_), "");  // for messages until they are known
+    std::string all(hosts_.size() * sizeof mine, '\0');
+    gather(mine, all.data(), sizeof mine);
+    for (std::size_t r = 0; r < hosts_.size(); ++r) hosts_[r] = all.data() + r * sizeof mine;
+    MPI_Comm local = MPI_COMM_NULL;
+    MPI_Comm_split_type(all_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local);
+    MPI_Comm_size(local, &local_size_);
+    MPI_Comm_rank(local, &local_rank_);
+    MPI_Comm_free(&local);
+  }
+
+  /// Until all requests are done. Looks again and again, so that a rank that never comes is noticed. After a while with pauses,
+  /// which leave the processor to others, but where much is on its way (`bulk`), which moves when it is looked at alone.
+  void wait(std::span<MPI_Request> requests, bool bulk = false) {
+    using clock = std::chrono::steady_clock;
+    const clock::time_point began = clock::now();
+    bool warned = false;
+    for (long round = 0;; ++round) {
+      bool all = true;
+      for (MPI_Request& r : requests) {
+        int done = 1;
+        if (r != MPI_REQUEST_NULL) MPI_Test(&r, &done, MPI_STATUS_IGNORE);
+        all = all && done != 0;
+      }
+      if (all) return;
+      if (round < 2000) continue;
+      const double seconds = std::chrono::duration<double>(clock::now() - began).count();
+      // Rank 0 knows more and speaks first.
+      const double later = rank_ == 0 ? 0 : 5;
+      if (!warned && seconds > options_.warn_after + later) {
+        warned = true;
+        if (options_.tell) options_.tell(waiting_text(requests, seconds));
+      }
+      if (seconds > options_.stall_limit + later) end_all(waiting_text(requests, seconds) + "; all ranks are ended", stalled);
+      if (bulk || seconds < 0.002)
+        std::this_thread::yield();
+      else
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+  }
+
+  std::string waiting_text(std::span<const MPI_Request> requests, double seconds) const {
+    std::string text = text_of("has waited ", static_cast<index_t>(seconds), " seconds for ");
+    if (requests.size() == 1) return text + (rank_ == 0 ? "the others" : name(0) + " or one that it waits for");
+    bool first = true;
+    for (std::size_t r = 0; r < requests.size(); ++r)
+      if (requests[r] != MPI_REQUEST_NULL) text += (std::exchange(first, false) ? "" : ", ") + name(static_cast<index_t>(r));
+    return text;
+  }
+
+  mpi_options options_;
+  int exceptions_, rank_ = 0, size_ = 1, local_size_ = 1, local_rank_ = 0;
+  bool owner_ = false;
+  MPI_Comm all_ = MPI_COMM_NULL;
+  MPI_Datatype line_ = MPI_DATATYPE_NULL;
+  std::vector<int> send_counts_, send_begins_, counts_, begins_;
+  std::vector<MPI_Request> requests_;
+  std::vector<std::string> hosts_;
+};
+
+}  // namespace minicnn::inline MINICNN_ABI
