@@ -54,8 +54,9 @@ void remove_temporaries() {
   }
 }
 
-/// Ctrl-C, kill, a closed terminal, and a limit of processor time (`ulimit -t`), which warns so before it kills.
-constexpr int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
+/// Ctrl-C, kill, a closed terminal, a limit of processor time (`ulimit -t`), which warns so before it kills, and what batch
+/// systems send before a job's time is up (Slurm's --signal=USR1@120).
+constexpr int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2};
 
 extern "C" void handle_signal(int signal) {
   if (signal == SIGXCPU && signalled != 0) return;  // comes again every second

@@ -3,9 +3,9 @@
 
 namespace cli {
 
-/// From now on SIGINT, SIGTERM, SIGXCPU or SIGHUP (not under nohup) ends the process at once with exit code 130, whatever it
-/// waits for; temporary files of outputs that are not complete go. SIGXFSZ is ignored: a file that may not grow is an error where
-/// it is written.
+/// From now on SIGINT, SIGTERM, SIGXCPU, SIGUSR1, SIGUSR2 or SIGHUP (not under nohup) ends the process at once with exit code
+/// 130, whatever it waits for; temporary files of outputs that are not complete go. SIGXFSZ is ignored: a file that may not grow
+/// is an error where it is written.
 void end_at_interrupts();
 
 /// From now on the first such signal is noted; a second one ends the process at once.

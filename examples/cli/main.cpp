@@ -15,6 +15,7 @@
 #include "interrupt.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
+#include "ranks.hpp"
 #include "standard_descriptors.hpp"
 
 namespace {
@@ -74,6 +75,7 @@ int run(int argc, const char* const* argv) {
 int main(int argc, char** argv) {
   cli::open_standard_descriptors();
   cli::end_at_interrupts();
+  if (argc > 1 && std::string(argv[1]) == "train") cli::silence_other_ranks();
   const int code = run(argc, argv);
   // Results that did not reach their file or pipe are a failure.
   if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && code == cli::exit_done)

@@ -190,6 +190,16 @@ void check(const char* option, V value, V low, V high) {
 
 }  // namespace
 
+void check_shards(const recipe& r) {
+  if (r.shards == 1) return;
+  if (r.accumulate > 1)
+    fail<option_error>("--accumulate ", r.accumulate, " and --shards ", r.shards, ": --batch-size ", r.batch_size * r.accumulate,
+                       " --shards ", r.shards * r.accumulate, " does the same");
+  if (2 * r.shards > r.batch_size)
+    fail<option_error>("--shards ", r.shards, ": wanted at most ", r.batch_size / 2, ", two pictures of --batch-size ",
+                       r.batch_size, " each");
+}
+
 recipe make_recipe(const recipe_overrides& o) {
   recipe r;
   if (o.preset == "article")
@@ -228,6 +238,7 @@ recipe make_recipe(const recipe_overrides& o) {
   apply(r.epochs, o.epochs);
   apply(r.batch_size, o.batch_size);
   apply(r.accumulate, o.accumulate);
+  apply(r.shards, o.shards);
   apply(r.learning_rate, o.learning_rate);
   apply(r.momentum, o.momentum);
   apply(r.rest_rate, o.rest_rate);
@@ -277,6 +288,7 @@ recipe make_recipe(const recipe_overrides& o) {
 
   check("--image-size", r.model.image_size, 1, 8192);  // --sizes names one too
   check("--pooled", r.model.pooled, 0, 64);            // a weights file may
+  check_shards(r);
   drop_foreign_options(r.model, o);
   (void)minicnn::initializer_named(r.model.init);
   for (const std::string& text : r.rates) (void)parse_group_rate(text);
@@ -336,6 +348,7 @@ minicnn::json to_json(const recipe& r) {
   if (!r.weights.empty()) text["class_weights"] = r.weights;
   if (r.balance) text["balance"] = true;
   if (r.shuffle != "full") text["shuffle"] = r.shuffle;
+  if (r.shards > 1) text["shards"] = r.shards;
   if (r.folds > 0) text["fold"] = minicnn::text_of(r.fold, "/", r.folds);
   if (!r.init_from.empty()) text["init_from"] = r.init_from;
   if (!r.freeze.empty()) text["freeze"] = r.freeze;

@@ -34,6 +34,7 @@ struct recipe {
   int epochs = 20;
   int batch_size = 64;
   int accumulate = 1;
+  int shards = 1;                 ///< parts of a batch, which one process computes in turn, or several at once
   std::string optimizer = "sgd";  ///< sgd (momentum), muon, lars, adam, adamw
   double momentum = 0.9;          ///< of sgd; of muon's filters
   bool nesterov = true;
@@ -97,7 +98,7 @@ struct recipe_overrides {
   std::optional<int> channels;
   std::optional<bool> transform_input;  ///< of the file's network; no option of its own
   minicnn::json graph = {};             ///< the same: the layers of a network that the registry does not have
-  std::optional<int> epochs, batch_size, accumulate, image_size, patience, val_every, pooled;
+  std::optional<int> epochs, batch_size, accumulate, shards, image_size, patience, val_every, pooled;
   std::optional<double> learning_rate, warmup, decoupled_weight_decay, l2, dropout, label_smoothing, clip_norm, val_fraction;
   std::optional<double> crop_scale, jitter, lighting, erase, ema, ema_growth, momentum, rest_rate, bias_rate, mixup, cutmix;
   std::optional<double> trust, keep_hardest, hardest_from, hardest_to;
@@ -115,6 +116,9 @@ extern const char* const preset_help;
 
 /// Throws option_error for an unknown preset or an option outside its range.
 recipe make_recipe(const recipe_overrides& o);
+
+/// Throws option_error unless batches have two pictures for each shard, and gradients are not accumulated besides.
+void check_shards(const recipe& r);
 
 minicnn::json to_json(const recipe& r);
 minicnn::json to_json(const picture_options& p);

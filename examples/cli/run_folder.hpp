@@ -8,6 +8,7 @@
 #include <minicnn/train/optimizer.hpp>
 #include <minicnn/train/training_state.hpp>
 #include <string>
+#include <utility>
 
 #include "recipe.hpp"
 #include "weights.hpp"
@@ -23,6 +24,8 @@ class run_folder {
   /// be resumed nor overwritten, and if another process is training there (a lock that ends with the process). What a process
   /// that was killed has left there is put in order.
   run_folder(std::string path, existing_run existing);
+  /// A folder that another process has opened so: to read from.
+  explicit run_folder(std::string path) : path_(std::move(path)) {}
   ~run_folder();
   run_folder(const run_folder&) = delete;
   run_folder& operator=(const run_folder&) = delete;

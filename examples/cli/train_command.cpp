@@ -10,9 +10,11 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
+#include "messages.hpp"
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "ranks.hpp"
 #include "recipe_options.hpp"
 #include "training.hpp"
 
@@ -260,6 +262,52 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_flag("--no-augment", o.no_augment, "no random crops, mirror images, colours or erasing");
 }
 
+namespace {
+
+using minicnn::index_t;
+
+/// Shards are a part of the recipe: given, those of the run that is resumed, or one for each process.
+recipe with_shards(const train_options& o, recipe r, index_t ranks) {
+  if (!o.overrides.shards) r.shards = o.resume ? recorded_shards(o.out) : static_cast<int>(ranks);
+  if (r.shards < ranks)
+    minicnn::fail<minicnn::option_error>("--shards ", r.shards, o.overrides.shards ? "" : " of the run",
+                                         ": wanted at most so many processes, got ", ranks);
+  check_shards(r);
+  return r;
+}
+
+int train_together(minicnn::team& ranks, train_options o, recipe r) {
+  try {
+    std::unique_ptr<training> run;
+    agree_on_machine(ranks);
+    if (o.threads == 0) o.threads = share_of_threads(ranks, o.quiet);
+    o.command = minicnn::text_of("mpirun -np ", ranks.size(), " ", o.command);
+    together(ranks, [&] {
+      r = with_shards(o, std::move(r), ranks.size());
+      if (r.keep_hardest < 1)  // each process sees the losses of its own pictures alone
+        minicnn::fail<minicnn::option_error>("--keep-hardest ", r.keep_hardest, ": wanted one process, got ", ranks.size());
+      run = std::make_unique<training>(o, std::move(r), &ranks);
+    });
+    return run->run();
+  } catch (const minicnn::team_failure& e) {  // all ranks are here
+    say(e.what());
+    return exit_failed;
+  } catch (const std::bad_alloc&) {
+    end_all_ranks(ranks, "not enough memory");
+  } catch (const std::exception& e) {
+    end_all_ranks(ranks, e.what());
+  }
+}
+
+/// One run, by this process or by those that were started with it.
+int train(const train_options& o, const recipe& r) {
+  const std::unique_ptr<minicnn::team> ranks = join_ranks(o.stall_limit);
+  if (ranks != nullptr) return train_together(*ranks, o, r);
+  return training(o, with_shards(o, r, 1)).run();
+}
+
+}  // namespace
+
 void add_train(CLI::App& app, action& chosen) {
   auto o = std::make_shared<train_options>();
   CLI::App* command = app.add_subcommand("train", "trains a network on a folder of pictures");
@@ -267,6 +315,12 @@ void add_train(CLI::App& app, action& chosen) {
   command->add_option("--out", o->out, "run folder to write")->required();
   command->add_option("--labels", o->labels, labels_help);
   add_recipe_options(*command, o->overrides);
+  command
+      ->add_option(
+          "--shards", o->overrides.shards,
+          "parts of a batch, each with batch statistics of its own, that processes share out: at most as many processes as "
+          "shards (default: one for each process of mpirun, else 1)")
+      ->transform(whole_from(1, minicnn::team::most_ranks));
   command->add_option("--threads", o->threads, "0: all processors")
       ->transform(whole_from(0, minicnn::max_threads))
       ->capture_default_str();
@@ -277,6 +331,14 @@ void add_train(CLI::App& app, action& chosen) {
       ->add_option("--time-limit", o->time_limit,
                    "minutes; the schedule's length is planned after 50 steps so that the run fits; 0: none")
       ->transform(number_from(0, 1e6))
+      ->capture_default_str();
+  command
+      ->add_option("--save-every", o->save_every,
+                   "minutes from save to save within an epoch; 0: epochs alone (default: 10 with several processes, else 0)")
+      ->transform(number_from(0, 1e6))
+      ->default_str("");
+  command->add_option("--stall-limit", o->stall_limit, "minutes that processes wait for one of them before all are ended")
+      ->transform(number_from(0.01, 1e6))
       ->capture_default_str();
   command->add_option("--cache", o->cache, "none, or ram: keep decoded pictures, in up to half of the memory")
       ->transform(one_of({"none", "ram"}))
@@ -300,7 +362,7 @@ void add_train(CLI::App& app, action& chosen) {
     adopt_model(o->overrides, o->resume ? o->out : "");
     const recipe r = make_recipe(o->overrides);
     o->command = command_line(*command);
-    chosen = [o, r] { return training(*o, r).run(); };
+    chosen = [o, r] { return train(*o, r); };
   });
 }
 

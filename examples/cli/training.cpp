@@ -10,6 +10,7 @@
 #include <minicnn/core/printable.hpp>
 #include <minicnn/core/utf8.hpp>
 #include <minicnn/graph/summary.hpp>
+#include <minicnn/kernels/product/choose_tile.hpp>
 #include <minicnn/train/callbacks.hpp>
 #include <minicnn/train/check_divergence.hpp>
 #include <minicnn/train/distillation.hpp>
@@ -27,6 +28,7 @@
 #include "interrupt.hpp"
 #include "messages.hpp"
 #include "peak_memory.hpp"
+#include "ranks.hpp"
 #include "resolve_model.hpp"
 #include "run_folder.hpp"
 #include "small_image_defaults.hpp"
@@ -38,6 +40,13 @@ using minicnn::fixed;
 using minicnn::index_t;
 
 namespace {
+
+/// What multiplies bfloat16 on this machine: sums of one are not those of another.
+const char* bf16_unit(const minicnn::context& ctx) {
+  return minicnn::kernels::has_amx(ctx.instruction_set)       ? "AMX"
+         : minicnn::kernels::native_bf16(ctx.instruction_set) ? "AVX512-BF16"
+                                                              : "none";
+}
 
 /// Names what a loader has left out since there were `told`.
 void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_start) {
@@ -56,8 +65,11 @@ minicnn::ema_options averaging(const recipe& r) {
 
 training::~training() = default;
 
-training::training(const train_options& o, recipe r)
-    : o_(o), recipe_(std::move(r)), data_(open_task_data(o.data, o.labels, recipe_.task, minicnn::data_part::train, o.quiet)) {
+training::training(const train_options& o, recipe r, minicnn::team* ranks)
+    : o_(o),
+      recipe_(std::move(r)),
+      ranks_(ranks),
+      data_(open_task_data(o.data, o.labels, recipe_.task, minicnn::data_part::train, o.quiet)) {
   open_pictures();
   pictures_used_ = run_data(data_, split_, o.resume ? o.out : "");
   recipe_.model.classes = static_cast<int>(output_names(data_).size());
@@ -74,12 +86,14 @@ training::training(const train_options& o, recipe r)
   take_initial_weights();
   if (const std::string text = freeze_layers(*net_, recipe_); !text.empty()) note("%s\n", text.c_str());
   minicnn::session<float> planned(*net_);  // what does not fit into memory fails here
-  planned.reserve(largest_batch());
+  minicnn::shape shard = largest_batch();
+  shard.set(0, shard_size());
+  planned.reserve(shard);
   optimizer_ = make_optimizer(recipe_, *net_);
   if (recipe_.ema > 0) average_ = std::make_unique<minicnn::ema<float>>(*net_, averaging(recipe_));
-  note("memory: weights and gradients %.0f MiB, optimizer %.0f MiB, activations of a batch of %d: %.0f MiB\n",
+  note("memory: weights and gradients %.0f MiB, optimizer %.0f MiB, activations of a %s of %d: %.0f MiB\n",
        2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
-       static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.batch_size,
+       static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.shards > 1 ? "shard" : "batch", shard_size(),
        static_cast<double>(planned.memory_bytes()) / 1048576);
   picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad || o.resume);
   if (o.resume)
@@ -205,58 +219,85 @@ minicnn::loader_options training::loader_options(bool for_training) {
   return options;
 }
 
-int training::run() {
-  if (o_.dry_run) {
-    data_loader train(data_, split_.train, loader_options(true));
-    return estimate(train);
-  }
-  run_folder folder(o_.out, o_.resume ? existing_run::resume : o_.overwrite ? existing_run::overwrite : existing_run::refuse);
-  folder_ = &folder;
-  data_loader train(data_, split_.train, loader_options(true));
-  train_ = &train;
-  std::unique_ptr<data_loader> validation;
-  if (!split_.validation.empty()) {
-    validation = std::make_unique<data_loader>(data_, split_.validation, loader_options(false));
-    validation_ = validation.get();
-  }
+/// The run's folder, which the first rank makes or puts in order before others read there.
+void training::open_run() {
+  on_all_ranks([&] {
+    if (!first_rank()) return;
+    const existing_run existing = o_.resume      ? existing_run::resume
+                                  : o_.overwrite ? existing_run::overwrite
+                                                 : existing_run::refuse;
+    folder_ = std::make_unique<run_folder>(o_.out, existing);
+  });
+  if (!first_rank()) folder_ = std::make_unique<run_folder>(o_.out);
+}
+
+void training::open_loaders() {
+  train_ = std::make_unique<data_loader>(data_, split_.train, loader_options(true));
+  if (!split_.validation.empty()) validation_ = std::make_unique<data_loader>(data_, split_.validation, loader_options(false));
   progress_.clear();
   minicnn::sample_indices shown = split_.validation;
-  if (validation != nullptr) shown = without_bad(std::move(shown), validation->bad_files());
-  if (!train.bad_files().empty() || shown.size() != split_.validation.size())
-    for (const std::string& text : class_warnings(data_, {without_bad(split_.train, train.bad_files()), shown}))
+  if (validation_ != nullptr) shown = without_bad(std::move(shown), validation_->bad_files());
+  if (!train_->bad_files().empty() || shown.size() != split_.validation.size())
+    for (const std::string& text : class_warnings(data_, {without_bad(split_.train, train_->bad_files()), shown}))
       warn(o_.data + ": of what can be read: " + text);
-  pictures_ = std::make_unique<run_report>(data_, split_.train, std::move(shown), picture_, train.options().transform,
+  pictures_ = std::make_unique<run_report>(data_, split_.train, std::move(shown), picture_, train_->options().transform,
                                            recipe_.seed, learned_);
-
   note_bad();
+}
 
-  minicnn::training_state begin;
-  if (o_.resume) {
-    folder.load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), pictures_used_.text(), remembered());
-    note("resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
+int training::run() {
+  if (ranks_ != nullptr) {
+    want_same_members(*ranks_, "the recipe", to_json(recipe_));
+    want_same_members(*ranks_, o_.data, pictures_used_.text());
+    want_same_members(*ranks_, "the call",
+                      {{"time-limit", o_.time_limit},
+                       {"resume", o_.resume},
+                       {"overwrite", o_.overwrite},
+                       {"skip-bad", o_.skip_bad},
+                       {"dry-run", o_.dry_run}});
+    const bool bf16 = recipe_.precision == "bf16";
+    want_same_members(*ranks_, "--precision bf16", {{"unit", bf16 ? bf16_unit(net_->ctx()) : ""}});
   }
-  minicnn::fit_options how = fit_options(train);
+  if (o_.dry_run) {
+    data_loader steps(data_, split_.train, loader_options(true));
+    return estimate(steps);
+  }
+  open_run();
+  minicnn::training_state begin;
+  on_all_ranks([&] {
+    open_loaders();
+    if (o_.resume) {
+      folder_->load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), pictures_used_.text(), remembered());
+      note("resuming after epoch %" PRId64 ", batch %" PRId64 "\n", begin.epoch, begin.batch);
+    }
+  });
+  return train(std::move(begin));
+}
+
+int training::train(minicnn::training_state begin) {
+  minicnn::fit_options how = fit_options(*train_);
   std::vector<minicnn::size_step> steps_in_size = sizes();
   minicnn::time_limit_options limit{.seconds = o_.time_limit * 60, .extend_to_time_limit = !o_.overrides.epochs};
-  look_ahead(steps_in_size, limit, train.batches(), o_.time_limit > 0 && !begin.time_planned);
+  look_ahead(steps_in_size, limit, train_->batches(), o_.time_limit > 0 && !begin.time_planned);
   // Reading the folder and filling the cache are part of the time.
   begin.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
   add_callbacks(how, std::move(steps_in_size), limit);
-  auto batches = minicnn::source_of<float>(train);
+  auto batches = minicnn::source_of<float>(*train_);
   if (hard_) batches = hard_->source(std::move(batches));
   if (recipe_.mixup > 0 || recipe_.cutmix > 0)
     batches = minicnn::mix<float>(
         std::move(batches),
         {.mixup = recipe_.mixup, .cutmix = recipe_.cutmix, .classes = recipe_.model.classes, .seed = recipe_.seed});
   minicnn::trainer<float> steps(*net_, *optimizer_, hard_ ? hard_->task() : *task_, std::move(batches),
-                                validation ? minicnn::source_of<float>(*validation) : nullptr, std::move(how));
+                                validation_ ? minicnn::source_of<float>(*validation_) : nullptr, std::move(how));
   steps.reserve(largest_batch());
   steps.state = std::move(begin);
   state_ = &steps.state;
-  if (!o_.tensorboard.empty())
+  if (!o_.tensorboard.empty() && first_rank())
     events_ = std::make_unique<event_log>(o_.tensorboard, o_.resume ? state_->step + 1 : -1, o_.overwrite);
   catch_interrupts();
   catch_broken_pipe();
+  saved_ = std::chrono::steady_clock::now();
   bool finished = false;
   try {
     finished = steps.run();
@@ -270,17 +311,33 @@ int training::run() {
     if (!steps.data_failed() || steps.state.step == 0) throw;
     return end_without_data(e.what(), false);
   }
+  return end_run(finished);
+}
+
+int training::end_run(bool finished) {
   progress_.clear();
-  if (!finished) pictures_used_.note_gone();
-  begin_to_replace();
-  save_position();
+  if (first_rank()) {
+    if (!finished) pictures_used_.note_gone();
+    begin_to_replace();
+    save_position();
+  }
   release_interrupts();
   if (!finished || interrupted()) {
     std::fprintf(stderr, "interrupted; the run is saved. Go on with: %s%s\n", o_.command.c_str(), o_.resume ? "" : " --resume");
     return exit_interrupted;
   }
-  finish();
+  if (first_rank()) finish();
   return exit_done;
+}
+
+/// Within long epochs: what a machine that goes away takes with it is no more than this.
+void training::save_now_and_then() {
+  const double minutes = o_.save_every >= 0 ? o_.save_every : ranks_ != nullptr ? 10 : 0;
+  const auto now = std::chrono::steady_clock::now();
+  if (minutes <= 0 || now - saved_ < std::chrono::duration<double>(60 * minutes)) return;
+  progress_.clear();
+  begin_to_replace();
+  save_position();
 }
 
 /// Names pictures that have gone since the last time, and takes them out of the report.
@@ -288,9 +345,9 @@ void training::note_bad() {
   const std::size_t before = bad_train_ + bad_validation_;
   if (train_->bad_files().size() + (validation_ == nullptr ? 0 : validation_->bad_files().size()) == before) return;
   progress_.clear();
-  for (const data_loader* loader : {train_, validation_}) {
+  for (const data_loader* loader : {train_.get(), validation_.get()}) {
     if (loader == nullptr) continue;
-    std::size_t& told = loader == train_ ? bad_train_ : bad_validation_;
+    std::size_t& told = loader == train_.get() ? bad_train_ : bad_validation_;
     if (o_.skip_bad) report_bad(*loader, told, state_ == nullptr);
     told = loader->bad_files().size();
     for (const minicnn::bad_file& b : loader->bad_files()) pictures_used_.leave_out(b);
@@ -302,10 +359,9 @@ void training::note_bad() {
 int training::end_without_data(const std::string& reason, bool picture) {
   progress_.clear();
   note_bad();
-  pictures_used_.note_gone();
+  if (first_rank()) pictures_used_.note_gone();
   say(reason);
-  begin_to_replace();
-  save_position();
+  if (first_rank()) begin_to_replace(), save_position();
   std::fprintf(stderr, "the run is saved in %s, after epoch %" PRId64 " and %" PRId64 " batches. Go on with: %s%s%s\n",
                minicnn::printable(o_.out).c_str(), state_->epoch, state_->batch, o_.command.c_str(), o_.resume ? "" : " --resume",
                picture ? ", and with --skip-bad if the picture is gone for good" : "");
@@ -330,6 +386,8 @@ minicnn::fit_options training::fit_options(const data_loader& train) {
   f.lr_schedule =
       minicnn::parse_schedule(recipe_.schedule, steps, static_cast<index_t>(recipe_.warmup * static_cast<double>(steps) + 0.5));
   f.accumulate = recipe_.accumulate;
+  f.shards = recipe_.shards;
+  f.ranks = ranks_;
   f.clip_norm = recipe_.clip_norm;
   f.validate_every = recipe_.val_every;
   return f;
@@ -349,9 +407,11 @@ void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_
             note_bad();
             show(s);
             if (events_ && s.updated) events_->step(state_->step, s);
+            if (s.updated && first_rank()) save_now_and_then();
           },
       .on_best =
           [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) {
+            if (!first_rank()) return;
             begin_to_replace();
             note_bad();
             folder_->save_best(*net_, info());
@@ -381,6 +441,11 @@ minicnn::shape training::largest_batch() const {
   return {recipe_.batch_size, recipe_.model.channels, largest, largest};
 }
 
+int training::shards_in_turn() const {
+  const int ranks = ranks_ == nullptr ? 1 : static_cast<int>(ranks_->size());
+  return (recipe_.shards + ranks - 1) / ranks;
+}
+
 /// A single size other than that of evaluation is a list of one.
 std::vector<minicnn::size_step> training::sizes() const { return minicnn::parse_sizes(recipe_.sizes); }
 
@@ -401,6 +466,7 @@ void training::show(const minicnn::step_report& s) {
 }
 
 void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v) {
+  if (!first_rank()) return;
   begin_to_replace();
   note_bad();
   save_position();

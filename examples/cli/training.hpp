@@ -9,6 +9,7 @@
 #include <minicnn/report/html.hpp>
 #include <minicnn/train/ema.hpp>
 #include <minicnn/train/hard_examples.hpp>
+#include <minicnn/train/team.hpp>
 #include <minicnn/train/time_limit.hpp>
 #include <minicnn/train/trainer.hpp>
 #include <string>
@@ -32,7 +33,9 @@ struct train_options {
   recipe_overrides overrides;
   int threads = 0;
   int workers = 1;
-  double time_limit = 0;  ///< minutes; 0: none
+  double time_limit = 0;    ///< minutes; 0: none
+  double save_every = -1;   ///< minutes; 0: at the end of epochs alone; below: 10 where several processes train, else 0
+  double stall_limit = 10;  ///< minutes
   bool resume = false, overwrite = false, skip_bad = false, dry_run = false;
   bool quiet = false, no_color = false;
   std::string cache = "none";  ///< none or ram
@@ -44,8 +47,9 @@ inline constexpr const char* events_beside = "(the run folder)";
 
 class training {
  public:
-  /// Opens the data, builds network and optimizer and prints what is about to be trained. Writes nothing.
-  training(const train_options& o, recipe r);
+  /// Opens the data, builds network and optimizer and prints what is about to be trained. Writes nothing. `ranks`: processes that
+  /// train together, each with an object of its own, of which the first writes; null: this one alone.
+  training(const train_options& o, recipe r, minicnn::team* ranks = nullptr);
   ~training();
 
   /// Trains, or with `dry_run` measures a few steps. Returns the exit code.
@@ -55,6 +59,17 @@ class training {
   using network = minicnn::network<float>;
   using data_loader = minicnn::loader<float>;
 
+  bool first_rank() const { return ranks_ == nullptr || ranks_->rank() == 0; }
+  /// Does `work`; of several ranks all fail where one does.
+  template <class F>
+  void on_all_ranks(const F& work) {
+    ranks_ == nullptr ? work() : together(*ranks_, work);
+  }
+  void open_run();
+  void open_loaders();
+  int train(minicnn::training_state begin);
+  int end_run(bool finished);
+  void save_now_and_then();
   void take_initial_weights();
   void whiten();
   void take_teacher();
@@ -65,8 +80,12 @@ class training {
   model_info info() const;
   void look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, minicnn::index_t batches,
                   bool plan);
+  void share_costs(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, bool plan);
   minicnn::loader_options loader_options(bool training);
   minicnn::shape largest_batch() const;
+  int shard_size() const { return (recipe_.batch_size + recipe_.shards - 1) / recipe_.shards; }
+  /// Shards of the rank that has most.
+  int shards_in_turn() const;
   minicnn::fit_options fit_options(const data_loader& train);
   void add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_step> sizes, const minicnn::time_limit_options& limit);
   std::vector<minicnn::size_step> sizes() const;
@@ -91,6 +110,7 @@ class training {
 
   train_options o_;
   recipe recipe_;
+  minicnn::team* ranks_;
   minicnn::image_dataset data_;
   minicnn::data_split split_;
   run_data pictures_used_;
@@ -105,13 +125,13 @@ class training {
   std::vector<std::unique_ptr<minicnn::training_callback>> callbacks_;
   std::unique_ptr<run_report> pictures_;  ///< of the report
   std::unique_ptr<event_log> events_;     ///< for TensorBoard; null: none
-  run_folder* folder_ = nullptr;
-  data_loader* train_ = nullptr;
-  data_loader* validation_ = nullptr;               ///< null: none
-  std::size_t bad_train_ = 0, bad_validation_ = 0;  ///< pictures left out that have been named
+  std::unique_ptr<run_folder> folder_;
+  std::unique_ptr<data_loader> train_, validation_;  ///< validation null: none
+  std::size_t bad_train_ = 0, bad_validation_ = 0;   ///< pictures left out that have been named
   minicnn::training_state* state_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
+  std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
   minicnn::index_t steps_an_epoch_ = 1;
   bool replacing_ = false;  // the old run is set aside
   bool replaced_ = false;   // and has gone

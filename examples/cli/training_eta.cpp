@@ -15,15 +15,25 @@ namespace cli {
 
 using minicnn::index_t;
 
+/// All ranks plan with what the first has measured.
+void training::share_costs(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, bool plan) {
+  if (ranks_ == nullptr || !plan) return;
+  for (minicnn::size_step& s : sizes) ranks_->broadcast(&s.cost, sizeof s.cost, 0);
+  ranks_->broadcast(&limit.validation_cost, sizeof limit.validation_cost, 0);
+}
+
 /// Tells how long an epoch will take. For the `plan` of a time limit also: what a step costs at each size, and what validation
 /// costs, over a step at the first size.
 void training::look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, index_t batches,
                           bool plan) {
   if (o_.quiet && !plan) return;
+  if (!first_rank()) return share_costs(sizes, limit, plan);
   const index_t first_size = sizes.empty() ? picture_.size : size_in_epoch(sizes.front(), 0);
   double first = 0, validation = 0;  // seconds of a step, of a prediction for one image
   if (plan) {
-    trial_steps trial(recipe_, o_.threads, *task_);
+    recipe shard = recipe_;
+    shard.batch_size = shard_size();
+    trial_steps trial(shard, o_.threads, *task_);
     first = trial.step(first_size);
     validation = trial.prediction(evaluation_batch_size, picture_.size) / evaluation_batch_size;
     for (minicnn::size_step& s : sizes) {
@@ -33,11 +43,13 @@ void training::look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_
         s.cost +=
             (turn == 0 && &s == &sizes.front() ? 1.0 : trial.step(size_in_epoch(s, turn)) / first) / static_cast<double>(turns);
     }
+    first *= shards_in_turn();
     limit.validation_cost = validation / (first / recipe_.batch_size);
+    share_costs(sizes, limit, plan);
   } else {
     constexpr double enough = 0.5;
-    const int count = (std::min)(evaluation_batch_size, recipe_.batch_size);
-    first = seconds_a_step(*net_, *optimizer_, *task_, recipe_.batch_size, first_size, enough);
+    const int count = (std::min)(evaluation_batch_size, shard_size());
+    first = seconds_a_step(*net_, *optimizer_, *task_, shard_size(), first_size, enough) * shards_in_turn();
     validation = seconds_a_prediction(*net_, count, picture_.size, enough) / count;
   }
   if (o_.quiet) return;

@@ -45,6 +45,7 @@ void training::begin_to_replace() {
 }
 
 void training::save_position() {
+  saved_ = std::chrono::steady_clock::now();
   save_last();
   if (!state_->history.empty()) folder_->write_history(state_->history);
   save_config();
@@ -68,6 +69,7 @@ void training::save_config() const {
                          {"recipe", to_json(recipe_)},
                          {"threads", net_->threads()},
                          {"workers", o_.workers},
+                         {"ranks", ranks_ == nullptr ? 1 : static_cast<int>(ranks_->size())},
                          {"instruction_set", minicnn::name_of(net_->ctx().instruction_set)},
                          {"host", host},
                          {"version", minicnn::version_string},

@@ -83,3 +83,17 @@ TEST_CASE("best: batch norm, padded pools, rising sizes") {
   CHECK(r.label_smoothing == doctest::Approx(0.03));
   CHECK(r.tta == "flip");
 }
+
+TEST_CASE("shards are a part of the recipe, have two pictures each, and do not go with --accumulate") {
+  cli::recipe_overrides o;
+  o.batch_size = 64;
+  CHECK_FALSE(cli::to_json(cli::make_recipe(o)).has("shards"));  // as runs of versions without them
+  o.shards = 32;
+  CHECK(cli::to_json(cli::make_recipe(o)).at("shards").as_int() == 32);
+  o.shards = 33;
+  CHECK_THROWS_WITH_AS(cli::make_recipe(o), "--shards 33: wanted at most 32, two pictures of --batch-size 64 each",
+                       minicnn::option_error);
+  o.shards = 4, o.accumulate = 2;
+  CHECK_THROWS_WITH_AS(cli::make_recipe(o), "--accumulate 2 and --shards 4: --batch-size 128 --shards 8 does the same",
+                       minicnn::option_error);
+}

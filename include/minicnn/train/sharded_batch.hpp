@@ -37,6 +37,7 @@ batch<T> slice(const batch<T>& b, index_range part) {
   if (!b.labels.empty()) out.labels = b.labels.subspan(first, count);
   if (!b.indices.empty()) out.indices = b.indices.subspan(first, count);
   if (b.targets.present()) out.targets = rows(b.targets);
+  if (b.soft_labels.present()) out.soft_labels = rows(b.soft_labels);
   return out;
 }
 

@@ -1,0 +1,181 @@
+#include "ranks.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <minicnn/core/context.hpp>
+#include <minicnn/core/printable.hpp>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#if defined(MINICNN_WITH_MPI)
+#include <minicnn/train/mpi.hpp>
+#endif
+
+#include "commands.hpp"
+#include "messages.hpp"
+#include "path_json.hpp"
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::team;
+using minicnn::text_of;
+
+namespace {
+
+int loud = STDERR_FILENO;  // standard error as it was given to us
+
+/// A count in the environment; `otherwise` where there is none.
+int variable(const char* name, int otherwise) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) return otherwise;
+  const std::string_view all(text);
+  int value = otherwise;
+  std::from_chars(all.data(), all.data() + all.size(), value);
+  return value;
+}
+
+/// Open MPI's, MPICH's and what else speaks PMI, and Slurm's, whose own apply to a step of several tasks alone.
+int launched(const char* mpi, const char* pmi, const char* slurm, int otherwise) {
+  const int of_slurm = variable("SLURM_STEP_NUM_TASKS", 1) > 1 ? variable(slurm, otherwise) : otherwise;
+  return variable(mpi, variable(pmi, of_slurm));
+}
+int launched_rank() { return launched("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID", 0); }
+int launched_size() { return launched("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", 1); }
+
+[[maybe_unused]] void say_loudly(const std::string& text) {
+  const std::string line = "minicnn: " + minicnn::printable(text) + "\n";
+  if (write(loud, line.data(), line.size()) < 0) return;  // nobody is there to be told
+}
+
+}  // namespace
+
+/// Kernels of other instruction sets round differently.
+void agree_on_machine(team& ranks) {
+  want_same_members(ranks, "minicnn", {{"version", minicnn::version_string}});
+  int mine = 0;
+  together(ranks, [&] { mine = static_cast<int>(minicnn::default_isa()); });
+  std::vector<int> all(static_cast<std::size_t>(ranks.size()));
+  ranks.gather(&mine, all.data(), sizeof mine);
+  const int least = *std::min_element(all.begin(), all.end()), most = *std::max_element(all.begin(), all.end());
+  if (least == most) return;
+  const std::string name(minicnn::name_of(static_cast<minicnn::isa>(least)));
+  setenv("MINICNN_ISA", name.c_str(), 1);
+  warn("the instruction set is " + name + ", the least that a rank has; some have " +
+       std::string(minicnn::name_of(static_cast<minicnn::isa>(most))));
+}
+
+void silence_other_ranks() {
+  if (launched_rank() == 0) return;
+  loud = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (nowhere < 0) return;
+  dup2(nowhere, STDOUT_FILENO);
+  dup2(nowhere, STDERR_FILENO);
+  close(nowhere);
+}
+
+#if defined(MINICNN_WITH_MPI)
+std::unique_ptr<team> join_ranks(double stall_limit) {
+  const int size = launched_size();
+  if (size <= 1) return nullptr;
+  minicnn::mpi_options o;
+  o.stall_limit = 60 * stall_limit;
+  o.warn_after = (std::min)(60.0, o.stall_limit / 2);
+  o.tell = say_loudly;
+  auto ranks = std::make_unique<minicnn::mpi_team>(o);
+  const minicnn::index_t known = ranks->size();
+  if (known == size) return ranks;
+  ranks.reset();
+  throw usage_error(text_of(size, " processes were started, but MPI knows of ", known,
+                            ": this program's MPI and the launcher are not the same (with Slurm: srun --mpi=pmix, or mpirun)"));
+}
+#else
+std::unique_ptr<team> join_ranks(double) {
+  const int size = launched_size();
+  if (size > 1) throw usage_error(text_of(size, " processes were started, but this program was built without MPI"));
+  return nullptr;
+}
+#endif
+
+int share_of_threads(team& ranks, bool quiet) {
+  struct place {
+    char host[64];
+    cpu_set_t processors;
+    int threads;
+  };
+  place mine{};
+  gethostname(mine.host, sizeof mine.host - 1);
+  sched_getaffinity(0, sizeof mine.processors, &mine.processors);
+  std::vector<place> all(static_cast<std::size_t>(ranks.size()));
+  ranks.gather(&mine, all.data(), sizeof mine);
+  std::set<std::string> hosts;
+  int sharing = 0, here = 0;
+  for (const place& p : all) {
+    hosts.insert(p.host);
+    if (std::strcmp(p.host, mine.host) != 0) continue;
+    cpu_set_t both;
+    CPU_AND(&both, &p.processors, &mine.processors);
+    here += 1, sharing += CPU_COUNT(&both) > 0;
+  }
+  const int available = minicnn::resolve_threads(0);
+  const bool given = std::getenv("OMP_NUM_THREADS") != nullptr;
+  const int threads = given ? available : (std::max)(1, available / sharing);
+  if (!quiet)
+    std::fprintf(stderr, "%d ranks on %zu hosts; rank 0 has %d threads\n", static_cast<int>(ranks.size()), hosts.size(), threads);
+  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  if (!given && CPU_COUNT(&mine.processors) == 1 && processors > here)
+    warn(text_of("ranks are bound to 1 of ", static_cast<int>(processors),
+                 " processors: mpirun --bind-to none lets them use all"));
+  return threads;
+}
+
+void want_same_members(team& ranks, const std::string& what, const minicnn::json& members) {
+  std::string mine;
+  for (const auto& [name, value] : flat_members(members)) mine += name + '\0' + value + '\0';
+  struct holders {
+    std::string names;
+    std::size_t count = 0;
+  };
+  std::map<std::string, std::map<std::string, holders>> ranks_by_value;  // of each member
+  const std::vector<std::string> all = gather_bytes(ranks, mine);
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    std::string_view rest = all[r];
+    const auto word = [&] {
+      const std::size_t end = rest.find('\0');
+      const std::string_view text = rest.substr(0, end);
+      rest.remove_prefix(end + 1);
+      return text;
+    };
+    while (!rest.empty()) {
+      const std::string name(word()), value(word());
+      holders& h = ranks_by_value[name][value];
+      h.names += (h.count++ == 0 ? "" : ", ") + ranks.name(static_cast<minicnn::index_t>(r));
+    }
+  }
+  for (const auto& [name, values] : ranks_by_value) {
+    std::size_t said = 0;
+    std::string text = what + ": " + name + " is not the same on all ranks";
+    for (const auto& [value, h] : values) {
+      said += h.count;
+      text += "; " + h.names + ": " + minicnn::excerpt(value);
+    }
+    if (values.size() > 1 || said != all.size()) throw minicnn::team_failure(text);
+  }
+}
+
+void end_all_ranks(team& ranks, const std::string& why) {
+  ranks.end_all(why);
+  std::abort();  // not reached; g++ does not see it of a virtual function
+}
+
+}  // namespace cli

@@ -1,0 +1,32 @@
+#pragma once
+// Processes that train together: started by mpirun, or by Slurm's srun.
+
+#include <memory>
+#include <minicnn/io/json.hpp>
+#include <minicnn/train/team.hpp>
+#include <string>
+
+namespace cli {
+
+/// On all processes but the first: what is written to standard output and standard error from now on goes nowhere, so that
+/// everything is told once. Which process this is comes from the launcher's variables in the environment.
+void silence_other_ranks();
+
+/// The processes that were started together with this one; null if there are none. `stall_limit`: minutes after which a process
+/// that is waited for ends all of them. Throws usage_error if this program is without MPI, or MPI does not know of the others.
+std::unique_ptr<minicnn::team> join_ranks(double stall_limit);
+
+/// All use the least instruction set of theirs afterwards. Throws team_failure if they are of different versions.
+void agree_on_machine(minicnn::team& ranks);
+
+/// Threads for this process, where it shares processors with other ranks of its host; tells once, on rank 0, how they are
+/// divided.
+int share_of_threads(minicnn::team& ranks, bool quiet);
+
+/// Throws team_failure naming the first member that is not the same on all ranks, with ranks and values.
+void want_same_members(minicnn::team& ranks, const std::string& what, const minicnn::json& members);
+
+/// For an error that the others do not know of: says it, whichever rank this is, and ends all.
+[[noreturn]] void end_all_ranks(minicnn::team& ranks, const std::string& why);
+
+}  // namespace cli

@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""Trainings by several processes: ranks.py CASE MPIEXEC MINICNN EXAMPLE, where CASE is a function below.
+
+Each case trains a small network with batch norm and dropout on drawn pictures, with augmentation, an average of weights and a ragged
+last batch, and compares files byte by byte."""
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+MPIEXEC, MINICNN, EXAMPLE = sys.argv[2:5]
+OPEN_MPI = "Open MPI" in subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True).stdout
+FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="minicnn_mpi_"))
+DATA = FOLDER / "data"
+TRAIN = ["--data", str(DATA), "--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--epochs", "3", "--ema", "0.9",
+         "--learning-rate", "0.01", "--threads", "1", "--val-fraction", "0.2", "--quiet"]
+
+
+def environment(**more):
+    env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **more)
+    for name in list(env):  # of a launcher that this test itself may run under
+        if name.startswith(("PMI_", "PMIX_", "SLURM_", "OMPI_COMM_")) and name not in more:
+            del env[name]
+    return env
+
+
+def launcher(count):
+    if OPEN_MPI:
+        return [MPIEXEC, "-np", str(count), "--oversubscribe", "--bind-to", "none"]
+    return [MPIEXEC, "-n", str(count)]
+
+
+def command(count, out, *options):
+    words = [MINICNN, "train", "--out", str(FOLDER / out), *TRAIN, *map(str, options)]
+    return (launcher(count) if count else []) + words
+
+
+def start(count, out, *options, env=None):
+    return subprocess.Popen(command(count, out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=env or environment(), start_new_session=True)
+
+
+def run(count, out, *options, wanted=0, env=None):
+    made = subprocess.run(command(count, out, *options), capture_output=True, text=True, env=env or environment(), timeout=300)
+    check(wanted is None or made.returncode == wanted, f"exit code {made.returncode}, wanted {wanted}: {made.stderr}")
+    return made
+
+
+def check(true, text):
+    if not true:
+        print("FAILED:", text)
+        sys.exit(1)
+
+
+def rows(out):
+    """results.csv without the columns of time."""
+    return [line.split(",")[:6] for line in (FOLDER / out / "results.csv").read_text().splitlines()]
+
+
+def same(one, other):
+    for name in ("last.safetensors", "best.safetensors"):
+        check((FOLDER / one / name).read_bytes() == (FOLDER / other / name).read_bytes(), f"{name} of {one} and {other} differ")
+    check(rows(one) == rows(other), f"results.csv of {one} and {other} differ")
+
+
+def processes(out):
+    """Ranks that train in this folder."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words and words[0] == MINICNN.encode() and str(FOLDER / out).encode() in words:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def rank_of(process):
+    for word in pathlib.Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
+        name, _, value = word.partition(b"=")
+        if name in (b"OMPI_COMM_WORLD_RANK", b"PMI_RANK"):
+            return int(value)
+    return -1
+
+
+def wait_for(out, name="last.safetensors", seconds=120):
+    end = time.time() + seconds
+    while not (FOLDER / out / name).exists():
+        check(time.time() < end, f"{out}/{name} does not appear")
+        time.sleep(0.02)
+
+
+def same_bits():
+    run(0, "alone", "--shards", 4)
+    for count in (2, 3, 4):
+        made = run(count, f"of_{count}", "--shards", 4)
+        same("alone", f"of_{count}")
+        check(made.stdout.count("best.safetensors") == 1, f"results are told {made.stdout.count('best.safetensors')} times")
+    run(2, "default")  # a shard each
+    run(0, "two", "--shards", 2)
+    same("default", "two")
+    if OPEN_MPI:  # the network's way instead of shared memory
+        run(2, "tcp", "--shards", 4, env=environment(OMPI_MCA_btl="tcp,self"))
+        same("alone", "tcp")
+
+
+def resume():
+    run(0, "alone", "--shards", 4, "--epochs", 12)
+    random.seed(1)
+    counts = [4, 3, 2, 1]
+    run_on = start(4, "run", "--shards", 4, "--epochs", 12, "--save-every", 0.01)
+    for turn in range(6):  # a random rank dies, and another number goes on; the last with what the run itself says about shards
+        wait_for("run")
+        time.sleep(random.uniform(0.1, 1.5))
+        ranks = processes("run")
+        if ranks:
+            os.kill(random.choice(ranks), signal.SIGKILL)
+        run_on.communicate(timeout=60)
+        check(processes("run") == [], "ranks are left after one was killed")
+        options = ["--shards", 4] if turn % 2 else []
+        run_on = start(counts[turn % 4], "run", *options, "--epochs", 12, "--save-every", 0.01, "--resume")
+    run_on.communicate(timeout=300)
+    run(2, "run", "--epochs", 12, "--resume")
+    same("alone", "run")
+    refused = run(5, "run", "--epochs", 12, "--resume", wanted=1)
+    check(refused.stderr.count("--shards 4 of the run: wanted at most so many processes, got 5") == 1, refused.stderr)
+
+
+def signals():
+    run(0, "alone", "--shards", 2, "--epochs", 12)
+    for name in (signal.SIGUSR1, signal.SIGTERM):
+        out = f"run_{name}"
+        training = start(2, out, "--shards", 2, "--epochs", 12, env=environment(OMPI_MCA_odls_base_sigkill_timeout="60"))
+        wait_for(out)
+        training.send_signal(name)
+        _, text = training.communicate(timeout=60)
+        check(training.returncode != 0, "exit code 0 after a signal")
+        check(text.count("interrupted; the run is saved") == 1, text)
+        check(processes(out) == [], "ranks are left after a signal")
+        run(2, out, "--epochs", 12, "--resume")
+        same("alone", out)
+
+
+def kills():
+    training = start(3, "killed", "--epochs", 1000)
+    wait_for("killed")
+    began = time.time()
+    os.kill(processes("killed")[1], signal.SIGKILL)
+    training.communicate(timeout=30)
+    check(training.returncode != 0 and time.time() - began < 10, f"{time.time() - began:.1f} s until all had ended")
+    check(processes("killed") == [], "ranks are left after one was killed")
+    # One that stops is named.
+    training = start(3, "stopped", "--epochs", 1000, "--stall-limit", 0.1)
+    wait_for("stopped")
+    victim = [p for p in processes("stopped") if rank_of(p) == 2][0]
+    os.kill(victim, signal.SIGSTOP)
+    _, text = training.communicate(timeout=60)
+    check("seconds for rank 2 (host " in text, text)
+    check(training.returncode == 75, f"exit code {training.returncode}, wanted 75")
+    time.sleep(0.5)
+    check(processes("stopped") == [], "ranks are left after one was stopped")
+
+
+def faults():
+    pictures = sorted(DATA.iterdir())
+    bad = pictures[len(pictures) // 3]
+    bad.write_bytes(bad.read_bytes()[:200])
+    one = run(0, "alone", "--shards", 4, wanted=1)
+    made = run(4, "run", "--shards", 4, wanted=1)
+    check(made.stderr.count(str(bad)) == 1, made.stderr)
+    check(str(bad) in one.stderr, one.stderr)
+    run(0, "alone", "--shards", 4, "--skip-bad", "--overwrite")
+    run(3, "run", "--shards", 4, "--skip-bad", "--overwrite")
+    same("alone", "run")
+    refused = run(2, "run", "--shards", 4, wanted=1)
+    check(refused.stderr.count("holds a run already") == 1, refused.stderr)
+
+
+def differences():
+    def both(first, second, env=None):
+        words = command(0, "run")
+        single = launcher(1)[0:1] + (["--oversubscribe", "--bind-to", "none"] if OPEN_MPI else [])
+        return subprocess.run([*single, "-n", "1", *words, *first, ":", "-n", "1", *words, *second], capture_output=True, text=True,
+                              env=env or environment(), timeout=120)
+    made = both(["--seed", "1"], ["--seed", "2"])
+    check(made.returncode == 1, f"exit code {made.returncode}")
+    check("the recipe: seed is not the same on all ranks; rank 0 (host " in made.stderr, made.stderr)
+    check("): 1; rank 1 (host " in made.stderr and "): 2" in made.stderr, made.stderr)
+    check(not (FOLDER / "run").exists(), "something was written")
+    other = FOLDER / "other"
+    shutil.copytree(DATA, other)
+    next(other.iterdir()).unlink()
+    made = both([], ["--data", str(other)])
+    check("is not the same on all ranks" in made.stderr and made.returncode == 1, made.stderr)
+    # Kernels of the least instruction set, with the bits that they have on all.
+    weak = environment(MINICNN_ISA="baseline")
+    run(0, "baseline", "--shards", 2, env=weak)
+    wrap = ["sh", "-c", 'MINICNN_ISA=baseline exec "$@"', "-"]
+    words = command(0, "mixed", "--shards", 2)
+    single = [MPIEXEC] + (["--oversubscribe", "--bind-to", "none"] if OPEN_MPI else [])
+    made = subprocess.run([*single, "-n", "1", *words, ":", "-n", "1", *wrap, *words], capture_output=True, text=True,
+                          env=environment(), timeout=120)
+    check(made.returncode == 0, made.stderr)
+    check("the instruction set is baseline" in made.stderr, made.stderr)
+    same("baseline", "mixed")
+    # Tasks of srun that MPI knows nothing of.
+    made = run(0, "run", wanted=2, env=environment(SLURM_STEP_NUM_TASKS="4", SLURM_PROCID="0"))
+    check("4 processes were started, but MPI knows of 1" in made.stderr, made.stderr)
+    made = run(0, "run", wanted=2, env=environment(SLURM_STEP_NUM_TASKS="4", SLURM_PROCID="3"))
+    check(made.stderr.count("processes were started") == 0, made.stderr)  # said once, by task 0
+    check(not (FOLDER / "run").exists(), "something was written")
+    few = run(3, "run", "--shards", 2, wanted=1)
+    check(few.stderr.count("--shards 2: wanted at most so many processes, got 3") == 1, few.stderr)
+
+
+def example():
+    made = {}
+    for count in (1, 3):
+        made[count] = subprocess.run([*launcher(count), EXAMPLE, str(DATA), str(FOLDER / f"{count}.safetensors")], capture_output=True,
+                                     text=True, env=environment(), timeout=300)
+        check(made[count].returncode == 0, made[count].stderr)
+        check(made[count].stdout.count("epoch 5: ") == 1, made[count].stdout)
+    check((FOLDER / "1.safetensors").read_bytes() == (FOLDER / "3.safetensors").read_bytes(), "weights differ")
+
+
+try:
+    subprocess.run([MINICNN, "generate", "--out", str(DATA), "--images", "90"], check=True, capture_output=True)
+    globals()[sys.argv[1]]()
+finally:
+    shutil.rmtree(FOLDER, ignore_errors=True)
