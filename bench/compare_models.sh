@@ -12,6 +12,9 @@
 #   mkdir -p ~/ort && cd ~/ort && npm install --ignore-scripts onnxruntime-node
 #   ORT=~/ort ROUNDS=5 bench/compare_models.sh infer 8 resnet50
 #
+# A model called torchvision:NAME, as torchvision:vit_b_16, is torchvision's own export of its network (python3-torchvision,
+# python3-onnx), which ONNX Runtime and we, by import, predict with; infer only, without PyTorch.
+#
 # ROUNDS=n (default 1) measures all of them n times in turn and prints the median of the ratios with their least and largest.
 # THREADS=n sets the threads of all (default: all processors), STEPS=n the measured steps (default 3), MINICNN=FILE the program,
 # JSON=FILE appends each result as a line of JSON. Run it on a machine that does nothing else.
@@ -19,7 +22,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 program=${MINICNN:-build/release/examples/minicnn}
-exporter=${ONNX_MODEL:-build/release/bench/bench_onnx_model}
+exporter=${ONNX_MODEL:-build/release/bench/bench_onnx_model} importer=${ONNX_TIME:-build/release/bench/bench_onnx_time}
 mode=${1:-train} batch=${2:-8}
 shift $(($# < 2 ? $# : 2))
 models=("$@")
@@ -42,6 +45,13 @@ else
 fi
 
 run_ours() {  # MODEL
+  if [[ $1 == torchvision:* ]]; then
+    local name=${1#torchvision:} pixels=224
+    [[ $name == inception_v3 ]] && pixels=299
+    [[ -f $work/$1.onnx ]] || /usr/bin/python3 bench/torchvision_onnx.py "$name" "$pixels" "$work/$1.onnx"
+    "$importer" "$work/$1.onnx" "$batch" "$steps" "$threads"
+    return
+  fi
   "$program" bench --model "$1" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" "${fold[@]}" --json
 }
 
@@ -89,7 +99,7 @@ for model in "${models[@]}"; do
   for ((round = 0; round < rounds; ++round)); do
     ours=$(run_ours "$model")
     size=$(field image_size <<<"$ours")
-    if [[ ${PYTORCH:-1} != 0 ]]; then
+    if [[ ${PYTORCH:-1} != 0 && $model != torchvision:* ]]; then
       run_pytorch "$model" "$size"
       report "PyTorch" "$ours" "$peer_result"
     fi

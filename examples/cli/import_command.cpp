@@ -128,6 +128,7 @@ void check_kind(const import_options& o, bool onnx) {
   refuse(!o.onnx.deviation.empty(), "--std");
   refuse(o.onnx.range > 0, "--range");
   refuse(!o.onnx.layout.empty(), "--layout");
+  refuse(o.onnx.no_batch, "--no-batch");
   if (o.model.name.empty()) throw usage_error("--model: wanted, for " + o.from + " holds weights alone");
 }
 
@@ -192,6 +193,7 @@ void add_import(CLI::App& app, action& chosen) {
       ->transform(CLI::IsMember(std::vector<int>{1, 255}));
   command->add_option("--layout", o->onnx.layout, "onnx: order of the input's axes (default: told by its shape)")
       ->transform(one_of({"nchw", "nhwc"}));
+  command->add_flag("--no-batch", o->onnx.no_batch, "onnx: the model takes one picture, (c, h, w), without an axis for more");
   command->callback([o, &chosen] {
     if (o->model.transform_input && !minicnn::has_aux(o->model.name))
       throw usage_error("--transform-input goes with googlenet and inception-v3 only");

@@ -16,6 +16,7 @@ struct onnx_import_request {
   std::string mean, deviation;  ///< one number, or one a channel with commas between
   int range = 0;                ///< 1: pixels from 0 to 1 (torchvision); 255: from 0 to 255
   std::string layout;           ///< nchw or nhwc; empty: told by the shape of the input
+  bool no_batch = false;        ///< the model takes one picture, (c, h, w)
 };
 
 /// Writes the weights file. Throws minicnn::file_error for a model that cannot be expressed, usage_error for options that do not

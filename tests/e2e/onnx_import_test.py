@@ -20,13 +20,15 @@ except ImportError as missing:
     print(f"SKIPPED: {missing} (Debian: python3-torch, python3-torchvision, python3-onnx)")
     sys.exit(77)
 
+import onnx_runtime  # noqa: E402
+
 warnings.filterwarnings("ignore")
 program, onnx_model = (os.path.abspath(path) for path in sys.argv[1:3])
-# Small pictures: the same layers in less time. vgg11 and alexnet have half a gigabyte of weights: by name only.
-MODELS = [(name, None) for name in sys.argv[3:]] or [("resnet18", 64), ("googlenet", 64), ("inception_v3", 107), ("squeezenet1_1", 64),
+# Small pictures: the same layers in less time. vgg11, alexnet and vit_b_16 have hundreds of megabytes of weights: by name only, as
+# vgg11, or with pixels a side, as vit_b_16:64.
+MODELS = [(name.split(":")[0], int((name + ":0").split(":")[1])) for name in sys.argv[3:]] or [("resnet18", 64), ("googlenet", 64), ("inception_v3", 107), ("squeezenet1_1", 64),
                                                      ("densenet121", 64), ("shufflenet_v2_x0_5", 64), ("mobilenet_v2", 64),
-                                                     ("mobilenet_v3_small", 64), ("efficientnet_b0", 64)]
-runtime = os.environ.get("MINICNN_ONNXRUNTIME", "")
+                                                     ("mobilenet_v3_small", 64), ("efficientnet_b0", 64), ("convnext_tiny", 64)]
 
 
 def run(*arguments, code=0):
@@ -41,11 +43,12 @@ def check(condition, text):
         sys.exit(text)
 
 
-def made(name):
-    """The network with random weights that keep signals as large as they are (He et al.), and numbers in batch normalisation that
-    are not 0 and 1."""
+def made(name, size):
+    """The network with random weights that keep signals as large as they are (He et al.), and numbers in normalisation and where
+    networks begin with nothing that are not 0 and 1."""
     torch.manual_seed(0)
-    options = {"googlenet": dict(init_weights=False, aux_logits=False), "inception_v3": dict(init_weights=False)}
+    options = {"googlenet": dict(init_weights=False, aux_logits=False), "inception_v3": dict(init_weights=False),
+               "vit_b_16": dict(image_size=size)}
     model = getattr(torchvision.models, name)(weights=None, **options.get(name, {}))
     for m in model.modules():
         if isinstance(m, torch.nn.Conv2d):
@@ -55,26 +58,22 @@ def made(name):
             m.running_var.uniform_(0.5, 2)
             m.weight.data.uniform_(0.5, 1.5)
             m.bias.data.uniform_(-0.3, 0.3)
+        if isinstance(m, torch.nn.LayerNorm):
+            m.weight.data.uniform_(0.5, 1.5)
+            m.bias.data.uniform_(-0.3, 0.3)
+        if isinstance(m, torch.nn.Linear) and name in ("convnext_tiny", "vit_b_16"):
+            torch.nn.init.normal_(m.weight, std=m.in_features**-0.5)
+    for key, p in model.named_parameters():
+        if key.endswith("layer_scale"):
+            p.data.uniform_(0.5, 1.5)
+        if key.endswith(("class_token", "in_proj_bias")):
+            p.data.uniform_(-1, 1)
     return model.eval()
 
 
 def export(model, x, path, free=True):
     axes = {"x": {0: "batch"}, "y": {0: "batch"}} if free else None
     torch.onnx.export(model, x[:1], path, input_names=["x"], output_names=["y"], opset_version=13, dynamic_axes=axes)
-
-
-def runtime_output(path, x):
-    """What ONNX Runtime computes; None without it."""
-    if not runtime:
-        return None
-    script = """const ort = require(process.argv[1] + '/node_modules/onnxruntime-node'), fs = require('fs');
-      (async () => { const s = await ort.InferenceSession.create(process.argv[2]);
-        const data = new Float32Array(new Uint8Array(fs.readFileSync(process.argv[3])).buffer);
-        const r = await s.run({[s.inputNames[0]]: new ort.Tensor('float32', data, JSON.parse(process.argv[4]))});
-        console.log(JSON.stringify(Array.from(r[s.outputNames[0]].data))); })();"""
-    with tempfile.NamedTemporaryFile() as file:
-        x.astype("<f4").tofile(file.name)
-        return numpy.array(json.loads(run("node", "-e", script, runtime, path, file.name, json.dumps(x.shape))), "f4")
 
 
 def unlike_images(size):
@@ -86,7 +85,7 @@ def unlike_images(size):
 def check_networks(folder):
     for name, size in MODELS:
         size = size or (299 if name == "inception_v3" else 224)
-        model, x = made(name), unlike_images(size)
+        model, x = made(name, size), unlike_images(size)
         with torch.no_grad():
             wanted = model(x).numpy()
         path = os.path.join(folder, name + ".onnx")
@@ -101,7 +100,7 @@ def check_networks(folder):
         check(again < 1e-5 * max(1, largest), f"{name}: differs by {again} after export and import")
         onnx.checker.check_model(onnx.load(os.path.join(folder, "net.onnx")))
         line = f"{name} at {size} px: differs from PyTorch by {first:.1e} of {largest:.2g}, exported and imported again by {again:.1e}"
-        theirs = runtime_output(os.path.join(folder, "net.onnx"), x.numpy())
+        theirs = onnx_runtime.output(os.path.join(folder, "net.onnx"), x.numpy())
         if theirs is not None:
             d = float(numpy.abs(theirs - wanted.ravel()).max())
             check(d < 1e-4 * max(1, largest), f"{name}: ONNX Runtime differs from PyTorch by {d} on what minicnn exports")

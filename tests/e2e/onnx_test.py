@@ -1,7 +1,8 @@
 """ONNX models that minicnn writes, read by others: onnx.checker accepts each, and OpenCV's dnn computes what minicnn does.
 
 usage: onnx_test.py PROGRAM ONNX_MODEL    ONNX_MODEL is the program of onnx_model.cpp. Exits with 77 (skipped) where python3-onnx is
-missing; without python3-opencv only the checker and shape inference run, which is said."""
+missing; without python3-opencv only the checker and shape inference run, which is said. Where MINICNN_ONNXRUNTIME names a folder with
+npm's onnxruntime-node, ONNX Runtime computes every model too."""
 import json
 import math
 import os
@@ -20,6 +21,8 @@ try:
 except ImportError:
     cv2 = None
     print("SKIPPED: the half that runs the models, without python3-opencv")
+
+import onnx_runtime  # noqa: E402
 
 program, onnx_model = (os.path.abspath(path) for path in sys.argv[1:3])
 weights = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/weights/alexnet-small-cats-dogs.safetensors")
@@ -85,6 +88,12 @@ def check_models(folder):
                 d = float(numpy.abs(got - wanted).max()) / apart  # where biases make most of the output
                 check(d < 1e-3, f"{name}: differs from OpenCV by {d} of what two images differ by")
             line += f", largest difference {difference(got, wanted):.1e}, {d:.1e} of what two images differ by"
+        values = numpy.load(os.path.join(folder, "values.npz"))
+        theirs = onnx_runtime.output(path, values["input"])
+        if theirs is not None:
+            d = difference(theirs.reshape(values["output"].shape), values["output"])
+            check(d < 1e-4, f"{name}: differs by {d} from ONNX Runtime")
+            line += f", from ONNX Runtime by {d:.1e}"
         print(line, flush=True)
 
 

@@ -143,8 +143,8 @@ TEST_CASE("ONNX: what a model says of itself") {
   const network<float> net(std::move(g), {x, aux});
 
   const onnx_reader::model m = exported(net, {.metadata = {{"classes", "cat, dog"}}});
-  CHECK(m.ir_version == 6);
-  CHECK(m.opset == 11);
+  CHECK(m.ir_version == 8);
+  CHECK(m.opset == 17);
   CHECK(m.inputs == std::vector<std::string>{"input"});
   CHECK(m.outputs == std::vector<std::string>{"logits"});  // dropout is gone, and the auxiliary head
   CHECK(m.operations.size() == 4);
@@ -224,6 +224,7 @@ TEST_CASE("ONNX: shapes, normalisations and products") {
   const auto x = g.input({4, 6, 2});
   auto tokens = class_token(transpose(reshape(x, {4, -1}), {0, 2, 1}));  // (n, 13, 4)
   tokens = layer_norm(dense(tokens, 8, {.last_axis = true}), {.axis = -1, .eps = 0.5});
+  tokens = layer_norm(layer_norm(tokens, {.affine = false}), {.axis = 1, .eps = 0.25});
   const auto shares = softmax_along(matmul(tokens, tokens, {.transpose_b = true}));
   const auto mixed = softmax_along(matmul(shares, tokens), {.axis = 1});
   const auto total = reduce_sum(mixed, {.axes = {2}, .keep = false});
@@ -232,21 +233,27 @@ TEST_CASE("ONNX: shapes, normalisations and products") {
   CHECK(find(m, "Transpose").lists.at("perm") == std::vector<index_t>{0, 2, 1});
   CHECK(m.initializers.at("reshape1.shape").values == std::vector<float>{0, 4, 12});
   CHECK(m.initializers.at("token1.class_token").dims == std::vector<index_t>{1, 1, 4});
-  CHECK(find(m, "Concat").inputs == std::vector<std::string>{"token1.token", "transpose1"});
-  CHECK(m.initializers.at("fc1.weight").dims == std::vector<index_t>{8, 4});
-  CHECK(find(m, "MatMul").inputs == std::vector<std::string>{"token1", "fc1.weight_transposed"});
-  CHECK(find(m, "ReduceMean").lists.at("axes") == std::vector<index_t>{2});
-  CHECK(m.initializers.at("ln1.epsilon").values == std::vector<float>{0.5F});
-  CHECK(find(m, "Softmax").integers.at("axis") == 2);
-  CHECK(m.initializers.at("sum1.count").values == std::vector<float>{8});
-  const auto type_of = [&](const std::string& name) {
-    for (const onnx_reader::operation& o : m.operations)
-      if (o.name == name) return o.type;
-    return std::string();
+  CHECK(m.initializers.at("fc1.weight").dims == std::vector<index_t>{4, 8});
+  CHECK(m.initializers.at("fc1.weight").values[1] == net.parameter("fc1.weight")[4]);
+  CHECK(find(m, "MatMul").inputs == std::vector<std::string>{"token1", "fc1.weight"});
+  const onnx_reader::operation& norm = find(m, "LayerNormalization");
+  CHECK(norm.inputs == std::vector<std::string>{"fc1", "ln1.weight", "ln1.bias"});
+  CHECK(norm.reals.at("epsilon") == 0.5F);
+  CHECK(norm.integers.at("axis") == -1);
+  CHECK(m.initializers.at("ln2.ones").values == std::vector<float>(8, 1.0F));
+  CHECK(find(m, "ReduceMean").lists.at("axes") == std::vector<index_t>{1});
+  CHECK(m.initializers.at("ln3.epsilon").values == std::vector<float>{0.25F});
+  CHECK(m.initializers.at("ln3.weight").dims == std::vector<index_t>{13, 1});
+  CHECK(find(m, "ReduceSum").inputs == std::vector<std::string>{"softmax2", "sum1.axes"});
+  CHECK(m.initializers.at("sum1.axes").values == std::vector<float>{2});
+  const auto named = [&](const std::string& name) {
+    return *std::find_if(m.operations.begin(), m.operations.end(), [&](const auto& o) { return o.name == name; });
   };
-  CHECK(type_of("matmul1.transposed") == "Transpose");
-  CHECK(type_of("softmax2.moved") == "Transpose");
-  CHECK(type_of("softmax2") == "Transpose");
+  CHECK(named("matmul1.transposed").type == "Transpose");
+  CHECK(named("softmax1").integers.at("axis") == 2);
+  CHECK(named("softmax2").integers.at("axis") == 1);
+  CHECK(named("token1").inputs == std::vector<std::string>{"token1.token", "transpose1"});
+  CHECK(named("token1.token").inputs == std::vector<std::string>{"token1.class_token", "token1.extents"});
 }
 
 TEST_CASE("ONNX: images in other sizes") {

@@ -1,5 +1,5 @@
 """Small ONNX models and what PyTorch computes of them, for tests/formats/onnx_import_test.cpp: onnx/NAME.onnx and onnx/values.npz
-with NAME.x and NAME.y. Written with PyTorch 1.13 and onnx 1.12 (Debian: python3-torch, python3-onnx):
+with NAME.x and NAME.y. Written with PyTorch 1.13 and onnx 1.12 (Debian: python3-torch, python3-torchvision, python3-onnx):
 
     /usr/bin/python3 tests/golden/make_onnx.py
 """
@@ -9,6 +9,7 @@ import warnings
 import numpy
 import onnx
 import torch
+import torchvision
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -190,6 +191,86 @@ y = torch.relu(nn.functional.conv2d(nn.functional.pad(y, (0, 1, 0, 1)), torch.te
 y = y.mean([2, 3]) @ torch.tensor(dense) + 1
 values["channels_last.x"] = x.permute(0, 3, 1, 2).contiguous().numpy()  # as the network here is fed
 values["channels_last.y"] = y.numpy()
+
+# Attention as torchvision's vision transformer has it: tokens first, batch second, heads a factor of the batch; with the batch
+# free, and fixed to one.
+def attention():
+    torch.manual_seed(9)
+    model = torchvision.models.VisionTransformer(8, 4, 1, 2, 12, 16, num_classes=3)
+    for name, p in model.named_parameters():
+        p.data.uniform_(0.5, 1.5) if name.endswith("ln.weight") or ".ln_" in name else p.data.uniform_(-0.6, 0.6)
+    return model
+
+
+x = torch.rand(3, 3, 8, 8)
+for opset in (11, 13, 17):
+    export(f"attention{opset}", attention(), x, opset)
+export("attention_fixed", attention(), x, 13, free=False)
+
+
+class ChannelNorm(nn.LayerNorm):
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Norms(nn.Module):
+    """Layer normalisation of channels around dense layers on channels (ConvNeXt), of groups, of each channel, of the last axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.channels, self.up, self.down = ChannelNorm(4, eps=1e-6), nn.Linear(4, 8), nn.Linear(8, 4)
+        self.groups, self.plain = nn.GroupNorm(2, 4), nn.GroupNorm(4, 4, affine=False)
+        self.each, self.last = nn.InstanceNorm2d(4, affine=True), nn.LayerNorm((6, 5))
+        self.factor = nn.Parameter(torch.rand(4, 1, 1) + 0.5)
+        for p in self.parameters():
+            p.data.uniform_(0.3, 1.2)
+
+    def forward(self, x):
+        y = self.channels(x).permute(0, 2, 3, 1)
+        y = x + self.factor * self.down(nn.functional.gelu(self.up(y))).permute(0, 3, 1, 2)
+        return torch.cat([self.groups(y), self.plain(y), self.each(y), self.last(y)], 1)
+
+
+x = torch.randn(2, 4, 6, 5)
+export("norms13", Norms(), x, 13)
+export("norms17", Norms(), x, 17)
+
+
+class Parts(nn.Module):
+    """Borders, blocks, parts of axes and what puts them together; means and sums over axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.slopes = nn.PReLU(4, 0.3)
+
+    def forward(self, x):
+        f = nn.functional
+        a = f.pad(x, (1, 2, 0, 1), "reflect") + f.pad(x, (1, 2, 0, 1), "replicate") * f.pad(x, (1, 2, 0, 1), value=0.5)
+        b = f.pixel_shuffle(self.slopes(x), 2)
+        c = f.pad(b, (0, 0, 0, 0, 1, 2), value=-0.25)[:, :, :7, :9]
+        a = torch.cat([a, a[:, [2, 0, 1, 3]].flip(2)], 2)[:, :, 2:12:2]
+        d = f.pad(x, (0, 0, 1, 1, 0, 1))[:, :, ::2].mean(1, keepdim=True) - x.sum(3, keepdim=True)[:, :1, :4]
+        return torch.cat([a.flatten(1), c.flatten(1), d.flatten(1), f.pad(x.flatten(2), (1, 0)).softmax(1).flatten(1)], 1)
+
+
+export("parts", Parts(), torch.randn(2, 4, 6, 7), 13)
+
+
+class Rows(nn.Module):
+    """A model of one sample, (3, 4), which softmax along its first axis and a transpose take as a whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.last = nn.Parameter(torch.rand(3, 4)), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.last(((x + self.weight) * (2 - self.weight)).softmax(0).t())
+
+
+torch.manual_seed(10)
+rows, x = Rows(), torch.rand(2, 3, 4)
+torch.onnx.export(rows, x[0], os.path.join(here, "no_batch.onnx"), input_names=["x"], output_names=["y"], opset_version=13)
+keep("no_batch", x, torch.stack([rows(one) for one in x]))
 
 numpy.savez(os.path.join(here, "values.npz"), **values)
 print(sum(os.path.getsize(os.path.join(here, f)) for f in os.listdir(here)), "bytes")

@@ -12,6 +12,25 @@ TEST_CASE("derivatives and contract") {
   CHECK(check_gradients(concat_op<double>(), concat_op<float>(), {{1, 3, 2}}).failure == "");
 }
 
+TEST_CASE("along other axes") {
+  CHECK(check_gradients(concat_op<double>(2), concat_op<float>(2), {{1, 3, 4, 5}, {1, 3, 1, 5}}).failure == "");
+  CHECK(check_gradients(concat_op<double>(3), concat_op<float>(3), {{1, 3, 2, 5}, {1, 3, 2, 1}, {1, 3, 2, 2}}).failure == "");
+  const op_values<float> values{{tensor<float>({1, 2, 2}, {1, 2, 3, 4}), tensor<float>({1, 2, 1}, {10, 20})},
+                                {},
+                                {},
+                                tensor<float>({1, 2, 3}, {0, 1, 2, 3, 4, 5})};
+  const op_results<float> r = run_test_case(concat_op<float>(2), values, {});
+  const float wanted[] = {1, 2, 10, 3, 4, 20}, first[] = {0, 1, 3, 4}, second[] = {2, 5};
+  CHECK(std::equal(r.output.begin(), r.output.end(), wanted, wanted + 6));
+  CHECK(std::equal(r.gradients[0].begin(), r.gradients[0].end(), first, first + 4));
+  CHECK(std::equal(r.gradients[1].begin(), r.gradients[1].end(), second, second + 2));
+  graph<float> g;
+  const node<float> x = g.input({4, 5, 5});
+  CHECK(concat({x, x}, {.axis = 3}).dims() == shape{1, 4, 5, 10});
+  CHECK_THROWS_WITH_AS(concat({x, x}, {.axis = 0}), doctest::Contains("an axis from 1 to 3"), option_error);
+  CHECK_THROWS_WITH_AS(concat({x, x}, {.axis = 4}), doctest::Contains("an axis from 1 to 3"), option_error);
+}
+
 TEST_CASE("work that is shared among threads, cut within images") {
   gradient_check_options few;
   few.probes = 2;

@@ -99,3 +99,25 @@ TEST_CASE("class_token: derivatives and contract, by hand") {
   CHECK_THROWS_WITH_AS(class_token(g.input({4})), doctest::Contains("wants an input of (n, tokens, width), got 1x4"),
                        shape_error);
 }
+
+TEST_CASE("space_to_depth is the way back") {
+  for (const depth_order order : {depth_order::pixel_shuffle, depth_order::depth_first}) {
+    graph<float> g;
+    const node<float> x = g.input({3, 4, 6});
+    const node<float> deep = space_to_depth(x, 2, order);
+    CHECK(deep.dims() == shape{1, 12, 2, 3});
+    network<float> net(std::move(g), {depth_to_space(deep, 2, order), deep});
+    tensor<float> input(shape{1, 3, 4, 6});
+    for (index_t i = 0; i < input.size(); ++i) input[i] = static_cast<float>(i);
+    const tensor<float> back = net.predict(input);
+    CHECK(std::equal(back.begin(), back.end(), input.begin(), input.end()));
+  }
+  // One channel of 2 x 4: blocks are (0, 1, 4, 5) and (2, 3, 6, 7), whose first pixels come first.
+  graph<float> g;
+  network<float> net(std::move(g), {space_to_depth(g.input({1, 2, 4}), 2, depth_order::depth_first)});
+  const tensor<float> y = net.predict(tensor<float>({1, 1, 2, 4}, {0, 1, 2, 3, 4, 5, 6, 7}));
+  const float wanted[] = {0, 2, 1, 3, 4, 6, 5, 7};
+  CHECK(std::equal(y.begin(), y.end(), wanted, wanted + 8));
+  graph<float> odd;
+  CHECK_THROWS_WITH_AS(space_to_depth(odd.input({1, 3, 4}), 2), doctest::Contains("must be multiples of 2"), shape_error);
+}

@@ -25,6 +25,7 @@ struct onnx_constant {
   const onnx_tensor* stored = nullptr;                ///< null: `values` are all there is
   std::shared_ptr<const std::vector<double>> values;  ///< null: not read
   std::vector<char> batch;                            ///< which values are multiples of the batch size; empty: none
+  bool for_each_sample = false;                       ///< the first axis, of extent 1, stands for the batch
 
   index_t size() const { return onnx_count(dims); }
   bool depends_on_batch(std::size_t i) const { return i < batch.size() && batch[i] != 0; }

@@ -62,13 +62,51 @@ inline onnx_extents squeezed(const onnx_extents& dims, const onnx_extents& axes)
 inline onnx_constant fold_unsqueeze(const onnx_folding& f) { return f.reshaped(unsqueezed(f.input(0).dims, f.axes())); }
 inline onnx_constant fold_squeeze(const onnx_folding& f) { return f.reshaped(squeezed(f.input(0).dims, f.axes())); }
 
+/// The shape may begin with the batch size: each sample then has the same values.
 inline onnx_constant fold_expand(const onnx_folding& f) {
   const onnx_extents& from = f.input(0).dims;
-  const onnx_extents dims = broadcast(from, f.memory.integers(f.input(1)));
+  onnx_constant shape = f.input(1);
+  const std::vector<double>& numbers = f.numbers(1);
+  const bool samples = shape.depends_on_batch(0) && numbers[0] == 1.0 && (from.size() < numbers.size() || from[0] == 1);
+  if (samples) shape = onnx_memory::made(shape.dims, numbers, false, {shape.batch.begin() + 1, shape.batch.end()});
+  const onnx_extents dims = broadcast(from, f.memory.integers(shape));
   std::vector<std::size_t> places;
   places.reserve(f.memory.room_for(dims));
   each_place(dims, [&](const onnx_extents& at) { places.push_back(place_in(from, at)); });
-  return f.picked(0, dims, places);
+  onnx_constant made = f.picked(0, dims, places);
+  made.for_each_sample = samples;
+  return made;
+}
+
+/// Whether numbers are equal. A multiple of the batch size is not 0 or less; else it is compared with none but its like.
+inline onnx_constant fold_equal(const onnx_folding& f) {
+  const onnx_constant &a = f.input(0), &b = f.input(1);
+  const std::vector<double>&x = f.numbers(0), &y = f.numbers(1);
+  const onnx_extents dims = broadcast(a.dims, b.dims);
+  std::vector<double> values;
+  values.reserve(f.memory.room_for(dims));
+  each_place(dims, [&](const onnx_extents& at) {
+    const std::size_t i = place_in(a.dims, at), j = place_in(b.dims, at);
+    const bool first = a.depends_on_batch(i), second = b.depends_on_batch(j);
+    if (first != second && (first ? y[j] : x[i]) > 0) fail("the batch size is compared with a number");
+    values.push_back(first == second && x[i] == y[j] ? 1.0 : 0.0);
+  });
+  return onnx_memory::made(dims, std::move(values), false);
+}
+
+inline onnx_constant fold_where(const onnx_folding& f) {
+  const onnx_constant &which = f.input(0), &a = f.input(1), &b = f.input(2);
+  const onnx_extents dims = broadcast(which.dims, broadcast(a.dims, b.dims));
+  std::vector<double> values;
+  std::vector<char> batch;
+  values.reserve(f.memory.room_for(dims));
+  each_place(dims, [&](const onnx_extents& at) {
+    const bool first = f.numbers(0)[place_in(which.dims, at)] != 0.0;
+    const std::size_t i = place_in(first ? a.dims : b.dims, at);
+    values.push_back(f.numbers(first ? 1 : 2)[i]);
+    batch.push_back((first ? a : b).depends_on_batch(i) ? 1 : 0);
+  });
+  return onnx_memory::made(dims, std::move(values), a.floating, std::move(batch));
 }
 
 // ---- parts of constants
@@ -198,6 +236,7 @@ inline constexpr onnx_fold_row onnx_fold_table[] = {
     {"Constant", fold_constant},
     {"ConstantOfShape", fold_constant_of_shape},
     {"Div", fold_div},
+    {"Equal", fold_equal},
     {"Expand", fold_expand},
     {"Flatten", fold_flatten},
     {"Floor", fold_floor},
@@ -215,6 +254,7 @@ inline constexpr onnx_fold_row onnx_fold_table[] = {
     {"Sub", fold_sub},
     {"Transpose", fold_transpose},
     {"Unsqueeze", fold_unsqueeze},
+    {"Where", fold_where},
 };
 
 /// How an operator is computed from constants; null: it is not.

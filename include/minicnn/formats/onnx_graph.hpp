@@ -123,6 +123,18 @@ class onnx_graph {
     return name;
   }
 
+  /// The same of values that are gone afterwards.
+  template <class T>
+  const std::string& copied_weights(const std::string& name, const view<const T>& values) {
+    protobuf_message t = tensor_header(name, values.dims(), float_type);
+    std::string& kept = converted_.emplace_back();
+    const std::string_view bytes = tensor_bytes(named_tensor<T>{name, values, dtype::f32}, kept);
+    if (bytes.data() != kept.data()) kept.assign(bytes);
+    t.borrowed(onnx_field::tensor::raw_data, kept);
+    graph_.message(onnx_field::graph::initializer, std::move(t));
+    return name;
+  }
+
   /// A few floats. Returns their name.
   std::string constants(std::string name, const shape& dims, const std::vector<double>& values) {
     return small_tensor(std::move(name), dims, float_type, encoded(std::vector<float>(values.begin(), values.end())));

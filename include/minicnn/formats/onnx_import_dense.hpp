@@ -40,23 +40,30 @@ void fill_bias(onnx_importer<T>& in, const std::string& parameter, const onnx_co
 /// The product of input 0 and the constant input 1, (in, out) or transposed.
 template <class T>
 void import_product(onnx_importer<T>& in, bool transposed, double alpha, const onnx_constant* bias, double beta) {
-  const node<T> x = in.matrix(0);
+  const bool lifted = in.any(0).lifted;  // (5 n, features), say
+  if (lifted) (void)in.node_axis(0, -1);
+  node<T> x = lifted ? in.exact(0) : in.matrix(0);
+  if (in.integer("transA", 0) != 0) {
+    (void)in.node_axis(0, 0);  // the batch would become the features
+    x = transpose(x, {0, 2, 1}, {.name = in.unique(text_of(in.own_name(), ".transposed"))});
+  }
   const onnx_constant& weight = in.constant(1, "weight");
   if (weight.dims.size() != 2) fail("its weight is ", extents_text(weight.dims), "; wanted a matrix");
   const index_t units = weight.dims[transposed ? 0 : 1], features = weight.dims[transposed ? 1 : 0];
-  if (features != x.dims()[1]) fail("its weight is for ", features, " features, the input has ", x.dims()[1]);
+  if (const index_t own = x.dims()[x.dims().rank() - 1]; features != own)
+    fail("its weight is for ", features, " features, the input has ", own);
   if (bias == nullptr) bias = in.bias_behind(units, false);
   if (bias != nullptr && bias->size() != 1 && (bias->size() != units || bias->dims.back() != units))
     fail("its bias is ", extents_text(bias->dims), "; wanted one number a unit, the same for all samples");
   const std::string name = in.name(1);
-  in.own_shape(dense(x, units, {.bias = bias != nullptr, .name = name}));
+  in.put_node(dense(x, units, {.bias = bias != nullptr, .last_axis = lifted, .name = name}));
   fill_matrix(in, name + ".weight", weight, !transposed, alpha);
   if (bias != nullptr) fill_bias(in, name + ".bias", *bias, beta);
 }
 
 template <class T>
 void import_gemm(onnx_importer<T>& in) {
-  if (in.integer("transA", 0) != 0) fail("attribute transA: a dense layer takes samples as rows");
+  if (in.integer("transA", 0) != 0 && !in.any(0).lifted) fail("attribute transA: a dense layer takes samples as rows");
   const onnx_constant* bias = in.has(2) ? &in.constant(2, "bias") : nullptr;
   const double beta = bias != nullptr ? in.real("beta", 1.0) : 1.0;
   import_product(in, in.integer("transB", 0) != 0, in.real("alpha", 1.0), bias, beta);
@@ -69,7 +76,7 @@ void import_last_axis_product(onnx_importer<T>& in);
 template <class T>
 void import_matmul(onnx_importer<T>& in) {
   if (in.has(1) && !in.is_constant(1)) return import_computed_product(in);
-  if (in.computed(0).dims.size() > 2) return import_last_axis_product(in);
+  if (in.any(0).lifted || in.any(0).dims.size() > 2) return import_last_axis_product(in);
   import_product(in, false, 1.0, nullptr, 1.0);
 }
 

@@ -24,6 +24,20 @@ node<T> any_elements(onnx_importer<T>& in) {
   return {&in.nodes(), in.plain_zeros(0).id};
 }
 
+/// A node times one number.
+template <class T>
+node<T> times(onnx_importer<T>& in, node<T> x, double factor, const std::string& name) {
+  const auto channels = static_cast<std::size_t>(x.dims()[1]);
+  if (channels > 1 << 16) fail("a constant for ", channels, " channels");
+  return scale(
+      x,
+      {.factor = std::vector<double>(channels, factor), .offset = std::vector<double>(channels, 0.0), .name = in.unique(name)});
+}
+
+template <class T>
+void import_neg(onnx_importer<T>& in) {
+  in.same_shape(times(in, any_elements(in), -1.0, std::string(in.own_name())));
+}
 template <class T>
 void import_relu(onnx_importer<T>& in) {
   in.same_shape(relu(any_elements(in), {.name = in.name()}));
@@ -120,25 +134,30 @@ void import_two(onnx_importer<T>& in);
 /// y = factor * x + offset, a channel.
 template <class T>
 void put_scale(onnx_importer<T>& in, std::size_t i, std::vector<double> factor, std::vector<double> offset) {
-  onnx_value<T> v = in.computed(i);
-  const node<T> x = v.channels_last ? node<T>{&in.nodes(), v.id} : in.natural(i);
-  v = in.computed(i);
+  onnx_value<T> v = in.any(i);
+  const node<T> x = v.channels_last ? node<T>{&in.nodes(), v.id} : v.lifted ? in.exact(i) : in.natural(i);
+  v = in.any(i);
   v.id = scale(x, {.factor = std::move(factor), .offset = std::move(offset), .name = in.name()}).id;
   in.put(std::move(v));
 }
 
-/// Add, Sub, Mul and Div of a computed value and a constant.
+/// Add, Sub, Mul and Div of a computed value and a constant; Sum and Mean of two are added too.
 template <class T>
 void import_with_constant(onnx_importer<T>& in) {
   const std::size_t x = in.is_constant(0) ? 1 : 0, c = 1 - x;
   if (in.integer("broadcast", 0) != 0 && in.at().find("axis") != nullptr) fail("attribute axis of operator set 6");
   const onnx_value<T>& v = in.plain_zeros(x);
-  if (!is_by_channel(v, in.constant(c, "constant"))) return import_with_places(in, x, in.constant(c, "constant"));
-  std::vector<double> numbers = channel_numbers(in, v, in.constant(c, "constant"));
+  const onnx_constant& constant = in.constant(c, "constant");
+  if (constant.depends_on_batch()) fail("the batch size takes part in its numbers");
+  if (v.lifted ? constant.size() != 1 : !is_by_channel(v, constant)) return import_with_places(in, x, constant);
+  if (v.lifted && v.dims[0] > 1 << 16) fail("a constant for ", v.dims[0], " rows");
+  std::vector<double> numbers = v.lifted
+                                    ? std::vector<double>(static_cast<std::size_t>(v.dims[0]), in.memory().numbers(constant)[0])
+                                    : channel_numbers(in, v, constant);
   std::vector<double> factor(numbers.size(), 1.0), offset(numbers.size(), 0.0);
   const std::string_view type = in.at().type;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    if (type == "Add") offset[i] = numbers[i];
+    if (type == "Add" || type == "Sum" || type == "Mean") offset[i] = numbers[i];
     if (type == "Mul") factor[i] = numbers[i];
     if (type == "Div") factor[i] = 1.0 / numbers[i];
     if (type == "Sub") factor[i] = x == 0 ? 1.0 : -1.0, offset[i] = x == 0 ? -numbers[i] : numbers[i];
@@ -154,7 +173,7 @@ void import_add(onnx_importer<T>& in) {
   if (in.count() == 2 && (in.is_constant(0) || in.is_constant(1))) return import_with_constant(in);
   if (in.count() == 1) return in.pass_on();
   const onnx_value<T> first = in.plain_zeros(0);
-  if (in.count() == 2 && (in.computed(1).dims != first.dims || in.computed(1).channels_last != first.channels_last))
+  if (in.count() == 2 && (in.any(1).dims != first.dims || in.any(1).channels_last != first.channels_last || first.lifted))
     return import_two(in);
   const std::string name = in.name();
   node<T> sum;
@@ -171,6 +190,16 @@ void import_add(onnx_importer<T>& in) {
   in.put(std::move(v));
 }
 
+/// The mean of all inputs.
+template <class T>
+void import_mean(onnx_importer<T>& in) {
+  import_add(in);
+  onnx_value<T> v = *in.find(in.at().outputs.at(0));
+  const auto name = text_of(in.own_name(), ".mean");
+  v.id = times(in, node<T>{&in.nodes(), v.id}, 1.0 / static_cast<double>(in.count()), name).id;
+  in.put(std::move(v));
+}
+
 template <class T>
 void import_arithmetic(onnx_importer<T>& in) {
   if (in.is_constant(0) || in.is_constant(1)) return import_with_constant(in);
@@ -184,10 +213,9 @@ void import_batch_norm(onnx_importer<T>& in) {
   in.want_one_output();
   if (in.integer("training_mode", 0) != 0) fail("attribute training_mode: statistics of the batch in prediction");
   if (in.integer("spatial", 1) != 1) fail("attribute spatial is 0");
-  const node<T> x = in.natural(0);
-  if (x.dims().rank() != 4 && x.dims().rank() != 2)
-    fail("wanted (n, c, h, w) or (n, c), got ", extents_text(in.computed(0).dims));
-  const index_t channels = x.dims()[1];
+  const onnx_value<T> v = in.computed(0);
+  if (v.dims.size() < 2) fail("wanted (n, c, ...), got ", extents_text(v.dims));
+  const index_t channels = v.dims[v.channels_last ? v.dims.size() - 1 : 1];
   const char* const what[] = {"", "weight", "bias", "mean", "variance"};
   for (std::size_t i = 1; i <= 4; ++i)
     if (in.constant(i, what[i]).size() != channels)
@@ -203,6 +231,9 @@ void import_batch_norm(onnx_importer<T>& in) {
     }
     return put_scale(in, 0, std::move(factor), std::move(offset));
   }
+  node<T> x = in.natural(0);
+  if (x.dims().rank() != 4 && x.dims().rank() != 2)
+    x = reshape(x, {channels, 1, -1}, {.name = in.unique(text_of(in.own_name(), ".row"))});
   const double kept = std::clamp(in.real("momentum", 0.9), 0.0, 1.0);
   const std::string name = in.name(1);
   // 0.9 is stored as a float

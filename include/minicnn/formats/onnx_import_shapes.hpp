@@ -7,7 +7,6 @@
 
 #include "minicnn/formats/onnx_fold_table.hpp"
 #include "minicnn/formats/onnx_importer.hpp"
-#include "minicnn/layers/concat.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -39,13 +38,14 @@ void import_dropout(onnx_importer<T>& in) {
 /// The shape as a constant, in which the batch size is known by name only.
 template <class T>
 void import_shape(onnx_importer<T>& in) {
-  const onnx_extents& dims = in.computed(0).dims;
-  const auto [first, last] = shape_axes(in.at(), dims.size());
+  const onnx_value<T>& x = in.any(0);
+  const int at = x.lifted ? x.batch_axis : 0;
+  const auto [first, last] = shape_axes(in.at(), x.dims.size());
   std::vector<double> values;
   std::vector<char> batch;
   for (std::size_t i = first; i < last; ++i) {
-    values.push_back(i == 0 ? 1.0 : static_cast<double>(dims[i]));
-    batch.push_back(i == 0 ? 1 : 0);
+    values.push_back(static_cast<double>(x.dims[i]));
+    batch.push_back(static_cast<int>(i) == at ? 1 : 0);
   }
   onnx_value<T> v;
   const auto count = static_cast<index_t>(values.size());
@@ -53,21 +53,34 @@ void import_shape(onnx_importer<T>& in) {
   in.put(std::move(v));
 }
 
+/// Which of the model's axes is the batch, or has it as a factor; -1: none is known.
 template <class T>
-void import_flatten(onnx_importer<T>& in) {
-  const onnx_value<T>& v = in.plain_zeros(0);
-  const index_t axis = in.integer("axis", 1);
-  const auto rank = static_cast<index_t>(v.dims.size());
-  if (axis != 1 && axis != 1 - rank) fail("attribute axis is ", axis, "; wanted 1: samples stay apart");
-  index_t features = 1;
-  for (std::size_t i = 1; i < v.dims.size(); ++i) features *= v.dims[i];
-  in.view_as(v, {1, features});
+int batch_axis_of(const onnx_value<T>& v) {
+  return v.lifted ? v.batch_axis : 0;
 }
 
-/// The shape may name the batch as 0, as -1, as what Shape gave, or, in models of a fixed batch, as that number.
+/// A new shape of a sample, of which `axis` has the batch.
+template <class T>
+void put_view(onnx_importer<T>& in, const onnx_value<T>& v, onnx_extents dims, int axis) {
+  if (!v.lifted && axis == 0 && !dims.empty() && dims[0] == 1) return in.view_as(v, std::move(dims));
+  in.view_with_batch(v, std::move(dims), in.fixed_batch() == 1 ? -1 : axis);
+}
+
+template <class T>
+void import_flatten(onnx_importer<T>& in) {
+  const onnx_value<T> v = in.plain_zeros(0);
+  const auto rank = static_cast<index_t>(v.dims.size());
+  const index_t given = in.integer("axis", 1),
+                axis = given == rank ? rank : static_cast<index_t>(onnx_axis(given, v.dims.size()));
+  const auto cut = v.dims.begin() + axis;
+  put_view(in, v, {onnx_count({v.dims.begin(), cut}), onnx_count({cut, v.dims.end()})}, batch_axis_of(v) < axis ? 0 : 1);
+}
+
+/// The shape may name the batch as 0, as -1, as what Shape gave, times other numbers too, or, in models of a fixed batch, as that
+/// number.
 template <class T>
 void import_reshape(onnx_importer<T>& in) {
-  const onnx_value<T>& v = in.plain_zeros(0);
+  const onnx_value<T> v = in.plain_zeros(0);
   onnx_constant target;
   if (in.has(1))
     target = in.constant(1, "shape");
@@ -81,58 +94,85 @@ void import_reshape(onnx_importer<T>& in) {
   }
   if (dims.empty()) fail("a shape without a batch");
   const bool zeros = in.integer("allowzero", 0) != 0;
-  index_t all = 1, known = 1;
-  for (std::size_t i = 1; i < v.dims.size(); ++i) all *= v.dims[i];
-  std::size_t open = 0;
-  for (std::size_t i = 1; i < dims.size(); ++i) {
-    if (target.depends_on_batch(i)) fail("the batch size in axis ", i, " of its shape");
-    if (dims[i] == 0 && !zeros && i < v.dims.size()) dims[i] = v.dims[i];
+  index_t known = 1;
+  int open = -1, batch = -1, batches = 0;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    const bool copied = dims[i] == 0 && !zeros && i < v.dims.size();
+    if (target.depends_on_batch(i) || (copied && static_cast<int>(i) == batch_axis_of(v))) batch = static_cast<int>(i), ++batches;
+    if (copied) dims[i] = v.dims[i];
     if (dims[i] == -1)
-      open = i;
+      open = static_cast<int>(i);
     else
       known = onnx_count({known, dims[i]});
   }
-  if (open > 0) dims[open] = known > 0 ? all / known : 0;
-  const bool same = target.depends_on_batch(0) && dims[0] == 1;
-  const bool rest = dims[0] == -1 && open == 0 && known == all;
-  if (!same && !rest && !(dims[0] == 0 && !zeros) && !(dims[0] == in.fixed_batch() && dims[0] > 0))
-    fail("a shape of ", extents_text(dims), ", whose first axis is not the batch");
-  dims[0] = 1;
-  in.view_as(v, std::move(dims));
+  // A number that is the batch of a model for so many samples.
+  if (batches == 0 && open != 0 && in.fixed_batch() > 0 && dims[0] == in.fixed_batch())
+    known /= std::exchange(dims[0], 1), batch = 0, batches = 1;
+  if (batches == 0) batch = open;
+  if (in.fixed_batch() != 1 && (batches > 1 || batch < 0)) fail("a shape of ", extents_text(dims), " with ", batches, " batches");
+  if (open >= 0) dims[static_cast<std::size_t>(open)] = known > 0 ? onnx_count(v.dims) / known : 0;
+  put_view(in, v, std::move(dims), batch);
 }
 
 template <class T>
 void import_squeeze(onnx_importer<T>& in) {
-  const onnx_value<T>& v = in.plain_zeros(0);
+  const onnx_value<T> v = in.plain_zeros(0);
   const onnx_extents axes = in.axes();
-  for (const index_t axis : axes)
-    if (onnx_axis(axis, v.dims.size()) == 0) fail("axes name the batch");
-  if (axes.empty() && in.fixed_batch() == 1) fail("axes are left out, and the batch is 1");
-  onnx_extents dims(v.dims);
-  dims[0] = 2;  // not taken for an axis without use
+  const int batch = batch_axis_of(v);
+  if (axes.empty() && in.fixed_batch() == 1 && batch >= 0) fail("axes are left out, and the batch is 1");
+  onnx_extents dims = v.dims;
+  if (batch >= 0) dims[static_cast<std::size_t>(batch)] = 2;  // not taken for an axis without use
+  std::vector<char> gone(dims.size(), 0);
+  for (std::size_t i = 0; i < dims.size(); ++i) gone[i] = axes.empty() && dims[i] == 1 ? 1 : 0;
+  for (const index_t axis : axes) gone[onnx_axis(axis, dims.size())] = 1;
+  if (batch >= 0 && gone[static_cast<std::size_t>(batch)] != 0) fail("axes name the batch");
   dims = squeezed(dims, axes);
-  dims[0] = 1;
-  in.view_as(v, std::move(dims));
+  const int at = batch < 0 ? -1 : batch - static_cast<int>(std::count(gone.begin(), gone.begin() + batch, 1));
+  if (at >= 0) dims[static_cast<std::size_t>(at)] = v.dims[static_cast<std::size_t>(batch)];
+  put_view(in, v, std::move(dims), at);
 }
 template <class T>
 void import_unsqueeze(onnx_importer<T>& in) {
-  const onnx_value<T>& v = in.plain_zeros(0);
+  const onnx_value<T> v = in.plain_zeros(0);
   const onnx_extents axes = in.axes();
-  onnx_extents dims = unsqueezed(v.dims, axes);
-  for (const index_t axis : axes)
-    if (onnx_axis(axis, dims.size()) == 0) fail("axes put something before the batch");
-  in.view_as(v, std::move(dims));
+  onnx_extents places(v.dims.size());
+  for (std::size_t i = 0; i < places.size(); ++i) places[i] = static_cast<index_t>(i) + 2;  // each axis by a number of its own
+  places = unsqueezed(places, axes);
+  const auto batch = std::find(places.begin(), places.end(), batch_axis_of(v) + 2);
+  put_view(in, v, unsqueezed(v.dims, axes), batch_axis_of(v) < 0 ? -1 : static_cast<int>(batch - places.begin()));
+}
+
+/// Axes in another order, among them perhaps the batch, whose place is then remembered.
+template <class T>
+void import_lifted_transpose(onnx_importer<T>& in, const onnx_extents& order) {
+  onnx_value<T> v = in.plain(0);
+  const int batch = batch_axis_of(v);
+  onnx_extents kept, whole{0}, dims;
+  for (const index_t axis : order) {
+    whole.push_back(axis + 1);
+    if (v.dims[static_cast<std::size_t>(axis)] != 1) kept.push_back(axis);
+  }
+  if (!std::is_sorted(kept.begin(), kept.end())) v.id = transpose(in.with_all_axes(0), whole, {.name = in.name()}).id;
+  for (const index_t axis : order) dims.push_back(v.dims[static_cast<std::size_t>(axis)]);
+  v.dims = std::move(dims), v.viewer = in.own_name(), v.lifted = true;
+  v.batch_axis = batch < 0 ? -1 : static_cast<int>(std::find(order.begin(), order.end(), batch) - order.begin());
+  in.put(std::move(v));
 }
 
 /// Nothing where all elements stay where they are, or where channels go from the last axis to behind the batch or back: that is
 /// another way to look at images until a layer needs one.
 template <class T>
 void import_transpose(onnx_importer<T>& in) {
-  onnx_value<T> v = in.computed(0);
+  onnx_value<T> v = in.any(0);
   onnx_extents order = in.integers("perm");
+  if (order.empty())
+    for (std::size_t i = v.dims.size(); i-- > 0;) order.push_back(static_cast<index_t>(i));
   for (index_t& axis : order) axis = static_cast<index_t>(onnx_axis(axis, v.dims.size()));
-  if (order.size() != v.dims.size() || order[0] != 0)
-    fail("attribute perm is ", extents_text(order), "; the batch stays the first axis");
+  onnx_extents sorted = order;
+  std::sort(sorted.begin(), sorted.end());
+  if (order.size() != v.dims.size() || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    fail("attribute perm is ", extents_text(order), " for ", v.dims.size(), " axes");
+  if (v.lifted || order[0] != 0) return import_lifted_transpose(in, order);
   onnx_extents dims, kept;
   for (const index_t axis : order) {
     dims.push_back(v.dims[static_cast<std::size_t>(axis)]);
@@ -147,28 +187,13 @@ void import_transpose(onnx_importer<T>& in) {
   in.put(std::move(v));
 }
 
+/// The axes of a node from the given one on as one.
 template <class T>
-void import_concat(onnx_importer<T>& in) {
-  const onnx_value<T>& first = in.computed(0);
-  const std::size_t axis = onnx_axis(in.integer("axis", 1), first.dims.size());
-  if (axis != (first.channels_last ? first.dims.size() - 1 : 1))
-    fail("attribute axis is ", axis, "; wanted that of the channels");
-  if (first.channels_last) {
-    std::vector<node<T>> parts;
-    onnx_value<T> v = first;
-    v.dims[axis] = 0;
-    for (std::size_t i = 0; i < in.count(); ++i) {
-      const onnx_value<T>& x = in.computed(i);
-      if (!x.channels_last || !(x.zeros == padding2d(0))) fail("inputs of different layouts");
-      parts.push_back({&in.nodes(), x.id});
-      v.dims[axis] += x.dims[axis];
-    }
-    v.id = concat(parts, {.name = in.name()}).id;
-    return in.put(std::move(v));
-  }
-  std::vector<node<T>> parts;
-  for (std::size_t i = 0; i < in.count(); ++i) parts.push_back(in.natural(i));
-  in.own_shape(concat(parts, {.name = in.name()}));
+node<T> last_axes_as_one(onnx_importer<T>& in, node<T> x, int axis) {
+  if (axis + 1 == x.dims().rank()) return x;
+  onnx_extents dims(x.dims().begin() + 1, x.dims().begin() + axis);
+  dims.push_back(-1);
+  return reshape(x, dims, {.name = in.unique(text_of(in.own_name(), ".one"))});
 }
 
 }  // namespace detail

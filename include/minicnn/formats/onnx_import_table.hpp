@@ -5,6 +5,8 @@
 
 #include "minicnn/formats/onnx_import_dense.hpp"
 #include "minicnn/formats/onnx_import_elements.hpp"
+#include "minicnn/formats/onnx_import_norm.hpp"
+#include "minicnn/formats/onnx_import_parts.hpp"
 #include "minicnn/formats/onnx_import_shapes.hpp"
 #include "minicnn/formats/onnx_import_tensors.hpp"
 #include "minicnn/formats/onnx_import_windows.hpp"
@@ -29,6 +31,7 @@ inline constexpr onnx_import_row<T> onnx_import_table[] = {
     {"Concat", import_concat<T>},
     {"Conv", import_conv<T>},
     {"ConvTranspose", import_conv_transpose<T>},
+    {"DepthToSpace", import_depth_to_space<T>},
     {"Div", import_arithmetic<T>},
     {"Dropout", import_dropout<T>},
     {"Elu", import_elu<T>},
@@ -38,18 +41,24 @@ inline constexpr onnx_import_row<T> onnx_import_table[] = {
     {"Gemm", import_gemm<T>},
     {"GlobalAveragePool", import_global_average<T>},
     {"GlobalMaxPool", import_global_max<T>},
+    {"GroupNormalization", import_group_norm<T>},
     {"HardSigmoid", import_hard_sigmoid<T>},
     {"HardSwish", import_hard_swish<T>},
     {"Identity", import_identity<T>},
+    {"InstanceNormalization", import_instance_norm<T>},
     {"LRN", import_lrn<T>},
+    {"LayerNorm", import_norm_of_axis<T>},  // of onnx_patterns.hpp
     {"LayerNormalization", import_layer_norm<T>},
     {"LeakyRelu", import_leaky_relu<T>},
     {"MatMul", import_matmul<T>},
     {"MaxPool", import_max_pool<T>},
+    {"Mean", import_mean<T>},
     {"Mul", import_arithmetic<T>},
+    {"Neg", import_neg<T>},
     {"PRelu", import_prelu<T>},
     {"Pad", import_pad<T>},
     {"ReduceMean", import_reduce_mean<T>},
+    {"ReduceSum", import_mean_of_axes<T>},
     {"Relu", import_relu<T>},
     {"Reshape", import_reshape<T>},
     {"Resize", import_resize<T>},
@@ -59,6 +68,7 @@ inline constexpr onnx_import_row<T> onnx_import_table[] = {
     {"Slice", import_slice<T>},
     {"Softmax", import_softmax<T>},
     {"Softplus", import_softplus<T>},
+    {"SpaceToDepth", import_space_to_depth<T>},
     {"Split", import_split<T>},
     {"Squeeze", import_squeeze<T>},
     {"Sub", import_arithmetic<T>},
@@ -66,6 +76,7 @@ inline constexpr onnx_import_row<T> onnx_import_table[] = {
     {"Tanh", import_tanh<T>},
     {"Transpose", import_transpose<T>},
     {"Unsqueeze", import_unsqueeze<T>},
+    {"Upsample", import_upsample<T>},
 };
 
 /// How an operator becomes a layer; null: it does not.

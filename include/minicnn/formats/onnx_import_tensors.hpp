@@ -8,6 +8,7 @@
 
 #include "minicnn/formats/onnx_fold_table.hpp"
 #include "minicnn/formats/onnx_import_dense.hpp"
+#include "minicnn/formats/onnx_import_shapes.hpp"
 #include "minicnn/formats/onnx_import_windows.hpp"
 #include "minicnn/layers/arithmetic.hpp"
 #include "minicnn/layers/conv_transpose.hpp"
@@ -23,87 +24,113 @@ namespace detail {
 /// Two computed values of as many axes; extents of 1 meet all of the other's.
 template <class T>
 void import_two(onnx_importer<T>& in) {
-  const node<T> a = in.exact(0), b = in.exact(1);
+  const auto [a, b] = in.exact_pair();
   const std::string_view type = in.at().type;
   const arithmetic what = type == "Add"   ? arithmetic::add
                           : type == "Sub" ? arithmetic::sub
                           : type == "Mul" ? arithmetic::mul
                                           : arithmetic::div;
-  in.put_node(arithmetic_node(what, a, b, {.name = in.name()}));
+  in.put_node(arithmetic_node(what, a, b, {.name = in.name()}), 0, in.pair_form());
 }
 
-/// A sum or product with a constant that has numbers for single places, but the same for all samples.
+/// A constant with numbers for single places, but the same for all samples: a sum or product with a trained operand.
 template <class T>
 void import_with_places(onnx_importer<T>& in, std::size_t x, const onnx_constant& c) {
-  const bool sum = in.at().type == "Add";
-  if (!sum && in.at().type != "Mul") fail("a constant of ", extents_text(c.dims), "; wanted one number, or one a channel");
+  const std::string_view type = in.at().type;
+  const bool sum = type != "Mul" && type != "Div";
+  if (x != 0 && type == "Div") fail("a constant divided by what the network computes");
   onnx_extents dims = c.dims;
   while (!dims.empty() && dims[0] == 1) dims.erase(dims.begin());
-  if (dims.size() >= in.computed(x).dims.size() || dims.size() > 5)
-    fail("a constant of ", extents_text(c.dims), ", other numbers for each sample");
   const node<T> from = in.exact(x);
+  const auto rank = static_cast<std::size_t>(from.dims().rank());
+  const bool apart = in.any(x).lifted && in.any(x).batch_axis >= 0;
+  const auto behind = apart ? rank - 1 - static_cast<std::size_t>(in.any(x).batch_axis) : rank;
+  if (dims.size() >= rank || (apart && dims.size() >= behind && dims[dims.size() - behind] != 1))
+    fail("a constant of ", extents_text(c.dims), ", other numbers for each sample");
   const std::string name = in.name();
+  node<T> made = from;
+  if (x != 0 && type == "Sub") made = times(in, made, -1.0, name + ".negative");
+  if (dims.empty()) dims = {1};
   const shape operand(dims.begin(), dims.end());
-  in.put_node(arithmetic_node(sum ? arithmetic::add : arithmetic::mul, from, operand, {.name = name}));
-  in.fill(name + ".weight", c);
+  made = arithmetic_node(sum ? arithmetic::add : arithmetic::mul, made, operand, {.name = name});
+  in.put_node(made, 0, x);
+  if (type != "Div" && (type != "Sub" || x != 0)) return in.fill(name + ".weight", c);
+  const auto values = std::make_shared<const onnx_constant>(c);
+  in.fill(name + ".weight", [&memory = in.memory(), values, sum](view<T> to) {
+    copy_values<T>(*values, memory, to.data(), to.size());
+    for (T& v : to) v = sum ? -v : T{1} / v;
+  });
 }
 
 /// The product of two computed values, matrix by matrix.
 template <class T>
 void import_computed_product(onnx_importer<T>& in) {
-  const node<T> a = in.exact(0), b = in.exact(1);
-  in.put_node(matmul(a, b, {.name = in.name()}));
+  const auto [a, b] = in.exact_pair();
+  const auto rank = static_cast<index_t>(in.any(0).dims.size());
+  (void)in.node_axis(0, rank - 1), (void)in.node_axis(0, rank - 2), (void)in.node_axis(1, rank - 1);
+  in.put_node(matmul(a, b, {.name = in.name()}), 0, in.pair_form());
 }
 
-/// (n, ..., in) times a constant matrix.
+/// (n, ..., in) times a constant matrix. Where the channels of images are the last axis, it is a convolution of 1 x 1.
 template <class T>
 void import_last_axis_product(onnx_importer<T>& in) {
   const onnx_constant& weight = in.constant(1, "weight");
   if (weight.dims.size() != 2) fail("its weight is ", extents_text(weight.dims), "; wanted a matrix");
-  const index_t units = weight.dims[1];
-  const node<T> x = in.exact(0);
-  if (weight.dims[0] != x.dims()[x.dims().rank() - 1])
-    fail("its weight is for ", weight.dims[0], " features, the input is ", extents_text(in.computed(0).dims));
+  const index_t units = weight.dims[1], features = in.any(0).dims.back();
+  if (weight.dims[0] != features)
+    fail("its weight is for ", weight.dims[0], " features, the input is ", extents_text(in.any(0).dims));
+  onnx_value<T> v = in.plain_zeros(0);
   const onnx_constant* bias = in.bias_behind(units, false);
   const std::string name = in.name(1);
-  in.put_node(dense(x, units, {.bias = bias != nullptr, .last_axis = true, .name = name}));
+  if (v.channels_last) {
+    v.id = conv2d(node<T>{&in.nodes(), v.id}, {.filters = units, .bias = bias != nullptr, .name = name}).id;
+    v.dims.back() = units;
+    in.put(std::move(v));
+  } else {
+    (void)in.node_axis(0, -1);
+    in.put_node(dense(in.exact(0), units, {.bias = bias != nullptr, .last_axis = true, .name = name}));
+  }
   fill_matrix(in, name + ".weight", weight, true, 1.0);
   if (bias != nullptr) fill_bias(in, name + ".bias", *bias, 1.0);
 }
 
-/// LayerNormalization over the last axis.
-template <class T>
-void import_layer_norm(onnx_importer<T>& in) {
-  in.want_one_output();
-  const auto rank = static_cast<index_t>(in.computed(0).dims.size());
-  if (const index_t axis = in.integer("axis", -1); axis != -1 && axis != rank - 1)
-    fail("attribute axis is ", axis, "; wanted the last");
-  const onnx_constant& scale = in.constant(1, "scale");
-  const node<T> x = in.exact(0);
-  const index_t length = x.dims()[x.dims().rank() - 1];
-  if (scale.size() != length || (in.has(2) && in.constant(2, "bias").size() != length))
-    fail("its scale or bias is not of ", length, " numbers");
-  const std::string name = in.name(1);
-  in.put_node(layer_norm(x, {.eps = in.real("epsilon", 1e-5), .name = name}));
-  in.fill(name + ".weight", scale);
-  if (in.has(2)) in.fill(name + ".bias", in.constant(2, "bias"));
-}
-
-/// Softmax along one axis, within a network. Before operator set 13 it went over all axes from the given one on.
+/// Softmax along one axis, within a network; before operator set 13 over all axes from the given one on.
 template <class T>
 void import_softmax(onnx_importer<T>& in) {
-  const std::size_t rank = in.computed(0).dims.size();
+  const std::size_t rank = in.any(0).dims.size();
   const std::size_t axis = onnx_axis(in.integer("axis", in.opset() < 13 ? 1 : -1), rank);
-  if (in.opset() < 13 && axis + 1 != rank) fail("attribute axis is ", axis, "; wanted the last in operator sets before 13");
-  const node<T> x = in.exact(0);
-  in.put_node(softmax_along(x, {.axis = static_cast<int>(axis), .name = in.name()}));
+  const int own = in.node_axis(0, static_cast<index_t>(axis));
+  node<T> x = in.exact(0);
+  const std::string name = in.name();
+  if (in.opset() >= 13 || axis + 1 == rank) return in.put_node(softmax_along(x, {.axis = own, .name = name}));
+  const onnx_extents dims(x.dims().begin() + 1, x.dims().end());
+  x = softmax_along(last_axes_as_one(in, x, own), {.axis = own, .name = name});
+  in.put_node(reshape(x, dims, {.name = in.unique(name + ".axes")}));
 }
 
-/// PRelu with one slope a channel.
+/// PRelu with slopes for single places: max(x, 0) - slope * max(-x, 0).
+template <class T>
+void import_prelu_with_places(onnx_importer<T>& in, const onnx_constant& slope) {
+  onnx_extents dims = slope.dims;
+  while (!dims.empty() && dims[0] == 1) dims.erase(dims.begin());
+  const node<T> x = in.exact(0);
+  const auto rank = static_cast<std::size_t>(x.dims().rank());
+  if (dims.empty() || dims.size() >= rank) fail("its slope is ", extents_text(slope.dims), ", other numbers for each sample");
+  const std::string name = in.name(1);
+  const node<T> below = relu(times(in, x, -1.0, name + ".negative"), {.name = in.unique(name + ".below")});
+  const node<T> sloped = mul_weight(below, shape(dims.begin(), dims.end()), {.name = name});
+  in.put_node(sub(relu(x, {.name = in.unique(name + ".above")}), sloped, {.name = in.unique(name + ".both")}));
+  in.fill(name + ".weight", slope);
+}
+
+/// PRelu with one slope a channel, which before operator set 7 is how a list of slopes is meant.
 template <class T>
 void import_prelu(onnx_importer<T>& in) {
+  onnx_constant slope = in.constant(1, "slope");
+  const onnx_value<T>& v = in.any(0);
+  if (in.opset() < 7 && slope.dims.size() == 1 && v.dims.size() > 2) slope.dims.resize(v.dims.size() - 1, 1);
+  if (v.lifted || !is_by_channel(v, slope)) return import_prelu_with_places(in, slope);
   const node<T> x = in.natural(0);
-  const onnx_constant& slope = in.constant(1, "slope");
   std::vector<double> numbers = channel_numbers(in, in.computed(0), slope);
   if (static_cast<index_t>(numbers.size()) != x.dims()[1]) fail("its slope is ", extents_text(slope.dims));
   const std::string name = in.name(1);
@@ -113,86 +140,25 @@ void import_prelu(onnx_importer<T>& in) {
   });
 }
 
-/// Means over any axes but the batch.
+/// Means and sums over any axes but the batch; no axes are all.
 template <class T>
 void import_mean_of_axes(onnx_importer<T>& in) {
-  const std::size_t rank = in.computed(0).dims.size();
+  const onnx_value<T> v = in.any(0);
+  const bool keep = in.integer("keepdims", 1) != 0;
+  onnx_extents own;
+  int gone = 0;
   onnx_extents axes = in.axes();
-  for (index_t& axis : axes) axis = static_cast<index_t>(onnx_axis(axis, rank));
-  if (axes.empty() || std::count(axes.begin(), axes.end(), 0) > 0)
-    fail("attribute axes is ", extents_text(axes), ", with the batch");
-  const node<T> x = in.exact(0);
-  in.put_node(reduce_mean(x, {.axes = axes, .keep = in.integer("keepdims", 1) != 0, .name = in.name()}));
-}
-
-// ---- parts
-
-/// Elements begin, begin + step, ... of one axis, `count` of them, or the input itself where these are all.
-template <class T>
-node<T> part_of(onnx_importer<T>& in, node<T> x, std::size_t axis, index_t begin, index_t count, index_t step, std::string name) {
-  if (axis == 0) fail("a part of the batch");
-  if (begin == 0 && step == 1 && count == x.dims()[static_cast<int>(axis)]) return x;
-  return slice(x, {.axis = static_cast<int>(axis), .begin = begin, .count = count, .step = step, .name = in.unique(name)});
-}
-
-template <class T>
-void import_slice(onnx_importer<T>& in) {
-  onnx_folding f{in.at(), in.opset(), in.memory(), {nullptr}};
-  for (std::size_t i = 1; i < in.count(); ++i) f.inputs.push_back(in.has(i) ? &in.constant(i, "bounds") : nullptr);
-  const onnx_slice_bounds s = slice_of(f);
-  node<T> x = in.exact(0);
-  for (std::size_t k = 0; k < s.starts.size(); ++k) {
-    const std::size_t axis = onnx_axis(s.axes[k], static_cast<std::size_t>(x.dims().rank()));
-    const index_t length = x.dims()[static_cast<int>(axis)], step = s.steps[k];
-    if (step < 1) fail("steps of ", step);
-    if (axis == 0 && s.starts[k] == 0 && step == 1 && s.ends[k] > 1 << 30) continue;  // the whole batch
-    const auto bound = [&](index_t at) { return std::clamp(at < 0 ? at + length : at, index_t{0}, length); };
-    const index_t begin = bound(s.starts[k]), end = bound(s.ends[k]);
-    if (begin >= end) fail("a part of no elements");
-    x = part_of(in, x, axis, begin, (end - begin + step - 1) / step, step, std::string(in.own_name()));
+  if (axes.empty() && in.integer("noop_with_empty_axes", 0) != 0) return in.pass_on();
+  if (axes.empty())
+    for (std::size_t i = 0; i < v.dims.size(); ++i) axes.push_back(static_cast<index_t>(i));
+  for (const index_t axis : axes) {
+    own.push_back(in.node_axis(0, axis));
+    gone += !keep && static_cast<int>(onnx_axis(axis, v.dims.size())) < v.batch_axis ? 1 : 0;
   }
-  in.put_node(x);
-}
-
-/// Split: each output a part.
-template <class T>
-void import_split(onnx_importer<T>& in) {
+  if (!keep && own.size() == v.dims.size()) fail("attribute keepdims is 0, and no axis is left");
+  const reduce_options o{.axes = own, .keep = keep, .name = in.name()};
   const node<T> x = in.exact(0);
-  const std::size_t axis = onnx_axis(in.integer("axis", 0), static_cast<std::size_t>(x.dims().rank()));
-  const index_t length = x.dims()[static_cast<int>(axis)];
-  const auto parts = static_cast<index_t>(in.at().outputs.size());
-  onnx_extents sizes = in.has(1) ? in.memory().integers(in.constant(1, "split")) : in.integers("split");
-  if (sizes.empty()) {
-    const index_t each = (length + parts - 1) / parts;
-    for (index_t i = 0; i < parts; ++i) sizes.push_back((std::min)(each, length - i * each));
-  }
-  if (static_cast<index_t>(sizes.size()) != parts) fail("split has ", sizes.size(), " sizes for ", parts, " outputs");
-  index_t begin = 0;
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] < 1 || sizes[i] > length - begin) fail("split into ", extents_text(sizes), " of ", length);
-    in.put_node(part_of(in, x, axis, begin, sizes[i], 1, text_of(in.own_name(), ".", i)), i);
-    begin += sizes[i];
-  }
-}
-
-/// One index, or a run of them, of an axis.
-template <class T>
-void import_gather(onnx_importer<T>& in) {
-  const node<T> x = in.exact(0);
-  const std::size_t axis = onnx_axis(in.integer("axis", 0), static_cast<std::size_t>(x.dims().rank()));
-  const index_t length = x.dims()[static_cast<int>(axis)];
-  const onnx_constant& chosen = in.constant(1, "indices");
-  onnx_extents indices = in.memory().integers(chosen);
-  if (indices.empty() || chosen.dims.size() > 1) fail("indices of ", extents_text(chosen.dims));
-  for (index_t& i : indices) i = static_cast<index_t>(onnx_axis(i, static_cast<std::size_t>(length)));
-  for (std::size_t i = 1; i < indices.size(); ++i)
-    if (indices[i] != indices[0] + static_cast<index_t>(i)) fail("indices that are no run");
-  in.put_node(part_of(in, x, axis, indices[0], static_cast<index_t>(indices.size()), 1, std::string(in.own_name())));
-  if (!chosen.dims.empty()) return;
-  onnx_value<T> v = *in.find(in.at().outputs.at(0));
-  onnx_extents dims = v.dims;
-  dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
-  in.view_as(std::move(v), std::move(dims));
+  in.put_node(in.at().type == "ReduceSum" ? reduce_sum(x, o) : reduce_mean(x, o), 0, 0, gone);
 }
 
 // ---- larger images
@@ -222,7 +188,28 @@ void import_conv_transpose(onnx_importer<T>& in) {
   if (in.has(2)) in.fill(name + ".bias", in.constant(2, "bias"));
 }
 
-/// Resize: input, roi, scales, sizes. Nearest neighbours as PyTorch takes them, or bilinear by either rule of corners.
+/// Upsample, which was Resize before operator set 10: nearest neighbours.
+template <class T>
+void import_upsample(onnx_importer<T>& in) {
+  (void)in.plain(0);
+  const node<T> x = in.image(0);
+  if (const auto mode = in.text("mode", "nearest"); mode != "nearest") fail("attribute mode is \"", excerpt(mode), "\"");
+  const onnx_attribute* given = in.at().find("scales");
+  std::vector<double> scales;
+  if (in.has(1))
+    scales = in.memory().numbers(in.constant(1, "scales"));
+  else if (given != nullptr)
+    scales.assign(given->reals.begin(), given->reals.end());
+  if (scales.size() != 4 || scales[0] != 1.0 || scales[1] != 1.0) fail("scales of the batch or the channels");
+  const extent2d size = {whole_number(static_cast<double>(x.dims()[2]) * scales[2]),
+                         whole_number(static_cast<double>(x.dims()[3]) * scales[3])};
+  want_window_sizes("the size", size);
+  if (size.height % x.dims()[2] != 0 || size.width % x.dims()[3] != 0) fail("scales that are no whole numbers");
+  in.own_shape(resize(x, {.size = size, .name = in.name()}));
+}
+
+/// Resize: input, roi, scales, sizes. Nearest neighbours as PyTorch takes them, which whole factors make of others too, or
+/// bilinear by either rule of corners.
 template <class T>
 void import_resize(onnx_importer<T>& in) {
   (void)in.plain(0);
@@ -231,7 +218,9 @@ void import_resize(onnx_importer<T>& in) {
   const bool nearest = mode == "nearest";
   if (!nearest && mode != "linear") fail("attribute mode is \"", excerpt(mode), "\"");
   const bool aligned = where == "align_corners";
-  const bool wanted = nearest ? where == "asymmetric" && in.text("nearest_mode", "round_prefer_floor") == "floor"
+  const std::string_view rounded = in.text("nearest_mode", "round_prefer_floor");
+  const bool centres = nearest && where == "half_pixel" && rounded.starts_with("round_prefer_");
+  const bool wanted = nearest ? centres || (where == "asymmetric" && rounded == "floor")
                               : aligned || where == "half_pixel" || where == "pytorch_half_pixel";
   if (!wanted) fail("attribute coordinate_transformation_mode is \"", excerpt(where), "\" with mode ", mode);
   extent2d size;
@@ -254,6 +243,8 @@ void import_resize(onnx_importer<T>& in) {
   if (where == "pytorch_half_pixel" && (size.height == 1 || size.width == 1))
     fail("pytorch_half_pixel to a single row or column");
   want_window_sizes("the size", size);
+  if (centres && (size.height % x.dims()[2] != 0 || size.width % x.dims()[3] != 0))
+    fail("attribute coordinate_transformation_mode is \"half_pixel\" with mode nearest and factors that are no whole numbers");
   in.own_shape(resize(x, {.size = size,
                           .mode = nearest ? resize_mode::nearest : resize_mode::bilinear,
                           .corners = aligned ? resize_corners::aligned : resize_corners::half_pixel,

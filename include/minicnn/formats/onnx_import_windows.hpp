@@ -8,6 +8,7 @@
 #include "minicnn/layers/conv2d.hpp"
 #include "minicnn/layers/pad_channels.hpp"
 #include "minicnn/layers/pooling.hpp"
+#include "minicnn/layers/resample.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -168,12 +169,13 @@ void import_mean_of_axes(onnx_importer<T>& in);
 /// ReduceMean over the spatial axes is a global average.
 template <class T>
 void import_reduce_mean(onnx_importer<T>& in) {
-  const onnx_value<T> v = in.computed(0);
+  const onnx_value<T> v = in.any(0);
   onnx_extents axes = in.axes();
   for (index_t& axis : axes) axis = static_cast<index_t>(onnx_axis(axis, v.dims.size()));
   std::sort(axes.begin(), axes.end());
   const onnx_extents spatial = v.channels_last ? onnx_extents{1, 2} : v.dims.size() == 3 ? onnx_extents{2} : onnx_extents{2, 3};
-  if (v.dims.size() < 3 || v.dims.size() > 4 || axes != spatial || !(v.zeros == padding2d(0))) return import_mean_of_axes(in);
+  if (v.dims.size() < 3 || v.dims.size() > 4 || axes != spatial || !(v.zeros == padding2d(0)) || v.lifted)
+    return import_mean_of_axes(in);
   const node<T> made = global_avg_pool(node<T>{&in.nodes(), v.id}, in.name());
   const bool keep = in.integer("keepdims", 1) != 0;
   if (v.channels_last && keep) {
@@ -184,17 +186,22 @@ void import_reduce_mean(onnx_importer<T>& in) {
   put_channels(in, made, keep ? v.dims.size() - 2 : 0);
 }
 
-/// Zeros around images become part of the layer behind; zeros as channels are a layer.
+template <class T>
+void import_border(onnx_importer<T>& in, const onnx_extents& pads, pad_mode mode, double value);
+
+/// Zeros around images become part of the layer behind; zeros as channels, and other borders, are a layer.
 template <class T>
 void import_pad(onnx_importer<T>& in) {
-  onnx_value<T> v = in.computed(0);
-  if (const auto mode = in.text("mode", "constant"); mode != "constant") fail("attribute mode is \"", excerpt(mode), "\"");
+  onnx_value<T> v = in.any(0);
+  const std::string_view word = in.text("mode", "constant");
+  if (word != "constant" && word != "reflect" && word != "edge") fail("attribute mode is \"", excerpt(word), "\"");
+  const pad_mode mode = word == "constant" ? pad_mode::constant : word == "reflect" ? pad_mode::reflect : pad_mode::edge;
   double value = in.real("value", 0.0);
   if (in.has(2)) {
     const std::vector<double>& given = in.memory().numbers(in.constant(2, "value"));
     value = given.size() == 1 ? given[0] : value;
   }
-  if (value != 0.0) fail("padding with ", value, "; wanted zeros");
+  if (!std::isfinite(value)) fail("padding with ", value);
   const std::size_t rank = v.dims.size();
   onnx_extents pads = in.has(1) ? in.memory().integers(in.constant(1, "pads")) : in.integers("pads", in.integers("paddings"));
   if (in.has(3)) {
@@ -209,16 +216,22 @@ void import_pad(onnx_importer<T>& in) {
   if (pads.size() != 2 * rank) fail("pads has ", pads.size(), " numbers for ", rank, " axes");
   for (const index_t p : pads)
     if (p < 0 || p > 1 << 20) fail("pads has ", p);
-  if (pads[0] != 0 || pads[rank] != 0) fail("pads adds samples to the batch");
+  if (!v.lifted && (pads[0] != 0 || pads[rank] != 0)) fail("pads adds samples to the batch");
   if (pads == onnx_extents(2 * rank, 0)) return in.pass_on();
+  const bool zeros = mode == pad_mode::constant && value == 0.0, images = !v.lifted && (rank == 3 || rank == 4);
+  if (!zeros || !images || (rank == 3 && pads[1] + pads[rank + 1] > 0)) return import_border(in, pads, mode, value);
   const std::size_t channel = v.channels_last ? rank - 1 : 1;
   if (const index_t before = std::exchange(pads[channel], 0), after = std::exchange(pads[rank + channel], 0);
       before + after > 0) {
-    if (pads != onnx_extents(2 * rank, 0) || v.channels_last) fail("pads adds channels and more");
+    if (pads != onnx_extents(2 * rank, 0) || v.channels_last) {
+      pads[channel] = before, pads[rank + channel] = after;
+      return import_border(in, pads, mode, value);
+    }
     return in.own_shape(pad_channels(in.natural(0), {.before = before, .after = after, .name = in.name()}));
   }
   (void)in.plain(0);
   (void)in.image(0);
+  v = in.computed(0);
   v.zeros = rank == 3 ? padding2d(0, 0, pads[2], pads[5]) : padding2d(pads[2], pads[6], pads[3], pads[7]);
   for (std::size_t axis = 2; axis < rank; ++axis) v.dims[axis] += pads[axis] + pads[rank + axis];
   in.put(std::move(v));

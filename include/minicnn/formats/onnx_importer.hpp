@@ -33,6 +33,12 @@ struct onnx_value {
 
   bool channels_last = false;  ///< the model's axes are (n, h, w, c), the node's (n, c, h, w)
   padding2d zeros = 0;         ///< around the node's images, not yet part of a layer
+
+  /// Whether the batch is another axis than the first, or only a factor of one. `dims` are then the extents of a sample on all of
+  /// the model's axes, and the node's elements (n, dims...).
+  bool lifted = false;
+  int batch_axis = 0;  ///< which axis it is; -1: none is known, the model is made for one sample
+  index_t before = 1;  ///< a sample's extents on that axis in front of the batch, as 3 of an axis of 3 n 4
 };
 
 /// A parameter or buffer and how it gets its values.
@@ -73,12 +79,21 @@ class onnx_importer {
   const onnx_constant& constant(std::size_t i, std::string_view what) const {
     if (!has(i)) fail("its ", what, " (input ", i, ") is missing");
     if (!is_constant(i)) fail("its ", what, " (input ", i, ") is computed by the network, not a constant");
-    return *find(at().inputs[i])->constant;
+    const onnx_constant& c = *find(at().inputs[i])->constant;
+    if (c.for_each_sample) fail("its ", what, " (input ", i, ") is repeated for each sample");
+    return c;
   }
-  value_type& computed(std::size_t i) {
+  /// Any value that the network computes.
+  value_type& any(std::size_t i) {
     if (!has(i)) fail("input ", i, " is missing");
     value_type& v = values_.at(std::string(at().inputs[i]));
     if (v.constant != nullptr) fail("input ", i, " is a constant");
+    return v;
+  }
+  /// One whose first axis is the batch.
+  value_type& computed(std::size_t i) {
+    value_type& v = any(i);
+    if (v.lifted) fail("input ", i, " is ", lifted_text(v), "; wanted the batch as the first axis");
     return v;
   }
 
@@ -95,6 +110,7 @@ class onnx_importer {
 
   /// (n, features).
   node<T> matrix(std::size_t i) {
+    (void)computed(i);
     value_type& v = plain(i);
     if (v.dims.size() != 2) fail("wanted an input of (n, features), got ", extents_text(v.dims));
     if (graph_.at(v.id).dims.rank() != 2) v.id = flatten(node<T>{&graph_, v.id}, {.name = unique(v.viewer)}).id;
@@ -103,21 +119,47 @@ class onnx_importer {
 
   /// Any shape, as the model sees it. One spatial axis is an image of one row.
   node<T> natural(std::size_t i) {
+    (void)computed(i);
     value_type& v = plain(i);
     if (v.dims.size() == 2) return matrix(i);
     if (!fits(v)) reshape_to(v, {v.dims.begin() + 1, v.dims.end()});
     return {&graph_, v.id};
   }
 
-  /// The very axes that the model sees.
+  /// The very axes that the model sees; of a lifted value (n, all axes).
   node<T> exact(std::size_t i) {
     value_type& v = plain(i);
-    if (v.dims.size() < 2) fail("wanted (n, ...), got ", extents_text(v.dims));
+    if (!v.lifted && v.dims.size() < 2) fail("wanted (n, ...), got ", extents_text(v.dims));
     const shape& own = graph_.at(v.id).dims;
-    if (!std::equal(own.begin() + 1, own.end(), v.dims.begin() + 1, v.dims.end()))
-      reshape_to(v, {v.dims.begin() + 1, v.dims.end()});
+    const auto first = v.dims.begin() + (v.lifted ? 0 : 1);
+    if (!std::equal(own.begin() + 1, own.end(), first, v.dims.end())) reshape_to(v, {first, v.dims.end()});
     return {&graph_, v.id};
   }
+  /// Which axis of `exact(i)` is the model's axis `axis`. Throws error for one that has the batch.
+  int node_axis(std::size_t i, index_t axis) {
+    const value_type& v = any(i);
+    const auto own = static_cast<int>(onnx_axis(axis, v.dims.size()));
+    if (own == (v.lifted ? v.batch_axis : 0)) fail("axis ", axis, " is that of the batch: samples stay apart");
+    return own + (v.lifted ? 1 : 0);
+  }
+  /// (n, all axes of the model), whatever the value.
+  node<T> with_all_axes(std::size_t i) {
+    const node<T> x = exact(i);
+    if (any(i).lifted) return x;
+    return reshape(x, onnx_extents(any(i).dims), {.name = unique(text_of(own_name(), ".axes"))});
+  }
+  /// Two inputs with the batch on the same axis, both as `exact` has them or both with all axes.
+  std::pair<node<T>, node<T>> exact_pair() {
+    const value_type &a = any(0), &b = any(1);
+    const int axes[] = {a.lifted ? a.batch_axis : 0, b.lifted ? b.batch_axis : 0};
+    if (axes[0] >= 0 && axes[1] >= 0 && (axes[0] != axes[1] || a.before != b.before))
+      fail("inputs of ", lifted_text(a), " and ", lifted_text(b), ": samples stay apart");
+    const bool lifted = a.lifted || b.lifted;
+    const node<T> first = lifted ? with_all_axes(0) : exact(0);
+    return {first, lifted ? with_all_axes(1) : exact(1)};
+  }
+  /// Which input of such a pair tells where the batch is.
+  std::size_t pair_form() { return any(1).lifted ? 1 : 0; }
 
   /// (n, c, h, w), with zeros around it that `v.zeros` tells.
   node<T> image(std::size_t i) {
@@ -143,7 +185,7 @@ class onnx_importer {
 
   /// The input without zeros around it, in any layout.
   value_type& plain_zeros(std::size_t i) {
-    value_type& v = computed(i);
+    value_type& v = any(i);
     if (!(v.zeros == padding2d(0))) {
       v.id = pad(node<T>{&graph_, v.id}, {.padding = v.zeros, .name = unique(text_of(own_name(), ".zeros"))}).id;
       v.zeros = 0;
@@ -155,8 +197,9 @@ class onnx_importer {
 
   /// A node that changes each element, or each channel, of input 0: shapes stay.
   void same_shape(node<T> made) {
-    value_type v = computed(0);
+    value_type v = any(0);
     v.id = made.id;
+    if (v.viewer.empty() && !v.channels_last && !fits(v)) v.viewer = own_name();
     put(std::move(v));
   }
   /// A node whose result has the node's own shape; an image of one row has one spatial axis if input 0 had.
@@ -168,15 +211,42 @@ class onnx_importer {
       v.dims.erase(v.dims.begin() + 2);
     put(std::move(v));
   }
-  /// A node whose axes are the model's, as output `output`.
-  void put_node(node<T> made, std::size_t output = 0) {
+  /// A node made of `exact(from)` whose axes are the model's, as output `output`. `gone`: how many axes before that of the batch
+  /// it lacks.
+  void put_node(node<T> made, std::size_t output = 0, std::size_t from = 0, int gone = 0) {
+    const value_type& source = any(from);
     value_type v;
     v.id = made.id;
-    v.dims.assign(made.dims().begin(), made.dims().end());
+    v.dims.assign(made.dims().begin() + (source.lifted ? 1 : 0), made.dims().end());
+    v.lifted = source.lifted, v.batch_axis = (std::max)(source.batch_axis - gone, -1), v.before = source.before;
     put(std::move(v), output);
+  }
+  /// The same elements in another shape, of which `axis` is the batch or has it as a factor; `dims` are those of a sample. -1:
+  /// the model is made for one sample, and does not say.
+  void view_with_batch(value_type v, onnx_extents dims, int axis) {
+    if (v.channels_last || !(v.zeros == padding2d(0))) fail("a reshape of images whose channels are the last axis");
+    const auto product = [](const onnx_extents& d, std::size_t count) {
+      return onnx_count({d.begin(), d.begin() + static_cast<std::ptrdiff_t>(count)});
+    };
+    if (product(dims, dims.size()) != product(v.dims, v.dims.size()))
+      fail("a shape of ", extents_text(dims), " for ", extents_text(v.dims), " of a sample");
+    if (dims.empty()) fail("a shape without axes");
+    v.lifted = true;
+    if (axis >= 0 && v.batch_axis >= 0) {
+      const auto at = static_cast<std::size_t>(axis);
+      const index_t front = product(v.dims, static_cast<std::size_t>(v.batch_axis)) * v.before, outer = product(dims, at);
+      v.before = outer > 0 ? front / outer : 1;
+      if (outer < 1 || v.before < 1 || v.before * outer != front || dims[at] % v.before != 0)
+        fail("a shape of ", extents_text(dims), " a sample, whose axis ", axis, " is not where the batch is: samples stay apart");
+    }
+    v.batch_axis = v.batch_axis < 0 ? -1 : axis;
+    if (v.batch_axis < 0) v.before = 1;
+    v.dims = std::move(dims), v.viewer = own_name();
+    put(std::move(v));
   }
   /// The same elements in another shape; the batch is the first axis.
   void view_as(value_type v, onnx_extents dims) {
+    if (v.lifted) return view_with_batch(std::move(v), std::move(dims), v.batch_axis < 0 ? -1 : 0);
     index_t before = 1, after = 1;
     for (std::size_t i = 1; i < v.dims.size(); ++i) before *= v.dims[i];
     for (std::size_t i = 1; i < dims.size(); ++i) after *= dims[i];
@@ -193,9 +263,18 @@ class onnx_importer {
   void put(value_type v, std::size_t output = 0) {
     if (v.id >= 0 && graph_.at(v.id).dims.size() > index_t{1} << 40)
       fail("its result would have a shape of ", graph_.at(v.id).dims);
+    if (v.lifted && v.batch_axis <= 0 && v.before == 1 && v.dims[0] == 1) {
+      v.lifted = false, v.batch_axis = 0;
+      if (v.viewer.empty()) v.viewer = own_name();
+    }
     values_[std::string(at().outputs.at(output))] = std::move(v);
   }
-  void pass_on(std::size_t i = 0) { put(value_type(computed(i))); }
+  /// Counts layers of an operator that is many: as many in all as a model has operators at most, so that a few bytes do not ask
+  /// for more.
+  void count_parts(std::size_t count) {
+    if ((parts_ += count) > most_onnx_nodes) fail("more than ", most_onnx_nodes, " parts in all");
+  }
+  void pass_on(std::size_t i = 0) { put(value_type(any(i))); }
 
   // ---- names and weights
 
@@ -209,6 +288,9 @@ class onnx_importer {
       std::string_view stem = at().inputs[weight];
       if (stem.ends_with(".weight")) return unique(stem.substr(0, stem.size() - 7));
     }
+    if (moved_ != nullptr)
+      for (const std::string_view other : moved_->inputs)
+        if (other.ends_with(".bias")) return unique(other.substr(0, other.size() - 5));
     return unique(own_name());
   }
 
@@ -294,6 +376,16 @@ class onnx_importer {
   const std::vector<onnx_filling<T>>& fillings() const { return fillings_; }
 
  private:
+  /// "(5, n 2, 3)" for a value whose axis 1 has the batch as a factor.
+  static std::string lifted_text(const value_type& v) {
+    std::string out = "(";
+    for (std::size_t i = 0; i < v.dims.size(); ++i) {
+      const bool batch = static_cast<int>(i) == v.batch_axis;
+      out += text_of(i == 0 ? "" : ", ", batch ? "n " : "", v.dims[i]);
+    }
+    return out + ")";
+  }
+
   void reshape_to(value_type& v, onnx_extents dims) {
     v.id = reshape(node<T>{&graph_, v.id}, std::move(dims), {.name = unique(v.viewer)}).id;
   }
@@ -320,6 +412,7 @@ class onnx_importer {
   std::set<const onnx_node*> done_;
   std::map<std::string, int> names_;
   std::vector<onnx_filling<T>> fillings_;
+  std::size_t parts_ = 0;
 };
 
 template <class T>

@@ -129,7 +129,15 @@ class onnx_translator {
       const std::string full = text_of(node_->name, ".", name);
       return out_.weights(full, net_.parameter(full).reshaped(dims));
     };
-    return {out_, attributes_, in(), out(), x_, y_, written};
+    const auto transposed = [this](std::string_view name) {
+      const std::string full = text_of(node_->name, ".", name);
+      const view<const T> from = net_.parameter(full);
+      tensor<T> to(shape{from.dim(1), from.dim(0)});
+      for (index_t i = 0; i < from.dim(0); ++i)
+        for (index_t k = 0; k < from.dim(1); ++k) to[k * from.dim(0) + i] = from[i * from.dim(1) + k];
+      return out_.copied_weights(full, view<const T>(to));
+    };
+    return {out_, attributes_, in(), out(), x_, y_, written, transposed};
   }
   std::string buffer(std::string_view name) {
     const std::string full = text_of(node_->name, ".", name);

@@ -26,12 +26,20 @@ enum class onnx_layout {
   nhwc
 };
 
+/// What the first axis of a model's input is.
+enum class onnx_batch {
+  first,  ///< samples
+  none    ///< a part of the sample: the model is made for one, and the network puts the batch before it
+};
+
 struct onnx_import_options {
   /// Pixels of the images, where the model leaves them open or other ones are wanted. 0: as the model says. Models whose shapes
   /// are computed from their input's follow; in others a shape that does not fit is an error.
   index_t height = 0, width = 0;
 
   onnx_layout layout = onnx_layout::automatic;
+
+  onnx_batch batch = onnx_batch::first;
 
   /// Whether a sigmoid at the end is left out as a softmax is.
   bool logits_of_sigmoid = false;
@@ -64,7 +72,11 @@ class onnx_loading {
         if (v.dims.size() >= 2 && v.dims.size() <= 5) shapes_.emplace(v.name, &v);
     read_constants();
     const auto number = [&](std::string_view name) { return number_of(name); };
-    onnx_patterns(model_.nodes, number).apply();
+    const auto dims = [&](std::string_view name) {
+      const auto* v = in_.find(name);
+      return v != nullptr && v->constant != nullptr ? std::optional(v->constant->dims) : std::nullopt;
+    };
+    onnx_patterns(model_.nodes, number, dims).apply();
     find_result();
     find_needed();
     add_input();
@@ -100,6 +112,7 @@ class onnx_loading {
     for (const std::string_view name : n.inputs) {
       const auto* v = name.empty() ? nullptr : in_.find(name);
       if (!name.empty() && (v == nullptr || v->constant == nullptr)) return false;
+      if (v != nullptr && v->constant->for_each_sample && n.type != "Identity") return false;
       f.inputs.push_back(v == nullptr ? nullptr : v->constant.get());
     }
     try {
@@ -149,6 +162,7 @@ class onnx_loading {
       } else if (n.type != "Identity") {
         return;
       }
+      left_out_.push_back(&n);
       result_ = n.inputs[0];
     }
   }
@@ -187,8 +201,17 @@ class onnx_loading {
       source_.wrong("input ", excerpt(input->name), ": its type is ", input->type, "; layers compute in floating point");
     onnx_value<T> v;
     v.dims = input->dims;
-    in_.fixed_batch(std::exchange(v.dims[0], 1));
-    if (v.dims.size() == 4) {
+    if (o_.batch == onnx_batch::none) {
+      v.lifted = true, v.batch_axis = -1;
+      in_.fixed_batch(1);
+    } else {
+      in_.fixed_batch(std::exchange(v.dims[0], 1));
+    }
+    if (v.lifted && v.dims.size() == 3) {
+      if (o_.height > 0) v.dims[1] = o_.height;
+      if (o_.width > 0) v.dims[2] = o_.width;
+    }
+    if (v.dims.size() == 4 && !v.lifted) {
       const auto few = [](index_t c) { return c == 1 || c == 3; };
       v.channels_last =
           o_.layout == onnx_layout::nhwc || (o_.layout == onnx_layout::automatic && few(v.dims[3]) && !few(v.dims[1]));
@@ -196,14 +219,14 @@ class onnx_loading {
       if (o_.height > 0) v.dims[rows] = o_.height;
       if (o_.width > 0) v.dims[rows + 1] = o_.width;
     }
-    for (std::size_t i = 1; i < v.dims.size(); ++i) {
+    for (std::size_t i = v.lifted ? 0 : 1; i < v.dims.size(); ++i) {
       if (v.dims[i] < 0)
         source_.wrong("input ", excerpt(input->name), " is ", extents_text(input->dims), ": its size is open, say which");
       if (v.dims[i] > 1 << 20) source_.wrong("input ", excerpt(input->name), " is ", extents_text(input->dims));
     }
-    onnx_extents own(v.dims.begin() + 1, v.dims.end());
+    onnx_extents own(v.dims.begin() + (v.lifted ? 0 : 1), v.dims.end());
     if (own.empty()) own = {1};
-    if (own.size() == 2) own.insert(own.begin() + 1, 1);
+    if (own.size() == 2 && !v.lifted) own.insert(own.begin() + 1, 1);
     if (v.channels_last) own = {own[2], own[0], own[1]};
     v.id = in_.nodes().input(shape(own.begin(), own.end()), in_.unique(input->name)).id;
     in_.set(input->name, std::move(v));
@@ -251,8 +274,9 @@ class onnx_loading {
     }
   }
 
-  void check_softmax(const onnx_value<T>& v) const {
-    if (softmax_ == nullptr) return;
+  /// Whether a softmax over the features of a sample was left out at the end.
+  bool ends_with_softmax(const onnx_value<T>& v) const {
+    if (v.lifted) return v.dims.size() == 1;
     const auto rank = static_cast<index_t>(v.dims.size());
     const index_t given = integer_of(*softmax_, "axis", model_.opset < 13 ? 1 : -1);
     const bool last = given == rank - 1 || given == -1;
@@ -260,19 +284,36 @@ class onnx_loading {
     for (std::size_t i = 2; i < v.dims.size(); ++i) behind *= v.dims[i];
     // Before operator set 13 it went over all axes from the given one on.
     const bool over_features = rank >= 2 && (given == 1 || given == 1 - rank) && (behind == 1 || model_.opset < 13);
-    if (!(over_features || (rank == 2 && last)))
-      source_.wrong(softmax_->type, ": attribute axis is ", given, "; wanted the features of a sample");
+    return over_features || (rank == 2 && last);
+  }
+
+  /// Softmax along another axis is a layer after all.
+  void put_softmax_back() {
+    made_softmax_.softmax = false, made_softmax_.temperature = 1.0, softmax_ = nullptr;
+    for (auto n = left_out_.rbegin(); n != left_out_.rend(); ++n) translate(**n);
+    if (!refused_.empty()) source_.wrong("cannot be imported: ", refused_);
+    result_ = model_.outputs[0].name;
   }
 
   imported_onnx<T> finish() {
     const auto* result = in_.find(result_);
     if (result == nullptr) source_.wrong("its output ", excerpt(result_), " is made by no operator");
     if (result->constant != nullptr) source_.wrong("its output is a constant");
-    if (!(result->zeros == padding2d(0))) source_.wrong("its output has zeros around it that are part of no layer");
-    check_softmax(*result);
+    if (result->lifted && (result->batch_axis > 0 || result->before > 1))
+      source_.wrong("its output ", extents_text(result->dims), " of a sample has another first axis than the batch");
+    if (softmax_ != nullptr && !ends_with_softmax(*result)) {
+      put_softmax_back();
+      return finish();
+    }
     graph<T>& g = in_.nodes();
     node<T> last{&g, result->id};
-    if (result->dims.size() == 2 && last.dims().rank() != 2) last = flatten(last, {.name = in_.unique(result_)});
+    if (!(result->zeros == padding2d(0))) last = pad(last, {.padding = result->zeros, .name = in_.unique(result_)});
+    if (result->channels_last) last = transpose(last, {0, 2, 3, 1}, {.name = in_.unique(result_)});
+    const onnx_extents own(last.dims().begin() + 1, last.dims().end());
+    const onnx_extents wanted(result->dims.begin() + (result->lifted ? 0 : 1), result->dims.end());
+    if (!wanted.empty() && own != wanted)
+      last = wanted.size() == 1 ? flatten(last, {.name = in_.unique(result_)})
+                                : reshape(last, wanted, {.name = in_.unique(result_)});
     if (g.at(last.id).operation == nullptr) last = dropout(last, 0.0, {.name = in_.unique(result_)});  // a network has a layer
     network_options o = o_.network;
     o.initialize = false;
@@ -303,6 +344,7 @@ class onnx_loading {
   onnx_importer<T> in_;
   std::string_view result_;
   const onnx_node* softmax_ = nullptr;
+  std::vector<const onnx_node*> left_out_;  ///< of the end, the last one first
   ending made_softmax_;
   std::set<const onnx_node*> needed_;
   std::set<std::string_view> lost_;

@@ -1,6 +1,6 @@
 #pragma once
-/// Layers of attention, shapes and image sizes as ONNX operators: those that are more than a name and attributes. All forms hold
-/// from operator set 11 to 17.
+/// Layers of attention, shapes and image sizes as ONNX operators: those that are more than a name and attributes. Forms are those
+/// of operator set 17.
 
 #include <functional>
 #include <string>
@@ -25,6 +25,8 @@ struct onnx_layer {
 
   /// Writes a parameter in the given shape; returns what it is called.
   std::function<std::string(std::string_view name, const shape& dims)> parameter;
+  /// Writes a matrix transposed.
+  std::function<std::string(std::string_view name)> transposed;
 
   template <class V>
   const V& get(std::string_view name) const {
@@ -72,20 +74,26 @@ inline void onnx_reduce_mean(const onnx_layer& l) {
   l.out.node("ReduceMean", l.x, l.y, onnx_mean_over(l.get<onnx_integers>("axes"), l.get<bool>("keepdims")));
 }
 
-/// The mean times the count: ReduceSum has its axes in another place from operator set 13 on.
 inline void onnx_reduce_sum(const onnx_layer& l) {
-  l.out.node("ReduceMean", l.x, l.y + ".mean", onnx_mean_over(l.get<onnx_integers>("axes"), l.get<bool>("keepdims")));
-  const double count = static_cast<double>(l.in.size()) / static_cast<double>(l.result.size());
-  l.out.node("Mul", {l.y + ".mean", l.constant(".count", count)}, l.y);
+  l.out.node("ReduceSum", {l.x[0], l.integers(".axes", l.get<onnx_integers>("axes"))}, l.y,
+             onnx_attributes().integer("keepdims", l.get<bool>("keepdims") ? 1 : 0));
 }
 
-/// By its definition: ONNX has it from operator set 17 on, for the last axes alone.
+/// LayerNormalization goes over the last axes alone; over another it is written by its definition.
 inline void onnx_layer_norm(const onnx_layer& l) {
-  const index_t axis = l.axis();
-  std::vector<index_t> dims(static_cast<std::size_t>(l.in.rank() - axis), 1);
-  dims[0] = l.in[static_cast<int>(axis)];
-  const shape per_element(dims.begin(), dims.end());
+  const index_t axis = l.axis(), length = l.in[static_cast<int>(axis)];
   const bool affine = l.get<bool>("affine");
+  if (axis + 1 == l.in.rank()) {
+    std::vector<std::string> inputs = l.x;
+    const std::vector<double> ones(static_cast<std::size_t>(length), 1.0);
+    inputs.push_back(affine ? l.parameter("weight", {length}) : l.out.constants(l.y + ".ones", {length}, ones));
+    if (affine) inputs.push_back(l.parameter("bias", {length}));
+    return l.out.node("LayerNormalization", inputs, l.y,
+                      onnx_attributes().integer("axis", -1).real("epsilon", l.get<double>("epsilon")));
+  }
+  std::vector<index_t> dims(static_cast<std::size_t>(l.in.rank() - axis), 1);
+  dims[0] = length;
+  const shape per_element(dims.begin(), dims.end());
   const std::string last = affine ? l.y + ".normal" : l.y;
   l.out.node("ReduceMean", l.x, l.y + ".mean", onnx_mean_over({axis}, true));
   l.out.node("Sub", {l.x[0], l.y + ".mean"}, l.y + ".centred");
@@ -99,16 +107,7 @@ inline void onnx_layer_norm(const onnx_layer& l) {
   l.out.node("Add", {l.y + ".scaled", l.parameter("bias", per_element)}, l.y);
 }
 
-/// Before operator set 13 all axes from the given one on count as one, so another than the last is made the last.
-inline void onnx_softmax(const onnx_layer& l) {
-  const index_t axis = l.axis(), last = l.in.rank() - 1;
-  if (axis == last) return l.out.node("Softmax", l.x, l.y, onnx_attributes().integer("axis", last));
-  onnx_integers order;
-  for (index_t i = 0; i <= last; ++i) order.push_back(i == axis ? last : i == last ? axis : i);
-  l.out.node("Transpose", l.x, l.y + ".moved", onnx_attributes().integers("perm", order));
-  l.out.node("Softmax", {l.y + ".moved"}, l.y + ".shares", onnx_attributes().integer("axis", last));
-  l.out.node("Transpose", {l.y + ".shares"}, l.y, onnx_attributes().integers("perm", order));
-}
+inline void onnx_softmax(const onnx_layer& l) { l.out.node("Softmax", l.x, l.y, onnx_attributes().integer("axis", l.axis())); }
 
 inline void onnx_matmul(const onnx_layer& l) {
   std::string second = l.x[1];
@@ -122,23 +121,20 @@ inline void onnx_matmul(const onnx_layer& l) {
   l.out.node("MatMul", {l.x[0], second}, l.y);
 }
 
-/// A dense layer on the last of several axes.
+/// A dense layer on the last of several axes. Its weights are (in, units) in the file.
 inline void onnx_dense_on_last_axis(const onnx_layer& l) {
-  const index_t units = l.get<index_t>("units"), features = l.in[l.in.rank() - 1];
   const bool bias = l.get<bool>("bias");
-  l.out.node("Transpose", {l.parameter("weight", {units, features})}, l.y + ".weight_transposed",
-             onnx_attributes().integers("perm", {1, 0}));
-  l.out.node("MatMul", {l.x[0], l.y + ".weight_transposed"}, bias ? l.y + ".product" : l.y);
-  if (bias) l.out.node("Add", {l.y + ".product", l.parameter("bias", {units})}, l.y);
+  l.out.node("MatMul", {l.x[0], l.transposed("weight")}, bias ? l.y + ".product" : l.y);
+  if (bias) l.out.node("Add", {l.y + ".product", l.parameter("bias", {l.get<index_t>("units")})}, l.y);
 }
 
-/// The token for each picture of the batch is the first of theirs times 0, plus the trained one: no operator on shapes is needed.
+/// The token, repeated for each picture of the batch, before the others.
 inline void onnx_class_token(const onnx_layer& l) {
-  l.out.node("Slice",
-             {l.x[0], l.integers(".starts", {0}), l.integers(".ends", {1}), l.integers(".axes", {1}), l.integers(".steps", {1})},
-             l.y + ".first");
-  l.out.node("Mul", {l.y + ".first", l.constant(".zero", 0.0)}, l.y + ".nothing");
-  l.out.node("Add", {l.y + ".nothing", l.parameter("class_token", {1, 1, l.in[2]})}, l.y + ".token");
+  l.out.node("Shape", l.x, l.y + ".shape");
+  l.out.node("Slice", {l.y + ".shape", l.integers(".begin", {0}), l.integers(".end", {1})}, l.y + ".batch");
+  l.out.node("Concat", {l.y + ".batch", l.integers(".one", {1, l.in[2]})}, l.y + ".extents",
+             onnx_attributes().integer("axis", 0));
+  l.out.node("Expand", {l.parameter("class_token", {1, 1, l.in[2]}), l.y + ".extents"}, l.y + ".token");
   l.out.node("Concat", {l.y + ".token", l.x[0]}, l.y, onnx_attributes().integer("axis", 1));
 }
 
@@ -172,8 +168,7 @@ inline void onnx_resize(const onnx_layer& l) {
                                            : l.get<bool>("align_corners") ? "align_corners"
                                                                           : "half_pixel");
   if (nearest) a.text("nearest_mode", "floor");
-  l.out.node("Resize", {l.x[0], l.out.constants(l.y + ".region", {0}, {}), l.out.constants(l.y + ".scales", {4}, scales)}, l.y,
-             a);
+  l.out.node("Resize", {l.x[0], "", l.out.constants(l.y + ".scales", {4}, scales)}, l.y, a);
 }
 
 inline void onnx_prelu(const onnx_layer& l) {

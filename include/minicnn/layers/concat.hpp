@@ -1,5 +1,5 @@
 #pragma once
-/// Puts values one behind the other along the channel axis: the end of an inception block.
+/// Puts values one behind the other along an axis: along the channels at the end of an inception block.
 
 #include <algorithm>
 #include <initializer_list>
@@ -14,39 +14,48 @@
 namespace minicnn::inline MINICNN_ABI {
 
 struct concat_options {
+  /// Which axis becomes longer: from 1, the channels, to the last.
+  int axis = 1;
+
   /// Node name; empty: concat1, concat2, ...
   std::string name = {};
 };
 
-/// Inputs (n, c_i, ...) that differ in c_i only -> (n, sum of c_i, ...).
+/// Inputs (n, c_i, ...) that differ in c_i only -> (n, sum of c_i, ...); or the same along another axis.
 template <class T>
 class concat_op final : public op<T> {
  public:
+  explicit concat_op(int axis = 1) : axis_(axis) {}
+
   std::string_view kind() const override { return "concat"; }
-  op_role role() const override { return op_role::concat; }
-  MINICNN_COLD attribute_list describe() const override { return {{"axis", index_t{1}}}; }
+  op_role role() const override { return axis_ == 1 ? op_role::concat : op_role::other; }
+  MINICNN_COLD attribute_list describe() const override { return {{"axis", index_t{axis_}}}; }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     if (request.inputs.empty()) fail<shape_error>("concat wants at least one input");
     const shape& first = request.inputs[0];
     if (first.rank() < 2) fail<shape_error>("concat wants inputs of (n, c, ...), got ", first);
+    if (axis_ < 1 || axis_ >= first.rank())
+      fail<option_error>("concat wants an axis from 1 to ", first.rank() - 1, " of ", first, ", got ", axis_);
     shape expected = first;
-    index_t channels = 0;
+    index_t length = 0;
     for (const shape& x : request.inputs) {
-      if (x.rank() == first.rank()) expected.set(1, x[1]);
-      if (!(x == expected)) fail<shape_error>("concat wants inputs that differ in channels only, got ", first, " and ", x);
-      channels += x[1];
+      if (x.rank() == first.rank()) expected.set(axis_, x[axis_]);
+      if (!(x == expected))
+        fail<shape_error>("concat wants inputs that differ in ", axis_ == 1 ? "channels" : text_of("axis ", axis_), " only, got ",
+                          first, " and ", x);
+      length += x[axis_];
     }
     op_plan p;
     p.output = first;
-    p.output.set(1, channels);
+    p.output.set(axis_, length);
     return p;
   }
 
   void forward(const frame<T>& f) const override {
     index_t offset = 0;
     for (const view<const T>& x : f.inputs) {
-      const index_t length = x.dims().size_from(1);
+      const index_t length = x.dims().size_from(axis_);
       if (x.data() != f.output.data() + offset)  // else it was written there
         each_image(f, length, [&, from = x.data()](index_t n, index_t begin, index_t end) {
           std::copy(from + n * length + begin, from + n * length + end, image(f.output, n) + offset + begin);
@@ -59,7 +68,7 @@ class concat_op final : public op<T> {
     index_t offset = 0;
     for (std::size_t i = 0; i < f.inputs.size(); ++i) {
       const gradient_target<T>& dx = f.input_gradients[i];
-      const index_t length = f.inputs[i].dims().size_from(1);
+      const index_t length = f.inputs[i].dims().size_from(axis_);
       if (dx.wanted())
         each_image(f, length, [&, to = dx.data.data()](index_t n, index_t begin, index_t end) {
           const context here{1, f.ctx.instruction_set};
@@ -71,14 +80,17 @@ class concat_op final : public op<T> {
 
  private:
   template <class U>
-  static U* image(const view<U>& batch, index_t n) {
-    return batch.data() + n * batch.dims().size_from(1);
+  U* image(const view<U>& batch, index_t n) const {
+    return batch.data() + n * batch.dims().size_from(axis_);
   }
 
-  /// Calls `body(n, begin, end)` so that every image's elements [0, length) are covered, shared among the threads.
+  /// Calls `body(n, begin, end)` so that every image's elements [0, length) are covered, shared among the threads; along another
+  /// axis than the channels an image is all from there on.
   template <class F>
-  static void each_image(const frame<T>& f, index_t length, const F& body) {
-    parallel_for(f.ctx.threads, f.output.dim(0) * length, kernels::elementwise_grain, [&](index_t begin, index_t end) {
+  void each_image(const frame<T>& f, index_t length, const F& body) const {
+    const shape& y = f.output.dims();
+    const index_t images = y.size() / (std::max)(y.size_from(axis_), index_t{1});
+    parallel_for(f.ctx.threads, images * length, kernels::elementwise_grain, [&](index_t begin, index_t end) {
       while (begin < end) {
         const index_t n = begin / length, stop = (std::min)(end, (n + 1) * length);
         body(n, begin - n * length, stop - n * length);
@@ -86,13 +98,16 @@ class concat_op final : public op<T> {
       }
     });
   }
+
+  int axis_;
 };
 
-/// Joins along the channels. Throws shape_error if anything but the channel counts differs.
+/// Joins along the channels, or `o.axis`. Throws shape_error if anything but these extents differs, option_error for the batch
+/// axis.
 template <class T>
 MINICNN_COLD node<T> concat(const std::vector<node<T>>& inputs, concat_options o = {}) {
   if (inputs.empty()) fail<shape_error>("concat wants at least one input");
-  return inputs[0].owner->add(std::make_shared<concat_op<T>>(), inputs, std::move(o.name), "concat");
+  return inputs[0].owner->add(std::make_shared<concat_op<T>>(o.axis), inputs, std::move(o.name), "concat");
 }
 
 /// `concat({a, b, c, d})`

@@ -1,9 +1,10 @@
 #pragma once
-/// Group normalisation (Wu and He, ECCV 2018), instance normalisation (Ulyanov et al., 2016) and depth to space (Shi et al., CVPR
-/// 2016), each made of other layers.
+/// Group normalisation (Wu and He, ECCV 2018), instance normalisation (Ulyanov et al., 2016), depth to space (Shi et al., CVPR
+/// 2016) and back, each made of other layers.
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "minicnn/layers/arithmetic.hpp"
 #include "minicnn/layers/layer_norm.hpp"
@@ -59,6 +60,20 @@ MINICNN_COLD node<T> depth_to_space(node<T> x, index_t block, depth_order order 
   else
     x = transpose(reshape(x, {block, block, c, h, w}), {0, 3, 4, 1, 5, 2});
   return reshape(x, {c, h * block, w * block});
+}
+
+/// The way back: (n, c, h, w) -> (n, c * block^2, h / block, w / block). Throws shape_error unless block divides height and
+/// width.
+template <class T>
+MINICNN_COLD node<T> space_to_depth(node<T> x, index_t block, depth_order order = depth_order::pixel_shuffle) {
+  const shape dims = x.dims();
+  if (dims.rank() != 4 || block < 1 || dims[2] % block != 0 || dims[3] % block != 0)
+    fail<shape_error>("space_to_depth in blocks of ", block, " of ", dims, ": height and width must be multiples of ", block);
+  const index_t c = dims[1], h = dims[2] / block, w = dims[3] / block;
+  x = reshape(x, {c, h, block, w, block});
+  x = transpose(
+      x, order == depth_order::pixel_shuffle ? std::vector<index_t>{0, 1, 3, 5, 2, 4} : std::vector<index_t>{0, 3, 5, 1, 2, 4});
+  return reshape(x, {c * block * block, h, w});
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -148,7 +148,10 @@ inline constexpr layer_row<T> layer_table[] = {
     {"broadcast_add", 0, [](const auto& x, const layer_text& t) { return make_arithmetic(arithmetic::add, x, t); }},
     {"class_token", 1, [](const auto& x, const layer_text& t) { return class_token(x[0], {.name = t.name}); }},
     {"clip", 1, [](const auto& x, const layer_text& t) { return clip(x[0], t.real("min"), t.real("max"), {.name = t.name}); }},
-    {"concat", 0, [](const auto& x, const layer_text& t) { return concat(x, {.name = t.name}); }},
+    {"concat", 0,
+     [](const auto& x, const layer_text& t) {
+       return concat(x, {.axis = t.attributes.has("axis") ? static_cast<int>(t.integer("axis")) : 1, .name = t.name});
+     }},
     {"conv2d", 1,
      [](const auto& x, const layer_text& t) {
        auto o = t.windows<conv2d_options>();
