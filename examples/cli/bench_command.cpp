@@ -6,6 +6,7 @@
 #include <minicnn/core/random.hpp>
 #include <minicnn/graph/passes/fold_batch_norm.hpp>
 #include <minicnn/graph/session.hpp>
+#include <minicnn/int8/quantizer.hpp>
 #include <minicnn/report/progress.hpp>
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/loss.hpp>
@@ -74,6 +75,11 @@ int bench_command(const bench_options& o) {
     const auto is_norm = [](const auto& node) {
       return dynamic_cast<const minicnn::channel_mapping<float>*>(node.operation.get()) != nullptr;
     };
+    if (o.precision == "int8") {
+      minicnn::quantizer<float> q(net);
+      q.observe(images);
+      net = q.quantized();
+    }
     if (o.fold && std::any_of(net.nodes().begin(), net.nodes().end(), is_norm)) net = fold_batch_norm(net);
     minicnn::session<float> run(net, {.bf16 = o.precision == "bf16", .prepack_weights = true});
     times = measure(o.steps, [&] { run.predict(images); });
@@ -136,9 +142,11 @@ void add_bench(CLI::App& app, action& chosen) {
       ->transform(whole_from(0, minicnn::max_threads))
       ->capture_default_str();
   command
-      ->add_option("--precision", o->precision,
-                   "fp32, or bf16: products of matrices rounded to bfloat16, sums and weights in fp32")
-      ->transform(one_of({"fp32", "bf16"}))
+      ->add_option(
+          "--precision", o->precision,
+          "fp32; bf16: products of matrices rounded to bfloat16, sums and weights in fp32; int8, with --mode infer: quantised, "
+          "batch norms folded")
+      ->transform(one_of({"fp32", "bf16", "int8"}))
       ->capture_default_str();
   command->add_flag("--fold", o->fold,
                     "with --mode infer: batch norms folded into the convolutions before them (fold_batch_norm)");
@@ -146,6 +154,8 @@ void add_bench(CLI::App& app, action& chosen) {
   command->callback([o, aux, &chosen] {
     if (o->fold && o->mode != "infer")
       minicnn::fail<minicnn::option_error>("--fold is for --mode infer: training needs the batch norms");
+    if (o->precision == "int8" && o->mode != "infer")
+      minicnn::fail<minicnn::option_error>("--precision int8 is for --mode infer: a quantised network is not trained");
     o->model.aux = *aux == "on";
     chosen = [o] { return bench_command(*o); };
   });

@@ -29,6 +29,7 @@ void add_commands(CLI::App& app, action& chosen) {
   add_pack(app, chosen);
   add_export(app, chosen);
   add_import(app, chosen);
+  add_quantize(app, chosen);
   add_lr_find(app, chosen);
   add_compare(app, chosen);
 #if defined(MINICNN_WITH_SERVE)

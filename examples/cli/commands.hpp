@@ -42,6 +42,7 @@ void add_pack(CLI::App& app, action& chosen);
 void add_explain(CLI::App& app, action& chosen);
 void add_export(CLI::App& app, action& chosen);
 void add_import(CLI::App& app, action& chosen);
+void add_quantize(CLI::App& app, action& chosen);
 void add_lr_find(CLI::App& app, action& chosen);
 void add_compare(CLI::App& app, action& chosen);
 void add_serve(CLI::App& app, action& chosen);  // only where the program is built with cpp-httplib

@@ -1,5 +1,6 @@
 // minicnn export
 
+#include <algorithm>
 #include <cstdio>
 #include <minicnn/formats/npz.hpp>
 #include <minicnn/formats/onnx.hpp>
@@ -29,12 +30,19 @@ struct export_options {
 using tensors = std::vector<minicnn::named_tensor<float>>;
 
 /// Everything that the file has, under the names that are asked for. What batch normalisation has gathered stays F32: it is
-/// small, and what follows divides by its root.
-tensors tensors_of(const minicnn::network<float>& net, const std::vector<minicnn::tensor_name>& names, dtype stored) {
+/// small, and what follows divides by its root. So do the scales and biases of a quantised network, whose weights are I8 in
+/// safetensors.
+tensors tensors_of(const minicnn::network<float>& net, const std::vector<minicnn::tensor_name>& names, dtype stored, bool int8) {
   tensors out;
-  for (const minicnn::tensor_name& n : names)
-    out.push_back(
-        {n.other, (n.buffer ? net.buffer(n.own) : net.parameter(n.own)).reshaped(n.dims), n.buffer ? dtype::f32 : stored});
+  const bool quantized = minicnn::is_quantized(net);
+  for (const minicnn::tensor_name& n : names) {
+    const bool whole =
+        std::any_of(net.parameters().begin(), net.parameters().end(), [&](const auto& p) { return p.int8 && p.name == n.own; });
+    out.push_back({n.other, (n.buffer ? net.buffer(n.own) : net.parameter(n.own)).reshaped(n.dims),
+                   whole && int8           ? dtype::i8
+                   : n.buffer || quantized ? dtype::f32
+                                           : stored});
+  }
   return out;
 }
 
@@ -83,7 +91,7 @@ int export_command(const export_options& o) {
   const bool foreign = o.names.empty() ? o.format == "pth" : o.names == "torchvision";
   const auto names = foreign ? minicnn::torchvision_names(model.info.config.name, model.net) : minicnn::own_names(model.net);
   const dtype stored = o.type == "f16" ? dtype::f16 : o.type == "bf16" ? dtype::bf16 : dtype::f32;
-  const tensors all = tensors_of(model.net, names, stored);
+  const tensors all = tensors_of(model.net, names, stored, o.format == "safetensors");
   if (o.format == "safetensors")
     write_safetensors(o, all, kept_metadata(file));
   else if (o.format == "npz")

@@ -109,10 +109,7 @@ int import_onnx(const onnx_import_request& o) {
   const index_t classes = model.net.output_dims().size_from(1);
   if (classes < 1 || classes > 1 << 20) fail<file_error>(o.from, ": has ", classes, " outputs");
   model_info info;
-  info.config = {.name = std::string(minicnn::graph_model), .classes = static_cast<int>(classes)};
-  info.config.channels = static_cast<int>(in[1]);
-  info.config.image_size = static_cast<int>(in[2]);
-  info.config.graph = minicnn::describe_network(model.net);
+  info.config = minicnn::described_config(model.net);
   info.classes = classes_for(model, o, static_cast<std::size_t>(classes));
   info.transform = pictures_for(model, o, in[2]);
   if (const json told = metadata_of(model, "task"); told.is_object())

@@ -75,7 +75,7 @@ picture_answer prediction_service::answer_one(seat& mine, const uploaded_picture
   predictor::result result = predict_samples(mine.predict, data, one).front();
   out.error = result.reason;
   out.log_probabilities = std::move(result.log_probabilities);
-  if (explain && out.error.empty())
+  if (explain && out.error.empty() && !minicnn::is_quantized(model_.net))  // which has no gradients
     out.overlay = overlay(data.pictures.front(), most_probable(out.log_probabilities), mine.workspace);
   return out;
 }

@@ -1,6 +1,7 @@
 // onnx_model NAME SIZE FOLDER: a network with random weights and random statistics of batch normalisation as FOLDER/net.onnx, and
 // as FOLDER/values.npz an input of two images and what it makes of them. NAME is that of a model of the program, or "layers", a
-// small network with every layer that export knows and the models lack.
+// small network with every layer that export knows and the models lack; int8:NAME is the same network quantised, of "few" a small
+// one with every 8-bit layer.
 //
 // onnx_model import MODEL FOLDER: the other way round. FOLDER/values.npz gets as `output` what the ONNX model makes of x in
 // FOLDER/input.npz, FOLDER/net.onnx is what we export of it, and `again` what that makes of x.
@@ -13,6 +14,7 @@
 #include <minicnn/formats/npz_reader.hpp>
 #include <minicnn/formats/onnx.hpp>
 #include <minicnn/formats/onnx_import.hpp>
+#include <minicnn/int8/quantizer.hpp>
 #include <minicnn/layers/activation.hpp>
 #include <minicnn/layers/add.hpp>
 #include <minicnn/layers/arithmetic.hpp>
@@ -63,6 +65,18 @@ network<float> every_layer(index_t size) {
   return network<float>(std::move(g), {dense(x, 10, {.bias = false})}, {.threads = 1});
 }
 
+/// What has an 8-bit form.
+network<float> few_layers(index_t size) {
+  graph<float> g;
+  auto x = relu(conv2d(g.input({3, size, size}), {.filters = 16, .kernel = 3, .stride = 2, .padding = 1}));
+  x = relu(add(conv2d(x, {.filters = 16, .kernel = 3, .padding = 1, .groups = 16}), x));
+  x = batch_norm(max_pool(relu(conv2d(x, {.filters = 12, .kernel = 3, .groups = 4})), {.kernel = 3, .stride = 2, .padding = 1}));
+  x = batch_norm(relu(conv2d(x, {.filters = 12})));
+  x = concat({x, clip(conv2d(x, {.filters = 8}), 0, 1), avg_pool(x, {.kernel = 3, .stride = 1, .padding = 1})});
+  x = relu(dense(flatten(adaptive_avg_pool(add(x, x), {.output = 2})), 20));
+  return network<float>(std::move(g), {dense(x, 10)}, {.threads = 1});
+}
+
 /// Attention, shapes, normalisations and sizes.
 network<float> every_tensor_layer(index_t size) {
   graph<float> g;
@@ -85,6 +99,7 @@ network<float> every_tensor_layer(index_t size) {
 }
 
 network<float> make(const std::string& name, int size) {
+  if (name == "few") return few_layers(size);
   if (name == "tensors") return every_tensor_layer(size);
   if (name == "layers") return every_layer(size);
   // Few units in the dense layers: 4096 would make files of hundreds of megabytes, and test nothing else.
@@ -145,12 +160,19 @@ int main(int, char** arguments) {
       return 0;
     }
     const std::string folder = arguments[3];
-    network<float> net = make(arguments[1], std::atoi(arguments[2]));
+    const std::string name = arguments[1], quantized = "int8:";
+    const bool int8 = name.starts_with(quantized);
+    network<float> net = make(int8 ? name.substr(quantized.size()) : name, std::atoi(arguments[2]));
     disturb(net);
     shape dims = net.input_dims();
     dims.set(0, 2);
     tensor<float> input(dims);
     fill(input, random_key(6), -1.0, 1.0);
+    if (int8) {
+      quantizer<float> q(net);
+      q.observe(input);
+      net = q.quantized();
+    }
     const tensor<float> output = net.predict(input);
     write_onnx(folder + "/net.onnx", net);
     const named_tensor<float> values[] = {{"input", input}, {"output", output}};

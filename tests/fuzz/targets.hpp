@@ -34,6 +34,7 @@
 #include "minicnn/formats/onnx_import.hpp"
 #include "minicnn/formats/pth.hpp"
 #include "minicnn/formats/pth_writer.hpp"
+#include "minicnn/graph/output_nodes.hpp"
 #include "minicnn/io/json.hpp"
 #include "minicnn/io/safetensors.hpp"
 #include "minicnn/model/training_file.hpp"
@@ -157,6 +158,33 @@ inline void describe_again(const minicnn::network<float>& net) {
   const auto again = minicnn::make_described_network<float>(minicnn::parse_json(minicnn::write_json(text)));
   must(minicnn::describe_network(again) == text, "a description describes one network");
   must(again.parameters().size() == net.parameters().size(), "with the same parameters");
+}
+
+/// A network with most layers on 8-bit numbers.
+inline bytes quantized_description() {
+  using namespace minicnn;
+  graph<float> g;
+  const int8::quantization q{0.05F, 128};
+  const auto x =
+      int8_conv2d(quantize(g.input({3, 9, 9}), {q}), {.filters = 8, .kernel = 3, .padding = 1, .input = q, .output = q});
+  const auto y = int8_conv2d(
+      x, {.filters = 8, .kernel = {3, 1}, .padding = {1, 0}, .groups = 8, .input = q, .output = q, .mapped = true}, &x);
+  auto z = int8_concat<float>(
+      {int8_max_pool(y, {.kernel = 3, .stride = 2, .padding = 1}),
+       int8_avg_pool(int8_add(x, y, {.inputs = {q, q}, .output = q}), avg_pool_options{.kernel = 2, .ceil_mode = true}, q, q)},
+      {.inputs = {q, q}, .output = q});
+  z = int8_scale(z, {.inputs = {q}, .output = q, .low = 128});
+  const network<float> net(std::move(g), {int8_conv2d(z, {.filters = 3, .kernel = 5, .input = q, .real = true})});
+  return from_text(write_json(describe_network(net)));
+}
+
+/// A network on 8-bit numbers computes something for pictures of its size, if that is soon done.
+inline void predict_quantized(const minicnn::network<float>& net) {
+  using namespace minicnn;
+  index_t most = 0;
+  for (const op_plan& p : net.plans(net.input_dims()))
+    most = (std::max)({most, p.output.size(), p.multiply_adds, p.forward_scratch_bytes});
+  if (is_quantized(net) && most < 1000000) (void)net.predict(tensor<float>(net.input_dims(), 0.5F));
 }
 
 /// A picture of any size, resized, cropped, padded and changed as the first bytes say: numbers must come out.
@@ -398,14 +426,17 @@ inline const std::map<std::string, target>& targets() {
        {[](const bytes& b) { describe_again(load_onnx<float>(as_file(b), {.network = {.threads = 1}})); }, stored_models()}},
       {"graph",
        {[](const bytes& b) {
-          describe_again(make_described_network<float>(parse_json(text(b)), {}, {.threads = 1, .parameter_limit = 10000}));
+          const auto net = make_described_network<float>(parse_json(text(b)), {}, {.threads = 1, .parameter_limit = 10000});
+          describe_again(net);
+          predict_quantized(net);
         },
         {from_text(R"({"input":{"name":"x","dims":[2,9,9]},"nodes":[{"name":"c","kind":"conv2d","inputs":["x"],"attributes":)"
                    R"({"filters":4,"kernel_shape":[3,3],"strides":[1,1],"dilations":[1,1],"group":2,"bias":true,)"
                    R"("auto_pad":"SAME_UPPER"}},{"name":"p","kind":"max_pool","inputs":["c"],"attributes":{"kernel_shape":[2,2],)"
                    R"("strides":[2,2],"ceil_mode":false,"pads":[0,0,0,0]}},{"name":"f","kind":"flatten","inputs":["p"],)"
                    R"("attributes":{}},{"name":"d","kind":"dense","inputs":["f"],"attributes":{"units":3,"bias":true}}],)"
-                   R"("outputs":["d"],"features":3})")}}},
+                   R"("outputs":["d"],"features":3})"),
+         quantized_description()}}},
       {"lines",
        {[](const bytes& b) {
           index_t number = 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Includes go one way: core <- kernels <- graph <- layers <- networks, and core <- files. train, io and data stand on graph, io and
-# data also on files; model puts networks, train, io and data together. Around this core: formats (other tools' files), testing (the
-# gradient harness), analysis and, on top of it, report. Eigen, MPI and stb stay in the files that exist for them.
+# data also on files; int8 stands on layers; model puts networks, train, io and data together. Around this core: formats (other tools'
+# files), testing (the gradient harness), analysis and, on top of it, report. Eigen, MPI and stb stay in the files that exist for them.
 # Runs in include/; prints each offending line as FILE:LINE.
 set -u
 
@@ -17,7 +17,8 @@ declare -A allowed=(
   [io]="core files kernels graph io"
   [data]="core files kernels graph data"
   [formats]="core files kernels graph layers io model formats"
-  [model]="core files kernels graph layers networks train io data model"
+  [int8]="core kernels graph layers int8"
+  [model]="core files kernels graph layers int8 networks train io data model"
   [testing]="core kernels graph testing"
   [analysis]="core kernels graph train analysis"
   [report]="core kernels graph train analysis report"

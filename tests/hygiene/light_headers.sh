@@ -23,6 +23,7 @@ while IFS= read -r file; do
   # A header without a namespace of its own only includes others.
   case $file in
     minicnn/kernels/*) inner='::kernels(::winograd)?' ;;
+    minicnn/int8/*) inner='(::int8|::detail)?' ;;
     *) inner='(::detail)?' ;;
   esac
   if grep -qE '^namespace ' "$file" && ! grep -qE "^namespace minicnn::inline MINICNN_ABI$inner \{" "$file"; then

@@ -13,6 +13,22 @@ using namespace minicnn;
 
 namespace {
 
+/// Those on 8-bit numbers, whose quantisations differ.
+node<float> all_int8_layers(node<float> x) {
+  const int8::quantization p{0.03F, 7}, q{1.0F / 3, 129}, r{0.1F, 0};
+  x = int8_conv2d(quantize(x, {p}),
+                  {.filters = 8, .kernel = {1, 3}, .padding = {0, 1, 2, 0}, .input = p, .output = q, .mapped = true});
+  const auto y = int8_conv2d(x, {.filters = 8, .groups = 8, .input = q, .output = r, .low = 3, .high = 250, .addend = q}, &x);
+  const auto sum =
+      int8_add(int8_scale(x, {.inputs = {q}, .output = r, .low = 1}), y, {.inputs = {r, r}, .output = p, .high = 200});
+  const auto most = int8_max_pool(sum, {.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true});
+  const auto mean = int8_avg_pool(
+      y, avg_pool_options{.kernel = 3, .stride = 2, .padding = 1, .ceil_mode = true, .count_include_pad = false}, r, q);
+  x = int8_avg_pool(int8_concat<float>({most, mean}, {.inputs = {p, q}, .output = r}), adaptive_pool_options{.output = {2, 1}}, r,
+                    q);
+  return dequantize(x, {q});
+}
+
 /// Every layer of the table.
 network<float> all_layers() {
   graph<float> g;
@@ -34,8 +50,8 @@ network<float> all_layers() {
   auto tokens = class_token(transpose(reshape(x, {6, -1}), {0, 2, 1}));
   tokens = layer_norm(dense(tokens, 5, {.last_axis = true}), {.eps = 1e-4});
   tokens = matmul(softmax_along(matmul(tokens, tokens, {.transpose_b = true})), tokens);
-  const auto y =
-      concat({flatten(adaptive_max_pool(x, {.output = {2, 1}})), flatten(adaptive_avg_pool(x, {.output = 2})), flatten(tokens)});
+  const auto y = concat({flatten(adaptive_max_pool(x, {.output = {2, 1}})), flatten(adaptive_avg_pool(x, {.output = 2})),
+                         flatten(all_int8_layers(b)), flatten(tokens)});
   const auto aux = dense(flatten(b), 5, {.bias = false, .name = "aux"});
   return network<float>(std::move(g), {dense(dropout(y, 0.25), 5), aux}, {.seed = 2, .threads = 1});
 }

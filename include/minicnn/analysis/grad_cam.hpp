@@ -28,7 +28,7 @@ std::vector<std::string> feature_map_nodes(const network<T>& net) {
   std::vector<std::pair<index_t, std::string>> found;  // size and name
   for (std::size_t i = 0; i < needed.size(); ++i) {
     const graph_node<T>& n = net.nodes()[i];
-    if (!needed[i] || n.operation == nullptr || n.dims.rank() != 4 || n.dims.size_from(2) < 2) continue;
+    if (!needed[i] || n.operation == nullptr || n.dims.rank() != 4 || n.dims.size_from(2) < 2 || n.bytes) continue;
     const op_role role = n.operation->role();
     if (role == op_role::pooling || role == op_role::normalization || role == op_role::dropout) continue;
     const index_t size = n.dims.size_from(2);
@@ -50,7 +50,9 @@ std::vector<std::string> feature_map_nodes(const network<T>& net) {
 template <class T>
 std::string last_feature_maps(const network<T>& net) {
   std::vector<std::string> names = feature_map_nodes(net);
-  if (names.empty()) fail<option_error>("grad_cam: the network has no feature maps larger than one value");
+  if (names.empty())
+    fail<option_error>("grad_cam: the network has no feature maps larger than one value",
+                       is_quantized(net) ? " in real numbers" : "");
   return names.back();
 }
 

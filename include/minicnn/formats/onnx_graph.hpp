@@ -3,9 +3,11 @@
 /// look like in the file. It knows nothing of networks.
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -143,6 +145,15 @@ class onnx_graph {
   /// A list of int64: bounds and paddings, which operators take as inputs. Returns its name.
   std::string integers(std::string name, const onnx_integers& values) {
     return small_tensor(std::move(name), {static_cast<index_t>(values.size())}, integer_type, encoded(values));
+  }
+
+  /// Whole numbers of type `V`: std::uint8_t, std::int8_t or std::int32_t. Returns their name.
+  template <class V>
+  std::string whole(std::string name, const shape& dims, const std::vector<double>& values) {
+    std::vector<V> stored;
+    for (const double v : values) stored.push_back(static_cast<V>(v));
+    constexpr int type = std::is_same_v<V, std::uint8_t> ? 2 : std::is_same_v<V, std::int8_t> ? 3 : 6;
+    return small_tensor(std::move(name), dims, type, encoded(stored));
   }
 
   /// The finished message; nothing may be added afterwards. This object must outlive it.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "minicnn/formats/onnx_graph.hpp"
+#include "minicnn/formats/onnx_int8_layers.hpp"
 #include "minicnn/formats/onnx_tensor_layers.hpp"
 #include "minicnn/formats/onnx_windows.hpp"
 #include "minicnn/graph/network.hpp"
@@ -66,6 +67,10 @@ class onnx_translator {
         {"gelu", &onnx_translator::gelu},
         {"hard_sigmoid", &onnx_translator::hard_sigmoid},
         {"hard_swish", &onnx_translator::hard_swish},
+        {"int8_adaptive_avg_pool", &onnx_translator::int8_adaptive_avg_pool},
+        {"int8_avg_pool", &onnx_translator::int8_avg_pool},
+        {"int8_conv2d", &onnx_translator::int8_conv2d},
+        {"int8_max_pool", &onnx_translator::max_pool},
         {"leaky_relu", &onnx_translator::leaky_relu},
         {"lrn", &onnx_translator::lrn},
         {"max_pool", &onnx_translator::max_pool},
@@ -78,7 +83,7 @@ class onnx_translator {
     };
     for (const auto& [ours, how] : rules)
       if (kind == ours) return (this->*how)();
-    if (onnx_tensor_layer(kind, at_hand())) return;
+    if (onnx_tensor_layer(kind, at_hand()) || onnx_int8_layer(kind, at_hand())) return;
     refuse("ONNX export knows no operators for this kind of layer");
   }
 
@@ -137,7 +142,11 @@ class onnx_translator {
         for (index_t k = 0; k < from.dim(1); ++k) to[k * from.dim(0) + i] = from[i * from.dim(1) + k];
       return out_.copied_weights(full, view<const T>(to));
     };
-    return {out_, attributes_, in(), out(), x_, y_, written, transposed};
+    const auto numbers = [this](std::string_view name) {
+      const view<const T> values = net_.parameter(text_of(node_->name, ".", name));
+      return std::vector<double>(values.begin(), values.end());
+    };
+    return {out_, attributes_, in(), out(), x_, y_, written, transposed, numbers};
   }
   std::string buffer(std::string_view name) {
     const std::string full = text_of(node_->name, ".", name);
@@ -193,6 +202,26 @@ class onnx_translator {
     out_.node("Conv", inputs, y_, w.attributes().integers("dilations", w.dilations).integer("group", get<index_t>("group")));
   }
 
+  void int8_conv2d() {
+    if (in().rank() == 2) return onnx_int8_conv2d(at_hand(), {});
+    onnx_window w = given_window();
+    w.dilations = get<onnx_integers>("dilations");
+    resolve_padding(w);
+    onnx_int8_conv2d(at_hand(), w.attributes());
+  }
+  void int8_avg_pool() { int8_pool(&onnx_translator::avg_pool); }
+  void int8_adaptive_avg_pool() { int8_pool(&onnx_translator::adaptive_avg_pool); }
+  void int8_pool(void (onnx_translator::*pool)()) {
+    const std::string y = y_;
+    std::string& name = names_[static_cast<std::size_t>(id_)];
+    x_[0] = onnx_dequantized(at_hand(), x_[0], "input");
+    name = y_ = y + ".exact";
+    (this->*pool)();
+    const std::string real = std::exchange(name, y);  // the input's where there is nothing to do
+    y_ = y;
+    onnx_quantized(at_hand(), real, false);
+  }
+
   void dense() {
     if (in().rank() != 2) return onnx_dense_on_last_axis(at_hand());
     std::vector<std::string> inputs{x_[0], parameter("weight")};
@@ -229,8 +258,8 @@ class onnx_translator {
   /// As a normalisation of mean 0 and variance 1: OpenCV 4.6 cannot multiply by a number a channel.
   void scale() {
     out_.node("BatchNormalization",
-              {x_[0], factors(".factor", "factor"), factors(".offset", "offset"),
-               per_channel(".mean", 0.0), per_channel(".variance", 1.0)},
+              {x_[0], factors(".factor", "factor"), factors(".offset", "offset"), per_channel(".mean", 0.0),
+               per_channel(".variance", 1.0)},
               y_, onnx_attributes().real("epsilon", 0.0));
   }
 

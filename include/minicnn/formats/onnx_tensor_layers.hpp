@@ -27,6 +27,7 @@ struct onnx_layer {
   std::function<std::string(std::string_view name, const shape& dims)> parameter;
   /// Writes a matrix transposed.
   std::function<std::string(std::string_view name)> transposed;
+  std::function<std::vector<double>(std::string_view name)> numbers;  ///< a parameter's values
 
   template <class V>
   const V& get(std::string_view name) const {

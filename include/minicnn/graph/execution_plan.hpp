@@ -29,11 +29,14 @@ struct execution_request {
 template <class T>
 class execution_plan {
  public:
-  /// Throws shape_error naming the node if the input does not fit the network.
+  /// Throws shape_error naming the node if the input does not fit the network, option_error if a value is asked for that is 8-bit
+  /// numbers.
   MINICNN_COLD execution_plan(const network_topology<T>& topology, const network_state<T>& state, execution_request r)
       : request(std::move(r)), nodes(topology.nodes), count(topology.nodes.size()) {
     std::vector<int> wanted = request.outputs;
     wanted.insert(wanted.end(), request.retained.begin(), request.retained.end());
+    for (const int i : wanted)
+      if (nodes[index(i)].bytes) fail<option_error>("network: the value of ", nodes[index(i)].name, " is 8-bit numbers");
     needed = needed_nodes<T>(nodes, wanted);
     readers = count_readers<T>(nodes, needed);
     if (request.frozen.empty()) request.frozen.assign(count, 0);
@@ -68,7 +71,9 @@ class execution_plan {
     return std::find(list.begin(), list.end(), static_cast<int>(i)) != list.end();
   }
   bool is_wanted(std::size_t i) const { return is_output(i) || is_retained(i); }
-  index_t value_bytes(std::size_t i) const { return plans[i].output.size() * static_cast<index_t>(sizeof(T)); }
+  index_t value_bytes(std::size_t i) const {
+    return plans[i].output_bytes > 0 ? plans[i].output_bytes : plans[i].output.size() * static_cast<index_t>(sizeof(T));
+  }
 
   MINICNN_COLD void plan_nodes(const network_topology<T>& topology, const network_state<T>& state) {
     plans.resize(count);

@@ -46,6 +46,7 @@ class network {
     for (const node<T>& x : outputs) {
       if (x.owner != &g) fail<option_error>("network: an output belongs to another graph");
       if (g.at(x.id).operation == nullptr) fail<option_error>("network: an output is the input itself; put a layer between");
+      if (g.at(x.id).bytes) fail<option_error>("network: output ", x.name(), " is 8-bit numbers; put dequantize behind it");
       made.outputs.push_back(x.id);
     }
     made.nodes = g.release();

@@ -43,7 +43,8 @@ struct graph_node {
   std::string name;
   std::shared_ptr<const op<T>> operation;
   std::vector<int> inputs;
-  shape dims;  ///< for a batch of one
+  shape dims;          ///< for a batch of one
+  bool bytes = false;  ///< its value is 8-bit numbers (`op_plan::output_bytes`)
 };
 
 template <class T = float>
@@ -57,7 +58,7 @@ class graph {
   MINICNN_COLD node<T> input(const shape& dims, std::string name = "input") {
     std::vector<index_t> extents{1};
     extents.insert(extents.end(), dims.begin(), dims.end());
-    return insert({unique_name(std::move(name)), nullptr, {}, shape(extents.begin(), extents.end())});
+    return insert({unique_name(std::move(name)), nullptr, {}, shape(extents.begin(), extents.end()), false});
   }
 
   /// Appends an operation. It is called `name`, or `prefix` with a running number when `name` is empty (conv1, conv2, ...),
@@ -72,7 +73,13 @@ class graph {
       made.inputs.push_back(x.id);
       shapes.push_back(x.dims());
     }
-    made.dims = plan_named(made.name, *operation, {shapes, true, {}}).output;
+    const op_plan planned = plan_named(made.name, *operation, {shapes, true, {}});
+    for (const node<T>& x : inputs)
+      if (at(x.id).bytes != planned.reads_bytes)
+        fail<option_error>(made.name, ": wants ", planned.reads_bytes ? "8-bit" : "real", " numbers, ", x.name(), " is ",
+                           planned.reads_bytes ? "real; put quantize" : "8-bit; put dequantize", " between");
+    made.dims = planned.output;
+    made.bytes = planned.output_bytes > 0;
     made.operation = std::move(operation);
     return insert(std::move(made));
   }

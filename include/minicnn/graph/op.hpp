@@ -32,6 +32,7 @@ struct parameter_spec {
   index_t fan_out = 1;
   initializer init = initializer::he();
   bool decay = true;  ///< whether weight decay applies by default: yes for weights, no for biases and normalisation
+  bool int8 = false;  ///< whole numbers from -127 to 127, which files store as such
 };
 
 /// A tensor that is saved with the weights but not trained: written by forward in training only.
@@ -52,6 +53,8 @@ struct plan_request {
 /// What an op answers. Memory planning, summary, initialisation, saving and gradient checking all read this.
 struct op_plan {
   shape output;
+  index_t output_bytes = 0;  ///< above 0: the value is so many bytes of 8-bit numbers (int8/), not numbers of the network's type
+  bool reads_bytes = false;  ///< inputs are such values
   std::vector<parameter_spec> parameters;
   std::vector<buffer_spec> buffers;
   index_t saved_bytes = 0;             ///< written by forward in training, read by backward

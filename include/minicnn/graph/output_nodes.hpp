@@ -15,6 +15,12 @@ std::vector<char> nodes_of_first_output(const network<T>& net) {
   return needed_nodes<T>(net.nodes(), std::span(net.topology().outputs).first(1));
 }
 
+/// Whether layers of the network compute with 8-bit numbers (int8/): it predicts, and has no gradients.
+template <class T>
+bool is_quantized(const network<T>& net) {
+  return std::any_of(net.nodes().begin(), net.nodes().end(), [](const graph_node<T>& n) { return n.bytes; });
+}
+
 /// The nodes that make logits of features, for each output the last one with parameters: what a network for other classes has
 /// anew.
 template <class T>

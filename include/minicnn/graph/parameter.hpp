@@ -22,6 +22,7 @@ struct parameter_info {
   index_t fan_in = 1;
   index_t fan_out = 1;
   initializer init;
+  bool int8 = false;  ///< whole numbers from -127 to 127, which files store as such
 };
 
 /// Where one buffer lies in the arena of buffers.
@@ -53,7 +54,7 @@ struct network_state {
     for (std::size_t i = 0; i < plans.size(); ++i) {
       for (const parameter_spec& p : plans[i].parameters)
         parameters.push_back({names[i] + "." + p.name, static_cast<int>(i), p.dims, layout.add(p.dims.size()), p.decay, true,
-                              false, p.fan_in, p.fan_out, p.init});
+                              false, p.fan_in, p.fan_out, p.init, p.int8});
       for (const buffer_spec& b : plans[i].buffers)
         buffers.push_back({names[i] + "." + b.name, static_cast<int>(i), b.dims, buffer_layout.add(b.dims.size()), b.initial});
     }

@@ -47,7 +47,7 @@ network_summary summarize(const network<T>& net, bool with_aux = true) {
     row.kind = n.operation ? std::string(n.operation->kind()) : "input";
     row.output = plans[i].output;
     row.multiply_adds = plans[i].multiply_adds;
-    row.output_bytes = row.output.size() * static_cast<index_t>(sizeof(T));
+    row.output_bytes = plans[i].output_bytes > 0 ? plans[i].output_bytes : row.output.size() * static_cast<index_t>(sizeof(T));
     for (const parameter_info& p : net.parameters())
       if (p.node == static_cast<int>(i)) row.parameters += p.dims.size();
     for (const buffer_info& b : net.buffers())

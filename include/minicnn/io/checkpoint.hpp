@@ -24,16 +24,16 @@ MINICNN_COLD void load_weights(network<T>& net, const safetensors_file& file) {
     file.read(name, loaded.back().second);
   };
   // Shapes first: a wrong file is refused before anything of its size is allocated.
-  const auto check = [&](const std::string& name, const shape& dims) {
+  const auto check = [&](const std::string& name, const shape& dims, bool int8) {
     const tensor_entry& entry = file.at(name);
     if (!(entry.dims == dims))
       fail<file_error>(file.path(), ": tensor \"", name, "\": wanted shape ", dims, ", got ", entry.dims);
-    if (entry.type > dtype::bf16)
+    if (entry.type > dtype::bf16 && !(int8 && entry.type == dtype::i8))
       fail<file_error>(file.path(), ": tensor \"", name, "\": wanted floating-point numbers, got ", dtype_name(entry.type));
     belongs[static_cast<std::size_t>(&entry - file.entries().data())] = 1;
   };
-  for (const parameter_info& p : net.parameters()) check(p.name, p.dims);
-  for (const buffer_info& b : net.buffers()) check(b.name, b.dims);
+  for (const parameter_info& p : net.parameters()) check(p.name, p.dims, p.int8);
+  for (const buffer_info& b : net.buffers()) check(b.name, b.dims, false);
   for (std::size_t i = 0; i < belongs.size(); ++i)
     if (const std::string& name = file.entries()[i].name; !belongs[i] && !std::string_view(name).starts_with(training_prefix))
       fail<file_error>(file.path(), ": tensor \"", name, "\" does not belong to this network");

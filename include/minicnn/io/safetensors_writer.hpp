@@ -44,7 +44,8 @@ class safetensors_writer {
     add(name, view<const T>(data));
   }
 
-  /// The same, converted from float or double to F64, F32, F16 or BF16 (rounded to nearest even) while writing.
+  /// The same, converted from float or double to F64, F32, F16 or BF16 (rounded to nearest even), or from whole numbers of -128
+  /// to 127 to I8, while writing.
   template <class T>
   void add(std::string_view name, view<T> data, dtype stored_as) {
     add_item(name, data.data(), dtype_of<T>(), stored_as, data.dims());
@@ -80,7 +81,7 @@ class safetensors_writer {
   };
 
   void add_item(std::string_view name, const void* data, dtype source, dtype stored, const shape& dims) {
-    const bool converts = source <= dtype::f32 && stored <= dtype::bf16;
+    const bool converts = source <= dtype::f32 && (stored <= dtype::bf16 || stored == dtype::i8);
     if (source != stored && !converts)
       fail<option_error>("safetensors: tensor \"", name, "\": cannot store ", dtype_name(source), " as ", dtype_name(stored));
     if (name == "__metadata__") fail<option_error>("safetensors: a tensor cannot be called ", name);
@@ -118,8 +119,8 @@ class safetensors_writer {
       detail::with_dtype(one.stored, [&](auto stored) {
         using from = decltype(source);
         using to = decltype(stored);
-        if constexpr (std::is_same_v<from, to> ||
-                      ((std::is_same_v<from, float> || std::is_same_v<from, double>)&&dtype_of<to>() <= dtype::bf16))
+        if constexpr (std::is_same_v<from, to> || ((std::is_same_v<from, float> || std::is_same_v<from, double>)&&(
+                                                      dtype_of<to>() <= dtype::bf16 || dtype_of<to>() == dtype::i8)))
           write_converted<to>(file, static_cast<const from*>(one.data), count);
       });
     });

@@ -16,6 +16,7 @@
 #include "minicnn/graph/network.hpp"
 #include "minicnn/io/json.hpp"
 #include "minicnn/model/layer_table.hpp"
+#include "minicnn/model/model_names.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -42,6 +43,16 @@ MINICNN_COLD json describe_network(const network<T>& net) {
       {"nodes", std::move(nodes)},
       {"outputs", std::move(outputs)},
       {"features", net.output_dims().size_from(1)}};
+}
+
+/// The config of a network that the registry has no name for: it carries the description. For square images.
+template <class T>
+MINICNN_COLD model_config described_config(const network<T>& net) {
+  model_config c{.name = std::string(graph_model), .classes = static_cast<int>(net.output_dims().size_from(1))};
+  c.channels = static_cast<int>(net.input_dims()[1]);
+  c.image_size = static_cast<int>(net.input_dims()[2]);
+  c.graph = describe_network(net);
+  return c;
 }
 
 /// What may be other than a description says. 0: as it says.

@@ -10,6 +10,9 @@
 
 #include "minicnn/core/number.hpp"
 #include "minicnn/core/printable.hpp"
+#include "minicnn/int8/combine_op.hpp"
+#include "minicnn/int8/conv_op.hpp"
+#include "minicnn/int8/pool_op.hpp"
 #include "minicnn/io/json.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/add.hpp"
@@ -93,6 +96,16 @@ struct layer_text {
     }
     return out;
   }
+  /// "x_scale" and "x_zero" for `what` = "x"; their layer checks the bounds.
+  int8::quantization quantization(const std::string& what) const {
+    return {static_cast<float>(real(what + "_scale")),
+            static_cast<int>((std::clamp)(integer(what + "_zero"), index_t{-1}, index_t{256}))};
+  }
+  int8_combine_options combination(std::size_t inputs) const {
+    int8_combine_options o{.output = quantization("output"), .low = integer("low"), .high = integer("high"), .name = name};
+    for (std::size_t i = 0; i < inputs; ++i) o.inputs.push_back(quantization(text_of("input", i)));
+    return o;
+  }
   template <class Options>
   Options windows() const {
     Options o;
@@ -171,6 +184,10 @@ inline constexpr layer_row<T> layer_table[] = {
        const bool last_axis = t.attributes.value_or("last_axis", false);
        return dense(x[0], t.integer("units"), {.bias = t.flag("bias"), .last_axis = last_axis, .name = t.name});
      }},
+    {"dequantize", 1,
+     [](const auto& x, const layer_text& t) {
+       return dequantize(x[0], {t.quantization("input"), t.name});
+     }},
     {"div", 0, [](const auto& x, const layer_text& t) { return make_arithmetic(arithmetic::div, x, t); }},
     {"dropout", 1, [](const auto& x, const layer_text& t) { return dropout(x[0], t.real("ratio"), {.name = t.name}); }},
     {"elu", 1, [](const auto& x, const layer_text& t) { return elu(x[0], t.real("alpha"), {.name = t.name}); }},
@@ -179,6 +196,35 @@ inline constexpr layer_row<T> layer_table[] = {
     {"hard_sigmoid", 1,
      [](const auto& x, const layer_text& t) { return hard_sigmoid(x[0], t.real("alpha"), t.real("beta"), {.name = t.name}); }},
     {"hard_swish", 1, [](const auto& x, const layer_text& t) { return hard_swish(x[0], {.name = t.name}); }},
+    {"int8_adaptive_avg_pool", 1,
+     [](const auto& x, const layer_text& t) {
+       adaptive_pool_options o{.output = t.extent("output_size"), .name = t.name};
+       return int8_avg_pool(x[0], std::move(o), t.quantization("input"), t.quantization("output"));
+     }},
+    {"int8_add", 2, [](const auto& x, const layer_text& t) { return int8_add(x[0], x[1], t.combination(2)); }},
+    {"int8_avg_pool", 1,
+     [](const auto& x, const layer_text& t) {
+       auto o = t.windows<avg_pool_options>();
+       o.ceil_mode = t.flag("ceil_mode"), o.count_include_pad = t.flag("count_include_pad");
+       return int8_avg_pool(x[0], std::move(o), t.quantization("input"), t.quantization("output"));
+     }},
+    {"int8_concat", 0, [](const auto& x, const layer_text& t) { return int8_concat(x, t.combination(x.size())); }},
+    {"int8_conv2d", 0,
+     [](const auto& x, const layer_text& t) {
+       auto o = t.windows<int8_conv2d_options>();
+       o.filters = t.integer("filters"), o.dilation = t.extent("dilations"), o.groups = t.integer("group");
+       o.input = t.quantization("input"), o.output = t.quantization("output"), o.addend = t.quantization("addend");
+       o.low = t.integer("low"), o.high = t.integer("high"), o.real = t.flag("real"), o.mapped = t.flag("mapped");
+       if (x.size() > 2) fail("wanted 1 or 2 inputs, got ", x.size());
+       return int8_conv2d(x[0], std::move(o), x.size() > 1 ? &x[1] : nullptr);
+     }},
+    {"int8_max_pool", 1,
+     [](const auto& x, const layer_text& t) {
+       auto o = t.windows<max_pool_options>();
+       o.ceil_mode = t.flag("ceil_mode");
+       return int8_max_pool(x[0], std::move(o));
+     }},
+    {"int8_scale", 1, [](const auto& x, const layer_text& t) { return int8_scale(x[0], t.combination(1)); }},
     {"layer_norm", 1,
      [](const auto& x, const layer_text& t) {
        return layer_norm(
@@ -212,6 +258,10 @@ inline constexpr layer_row<T> layer_table[] = {
        return pad_channels(x[0], {.before = t.integer("before"), .after = t.integer("after"), .name = t.name});
      }},
     {"prelu", 1, [](const auto& x, const layer_text& t) { return prelu(x[0], {.name = t.name}); }},
+    {"quantize", 1,
+     [](const auto& x, const layer_text& t) {
+       return quantize(x[0], {t.quantization("output"), t.name});
+     }},
     {"reduce_mean", 1,
      [](const auto& x, const layer_text& t) {
        return reduce_mean(x[0], {.axes = t.integers("axes"), .keep = t.flag("keepdims"), .name = t.name});

@@ -1,0 +1,122 @@
+// minicnn quantize
+
+#include <algorithm>
+#include <filesystem>
+#include <minicnn/int8/quantizer.hpp>
+#include <minicnn/model/described_network.hpp>
+
+#include "commands.hpp"
+#include "data_source.hpp"
+#include "import_weights.hpp"
+#include "messages.hpp"
+#include "option_values.hpp"
+#include "out_guard.hpp"
+#include "output_path.hpp"
+#include "progress_loader.hpp"
+#include "weights.hpp"
+
+namespace cli {
+
+using minicnn::fail;
+using minicnn::index_t;
+
+namespace {
+
+struct quantize_command_options {
+  std::string weights, data, out;
+  int pictures = 512;
+  std::string range = "least-error";
+  std::vector<std::string> keep;
+  int threads = 0, workers = 1;
+  bool skip_bad = false;
+};
+
+/// Pictures of what training saw, if the data has labels; else of all.
+minicnn::sample_indices calibration_pictures(const minicnn::image_dataset& data, const model_info& info, int count) {
+  const bool labelled = std::all_of(data.samples.begin(), data.samples.end(), [](const auto& s) { return s.label >= 0; });
+  const minicnn::sample_indices from =
+      labelled ? split_data(data, info.limit, info.val_fraction, info.split_seed, info.fold, info.folds).train
+               : all_samples(data);
+  if (from.empty()) fail<minicnn::file_error>(data.root, ": holds no pictures to calibrate with");
+  return stratified_subset(data, from, count, info.split_seed);
+}
+
+/// The network with 8-bit numbers, calibrated on pictures of --data.
+minicnn::network<float> quantized(const loaded_model& model, const quantize_command_options& o) {
+  minicnn::image_dataset data = open_data(o.data, minicnn::data_part::train);
+  convert_channels(data, model.info.config.channels);
+  constexpr int at_once = 8;  // all activations are in memory
+  minicnn::loader_options how = evaluation_loader(model.info.transform, at_once, o.workers);
+  how.skip_bad = o.skip_bad;
+  minicnn::loader<float> pictures(data, calibration_pictures(data, model.info, o.pictures), how);
+  progress_loader watched(pictures, "calibrating");
+  minicnn::quantizer<float> q(model.net);
+  watched.start_epoch(0, 0);
+  while (const minicnn::batch<float>* b = watched.next()) q.observe(b->images);
+  for (const minicnn::bad_file& b : pictures.bad_files()) say(b.path + ": " + b.reason);
+  return q.quantized(
+      {.range = o.range == "all" ? minicnn::int8::range_rule::all : minicnn::int8::range_rule::least_error, .keep = o.keep});
+}
+
+std::string megabytes(const std::string& path) {
+  return minicnn::fixed(static_cast<double>(std::filesystem::file_size(path)) / 1e6, 2) + " MB";
+}
+
+int quantize_command(const quantize_command_options& o) {
+  const loaded_model model = load_model(o.weights, o.threads);
+  for (const std::string& name : o.keep)
+    if (std::none_of(model.net.nodes().begin(), model.net.nodes().end(),
+                     [&](const auto& n) { return minicnn::selects(name, n.name); }))
+      throw usage_error("--keep " + name + ": no layer or scope is called so");
+  const minicnn::network<float> net = quantized(model, o);
+  model_info info = model.info;
+  info.config = minicnn::described_config(net);
+  save_model(net, info, o.out);
+  index_t bytes = 0, multiplying = 0;
+  for (const auto& n : net.nodes()) {
+    const std::string_view kind = n.operation == nullptr ? "" : n.operation->kind();
+    bytes += kind == "int8_conv2d", multiplying += kind == "int8_conv2d" || kind == "conv2d" || kind == "dense";
+  }
+  std::string text = minicnn::text_of(o.out, ": ", bytes, " of ", multiplying, " convolutions and dense layers in 8 bits");
+  if (!is_standard_output(o.out)) text += ", " + megabytes(o.weights) + " -> " + megabytes(o.out);
+  say(text);
+  return exit_done;
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app, action& chosen) {
+  auto o = std::make_shared<quantize_command_options>();
+  CLI::App* command =
+      app.add_subcommand("quantize", "writes a network with 8-bit weights and activations: a quarter of the size, and faster");
+  command->add_option("--weights", o->weights, "weights file of minicnn")->required();
+  command->add_option("--data", o->data, std::string("pictures to calibrate with, of which none is trained on: ") + data_help)
+      ->required();
+  command->add_option("--out", o->out, "file to write, which evaluate, predict, serve and export take; - for standard output")
+      ->required();
+  command->add_option("--pictures", o->pictures, "how many, of each class its share, of the part that training saw")
+      ->transform(whole_from(1, 1 << 20))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--range", o->range,
+          "range of activations: least-error cuts off rare large values where that loses least, all keeps everything seen")
+      ->transform(one_of({"least-error", "all"}))
+      ->capture_default_str();
+  command->add_option("--keep", o->keep, "layers or scopes that stay in fp32")->delimiter(',');
+  command->add_option("--threads", o->threads, "0: all processors")
+      ->transform(whole_from(0, minicnn::max_threads))
+      ->capture_default_str();
+  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
+      ->transform(whole_from(0, 256))
+      ->capture_default_str();
+  command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read, and says which");
+  command->callback([o, &chosen] {
+    refuse_replacing(o->out, o->weights, "--weights");
+    refuse_inside_data(o->out, o->data);
+    o->out = output_file(o->out);
+    chosen = [o] { return quantize_command(*o); };
+  });
+}
+
+}  // namespace cli

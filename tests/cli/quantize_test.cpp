@@ -1,0 +1,92 @@
+// minicnn quantize, and what the other commands make of its file.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+
+#include "data/pictures.hpp"
+#include "program.hpp"
+
+using program::contains;
+using program::red_means_dog;
+using program::red_png;
+using program::run;
+
+namespace {
+
+/// Pictures of one colour: up to red 127 they are called cat, from there on dog.
+void draw(const pictures::folder& folder) {
+  for (int i = 0; i < 16; ++i) folder.write((i < 8 ? "cat." : "dog.") + std::to_string(i) + ".png", red_png(16 * i + 8));
+}
+
+}  // namespace
+
+TEST_CASE("quantize: a quarter of the size, answers that are near, for all commands that predict") {
+  const red_means_dog weights;
+  const pictures::folder data("quantize_data"), out("quantize_out");
+  draw(data);
+  const std::string small = out.path("small.safetensors"), option = " --weights '" + small + "' ";
+  const auto made = run("quantize" + weights.option() + "--data '" + data.path() + "' --out '" + small + "' --threads 2");
+  CAPTURE(made.err);
+  REQUIRE(made.code == 0);
+  CHECK(contains(made.err, "8 of 8 convolutions and dense layers in 8 bits"));
+  const auto before = std::filesystem::file_size(weights.path()), after = std::filesystem::file_size(small);
+  CHECK(static_cast<double>(after) < 0.26 * static_cast<double>(before));
+
+  for (const int red : {8, 100, 140, 248}) {
+    CAPTURE(red);
+    data.write("one.png", red_png(red));
+    const auto said = run("predict" + option + "--json '" + data.path("one.png") + "'").json();
+    CHECK(said["probabilities"]["dog"].get<double>() == doctest::Approx(weights.probability_of_dog(red)).epsilon(0.02));
+  }
+  std::filesystem::remove(data.path("one.png"));
+  const auto figures = run("evaluate" + option + "--data '" + data.path() + "' --json").json();
+  CHECK(figures["accuracy"] == 1.0);
+  CHECK(run("evaluate" + option + "--data '" + data.path() + "' --json --threads 1 --tta flip").json()["accuracy"] == 1.0);
+  CHECK(contains(run("summary" + option).out, "int8_conv2d"));
+
+  // Equal pictures, equal bytes.
+  const std::string again = out.path("again.safetensors");
+  REQUIRE(
+      run("quantize" + weights.option() + "--data '" + data.path() + "' --out '" + again + "' --threads 1 --workers 0").code ==
+      0);
+  CHECK(pictures::read(small) == pictures::read(again));
+
+  CHECK(run("export" + option + "--format onnx --out '" + out.path("small.onnx") + "'").code == 0);
+  REQUIRE(run("export" + option + "--format safetensors --out '" + out.path("copy.safetensors") + "'").code == 0);
+  CHECK(run("predict --weights '" + out.path("copy.safetensors") + "' '" + data.path("cat.0.png") + "'").out ==
+        run("predict" + option + "'" + data.path("cat.0.png") + "'").out);
+
+  const auto twice = run("quantize" + option + "--data '" + data.path() + "' --out '" + again + "'");
+  CHECK(twice.code == 1);
+  CHECK(contains(twice.err, "the network is quantised already"));
+  const auto explained = run("explain" + option + "--out '" + out.path("maps") + "' '" + data.path("cat.0.png") + "'");
+  CHECK(explained.code == 2);
+  CHECK(contains(explained.err, "in real numbers"));
+}
+
+TEST_CASE("quantize: layers that stay in fp32, and what is refused") {
+  const red_means_dog weights;
+  const pictures::folder data("quantize_data"), out("quantize_out");
+  draw(data);
+  const std::string call = "quantize" + weights.option() + "--data '" + data.path() + "' ";
+  const auto kept = run(call + "--keep conv1,fc1 --range all --pictures 4 --out '" + out.path("kept.safetensors") + "'");
+  CAPTURE(kept.err);
+  CHECK(kept.code == 0);
+  CHECK(contains(kept.err, "6 of 8 convolutions and dense layers in 8 bits"));
+
+  const auto unknown = run(call + "--keep conv11 --out '" + out.path("no.safetensors") + "'");
+  CHECK(unknown.code == 2);
+  CHECK(contains(unknown.err, "--keep conv11: no layer or scope is called so"));
+  CHECK(run(call + "--pictures 0 --out '" + out.path("no.safetensors") + "'").code == 2);
+  CHECK(run(call + "--out '" + weights.path() + "'").code == 2);
+  CHECK(run(call + "--out '" + data.path("in.safetensors") + "'").code == 2);
+  CHECK(!std::filesystem::exists(out.path("no.safetensors")));
+}
+
+TEST_CASE("bench --precision int8 is for prediction") {
+  const auto b = run("bench --model lenet5 --batch-size 2 --mode infer --precision int8 --steps 1 --json").json();
+  CHECK(b["precision"] == "int8");
+  CHECK(run("bench --model lenet5 --batch-size 2 --precision int8 --steps 1").code == 2);
+}
