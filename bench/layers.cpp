@@ -1,6 +1,8 @@
 // Where the time of a training step or of a prediction goes: every layer of a network, forward and backward, and every kind.
 //
 //   bench_layers [MODEL] [BATCH] [IMAGE_SIZE] [fp32|bf16] [train|predict]      default: alexnet 64 0 (its own) fp32 train
+//
+// Predictions fold batch norms, as `minicnn bench --fold` does. OMP_NUM_THREADS sets the threads.
 
 #include <chrono>
 #include <cstdio>
@@ -92,15 +94,18 @@ int main(int argc, char** argv) {
   const int batch = argc > 2 ? std::atoi(argv[2]) : 64;
   const int steps = batch < 16 ? 20 : 5;
   std::vector<std::shared_ptr<layer_time>> times;
+  const bool bf16 = argc > 4 && std::string(argv[4]) == "bf16", training = argc < 6 || std::string(argv[5]) == "train";
   std::unique_ptr<network<float>> made;
-  for (const bench::model& m : bench::models())
-    if (m.name == name) made = std::make_unique<network<float>>(timed(m.make(argc > 3 ? std::atoi(argv[3]) : 0), times));
+  for (const bench::model& m : bench::models()) {
+    if (m.name != name) continue;
+    const network<float> source = m.make(argc > 3 ? std::atoi(argv[3]) : 0);
+    made = std::make_unique<network<float>>(training ? timed(source, times) : timed(fold_batch_norm(source), times));
+  }
   if (made == nullptr || batch < 1) {
     std::fprintf(stderr, "bench_layers: no network '%s', or batch %d below 1\n", name.c_str(), batch);
     return 2;
   }
   network<float>& net = *made;
-  const bool bf16 = argc > 4 && std::string(argv[4]) == "bf16", training = argc < 6 || std::string(argv[5]) == "train";
   net.bf16(bf16);
   session<float> run(net, {.prepack_weights = true});
   sgd<float> optimizer(net, {.learning_rate = 1e-4, .momentum = 0.9});

@@ -61,3 +61,16 @@ TEST_CASE_TEMPLATE("average pooling of ones gives exactly one", T, float, double
     CHECK(out == std::vector<T>(out.size(), T{1}));
   }
 }
+
+TEST_CASE("average pooling of stride 1 reads neither other planes nor beyond the last") {
+  const pool_geometry g{{3, 3, 3, 1, 1, 1}, {17, 17, 3, 1, 1, 1}};
+  for (isa set : naive::all_isas()) {
+    std::vector<float> in(static_cast<std::size_t>(3 * g.in_size()), 1.0F);  // no room behind it, for the address sanitizer
+    std::fill(in.begin(), in.begin() + g.in_size(), NAN);
+    std::fill(in.end() - g.in_size(), in.end(), NAN);
+    std::vector<float> out(in.size() + 1, -9.0F);
+    avg_pool_forward(context{1, set}, g, 3, false, in.data(), out.data());
+    for (index_t i = 0; i < g.out_size(); ++i) CHECK(out[static_cast<std::size_t>(g.out_size() + i)] == 1.0F);
+    CHECK(out.back() == -9.0F);
+  }
+}

@@ -115,6 +115,23 @@ TEST_CASE_TEMPLATE("products of several blocks and chunks", T, float, double) {
   }
 }
 
+// A is transposed, so it is packed: what is left over of whole vectors has a way of its own.
+TEST_CASE_TEMPLATE("few columns left over of whole vectors", T, float, double) {
+  for (const isa i : naive::all_isas()) {
+    const index_t lanes = minicnn::kernels::tile_columns<T>(i) / 2;
+    for (const index_t m : {4, 6, 8, 40, 75})  // one panel of A, and several
+      for (const index_t whole : {index_t{0}, lanes, 2 * lanes})
+        for (const index_t few : {1, 2, 3, 4, 5}) {
+          const product_case p{m, whole + few, 300, true, false, true, false, false, true};
+          CAPTURE(m);
+          CAPTURE(whole);
+          CAPTURE(few);
+          CHECK(naive::worst_error(run<T>(p, i, 1), expected<T>(p)) < naive::rounding<T>(p.k));
+          CHECK(run<T>(p, i, 2) == run<T>(p, i, 1));
+        }
+  }
+}
+
 TEST_CASE_TEMPLATE("few rows against many weights, read where they lie", T, float, double) {
   for (index_t m : {1, 3, 4, 7, 8})
     for (index_t n : {1, 5, 70})

@@ -304,7 +304,7 @@ class weight_gradient {
             .depth = count * pixels_,
             .tile = tile_,
             .blocks = choose_blocks((ctx_.threads + slices - 1) / slices, filters, taps, tile_.rows, tile_.columns,
-                                    conv_limits<T>.rows, plan_.block_columns()),
+                                    conv_limits<T>.rows, plan_.block_columns(), tile_.columns),
             .chunk = conv_limits<T>.depth,
             .contiguous_steps = in_place ? pixels_ : 0,
             .slices = slices,

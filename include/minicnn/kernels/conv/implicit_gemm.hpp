@@ -173,7 +173,8 @@ MINICNN_INLINE void implicit_gemm(const context& ctx, const implicit_gemm_operan
       .columns = grid.count(),
       .depth = g.taps,
       .tile = t,
-      .blocks = choose_blocks(ctx.threads, g.filters, grid.count(), t.rows, t.columns, limits.rows, limits.columns),
+      .blocks =
+          choose_blocks(ctx.threads, g.filters, grid.count(), t.rows, t.columns, limits.rows, limits.columns, t.column_unit()),
       .chunk = even_piece(g.taps, limits.depth, 1),
       .target = {.data = g.target, .row_stride = g.target_filter, .row_bias = g.bias, .relu = g.relu, .add = g.add}};
   blocked_product(ctx, p, chunked_rows<T>{g.weights, p.padded_rows()}, gathered_columns<T>{t, g.source, g.tap_offset, grid},

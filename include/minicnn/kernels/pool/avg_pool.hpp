@@ -37,6 +37,63 @@ struct avg_pool_body {
   }
 };
 
+/// Windows of stride 1 along rows. The rows of a window are added up first, and then these sums along the row, with zeros beside
+/// them: kernel height + width loads a vector instead of height * width, and windows in the padding take the same way.
+struct avg_pool_rows_kernel {
+  template <class T>
+  static constexpr index_t room = 4096 / static_cast<index_t>(sizeof(T));
+
+  template <class T>
+  static bool serve(const pool_geometry& g) {
+    const pool_axis& c = g.columns;
+    return !g.rows.adaptive() && !c.adaptive() && c.stride == 1 && c.kernel + c.before + c.in + c.after + 64 <= room<T>;
+  }
+
+  template <class V, class T>
+  MINICNN_INLINE static void run(const pool_geometry* geometry, bool count_padding, const T* in, const T* in_end, T* out,
+                                 const T* out_end) {
+    constexpr index_t lanes = V::template lanes<T>;
+    const pool_geometry g = *geometry;
+    const pool_axis& c = g.columns;
+    T sums[room<T>] = {}, cells[room<T>];
+    for (index_t x = 0; x < c.out + lanes; ++x) cells[x] = x < c.out ? static_cast<T>(c.cells(x, count_padding)) : T{1};
+    T* const line = sums + c.before;
+    for (; out != out_end; in += g.in_size())
+      for (index_t oy = 0; oy < g.rows.out; ++oy, out += c.out) {
+        const index_t y0 = g.rows.begin(oy), y1 = g.rows.end(oy);
+        for (index_t x = 0; x < c.in; x += lanes) {
+          const T* row = in + y0 * c.in + x;
+          const bool whole = in_end - row - (y1 - 1 - y0) * c.in >= lanes;
+          vec<T, V> sum{}, value;
+          for (index_t y = y0; y < y1; ++y, row += c.in) {
+            if (whole)
+              load<V>(value, row);
+            else
+              load_part<V>(value, row, c.in - x);
+            sum += value;
+          }
+          store<V>(line + x, sum);
+        }
+        store<V>(line + c.in, vec<T, V>{});
+        // The last vector runs into the next row, which is made later, but not past `out_end`.
+        const T height = static_cast<T>(g.rows.cells(oy, count_padding));
+        for (index_t ox = 0; ox < c.out; ox += lanes) {
+          vec<T, V> sum{}, value;
+          for (index_t d = 0; d < c.kernel; ++d) {
+            load<V>(value, static_cast<const T*>(sums) + ox + d);
+            sum += value;
+          }
+          load<V>(value, static_cast<const T*>(cells) + ox);
+          const vec<T, V> mean = sum / (value * height);
+          if (out_end - out - ox >= lanes)
+            store<V>(out + ox, mean);
+          else
+            store_part<V>(out + ox, mean, c.out - ox);
+        }
+      }
+  }
+};
+
 struct plane_mean_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const T* in, index_t cells, T* out, index_t planes) {
@@ -127,6 +184,9 @@ void avg_pool_forward(const context& ctx, const pool_geometry& g, index_t planes
   parallel_for(ctx.threads, planes, 1 + 16384 / (g.in_size() + 1), [&](index_t begin, index_t end) {
     if (global)
       dispatch<plane_mean_kernel>(ctx.instruction_set, in + begin * g.in_size(), g.in_size(), out + begin, end - begin);
+    else if (avg_pool_rows_kernel::serve<T>(g))
+      dispatch<avg_pool_rows_kernel>(ctx.instruction_set, &g, count_padding, in + begin * g.in_size(), in + planes * g.in_size(),
+                                     out + begin * size, static_cast<const T*>(out + end * size));
     else
       dispatch<pool_kernel<avg_pool_body>>(ctx.instruction_set, g, in + begin * g.in_size(), in + planes * g.in_size(),
                                            out + begin * size, out + end * size, static_cast<std::uint8_t*>(nullptr),

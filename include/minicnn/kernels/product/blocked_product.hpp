@@ -83,10 +83,9 @@ struct product {
   }
 
   product_block block(index_t task) const {
-    const index_t i = task % blocks.count(), row = i % blocks.row_blocks * blocks.rows,
-                  column = i / blocks.row_blocks * blocks.columns;
-    return {task / blocks.count(), row, (std::min)(blocks.rows, rows - row), column,
-            (std::min)(blocks.columns, columns - column)};
+    const index_t i = task % blocks.count(), across = i % blocks.row_blocks, along = i / blocks.row_blocks;
+    const index_t row = blocks.row(across, rows), column = blocks.column(along, columns);
+    return {task / blocks.count(), row, blocks.row(across + 1, rows) - row, column, blocks.column(along + 1, columns) - column};
   }
 
   /// Where a block is stored. `offsets`: of its columns; null: they follow each other.
@@ -100,10 +99,11 @@ struct product {
   }
 };
 
-/// Multiplies a column of tiles whose rows of A are read in place: the last ones by a shorter tile.
+/// Multiplies a column of tiles, `columns` of it real, whose rows of A are read in place: the last ones by a shorter tile.
 template <class T>
-void multiply_in_place(const tile<T>& tile, index_t rows, column_product<T> c) {
+void multiply_in_place(const tile<T>& tile, index_t rows, column_product<T> c, index_t columns) {
   c.panels = rows / tile.rows;
+  c.single_vector = 2 * columns <= tile.columns;
   if (c.panels > 0) tile.multiply(&c);
   for (index_t row = c.panels * tile.rows; row < rows;) {
     const int height = tallest_tile(tile.instruction_set, rows - row);
@@ -140,11 +140,11 @@ void multiply_block(const product<T>& p, const A& a, const B& b, const product_b
       if (tile.convert_b != nullptr) tile.convert_b(tile, c.depth, packed_b);
       c.b = from.data, c.prefetch_next = from.next, c.prefetch_stride = from.next_stride;
       c.sums = sums + panel * column_sums;
-      c.single_vector = 2 * (block.columns - panel * tile.columns) <= tile.columns;
+      const index_t real = block.columns - panel * tile.columns;
       if (in_place)
-        multiply_in_place(tile, block.rows, c);
+        multiply_in_place(tile, block.rows, c, real);
       else
-        tile.multiply(&c);
+        multiply_panel(tile, c, real);
     }
     k += c.depth;
   } while (k < end);

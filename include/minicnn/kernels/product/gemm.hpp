@@ -55,7 +55,7 @@ void gemm(const context& ctx, const matrix<T>& a, const matrix<T>& b, T* c, inde
       .columns = n,
       .depth = k,
       .tile = t,
-      .blocks = choose_blocks(ctx.threads, m, n, t.rows, t.columns, limits.rows, limits.columns),
+      .blocks = choose_blocks(ctx.threads, m, n, t.rows, t.columns, limits.rows, limits.columns, t.column_unit()),
       .chunk = even_piece(k, short_panels ? limits.depth / 2 : limits.depth, 1),
       .target =
           {.data = c, .row_stride = ldc, .row_bias = ep.row_bias, .column_bias = ep.column_bias, .relu = ep.relu, .add = ep.add},

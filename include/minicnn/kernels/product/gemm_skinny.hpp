@@ -60,7 +60,7 @@ void gemm_skinny(const context& ctx, const matrix<T>& a, const matrix<T>& b, T* 
                      .columns = m,
                      .depth = k,
                      .tile = t,
-                     .blocks = {t.rows, panels * width, divide_up(n, t.rows), 1},
+                     .blocks = {t.rows, panels * width, divide_up(n, t.rows), 1, t.rows, width},
                      .chunk = depth,
                      .target = {.data = c,
                                 .row_stride = 1,

@@ -33,8 +33,7 @@ void multiply_packed(const tile<T>& t, const packed_product<T>& p, index_t begin
     for (index_t panel = begin; panel < end; ++panel) {
       c.b = p.b + (panel * p.steps + k) * t.columns;
       c.sums = p.sums + panel * p.row_panels * t.rows * t.columns;
-      c.single_vector = 2 * (p.columns - panel * t.columns) <= t.columns;
-      t.multiply(&c);
+      multiply_panel(t, c, p.columns - panel * t.columns);
     }
   }
 }

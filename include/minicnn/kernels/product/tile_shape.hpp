@@ -68,28 +68,45 @@ inline index_t even_piece(index_t count, index_t most, index_t unit) {
   return units == 0 ? unit : divide_up(units, divide_up(units, most_units)) * unit;
 }
 
-/// Blocks of C that tasks work on: `rows` x `columns`, multiples of the tile unless C is smaller.
+/// Blocks of C that tasks work on, as equal as their units allow: of `count` units, block i of n begins at unit i * count / n.
 struct block_grid {
-  index_t rows, columns, row_blocks, column_blocks;
+  index_t rows, columns;  ///< of the largest block
+  index_t row_blocks, column_blocks;
+  index_t row_unit, column_unit;
   index_t count() const { return row_blocks * column_blocks; }
+  /// Where row block `i` of `m` rows begins, and column block `i` of `n` columns.
+  index_t row(index_t i, index_t m) const { return (std::min)(divide_up(m, row_unit) * i / row_blocks * row_unit, m); }
+  index_t column(index_t i, index_t n) const {
+    return (std::min)(divide_up(n, column_unit) * i / column_blocks * column_unit, n);
+  }
 };
 
-/// Blocks of at most `most_rows` x `most_columns`. Every block packs its own operands, so few large ones are best: as many as
-/// threads if they are equal within a tenth, else smaller ones, up to four a thread. Neither cuts the summed dimension, so
-/// results do not depend on it.
+/// Blocks of at most `most_rows` x `most_columns`, of whole tiles along rows and whole multiples of `column_unit`, a part of a
+/// tile, along columns. Every block packs its own operands, so few large ones are best: as many as give all threads the same
+/// within a tenth, else smaller ones, up to four a thread. Neither cuts the summed dimension, so results do not depend on it.
 inline block_grid choose_blocks(int threads, index_t m, index_t n, index_t tile_rows, index_t tile_columns, index_t most_rows,
-                                index_t most_columns) {
-  block_grid g{even_piece(m, most_rows, tile_rows), even_piece(n, most_columns, tile_columns), 0, 0};
-  const index_t work = round_up(m, tile_rows) * round_up(n, tile_columns);
+                                index_t most_columns, index_t column_unit) {
+  const index_t row_units = divide_up(m, tile_rows), column_units = divide_up(n, column_unit);
+  block_grid g{tile_rows,
+               column_unit,
+               divide_up(row_units, (std::max)(index_t{1}, most_rows / tile_rows)),
+               divide_up(column_units, (std::max)(index_t{1}, most_columns / column_unit)),
+               tile_rows,
+               column_unit};
+  if (g.count() == 0) return g;
+  // Whole shares of columns: a thread has the same images from layer to layer.
+  if (2 * g.column_blocks > threads) g.column_blocks = (std::min)(column_units, round_up(g.column_blocks, threads));
   for (;;) {
-    g.row_blocks = divide_up(m, g.rows);
-    g.column_blocks = divide_up(n, g.columns);
-    const bool even = g.count() % threads == 0 && 10 * g.count() * g.rows * g.columns <= 11 * work;
-    if (even || g.count() >= index_t{4} * threads || (g.rows <= tile_rows && g.columns <= tile_columns)) return g;
-    if (g.columns / tile_columns >= g.rows / tile_rows)
-      g.columns = round_up(g.columns / 2, tile_columns);
+    const index_t height = divide_up(row_units, g.row_blocks), width = divide_up(column_units, g.column_blocks);
+    g.rows = height * tile_rows, g.columns = width * column_unit;
+    const index_t share = g.column_blocks % threads == 0 ? row_units * divide_up(column_units, threads)
+                                                         : divide_up(g.count(), threads) * height * width;
+    const bool even = 10 * share * threads <= 11 * row_units * column_units;
+    if (even || g.count() >= index_t{4} * threads || (height == 1 && width == 1)) return g;
+    if (height == 1 || (width > 1 && g.columns / tile_columns >= height))
+      g.column_blocks = (std::min)(column_units, 2 * g.column_blocks);
     else
-      g.rows = round_up(g.rows / 2, tile_rows);
+      g.row_blocks = (std::min)(row_units, 2 * g.row_blocks);
   }
 }
 
