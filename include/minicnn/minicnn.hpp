@@ -154,6 +154,7 @@
 #include "minicnn/model/classifier.hpp"
 #include "minicnn/model/described_network.hpp"
 #include "minicnn/model/layer_table.hpp"
+#include "minicnn/model/make_model.hpp"
 #include "minicnn/model/model_config.hpp"
 #include "minicnn/model/model_file.hpp"
 #include "minicnn/model/model_info.hpp"

@@ -47,6 +47,19 @@ struct graph_node {
   bool bytes = false;  ///< its value is 8-bit numbers (`op_plan::output_bytes`)
 };
 
+namespace detail {
+template <class T>
+MINICNN_COLD std::shared_ptr<const op<T>> shared_op(const op<T>* made) {
+  return std::shared_ptr<const op<T>>(made);
+}
+}  // namespace detail
+
+/// An operation for `graph::add`. As std::make_shared, which compiles its counting anew for every class.
+template <class Op, class... A>
+auto make_op(A&&... arguments) {
+  return detail::shared_op(new Op(std::forward<A>(arguments)...));
+}
+
 template <class T = float>
 class graph {
  public:

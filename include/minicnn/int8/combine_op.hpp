@@ -158,17 +158,17 @@ class int8_concat_op final : public int8_combine_op<T> {
 template <class T>
 MINICNN_COLD node<T> int8_scale(node<T> x, int8_combine_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<int8_scale_op<T>>(std::move(o)), {x}, std::move(name), "scale");
+  return x.owner->add(make_op<int8_scale_op<T>>(std::move(o)), {x}, std::move(name), "scale");
 }
 template <class T>
 MINICNN_COLD node<T> int8_add(node<T> a, node<T> b, int8_combine_options o) {
   std::string name = o.name;
-  return a.owner->add(std::make_shared<int8_add_op<T>>(std::move(o)), {a, b}, std::move(name), "add");
+  return a.owner->add(make_op<int8_add_op<T>>(std::move(o)), {a, b}, std::move(name), "add");
 }
 template <class T>
 MINICNN_COLD node<T> int8_concat(const std::vector<node<T>>& inputs, int8_combine_options o) {
   std::string name = o.name;
-  return inputs.at(0).owner->add(std::make_shared<int8_concat_op<T>>(std::move(o)), inputs, std::move(name), "concat");
+  return inputs.at(0).owner->add(make_op<int8_concat_op<T>>(std::move(o)), inputs, std::move(name), "concat");
 }
 
 MINICNN_COMPILED_CLASS(int8_scale_op);

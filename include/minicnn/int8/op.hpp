@@ -100,13 +100,13 @@ class dequantize_op final : public int8_op<T> {
 /// Real numbers as bytes. Throws option_error for a scale not above 0.
 template <class T>
 MINICNN_COLD node<T> quantize(node<T> x, quantize_options o) {
-  return x.owner->add(std::make_shared<quantize_op<T>>(o.quantization), {x}, std::move(o.name), "quantize");
+  return x.owner->add(make_op<quantize_op<T>>(o.quantization), {x}, std::move(o.name), "quantize");
 }
 
 /// Bytes as real numbers.
 template <class T>
 MINICNN_COLD node<T> dequantize(node<T> x, quantize_options o) {
-  return x.owner->add(std::make_shared<dequantize_op<T>>(o.quantization), {x}, std::move(o.name), "dequantize");
+  return x.owner->add(make_op<dequantize_op<T>>(o.quantization), {x}, std::move(o.name), "dequantize");
 }
 
 MINICNN_COMPILED_CLASS(quantize_op);

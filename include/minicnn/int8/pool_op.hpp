@@ -84,14 +84,14 @@ class int8_avg_pool_op final : public int8_op<T> {
 template <class T>
 MINICNN_COLD node<T> int8_max_pool(node<T> x, max_pool_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<int8_max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<int8_max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// Means of windows of bytes, with the options of `avg_pool` or `adaptive_avg_pool`.
 template <class T, class Options>
 MINICNN_COLD node<T> int8_avg_pool(node<T> x, Options o, int8::quantization input, int8::quantization output) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<int8_avg_pool_op<T, Options>>(std::move(o), input, output), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<int8_avg_pool_op<T, Options>>(std::move(o), input, output), {x}, std::move(name), "pool");
 }
 
 MINICNN_COMPILED_CLASS(int8_max_pool_op);

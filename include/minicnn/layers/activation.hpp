@@ -69,13 +69,14 @@ struct activation_backward {
 
 }  // namespace detail
 
-/// Any activation but ReLU; `Formula` is one of kernels/activation.hpp.
-template <class T, template <class> class Formula>
-class activation_op final : public op<T> {
+namespace detail {
+
+/// What all activations but ReLU have in common. `attributes`: the formula's numbers as `describe` calls them.
+template <class T>
+class activation_base : public op<T> {
  public:
-  /// `parameter` is the formula's number, if it has one, and how `describe` calls it.
-  explicit activation_op(std::string_view kind, Formula<T> formula = {}, attribute_list attributes = {})
-      : kind_(kind), formula_(formula), attributes_(std::move(attributes)) {}
+  activation_base(std::string_view kind, bool reads_input, attribute_list attributes)
+      : kind_(kind), reads_input_(reads_input), attributes_(std::move(attributes)) {}
 
   std::string_view kind() const override { return kind_; }
   MINICNN_COLD attribute_list describe() const override { return attributes_; }
@@ -83,11 +84,26 @@ class activation_op final : public op<T> {
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     op_plan p;
     p.output = request.inputs[0];
-    p.backward_reads_input = Formula<T>::reads_input;
-    p.backward_reads_output = !Formula<T>::reads_input;
+    p.backward_reads_input = reads_input_;
+    p.backward_reads_output = !reads_input_;
     p.in_place = p.gradient_in_place = true;
     return p;
   }
+
+ private:
+  std::string_view kind_;
+  bool reads_input_;  ///< in backward, else the output
+  attribute_list attributes_;
+};
+
+}  // namespace detail
+
+/// Any activation but ReLU; `Formula` is one of kernels/activation.hpp.
+template <class T, template <class> class Formula>
+class activation_op final : public detail::activation_base<T> {
+ public:
+  explicit activation_op(std::string_view kind, Formula<T> formula = {}, attribute_list attributes = {})
+      : detail::activation_base<T>(kind, Formula<T>::reads_input, std::move(attributes)), formula_(formula) {}
 
   void forward(const frame<T>& f) const override {
     kernels::transform_elements(f.ctx, detail::activation_forward<T, Formula<T>>{formula_}, f.input().data(),
@@ -104,23 +120,21 @@ class activation_op final : public op<T> {
   }
 
  private:
-  std::string_view kind_;
   Formula<T> formula_;
-  attribute_list attributes_;
 };
 
 namespace detail {
 template <template <class> class Formula, class T>
 MINICNN_COLD node<T> activate(node<T> x, std::string_view kind, activation_options&& o, Formula<T> formula = {},
                               attribute_list a = {}) {
-  return x.owner->add(std::make_shared<activation_op<T, Formula>>(kind, formula, std::move(a)), {x}, std::move(o.name), kind);
+  return x.owner->add(make_op<activation_op<T, Formula>>(kind, formula, std::move(a)), {x}, std::move(o.name), kind);
 }
 }  // namespace detail
 
 /// max(x, 0).
 template <class T>
 MINICNN_COLD node<T> relu(node<T> x, activation_options o = {}) {
-  return x.owner->add(std::make_shared<relu_op<T>>(), {x}, std::move(o.name), "relu");
+  return x.owner->add(make_op<relu_op<T>>(), {x}, std::move(o.name), "relu");
 }
 
 /// x for x > 0, `slope` * x below; `slope` must not be negative.

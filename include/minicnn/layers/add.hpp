@@ -46,7 +46,7 @@ class add_op final : public op<T> {
 /// a + b: `relu(add(y, skip))`. Throws shape_error if the shapes differ.
 template <class T>
 MINICNN_COLD node<T> add(node<T> a, node<T> b, add_options o = {}) {
-  return a.owner->add(std::make_shared<add_op<T>>(), {a, b}, std::move(o.name), "add");
+  return a.owner->add(make_op<add_op<T>>(), {a, b}, std::move(o.name), "add");
 }
 
 MINICNN_COMPILED_CLASS(add_op);

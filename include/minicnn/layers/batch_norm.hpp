@@ -145,7 +145,7 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
 template <class T>
 MINICNN_COLD node<T> batch_norm(node<T> x, batch_norm_options o = {}) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<batch_norm_op<T>>(std::move(o)), {x}, std::move(name), "bn");
+  return x.owner->add(make_op<batch_norm_op<T>>(std::move(o)), {x}, std::move(name), "bn");
 }
 
 MINICNN_COMPILED_CLASS(batch_norm_op);

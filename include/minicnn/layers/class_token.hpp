@@ -64,7 +64,7 @@ class class_token_op final : public op<T> {
 /// A trained token before the others. Throws shape_error unless x is (n, tokens, width).
 template <class T>
 MINICNN_COLD node<T> class_token(node<T> x, class_token_options o = {}) {
-  return x.owner->add(std::make_shared<class_token_op<T>>(), {x}, std::move(o.name), "token");
+  return x.owner->add(make_op<class_token_op<T>>(), {x}, std::move(o.name), "token");
 }
 
 MINICNN_COMPILED_CLASS(class_token_op);

@@ -107,7 +107,7 @@ class concat_op final : public op<T> {
 template <class T>
 MINICNN_COLD node<T> concat(const std::vector<node<T>>& inputs, concat_options o = {}) {
   if (inputs.empty()) fail<shape_error>("concat wants at least one input");
-  return inputs[0].owner->add(std::make_shared<concat_op<T>>(o.axis), inputs, std::move(o.name), "concat");
+  return inputs[0].owner->add(make_op<concat_op<T>>(o.axis), inputs, std::move(o.name), "concat");
 }
 
 /// `concat({a, b, c, d})`

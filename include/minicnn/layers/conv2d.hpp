@@ -105,7 +105,7 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
   std::shared_ptr<const op<T>> with_channel_map() const override {
     conv2d_options o = o_;
     o.bias = true;
-    return std::make_shared<conv2d_op>(std::move(o));
+    return make_op<conv2d_op>(std::move(o));
   }
 
   MINICNN_COLD void fold(std::span<const channel_map> maps, std::span<const view<const T>> from,
@@ -213,7 +213,7 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
 template <class T>
 MINICNN_COLD node<T> conv2d(node<T> x, conv2d_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<conv2d_op<T>>(std::move(o)), {x}, std::move(name), "conv");
+  return x.owner->add(make_op<conv2d_op<T>>(std::move(o)), {x}, std::move(name), "conv");
 }
 
 MINICNN_COMPILED_CLASS(conv2d_op);

@@ -162,7 +162,7 @@ class conv_transpose_op final : public op<T> {
 template <class T>
 MINICNN_COLD node<T> conv_transpose(node<T> x, conv_transpose_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<conv_transpose_op<T>>(std::move(o)), {x}, std::move(name), "up");
+  return x.owner->add(make_op<conv_transpose_op<T>>(std::move(o)), {x}, std::move(name), "up");
 }
 
 MINICNN_COMPILED_CLASS(conv_transpose_op);

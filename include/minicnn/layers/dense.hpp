@@ -40,7 +40,7 @@ class dense_op final : public op<T> {
   std::string_view kind() const override { return "dense"; }
   MINICNN_COLD attribute_list describe() const override {
     attribute_list a{{"units", units_}, {"bias", o_.bias}};
-    if (o_.last_axis) a.emplace_back("last_axis", true);
+    if (o_.last_axis) a.push_back({"last_axis", true});
     return a;
   }
 
@@ -111,7 +111,7 @@ class dense_op final : public op<T> {
 template <class T>
 MINICNN_COLD node<T> dense(node<T> x, index_t units, dense_options o = {}) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<dense_op<T>>(units, std::move(o)), {x}, std::move(name), "fc");
+  return x.owner->add(make_op<dense_op<T>>(units, std::move(o)), {x}, std::move(name), "fc");
 }
 
 MINICNN_COMPILED_CLASS(dense_op);

@@ -76,7 +76,7 @@ class dropout_op final : public op<T> {
 /// Sets each element to 0 with probability `rate` in training. Throws option_error unless 0 <= rate < 1.
 template <class T>
 MINICNN_COLD node<T> dropout(node<T> x, double rate = 0.5, dropout_options o = {}) {
-  return x.owner->add(std::make_shared<dropout_op<T>>(rate), {x}, std::move(o.name), "dropout");
+  return x.owner->add(make_op<dropout_op<T>>(rate), {x}, std::move(o.name), "dropout");
 }
 
 MINICNN_COMPILED_CLASS(dropout_op);

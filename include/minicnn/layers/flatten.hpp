@@ -44,7 +44,7 @@ class flatten_op final : public op<T> {
 /// (n, c, h, w) -> (n, c * h * w), what dense layers want.
 template <class T>
 MINICNN_COLD node<T> flatten(node<T> x, flatten_options o = {}) {
-  return x.owner->add(std::make_shared<flatten_op<T>>(), {x}, std::move(o.name), "flatten");
+  return x.owner->add(make_op<flatten_op<T>>(), {x}, std::move(o.name), "flatten");
 }
 
 MINICNN_COMPILED_CLASS(flatten_op);

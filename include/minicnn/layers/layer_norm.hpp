@@ -150,13 +150,13 @@ class softmax_op final : public op<T> {
 template <class T>
 MINICNN_COLD node<T> layer_norm(node<T> x, layer_norm_options o = {}) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<layer_norm_op<T>>(std::move(o)), {x}, std::move(name), "ln");
+  return x.owner->add(make_op<layer_norm_op<T>>(std::move(o)), {x}, std::move(name), "ln");
 }
 
 /// Shares that add up to 1. Losses take logits, so a classifier needs none at its end.
 template <class T>
 MINICNN_COLD node<T> softmax_along(node<T> x, softmax_options o = {}) {
-  return x.owner->add(std::make_shared<softmax_op<T>>(o.axis), {x}, std::move(o.name), "softmax");
+  return x.owner->add(make_op<softmax_op<T>>(o.axis), {x}, std::move(o.name), "softmax");
 }
 
 MINICNN_COMPILED_CLASS(layer_norm_op);

@@ -93,7 +93,7 @@ class lrn_op final : public op<T> {
 template <class T>
 MINICNN_COLD node<T> lrn(node<T> x, lrn_options o = {}) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<lrn_op<T>>(std::move(o)), {x}, std::move(name), "norm");
+  return x.owner->add(make_op<lrn_op<T>>(std::move(o)), {x}, std::move(name), "norm");
 }
 
 MINICNN_COMPILED_CLASS(lrn_op);

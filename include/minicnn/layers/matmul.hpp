@@ -125,7 +125,7 @@ class matmul_op final : public op<T> {
 template <class T>
 MINICNN_COLD node<T> matmul(node<T> a, node<T> b, matmul_options o = {}) {
   std::string name = o.name;
-  return a.owner->add(std::make_shared<matmul_op<T>>(std::move(o)), {a, b}, std::move(name), "matmul");
+  return a.owner->add(make_op<matmul_op<T>>(std::move(o)), {a, b}, std::move(name), "matmul");
 }
 
 MINICNN_COMPILED_CLASS(matmul_op);

@@ -167,7 +167,7 @@ class avg_pool_op_base : public op<T> {
 
   MINICNN_COLD attribute_list describe() const override {
     attribute_list a = detail::describe_windows(o_);
-    if constexpr (requires { o_.count_include_pad; }) a.emplace_back("count_include_pad", o_.count_include_pad);
+    if constexpr (requires { o_.count_include_pad; }) a.push_back({"count_include_pad", o_.count_include_pad});
     return a;
   }
 
@@ -223,28 +223,28 @@ class adaptive_avg_pool_op final : public avg_pool_op_base<T, adaptive_pool_opti
 template <class T>
 MINICNN_COLD node<T> max_pool(node<T> x, max_pool_options o = {}) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// Means of windows of (n, c, h, w). Throws as `max_pool`.
 template <class T>
 MINICNN_COLD node<T> avg_pool(node<T> x, avg_pool_options o = {}) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<avg_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<avg_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// Means of bins: (n, c, any, any) -> (n, c, output rows, output columns).
 template <class T>
 MINICNN_COLD node<T> adaptive_avg_pool(node<T> x, adaptive_pool_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<adaptive_avg_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<adaptive_avg_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// Maxima of bins: (n, c, any, any) -> (n, c, output rows, output columns).
 template <class T>
 MINICNN_COLD node<T> adaptive_max_pool(node<T> x, adaptive_pool_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<adaptive_max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<adaptive_max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
 }
 
 /// The mean of each channel: (n, c, h, w) -> (n, c, 1, 1).

@@ -102,7 +102,7 @@ class prelu_op final : public op<T> {
 /// A ReLU with a trained slope below 0 for each channel.
 template <class T>
 MINICNN_COLD node<T> prelu(node<T> x, prelu_options o = {}) {
-  return x.owner->add(std::make_shared<prelu_op<T>>(o.init), {x}, std::move(o.name), "prelu");
+  return x.owner->add(make_op<prelu_op<T>>(o.init), {x}, std::move(o.name), "prelu");
 }
 
 MINICNN_COMPILED_CLASS(prelu_op);

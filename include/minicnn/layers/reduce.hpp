@@ -120,14 +120,14 @@ class reduce_op final : public op<T> {
 template <class T>
 MINICNN_COLD node<T> reduce_mean(node<T> x, reduce_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<reduce_op<T>>(reduction::mean, std::move(o)), {x}, std::move(name), "mean");
+  return x.owner->add(make_op<reduce_op<T>>(reduction::mean, std::move(o)), {x}, std::move(name), "mean");
 }
 
 /// The sum over `o.axes`, likewise.
 template <class T>
 MINICNN_COLD node<T> reduce_sum(node<T> x, reduce_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<reduce_op<T>>(reduction::sum, std::move(o)), {x}, std::move(name), "sum");
+  return x.owner->add(make_op<reduce_op<T>>(reduction::sum, std::move(o)), {x}, std::move(name), "sum");
 }
 
 MINICNN_COMPILED_CLASS(reduce_op);

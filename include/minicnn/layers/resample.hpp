@@ -237,7 +237,7 @@ class pad_op final : public detail::resample_op<T, detail::pad_map> {
 template <class T>
 MINICNN_COLD node<T> resize(node<T> x, resize_options o = {}) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<resize_op<T>>(std::move(o)), {x}, std::move(name), "resize");
+  return x.owner->add(make_op<resize_op<T>>(std::move(o)), {x}, std::move(name), "resize");
 }
 
 /// A border around (n, c, h, w). Zeros before a convolution or pooling are an option of theirs. Throws shape_error for a
@@ -245,7 +245,7 @@ MINICNN_COLD node<T> resize(node<T> x, resize_options o = {}) {
 template <class T>
 MINICNN_COLD node<T> pad(node<T> x, pad_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<pad_op<T>>(std::move(o)), {x}, std::move(name), "pad");
+  return x.owner->add(make_op<pad_op<T>>(std::move(o)), {x}, std::move(name), "pad");
 }
 
 MINICNN_COMPILED_CLASS(resize_op);

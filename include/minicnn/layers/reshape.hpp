@@ -181,21 +181,21 @@ class slice_op final : public op<T> {
 /// The same elements as (n, dims...); one of `dims` may be -1, what is left. Throws shape_error if the counts differ.
 template <class T>
 MINICNN_COLD node<T> reshape(node<T> x, std::vector<index_t> dims, reshape_options o = {}) {
-  return x.owner->add(std::make_shared<reshape_op<T>>(std::move(dims)), {x}, std::move(o.name), "reshape");
+  return x.owner->add(make_op<reshape_op<T>>(std::move(dims)), {x}, std::move(o.name), "reshape");
 }
 
 /// Axes in another order: `transpose(x, {0, 2, 3, 1})` puts the channels last. Throws option_error unless `order` has each axis
 /// once, the batch (0) first.
 template <class T>
 MINICNN_COLD node<T> transpose(node<T> x, std::vector<index_t> order, reshape_options o = {}) {
-  return x.owner->add(std::make_shared<transpose_op<T>>(std::move(order)), {x}, std::move(o.name), "transpose");
+  return x.owner->add(make_op<transpose_op<T>>(std::move(order)), {x}, std::move(o.name), "transpose");
 }
 
 /// A part of one axis. Throws option_error for the batch axis, shape_error for elements that do not exist.
 template <class T>
 MINICNN_COLD node<T> slice(node<T> x, slice_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<slice_op<T>>(std::move(o)), {x}, std::move(name), "slice");
+  return x.owner->add(make_op<slice_op<T>>(std::move(o)), {x}, std::move(name), "slice");
 }
 
 MINICNN_COMPILED_CLASS(reshape_op);

@@ -102,7 +102,7 @@ class scale_op final : public op<T> {
 template <class T>
 MINICNN_COLD node<T> scale(node<T> x, scale_options o) {
   std::string name = o.name;
-  return x.owner->add(std::make_shared<scale_op<T>>(std::move(o)), {x}, std::move(name), "scale");
+  return x.owner->add(make_op<scale_op<T>>(std::move(o)), {x}, std::move(name), "scale");
 }
 
 MINICNN_COMPILED_CLASS(scale_op);

@@ -65,7 +65,7 @@ class stochastic_depth_op final : public op<T> {
 /// Leaves samples of the batch out with probability `rate` in training. Throws option_error unless 0 <= rate < 1.
 template <class T>
 MINICNN_COLD node<T> stochastic_depth(node<T> x, double rate, stochastic_depth_options o = {}) {
-  return x.owner->add(std::make_shared<stochastic_depth_op<T>>(rate), {x}, std::move(o.name), "depth");
+  return x.owner->add(make_op<stochastic_depth_op<T>>(rate), {x}, std::move(o.name), "depth");
 }
 
 MINICNN_COMPILED_CLASS(stochastic_depth_op);

@@ -96,9 +96,9 @@ inline index_t window_count(std::string_view axis, index_t in, index_t kernel, i
 /// Appends `pads` (top, left, bottom, right, as ONNX orders them), or `auto_pad` = "SAME_UPPER".
 inline void describe_padding(attribute_list& attributes, const padding2d& padding) {
   if (padding.is_same)
-    attributes.emplace_back("auto_pad", std::string("SAME_UPPER"));
+    attributes.push_back({"auto_pad", std::string("SAME_UPPER")});
   else
-    attributes.emplace_back("pads", std::vector<index_t>{padding.top, padding.left, padding.bottom, padding.right});
+    attributes.push_back({"pads", std::vector<index_t>{padding.top, padding.left, padding.bottom, padding.right}});
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

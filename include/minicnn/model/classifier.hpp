@@ -103,10 +103,11 @@ std::vector<std::vector<ranked_class>> classifier<T>::predict(std::span<const im
 /// Opens a weights file that `save_model`, `minicnn train` or `minicnn import` wrote. Throws file_error naming the file and what
 /// is missing or wrong in it, and option_error for options that the model cannot have.
 template <class T = float>
-classifier<T> load_classifier(const std::string& path, const classifier_options& o = {}) {
+MINICNN_COLD classifier<T> load_classifier(const std::string& path, const classifier_options& o = {}) {
   return classifier<T>(load_model<T>(path, o.threads), o);
 }
 
 MINICNN_COMPILED_CLASS(classifier);
+MINICNN_COMPILED_FUNCTION(load_classifier);
 
 }  // namespace minicnn::inline MINICNN_ABI

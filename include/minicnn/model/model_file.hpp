@@ -13,8 +13,11 @@
 #include <vector>
 
 #include "minicnn/io/checkpoint.hpp"
-#include "minicnn/model/registry.hpp"
+#include "minicnn/model/make_model.hpp"
 #include "minicnn/model/save_model.hpp"
+#ifndef MINICNN_COMPILED
+#include "minicnn/model/registry.hpp"
+#endif
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -121,11 +124,13 @@ MINICNN_COLD loaded_model<T> load_model(const safetensors_file& file, int thread
 }
 
 template <class T = float>
-loaded_model<T> load_model(const std::string& path, int threads = 0) {
+MINICNN_COLD loaded_model<T> load_model(const std::string& path, int threads = 0) {
   return load_model<T>(safetensors_file::open(path), threads);
 }
 
 MINICNN_COMPILED_FLOAT(loaded_model<float> load_model<float>(const safetensors_file&, int));
 MINICNN_COMPILED_DOUBLE(loaded_model<double> load_model<double>(const safetensors_file&, int));
+MINICNN_COMPILED_FLOAT(loaded_model<float> load_model<float>(const std::string&, int));
+MINICNN_COMPILED_DOUBLE(loaded_model<double> load_model<double>(const std::string&, int));
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -1,5 +1,5 @@
 #pragma once
-/// Networks by name: what `--model`, weights files and `make_model("resnet18")` choose from.
+/// Networks by name: what `--model`, weights files and `make_model` (make_model.hpp) choose from.
 ///
 ///     auto net = make_model<float>({.name = "resnet18", .classes = 10});
 
@@ -17,6 +17,7 @@
 #include "minicnn/mobilenet_v2.hpp"
 #include "minicnn/mobilenet_v3.hpp"
 #include "minicnn/model/described_network.hpp"
+#include "minicnn/model/make_model.hpp"
 #include "minicnn/model/model_names.hpp"
 #include "minicnn/network_in_network.hpp"
 #include "minicnn/resnet.hpp"
@@ -32,7 +33,7 @@ namespace detail {
 
 /// What all networks have in common; `c` is complete.
 template <class Options>
-Options options_of(const model_config& c, const network_options& n) {
+MINICNN_COLD Options options_of(const model_config& c, const network_options& n) {
   Options made;
   made.classes = c.classes;
   made.channels = c.channels;
@@ -47,8 +48,7 @@ Options options_of(const model_config& c, const network_options& n) {
   return made;
 }
 
-template <class T, network<T> (*make)(const alexnet_options&)>
-network<T> make_alexnet(const model_config& c, const network_options& n) {
+MINICNN_COLD inline alexnet_options alexnet_options_of(const model_config& c, const network_options& n) {
   auto made = options_of<alexnet_options>(c, n);
   made.dense_bias = c.dense_bias;
   made.logits_bias = c.logits_bias;
@@ -56,7 +56,12 @@ network<T> make_alexnet(const model_config& c, const network_options& n) {
   made.pooled = c.pooled;
   if (c.init == "paper") made = paper_initialization(made);
   if (c.init == "caffe") made = caffe_initialization(made);
-  return make(made);
+  return made;
+}
+
+template <class T, network<T> (*make)(const alexnet_options&)>
+network<T> make_alexnet(const model_config& c, const network_options& n) {
+  return make(alexnet_options_of(c, n));
 }
 
 template <class T, int depth, bool batch_norm>
@@ -187,10 +192,8 @@ inline constexpr model_builder<T> model_builders[] = {
 
 }  // namespace detail
 
-/// Builds the network. Throws option_error for an unknown name or initializer, and shape_error, which names model, size and node,
-/// for an image size that is too small.
-template <class T = float>
-MINICNN_COLD network<T> make_model(const model_config& config, const network_options& n = {}) {
+template <class T>
+MINICNN_COLD network<T> make_model(const model_config& config, const network_options& n) {
   const model_config c = completed(config);
   try {
     if (c.name == graph_model)

@@ -91,6 +91,7 @@ void depthwise_forward(const context& ctx, index_t batch, const conv_geometry& g
                                      o.relu,
                                      o.add,
                                      o.y + n * o.image_step(g) + c * pixels};
+    dispatch<depthwise_pad_kernel>(ctx.instruction_set, static_cast<const depthwise_plane<T>*>(&plane));
     dispatch<depthwise_kernel>(ctx.instruction_set, static_cast<const depthwise_plane<T>*>(&plane), &filter);
   });
 }
@@ -115,6 +116,7 @@ void depthwise_backward_input(const context& ctx, index_t batch, const conv_geom
                                      false,
                                      add,
                                      dx + (n * g.channels + c) * map};
+    dispatch<depthwise_pad_kernel>(ctx.instruction_set, static_cast<const depthwise_plane<T>*>(&plane));
     dispatch<depthwise_kernel>(ctx.instruction_set, static_cast<const depthwise_plane<T>*>(&plane), &filter);
   });
 }
@@ -133,6 +135,7 @@ void depthwise_backward_weight(const context& ctx, index_t batch, const conv_geo
                                      nullptr,    false,      T{0},       false,      false,          nullptr};
     for (index_t n = 0; n < batch; ++n) {
       plane.from = o.x + (n * g.channels + c) * map;
+      dispatch<depthwise_pad_kernel>(ctx.instruction_set, static_cast<const depthwise_plane<T>*>(&plane));
       dispatch<depthwise_weight_kernel>(ctx.instruction_set, static_cast<const depthwise_plane<T>*>(&plane), &filter,
                                         o.dy + (n * g.channels + c) * pixels, o.dy + batch * g.channels * pixels, sums);
     }

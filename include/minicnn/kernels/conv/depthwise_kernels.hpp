@@ -35,10 +35,36 @@ struct depthwise_filter {
   T* out;
 };
 
+/// Copies a plane to its buffer, with zeros around it and behind it.
+struct depthwise_pad_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const depthwise_plane<T>* plane) {
+    const depthwise_plane<T> p = *plane;
+    const T* const end = p.padded + p.size() + depthwise_slack<T>;
+    const index_t count = (std::min)(p.width, (p.columns - p.left + p.step_w - 1) / p.step_w);
+    T* to = p.padded;
+    for (index_t r = 0; r < p.rows; ++r, to += p.columns) {
+      const index_t y = r - p.top;
+      const bool outside = y < 0 || y % p.step_h != 0 || y / p.step_h >= p.height;
+      const T* const row = p.from + (outside ? 0 : y / p.step_h * p.width);
+      if (outside || p.step_w != 1) {
+        zero_run<V>(to, end, p.columns);
+        if (!outside)
+          for (index_t x = 0; x < count; ++x) to[p.left + x * p.step_w] = row[x];
+        continue;
+      }
+      zero_run<V>(to, end, p.left);
+      copy_strided<V>(to + p.left, end, row, p.from_end, 1, count);
+      zero_run<V>(to + p.left + count, end, p.columns - p.left - count);
+    }
+    zero_run<V>(to, end, depthwise_slack<T>);
+  }
+};
+
 struct depthwise_kernel {
+  /// The buffer of `plane` is filled already (depthwise_pad_kernel).
   template <class V, class T>
   MINICNN_INLINE static void run(const depthwise_plane<T>* plane, const depthwise_filter<T>* filter) {
-    pad<V>(*plane);
     const depthwise_filter<T> f = *filter;
     if (f.kernel_h == 3 && f.kernel_w == 3) {
       index_t oy = 0;
@@ -56,32 +82,7 @@ struct depthwise_kernel {
     }
   }
 
-  /// Copies the plane, with zeros around it and behind it.
-  template <class V, class T>
-  MINICNN_INLINE static void pad(const depthwise_plane<T>& plane) {
-    const depthwise_plane<T> p = plane;
-    const T* const end = p.padded + p.size() + depthwise_slack<T>;
-    const index_t count = (std::min)(p.width, (p.columns - p.left + p.step_w - 1) / p.step_w);
-    T* to = p.padded;
-    for (index_t r = 0; r < p.rows; ++r, to += p.columns) {
-      const index_t y = r - p.top;
-      if (y < 0 || y % p.step_h != 0 || y / p.step_h >= p.height) {
-        zero_run<V>(to, end, p.columns);
-        continue;
-      }
-      const T* const row = p.from + y / p.step_h * p.width;
-      if (p.step_w == 1) {
-        zero_run<V>(to, end, p.left);
-        copy_strided<V>(to + p.left, end, row, p.from_end, 1, count);
-        zero_run<V>(to + p.left + count, end, p.columns - p.left - count);
-      } else {
-        zero_run<V>(to, end, p.columns);
-        for (index_t x = 0; x < count; ++x) to[p.left + x * p.step_w] = row[x];
-      }
-    }
-    zero_run<V>(to, end, depthwise_slack<T>);
-  }
-
+ private:
   /// Results `ox` and on of a row, a vector or what is left of it. `room`: how many may be written, some to be written over.
   template <class V, class T>
   MINICNN_INLINE static void finish(const depthwise_filter<T>& f, const vec<T, V>& value, index_t ox, index_t room, T* out) {
@@ -98,7 +99,10 @@ struct depthwise_kernel {
     } else {
       T rest[lanes];
       store<V>(rest, sum);
-      copy_run<lanes>(out + ox, static_cast<const T*>(rest), f.out_columns - ox, f.add, f.relu);
+      for (index_t i = 0; i < f.out_columns - ox; ++i) {
+        const T result = f.add ? out[ox + i] + rest[i] : rest[i];
+        out[ox + i] = f.relu && result < T{0} ? T{0} : result;
+      }
     }
   }
 
@@ -158,10 +162,10 @@ struct depthwise_kernel {
 
 /// What a plane adds to the gradient of its filter, taps row by row.
 struct depthwise_weight_kernel {
+  /// The buffer of `plane` is filled already.
   template <class V, class T>
   MINICNN_INLINE static void run(const depthwise_plane<T>* plane, const depthwise_filter<T>* filter, const T* dy, const T* dy_end,
                                  T* sums) {
-    depthwise_kernel::pad<V>(*plane);
     const depthwise_filter<T> f = *filter;
     for (index_t kh = 0; kh < f.kernel_h; ++kh)
       for (index_t kw = 0; kw < f.kernel_w; kw += 3) {

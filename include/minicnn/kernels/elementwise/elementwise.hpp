@@ -49,16 +49,22 @@ struct map_kernel {
   template <class V>
   MINICNN_INLINE static void run(F formula, const T* a, const T* b, T* y, index_t count, bool add) {
     constexpr index_t lanes = V::template lanes<T>;
-    index_t i = 0;
-    for (; i + lanes <= count; i += lanes) map_vector<V>(formula, a + i, F::operands == 2 ? b + i : b, y + i, add);
-    if (i == count) return;
+    const index_t rest = count % lanes;
     T last[3][lanes] = {};
-    const std::size_t bytes = static_cast<std::size_t>(count - i) * sizeof(T);
-    std::memcpy(last[0], a + i, bytes);
-    if constexpr (F::operands == 2) std::memcpy(last[1], b + i, bytes);
-    if (add) std::memcpy(last[2], y + i, bytes);
-    map_vector<V>(formula, static_cast<const T*>(last[0]), static_cast<const T*>(last[1]), last[2], add);
-    std::memcpy(y + i, last[2], bytes);
+    T* end = nullptr;  // where the last elements go, fewer than a vector, which are mapped in `last`
+    for (index_t vectors = count / lanes;; vectors = 1) {
+      for (; vectors > 0; --vectors, a += lanes, y += lanes) {
+        map_vector<V>(formula, a, b, y, add);
+        if constexpr (F::operands == 2) b += lanes;
+      }
+      if (end != nullptr || rest == 0) break;
+      const std::size_t bytes = static_cast<std::size_t>(rest) * sizeof(T);
+      std::memcpy(last[0], a, bytes);
+      if constexpr (F::operands == 2) std::memcpy(last[1], b, bytes);
+      if (add) std::memcpy(last[2], y, bytes);
+      end = y, a = last[0], b = last[1], y = last[2];
+    }
+    if (end != nullptr) std::memcpy(end, last[2], static_cast<std::size_t>(rest) * sizeof(T));
   }
 };
 

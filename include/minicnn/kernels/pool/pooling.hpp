@@ -75,23 +75,30 @@ struct pool_kernel {
       for (index_t oy = 0; oy < g.rows.out; ++oy) {
         const index_t offset = oy * g.columns.out;
         std::uint8_t* row_index = index == nullptr ? nullptr : index + offset;
-        if (!vectors)
-          singles(g, oy, 0, g.columns.out, in, out + offset, row_index, count_padding);
-        else if (g.columns.stride == 1)
-          row<1, V>(g, oy, first, last, in, in_end, out + offset, out_end, row_index, count_padding);
-        else
-          row<2, V>(g, oy, first, last, in, in_end, out + offset, out_end, row_index, count_padding);
+        index_t end = first;  // results of [first, end) are made by vectors
+        if (vectors && g.columns.stride == 1)
+          end = row<1, V>(g, oy, first, last, in, in_end, out + offset, out_end, row_index, count_padding);
+        else if (vectors)
+          end = row<2, V>(g, oy, first, last, in, in_end, out + offset, out_end, row_index, count_padding);
+        // Inlined although it needs no vectors: an ordinary function is compiled to SSE instructions, and going over to those and
+        // back between vectors makes padded pooling four times slower.
+        index_t ox = first == 0 ? end : 0;
+        while (ox < g.columns.out) {
+          Body::single(g, oy, ox, in, out + offset, row_index, count_padding);
+          if (++ox == first) ox = end;
+        }
       }
       if (index != nullptr) index += g.out_size();
     }
   }
 
+ private:
+  /// Makes results from `first` on by vectors and returns the first that is left to do.
   template <int Stride, class V, class T>
-  MINICNN_INLINE static void row(const pool_geometry& g, index_t oy, index_t first, index_t last, const T* in, const T* in_end,
-                                 T* out, const T* out_end, std::uint8_t* index, bool count_padding) {
+  MINICNN_INLINE static index_t row(const pool_geometry& g, index_t oy, index_t first, index_t last, const T* in, const T* in_end,
+                                    T* out, const T* out_end, std::uint8_t* index, bool count_padding) {
     constexpr index_t lanes = V::template lanes<T>;
     const index_t y0 = g.rows.begin(oy), y1 = g.rows.end(oy);
-    if (first > 0) singles(g, oy, 0, first, in, out, index, count_padding);
     index_t ox = first;
     for (; ox < last; ox += lanes) {
       const index_t x = ox * Stride - g.columns.before;
@@ -100,16 +107,7 @@ struct pool_kernel {
       Body::template lanes<Stride, V>(g, oy, in + y0 * g.columns.in + x, y0, y1, out + ox,
                                       index == nullptr ? nullptr : index + ox, count_padding);
     }
-    ox = (std::min)(ox, last);
-    if (ox < g.columns.out) singles(g, oy, ox, g.columns.out, in, out, index, count_padding);
-  }
-
-  /// Inlined although it needs no vectors: an ordinary function is compiled to SSE instructions, and going over to those and
-  /// back between vectors makes padded pooling four times slower.
-  template <class T>
-  MINICNN_INLINE static void singles(const pool_geometry& g, index_t oy, index_t from, index_t to, const T* in, T* out,
-                                     std::uint8_t* index, bool count_padding) {
-    for (index_t ox = from; ox < to; ++ox) Body::single(g, oy, ox, in, out, index, count_padding);
+    return (std::min)(ox, last);
   }
 };
 
