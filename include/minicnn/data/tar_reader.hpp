@@ -120,8 +120,8 @@ class tar_reader {
   /// Where members are small, many headers come with one reading; where they are large, a header comes alone.
   const unsigned char* bytes(index_t offset, index_t count) {
     if (offset < begin_ || offset + count > begin_ + held_) {
-      const bool near = offset - (begin_ + held_) < static_cast<index_t>(window_.size());
-      const index_t wanted = near ? static_cast<index_t>(window_.size()) : count;
+      const bool close = offset - (begin_ + held_) < static_cast<index_t>(window_.size());
+      const index_t wanted = close ? static_cast<index_t>(window_.size()) : count;
       held_ = 0;
       file_.read_at(offset, window_.data(), (std::min)(wanted, file_.size() - offset));
       begin_ = offset;
