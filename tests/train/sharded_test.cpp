@@ -99,6 +99,8 @@ struct settings {
   index_t images = 43, batch_size = 20, shards = 8;
   bool adam = false;
   int threads = 1;
+  bool overlap = false;
+  wire_format wire = wire_format::fp32;
 };
 
 /// A run on the ranks in turn: each of `sizes` ranks makes `steps` steps and stops, the last goes on to the end.
@@ -139,6 +141,7 @@ result train(const settings& s, const std::vector<index_t>& sizes, index_t steps
       fit_options o;
       o.epochs = 4, o.shards = s.shards, o.ranks = me, o.clip_norm = 1, o.callbacks = {&average, &stop};
       o.lr_schedule = cosine_schedule{};
+      o.overlap = s.overlap, o.wire = s.wire;
       trainer<float> loop(net, *opt, what, data, validation, o);
       if (turn > 0) loop.state = state;
       CHECK(loop.run() == last);
@@ -184,6 +187,33 @@ TEST_CASE("weights, averages, moments, statistics and figures have the same bits
       }
       s.threads = 2;
       CHECK(train(s, {3}) == one);
+    }
+}
+
+TEST_CASE("with overlap runs have the bits that they have without") {
+  settings s;
+  const result plain = alone(s);
+  s.overlap = true;
+  for (const index_t ranks : {0, 1, 2, 3, 5, 8}) {
+    CAPTURE(ranks);
+    CHECK(train(s, {ranks}) == plain);
+  }
+  s.threads = 2;
+  CHECK(train(s, {3}) == plain);
+}
+
+TEST_CASE("gradients in bf16: the same bits on 1 to 8 ranks, others than in fp32, and a run that learns") {
+  settings s;
+  const result exact = alone(s);
+  s.wire = wire_format::bf16;
+  const result one = alone(s);
+  CHECK(one.values != exact.values);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(one.figures[i] == doctest::Approx(exact.figures[i]).epsilon(0.05));
+  for (const bool overlap : {false, true})
+    for (const index_t ranks : {2, 3, 4, 8}) {
+      CAPTURE(ranks);
+      s.overlap = overlap;
+      CHECK(train(s, {ranks}) == one);
     }
 }
 

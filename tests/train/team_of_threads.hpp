@@ -66,15 +66,23 @@ class member final : public team {
     show(data);
     const index_t begin = at(cut, rank_), length = at(cut, rank_ + 1) - begin;
     for (index_t r = 0; r < size(); ++r)
-      if (sends[static_cast<std::size_t>(r)] != 0) copy(static_cast<char*>(pieces) + r * length, shown(r) + begin, length);
+      if (sends[static_cast<std::size_t>(r)] != 0) {
+        copy(static_cast<char*>(pieces) + r * length, shown(r) + begin, length);
+        bytes_ += r != rank_ ? length : 0;
+      }
     all_.meet();
   }
   void collect(void* data, std::span<const index_t> cut) override {
     show(data);
     for (index_t r = 0; r < size(); ++r)
-      if (r != rank_) copy(static_cast<char*>(data) + at(cut, r), shown(r) + at(cut, r), at(cut, r + 1) - at(cut, r));
+      if (r != rank_) {
+        copy(static_cast<char*>(data) + at(cut, r), shown(r) + at(cut, r), at(cut, r + 1) - at(cut, r));
+        bytes_ += at(cut, r + 1) - at(cut, r);
+      }
     all_.meet();
   }
+  /// What scatter and collect have brought from other ranks.
+  index_t bytes() const { return bytes_; }
   [[noreturn]] void end_all(const std::string& why) override {
     all_.leave();
     throw minicnn::error(why);
@@ -92,7 +100,7 @@ class member final : public team {
   const char* shown(index_t r) const { return all_.data[static_cast<std::size_t>(r)]; }
 
   meeting& all_;
-  index_t rank_;
+  index_t rank_, bytes_ = 0;
 };
 
 /// Calls `work(rank's team)` on `size` threads; returns what each threw, empty where nothing.

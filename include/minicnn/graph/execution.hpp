@@ -2,11 +2,13 @@
 /// Runs a network for one batch shape: memory is planned by liveness once, then nothing is allocated.
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "minicnn/core/function_ref.hpp"
 #include "minicnn/graph/execution_plan.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -56,14 +58,15 @@ class execution {
     for (const std::size_t i : zeroed_) std::fill(gradients_[i].begin(), gradients_[i].end(), T{});
   }
 
-  /// `accumulate`: parameter gradients are added to what is there.
-  void backward(bool accumulate) {
+  /// `accumulate`: parameter gradients are added to what is there. `done(i)`: those of node i and of all behind it are written.
+  void backward(bool accumulate, const function_ref<void(std::size_t)>* done) {
     flush_denormals guard;
     for (gradient_target<T>& g : parameter_gradients_) g.add = accumulate;
     for (std::size_t i = plan_.count; i-- > 0;) {
       if (!plan_.needs_gradient[i] || plan_.nodes[i].operation == nullptr) continue;
       use_scratch(frames_[i], purpose::backward_scratch, i, plan_.plans[i].backward_scratch_bytes);
       plan_.nodes[i].operation->backward(frames_[i]);
+      if (done != nullptr) (*done)(i);
     }
   }
 

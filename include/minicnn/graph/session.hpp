@@ -14,6 +14,7 @@
 ///     const auto y = eval.predict(images);
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/core/function_ref.hpp"
 #include "minicnn/graph/network.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -95,11 +97,9 @@ class session {
   view<T> output_gradient(int i = 0) { return training().gradient(output_id(i)); }
 
   /// Writes all parameter gradients (`accumulate`: adds to them) from the output gradients.
-  void backward(bool accumulate = false) {
-    check_network();
-    training();
-    training_->backward(accumulate);
-  }
+  void backward(bool accumulate = false) { run_backward(accumulate, nullptr); }
+  /// The same; calls `done(i)` once the gradients of node i and of all nodes behind it are written.
+  void backward(bool accumulate, function_ref<void(std::size_t)> done) { run_backward(accumulate, &done); }
 
   // ---- prediction
 
@@ -131,6 +131,12 @@ class session {
   view<const T> gradient(std::string_view name) const { return training().gradient(retained_id(name, training().plan())); }
 
  private:
+  void run_backward(bool accumulate, const function_ref<void(std::size_t)>* done) {
+    check_network();
+    training();
+    training_->backward(accumulate, done);
+  }
+
   MINICNN_COLD session(const network<T>& net, detail::network_core<T>* written, session_options o)
       : handle_((net.core(), net.core_)), core_(net.core_), written_(written), options_(std::move(o)), ctx_(core_->ctx) {
     if (options_.threads) ctx_.threads = resolve_threads(*options_.threads);

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "minicnn/core/batch.hpp"
+#include "minicnn/train/exchange_thread.hpp"
 #include "minicnn/train/shard_sum.hpp"
 #include "minicnn/train/task.hpp"
 
@@ -41,20 +43,28 @@ batch<T> slice(const batch<T>& b, index_range part) {
   return out;
 }
 
+struct shard_options {
+  index_t shards = 1;
+  wire_format wire = wire_format::fp32;
+  bool overlap = false;  ///< gradients are exchanged while backward goes on, by a thread of its own
+};
+
 template <class T>
 class sharded_batch {
  public:
-  MINICNN_COLD sharded_batch(network<T>& net, session<T>& run, const task<T>& what, team& ranks, index_t shards)
+  MINICNN_COLD sharded_batch(network<T>& net, session<T>& run, const task<T>& what, team& ranks, const shard_options& o)
       : net_(net),
         session_(run),
         task_(what),
         ranks_(ranks),
-        shards_(shards),
-        gradients_(ranks, shards, net.gradient_arena().size(), net.ctx()),
-        statistics_(ranks, shards, net.buffer_arena().size(), net.ctx()),
+        shards_(o.shards),
+        gradients_(ranks, o.shards, net.gradient_arena().size(), net.ctx(),
+                   {.wire = o.wire, .buckets = o.overlap ? buckets_of(net.gradient_arena().size()) : 1}),
+        statistics_(ranks, o.shards, net.buffer_arena().size(), net.ctx()),
         before_(net.buffer_arena().size()),
         change_(net.buffer_arena().size()) {
-    const index_t most = (shards + ranks.size() - 1) / ranks.size();
+    if (o.overlap && ranks.size() > 1) list_offsets(), exchange_ = std::make_unique<exchange_thread<T>>(gradients_);
+    const index_t most = (o.shards + ranks.size() - 1) / ranks.size();
     record_bytes_ = static_cast<index_t>(sizeof(header)) + most * static_cast<index_t>(sizeof(shard_figures));
     mine_.resize(static_cast<std::size_t>(record_bytes_));
     all_.resize(static_cast<std::size_t>(record_bytes_ * ranks.size()));
@@ -85,9 +95,10 @@ class sharded_batch {
       failure = std::current_exception();
       here.images = asked ? failed : data_failed_code;
     }
+    // Before the last backward, which may be exchanging gradients: no rank begins with that unless all are well.
     const batch_figures sums = exchange_figures(here, failure, step);
     if (sums.images == 0) return sums;
-    gradients_.finish(net_.gradient_arena().data());
+    exchange_gradients();
     move_statistics();
     return sums;
   }
@@ -96,6 +107,11 @@ class sharded_batch {
   bool data_failed() const { return data_failed_; }
 
  private:
+  /// Parts that are large enough for a network's delays not to count, and small enough to begin early.
+  static index_t buckets_of(index_t elements) {
+    return std::clamp(elements * static_cast<index_t>(sizeof(T)) >> 21, index_t{1}, index_t{16});
+  }
+
   struct header {
     index_t images;
     index_t shards;
@@ -105,6 +121,17 @@ class sharded_batch {
     double loss, weight, correct;
   };
   static constexpr index_t failed = -1, data_failed_code = -2;
+
+  /// For every node where the gradients of its parameters and of those behind it begin.
+  MINICNN_COLD void list_offsets() {
+    first_gradient_.assign(net_.nodes().size(), net_.gradient_arena().size());
+    for (const parameter_info& p : net_.parameters()) {
+      index_t& first = first_gradient_[static_cast<std::size_t>(p.node)];
+      first = (std::min)(first, p.offset);
+    }
+    for (std::size_t i = first_gradient_.size(); i-- > 1;)
+      first_gradient_[i - 1] = (std::min)(first_gradient_[i - 1], first_gradient_[i]);
+  }
 
   index_t largest_shard(index_t images) const {
     const index_t used = (std::max)(shards_of_batch(images, shards_), index_t{1});
@@ -126,26 +153,42 @@ class sharded_batch {
     std::copy(statistics.begin(), statistics.end(), before_.data());
     const std::uint64_t step = net_.step();
     shard_figures* figures = figures_of(mine_, 0);
+    computes_ = run.size() > 0;
     for (index_t s = run.begin; s < run.end; ++s) {
       net_.step(step + static_cast<std::uint64_t>(s));
-      *figures++ = compute_shard(slice(b, range_of_part(images, used, s)), static_cast<double>(images));
+      *figures++ = compute_loss(slice(b, range_of_part(images, used, s)), static_cast<double>(images));
       for (index_t i = 0; i < statistics.size(); ++i) change_.data()[i] = statistics[i] - before_.data()[i];
+      if (statistics.size() > 0) statistics_.add(change_.data());
+      if (s + 1 == run.end) break;  // its backward comes when all ranks have come so far
+      session_.backward();
       std::copy(before_.data(), before_.data() + before_.size(), statistics.begin());
       gradients_.add(net_.gradient_arena().data());
-      if (statistics.size() > 0) statistics_.add(change_.data());
     }
     net_.step(step + static_cast<std::uint64_t>(shards_));
     used_ = used;
   }
 
-  shard_figures compute_shard(const batch<T>& b, double images) {
+  /// Forward, and the loss with its gradients.
+  shard_figures compute_loss(const batch<T>& b, double images) {
     session_.forward(b.images);
     const network_outputs<T> outputs = outputs_.of(session_);
     const double weight = task_.weight(b);
     // Without weight the loss says nothing; output gradients are zero then.
     const double loss = weight > 0 ? task_.losses(outputs, b, weight / images) : 0.0;
-    session_.backward();
     return {loss * weight, weight, task_.correct(outputs.values[0], b)};
+  }
+
+  /// Backward of the last shard, and the sum over all of them.
+  void exchange_gradients() {
+    T* const arena = net_.gradient_arena().data();
+    if (computes_) gradients_.add_last(arena);
+    if (exchange_ == nullptr) {
+      if (computes_) session_.backward();
+      return gradients_.finish(arena);
+    }
+    exchange_->begin(arena);
+    if (computes_) session_.backward(false, [&](std::size_t node) { exchange_->written_from(first_gradient_[node]); });
+    exchange_->finish();
   }
 
   /// All ranks' records; sums in the order of shards.
@@ -190,8 +233,10 @@ class sharded_batch {
   const task<T>& task_;
   team& ranks_;
   index_t shards_, used_ = 1, record_bytes_ = 0;
-  bool data_failed_ = false;
+  bool data_failed_ = false, computes_ = false;
   shard_sum<T> gradients_, statistics_;
+  std::vector<index_t> first_gradient_;
+  std::unique_ptr<exchange_thread<T>> exchange_;
   aligned_buffer<T> before_, change_;
   output_table<T> outputs_;
   std::vector<char> mine_, all_;

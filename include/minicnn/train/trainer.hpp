@@ -31,7 +31,11 @@ struct fit_options {
   /// Parts of a batch that are computed one after the other, or by several processes, each with batch statistics of its own;
   /// running ones move by the mean. The result depends on this number, and not on how many processes share the work.
   index_t shards = 1;
-  team* ranks = nullptr;          ///< processes that train together, at most `shards`; must outlive the run; null: this one alone
+  team* ranks = nullptr;  ///< processes that train together, at most `shards`; must outlive the run; null: this one alone
+  /// How gradients are sent between processes. bf16 halves the bytes where each has a shard of its own, and rounds with any
+  /// number.
+  wire_format wire = wire_format::fp32;
+  bool overlap = false;           ///< they are sent while backward computes more; same bits, pays where the network is slow
   double clip_norm = 0;           ///< largest global gradient norm; 0: not clipped
   index_t validate_every = 1;     ///< epochs; the last one is always validated
   index_t max_skipped_steps = 0;  ///< in a row, because gradients are not finite; one more ends the run with an error that says
@@ -174,7 +178,9 @@ MINICNN_COLD void trainer<T>::prepare_ranks() {
   team& ranks = options_.ranks != nullptr ? *options_.ranks : alone_;
   if (ranks.size() > options_.shards)
     fail<option_error>("fit: ", ranks.size(), " processes and shards ", options_.shards, ": wanted at least a shard each");
-  if (options_.shards > 1) sharded_ = std::make_unique<sharded_batch<T>>(net_, session_, task_, ranks, options_.shards);
+  if (options_.shards > 1)
+    sharded_ = std::make_unique<sharded_batch<T>>(net_, session_, task_, ranks,
+                                                  shard_options{options_.shards, options_.wire, options_.overlap});
   if (options_.ranks == nullptr) return;
   const deal_of_rank mine{ranks.rank(), ranks.size(), options_.shards};
   train_->deal(mine);
@@ -191,8 +197,9 @@ void trainer<T>::begin() {
   seconds_before_ = state.seconds;
   if (options_.ranks != nullptr) {
     want_same(*options_.ranks, "the run",
-              text_of(options_.shards, " shards, ", train_->size(), " images in ", train_->batches(), " batches, ",
-                      validation_images(), " of validation, ", state.total_steps, " steps from ", state.step));
+              text_of(options_.shards, " shards", options_.wire == wire_format::bf16 ? " in bf16" : "",
+                      options_.overlap ? " with overlap" : "", ", ", train_->size(), " images in ", train_->batches(),
+                      " batches, ", validation_images(), " of validation, ", state.total_steps, " steps from ", state.step));
     compare_weights();
     state.seconds = agreed_seconds();
   }
