@@ -157,13 +157,12 @@ std::string recorded_checksum(const std::string& run) {
   return text.value_or("init_from", "");
 }
 
-int recorded_shards(const std::string& run) {
+json recorded_recipe(const std::string& run) {
   std::error_code problem;
   for (const char* name : {"/last.safetensors", "/.replaced/last.safetensors"})
     if (std::filesystem::exists(run + name, problem))
-      if (const json text = metadata_of(run + name, "recipe"); text.is_object())
-        return static_cast<int>(text.value_or("shards", 1.0));
-  return 1;
+      if (json text = metadata_of(run + name, "recipe"); text.is_object()) return text;
+  return json::object{};
 }
 
 std::string freeze_layers(minicnn::network<float>& net, const recipe& r) {

@@ -29,8 +29,8 @@ std::string checksum_of(const std::string& path);
 /// For a run that is resumed when the file of --init-from is gone: its checksum, from the run's last.safetensors.
 std::string recorded_checksum(const std::string& run);
 
-/// Shards of the run in a folder; 1 where it does not say.
-int recorded_shards(const std::string& run);
+/// The recipe of the run in a folder, as its last.safetensors says it; an empty object without one.
+minicnn::json recorded_recipe(const std::string& run);
 
 /// Fixes the recipe's frozen layers. Returns how many parameters still learn, in words, or nothing without such layers. Throws
 /// usage_error for a name that no layer has, and if nothing is left to train.

@@ -239,6 +239,7 @@ recipe make_recipe(const recipe_overrides& o) {
   apply(r.batch_size, o.batch_size);
   apply(r.accumulate, o.accumulate);
   apply(r.shards, o.shards);
+  apply(r.wire, o.wire);
   apply(r.learning_rate, o.learning_rate);
   apply(r.momentum, o.momentum);
   apply(r.rest_rate, o.rest_rate);
@@ -349,6 +350,7 @@ minicnn::json to_json(const recipe& r) {
   if (r.balance) text["balance"] = true;
   if (r.shuffle != "full") text["shuffle"] = r.shuffle;
   if (r.shards > 1) text["shards"] = r.shards;
+  if (r.wire != "fp32") text["wire"] = r.wire;
   if (r.folds > 0) text["fold"] = minicnn::text_of(r.fold, "/", r.folds);
   if (!r.init_from.empty()) text["init_from"] = r.init_from;
   if (!r.freeze.empty()) text["freeze"] = r.freeze;

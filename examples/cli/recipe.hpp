@@ -35,6 +35,7 @@ struct recipe {
   int batch_size = 64;
   int accumulate = 1;
   int shards = 1;                 ///< parts of a batch, which one process computes in turn, or several at once
+  std::string wire = "fp32";      ///< or bf16: how gradients of shards are exchanged
   std::string optimizer = "sgd";  ///< sgd (momentum), muon, lars, adam, adamw
   double momentum = 0.9;          ///< of sgd; of muon's filters
   bool nesterov = true;
@@ -105,7 +106,7 @@ struct recipe_overrides {
   std::optional<int> shift, lookahead, whiten;
   std::optional<std::uint64_t> seed;
   std::optional<std::int64_t> limit;
-  std::optional<std::string> alternate_flip;
+  std::optional<std::string> alternate_flip, wire;
   std::optional<std::string> teacher;  ///< path of a weights file
   std::optional<double> teacher_share, teacher_temperature;
   bool no_augment = false, zero_init = false;

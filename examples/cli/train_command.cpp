@@ -268,11 +268,15 @@ using minicnn::index_t;
 
 /// Shards are a part of the recipe: given, those of the run that is resumed, or one for each process.
 recipe with_shards(const train_options& o, recipe r, index_t ranks) {
-  if (!o.overrides.shards) r.shards = o.resume ? recorded_shards(o.out) : static_cast<int>(ranks);
+  const minicnn::json recorded = o.resume ? recorded_recipe(o.out) : minicnn::json::object{};
+  if (!o.overrides.shards) r.shards = o.resume ? static_cast<int>(recorded.value_or("shards", 1.0)) : static_cast<int>(ranks);
+  if (!o.overrides.wire) r.wire = recorded.value_or("wire", "fp32");
   if (r.shards < ranks)
     minicnn::fail<minicnn::option_error>("--shards ", r.shards, o.overrides.shards ? "" : " of the run",
                                          ": wanted at most so many processes, got ", ranks);
   check_shards(r);
+  if (r.wire != "fp32" && r.shards == 1)
+    minicnn::fail<minicnn::option_error>("--wire ", r.wire, ": wanted at least 2 --shards or processes, got 1");
   return r;
 }
 
@@ -280,6 +284,8 @@ int train_together(minicnn::team& ranks, train_options o, recipe r) {
   try {
     std::unique_ptr<training> run;
     agree_on_machine(ranks);
+    const bool far_apart = on_several_hosts(ranks);
+    if (o.overlap == "auto") o.overlap = far_apart ? "on" : "off";
     if (o.threads == 0) o.threads = share_of_threads(ranks, o.quiet);
     o.command = minicnn::text_of("mpirun -np ", ranks.size(), " ", o.command);
     together(ranks, [&] {
@@ -321,6 +327,16 @@ void add_train(CLI::App& app, action& chosen) {
           "parts of a batch, each with batch statistics of its own, that processes share out: at most as many processes as "
           "shards (default: one for each process of mpirun, else 1)")
       ->transform(whole_from(1, minicnn::team::most_ranks));
+  command
+      ->add_option("--wire", o->overrides.wire,
+                   "gradients are sent as fp32, or as bf16 in half the bytes, each shard's rounded once (default: fp32)")
+      ->transform(one_of({"fp32", "bf16"}));
+  command
+      ->add_option("--overlap", o->overlap,
+                   "whether gradients are sent while earlier layers are still computed, with the same result; auto: where "
+                   "processes are on several machines")
+      ->transform(one_of({"on", "off", "auto"}))
+      ->capture_default_str();
   command->add_option("--threads", o->threads, "0: all processors")
       ->transform(whole_from(0, minicnn::max_threads))
       ->capture_default_str();

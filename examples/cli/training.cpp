@@ -388,6 +388,8 @@ minicnn::fit_options training::fit_options(const data_loader& train) {
   f.accumulate = recipe_.accumulate;
   f.shards = recipe_.shards;
   f.ranks = ranks_;
+  f.wire = recipe_.wire == "bf16" ? minicnn::wire_format::bf16 : minicnn::wire_format::fp32;
+  f.overlap = o_.overlap == "on";
   f.clip_norm = recipe_.clip_norm;
   f.validate_every = recipe_.val_every;
   return f;

@@ -38,8 +38,9 @@ struct train_options {
   double stall_limit = 10;  ///< minutes
   bool resume = false, overwrite = false, skip_bad = false, dry_run = false;
   bool quiet = false, no_color = false;
-  std::string cache = "none";  ///< none or ram
-  std::string tensorboard;     ///< folder of event files; empty: none
+  std::string cache = "none";    ///< none or ram
+  std::string overlap = "auto";  ///< on, off or auto: gradients are sent during backward
+  std::string tensorboard;       ///< folder of event files; empty: none
 };
 
 /// What --tensorboard without a folder stands for.

@@ -90,6 +90,9 @@ TEST_CASE("shards are a part of the recipe, have two pictures each, and do not g
   CHECK_FALSE(cli::to_json(cli::make_recipe(o)).has("shards"));  // as runs of versions without them
   o.shards = 32;
   CHECK(cli::to_json(cli::make_recipe(o)).at("shards").as_int() == 32);
+  CHECK_FALSE(cli::to_json(cli::make_recipe(o)).has("wire"));
+  o.wire = "bf16";
+  CHECK(cli::to_json(cli::make_recipe(o)).at("wire").as_string() == "bf16");
   o.shards = 33;
   CHECK_THROWS_WITH_AS(cli::make_recipe(o), "--shards 33: wanted at most 32, two pictures of --batch-size 64 each",
                        minicnn::option_error);

@@ -68,6 +68,10 @@ def same(one, other):
     check(rows(one) == rows(other), f"results.csv of {one} and {other} differ")
 
 
+def bytes_of(out):
+    return (FOLDER / out / "last.safetensors").read_bytes()
+
+
 def processes(out):
     """Ranks that train in this folder."""
     found = []
@@ -102,6 +106,16 @@ def same_bits():
         made = run(count, f"of_{count}", "--shards", 4)
         same("alone", f"of_{count}")
         check(made.stdout.count("best.safetensors") == 1, f"results are told {made.stdout.count('best.safetensors')} times")
+    for count in (2, 3):
+        run(count, f"overlap_{count}", "--shards", 4, "--overlap", "on")
+        same("alone", f"overlap_{count}")
+    run(0, "half", "--shards", 4, "--wire", "bf16")
+    check(bytes_of("half") != bytes_of("alone"), "--wire bf16 changes nothing")
+    for count in (2, 4):
+        run(count, f"half_{count}", "--shards", 4, "--wire", "bf16", "--overlap", "on")
+        same("half", f"half_{count}")
+    refused = run(0, "one", "--wire", "bf16", wanted=None)
+    check(refused.returncode != 0 and "--wire bf16: wanted at least 2 --shards or processes, got 1" in refused.stderr, refused.stderr)
     run(2, "default")  # a shard each
     run(0, "two", "--shards", 2)
     same("default", "two")
