@@ -110,6 +110,7 @@
 #include "minicnn/train/distillation.hpp"
 #include "minicnn/train/ema.hpp"
 #include "minicnn/train/evaluation.hpp"
+#include "minicnn/train/exchange_thread.hpp"
 #include "minicnn/train/fit.hpp"
 #include "minicnn/train/hard_examples.hpp"
 #include "minicnn/train/history.hpp"
@@ -139,6 +140,7 @@
 #include "minicnn/train/trainer.hpp"
 #include "minicnn/train/training_callback.hpp"
 #include "minicnn/train/training_state.hpp"
+#include "minicnn/train/wire.hpp"
 
 #include "minicnn/io/checkpoint.hpp"
 #include "minicnn/io/dtype.hpp"
