@@ -37,6 +37,7 @@
 #include "minicnn/graph/output_nodes.hpp"
 #include "minicnn/io/json.hpp"
 #include "minicnn/io/safetensors.hpp"
+#include "minicnn/model/described_network.hpp"
 #include "minicnn/model/training_file.hpp"
 
 namespace fuzz {
@@ -147,7 +148,7 @@ inline bytes packed_idx() {
 inline std::vector<bytes> stored_models() {
   std::vector<bytes> out;
   const auto folder = std::filesystem::path(__FILE__).parent_path().parent_path() / "golden" / "onnx";
-  for (const char* name : {"channels_last", "dense", "activations", "weights_f16", "weights_f64"})
+  for (const char* name : {"channels_last", "dense", "activations", "weights_f16", "weights_f64", "no_batch", "norms17", "parts"})
     out.push_back(pictures::read((folder / (std::string(name) + ".onnx")).string()));
   return out;
 }
@@ -423,7 +424,15 @@ inline const std::map<std::string, target>& targets() {
           out.write(path);
         })}}},
       {"onnx",
-       {[](const bytes& b) { describe_again(load_onnx<float>(as_file(b), {.network = {.threads = 1}})); }, stored_models()}},
+       {[](const bytes& b) {
+          const std::string& path = as_file(b);
+          try {
+            describe_again(load_onnx<float>(path, {.network = {.threads = 1}}));
+          } catch (const error&) {  // all of the input as one sample
+            describe_again(load_onnx<float>(path, {.batch = onnx_batch::none, .network = {.threads = 1}}));
+          }
+        },
+        stored_models()}},
       {"graph",
        {[](const bytes& b) {
           const auto net = make_described_network<float>(parse_json(text(b)), {}, {.threads = 1, .parameter_limit = 10000});
