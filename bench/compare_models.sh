@@ -17,7 +17,7 @@
 #
 # ROUNDS=n (default 1) measures all of them n times in turn and prints the median of the ratios with their least and largest.
 # THREADS=n sets the threads of all (default: all processors), STEPS=n the measured steps (default 3), MINICNN=FILE the program,
-# JSON=FILE appends each result as a line of JSON. Run it on a machine that does nothing else.
+# JSON=FILE appends each result as a line of JSON, EXPORTS=FOLDER keeps ONNX models and takes those that are there. Run it on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -31,6 +31,7 @@ threads=${THREADS:-$(nproc)} steps=${STEPS:-3} rounds=${ROUNDS:-1}
 export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads BLIS_NUM_THREADS=$threads
 blas=/usr/lib/$(uname -m)-linux-gnu/blis-openmp
 work=$(mktemp -d)
+exports=${EXPORTS:-$work}
 trap 'rm -rf "$work"' EXIT
 
 field() { sed -E "s/.*\"$1\": ?\"?([^,\"}]+).*/\1/"; }
@@ -48,8 +49,8 @@ run_ours() {  # MODEL
   if [[ $1 == torchvision:* ]]; then
     local name=${1#torchvision:} pixels=224
     [[ $name == inception_v3 ]] && pixels=299
-    [[ -f $work/$1.onnx ]] || /usr/bin/python3 bench/torchvision_onnx.py "$name" "$pixels" "$work/$1.onnx"
-    "$importer" "$work/$1.onnx" "$batch" "$steps" "$threads"
+    [[ -f $exports/$1.onnx ]] || /usr/bin/python3 bench/torchvision_onnx.py "$name" "$pixels" "$exports/$1.onnx"
+    "$importer" "$exports/$1.onnx" "$batch" "$steps" "$threads"
     return
   fi
   "$program" bench --model "$1" --batch-size "$batch" --mode "$mode" --steps "$steps" --threads "$threads" "${fold[@]}" --json
@@ -70,8 +71,8 @@ run_pytorch() {  # MODEL SIZE
 run_ort() {  # MODEL SIZE
   local channels=3
   [[ $1 == lenet5 ]] && channels=1
-  [[ -f $work/$1.onnx ]] || "$exporter" "$1" "$2" "$work/$1.onnx"
-  peer_result=$(NODE_PATH=$ORT/node_modules node bench/models_ort.cjs "$work/$1.onnx" "$batch" "$steps" "$channels" "$2" "$threads")
+  [[ -f $exports/$1.onnx ]] || "$exporter" "$1" "$2" "$exports/$1.onnx"
+  peer_result=$(NODE_PATH=$ORT/node_modules node bench/models_ort.cjs "$exports/$1.onnx" "$batch" "$steps" "$channels" "$2" "$threads")
 }
 
 report() {  # PEER OURS THEIRS: a round's result, kept for the summary
