@@ -24,7 +24,7 @@ namespace {
 
 struct export_options {
   std::string weights, format, out, type = "f32", names;
-  bool probabilities = false;
+  bool probabilities = false, free_size = false;
 };
 
 using tensors = std::vector<minicnn::named_tensor<float>>;
@@ -76,11 +76,12 @@ int export_onnx(const export_options& o, const minicnn::safetensors_file& file, 
   minicnn::onnx_options how;
   how.probabilities = o.probabilities;
   how.temperature = model.info.temperature;
+  how.free_size = o.free_size;
   how.metadata = kept_metadata(file);
   minicnn::write_onnx(o.out, model.net, how);
   const minicnn::shape& in = model.net.input_dims();
   say(minicnn::text_of(o.out, ": ", model.info.config.name, " for images of ", in[1], " x ", in[2], " x ", in[3],
-                       ", result: ", o.probabilities ? "probabilities" : "logits"));
+                       o.free_size ? " or any other size" : "", ", result: ", o.probabilities ? "probabilities" : "logits"));
   return exit_done;
 }
 
@@ -120,11 +121,13 @@ void add_export(CLI::App& app, action& chosen) {
       ->transform(one_of({"minicnn", "torchvision"}));
   command->add_flag("--probabilities", o->probabilities,
                     "onnx: softmax behind the logits, with the temperature that the weights file has");
+  command->add_flag("--free-size", o->free_size, "onnx: images of any height and width, where the network allows it");
   command->callback([o, &chosen, command] {
     const bool onnx = o->format == "onnx";
     for (const char* option : {"--dtype", "--names"})
       if (onnx && command->count(option) > 0) throw usage_error(std::string(option) + ": not with onnx, whose weights are f32");
-    if (o->probabilities && !onnx) throw usage_error("--probabilities goes with --format onnx only");
+    for (const char* option : {"--probabilities", "--free-size"})
+      if (!onnx && command->count(option) > 0) throw usage_error(std::string(option) + " goes with --format onnx only");
     if (o->format == "npz" && o->type == "bf16") throw usage_error("--dtype bf16: NumPy has no such type; npz takes f32 or f16");
     refuse_replacing(o->out, o->weights, "--weights");
     o->out = output_file(o->out);

@@ -119,6 +119,11 @@ int import_onnx(const onnx_import_request& o) {
   info.temperature = model.temperature;
   if (const json told = metadata_of(model, "temperature"); told.is_number() && !model.softmax)
     info.temperature = told.as_double();
+  const auto format = model.metadata.find("format");
+  if (format != model.metadata.end() && format->second == "minicnn") {  // others may use these words
+    if (const json told = metadata_of(model, "tta"); told.is_string()) info.tta = told.as_string();
+    if (const json told = metadata_of(model, "clip"); told.is_number()) info.clip = told.as_double();
+  }
   if (info.classes.size() != static_cast<std::size_t>(classes))
     fail<file_error>("--class-names: ", info.classes.size(), " names for ", classes, " outputs of ", o.from);
   minicnn::save_model(model.net, info, o.out);

@@ -1,7 +1,7 @@
 // onnx_model NAME SIZE FOLDER: a network with random weights and random statistics of batch normalisation as FOLDER/net.onnx, and
 // as FOLDER/values.npz an input of two images and what it makes of them. NAME is that of a model of the program, or "layers", a
 // small network with every layer that export knows and the models lack; int8:NAME is the same network quantised, of "few" a small
-// one with every 8-bit layer.
+// one with every 8-bit layer; free:NAME is the network as a model for images of any size, with the same weights for each SIZE.
 //
 // onnx_model import MODEL FOLDER: the other way round. FOLDER/values.npz gets as `output` what the ONNX model makes of x in
 // FOLDER/input.npz, FOLDER/net.onnx is what we export of it, and `again` what that makes of x.
@@ -160,9 +160,9 @@ int main(int, char** arguments) {
       return 0;
     }
     const std::string folder = arguments[3];
-    const std::string name = arguments[1], quantized = "int8:";
-    const bool int8 = name.starts_with(quantized);
-    network<float> net = make(int8 ? name.substr(quantized.size()) : name, std::atoi(arguments[2]));
+    const std::string name = arguments[1];
+    const bool int8 = name.starts_with("int8:"), free_size = name.starts_with("free:");
+    network<float> net = make(int8 || free_size ? name.substr(5) : name, std::atoi(arguments[2]));
     disturb(net);
     shape dims = net.input_dims();
     dims.set(0, 2);
@@ -174,7 +174,7 @@ int main(int, char** arguments) {
       net = q.quantized();
     }
     const tensor<float> output = net.predict(input);
-    write_onnx(folder + "/net.onnx", net);
+    write_onnx(folder + "/net.onnx", net, {.free_size = free_size});
     const named_tensor<float> values[] = {{"input", input}, {"output", output}};
     write_npz<float>(folder + "/values.npz", values);
   } catch (const std::exception& e) {

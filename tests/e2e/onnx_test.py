@@ -41,6 +41,9 @@ CHECKED_ONLY = {"tensors", "convnext-tiny", "vit-tiny"}
 QUANTIZED = [("few", 21), ("resnet18", 64), ("mobilenet-v2", 64), ("mobilenet-v3-small", 64), ("googlenet", 65), ("densenet121", 65),
              ("alexnet-bn", 67), ("alexnet-small", 64)]
 
+# Networks whose models take images of any size: exported at the first size, computed at the second.
+FREE = [("resnet18", 50, 77), ("mobilenet-v2", 65, 96), ("efficientnet-b0", 64, 91), ("densenet121", 65, 80), ("convnext-tiny", 64, 96)]
+
 
 def run(*arguments):
     done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
@@ -101,6 +104,23 @@ def check_models(folder):
         print(line, flush=True)
 
 
+def check_free_sizes(folder):
+    """One model for images of any size: at another one it computes what the network built for that one does."""
+    path = os.path.join(folder, "free.onnx")
+    for name, size, other in FREE:
+        run(onnx_model, "free:" + name, size, folder)
+        os.replace(os.path.join(folder, "net.onnx"), path)
+        dims = checked(path).graph.input[0].type.tensor_type.shape.dim
+        check([d.dim_value for d in dims] == [0, 3, 0, 0], f"{name}: the input is {dims}")
+        run(onnx_model, name, other, folder)
+        values = numpy.load(os.path.join(folder, "values.npz"))
+        theirs = onnx_runtime.output(path, values["input"])
+        if theirs is not None:
+            d = difference(theirs.reshape(values["output"].shape), values["output"])
+            check(d < 1e-4, f"{name}: exported at {size} px differs by {d} from ONNX Runtime at {other} px")
+            print(f"free:{name} exported at {size} px, at {other} px from ONNX Runtime by {d:.1e}", flush=True)
+
+
 def check_quantized(folder):
     """8-bit models: the checker accepts them, and ONNX Runtime agrees with us: exactly where there are few layers. In deep networks one
     sum that falls on the other side of a half changes others, and the difference grows to what quantising itself is worth."""
@@ -131,6 +151,11 @@ def write_bmp(path, pixels):
         file.write(header + pixels[::-1, :, ::-1].tobytes())
 
 
+def metadata_of(path):
+    with open(path, "rb") as file:
+        return json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
+
+
 def check_command(folder):
     """`minicnn export` of the weights that ship: the model alone, with its metadata, says what `minicnn predict` says."""
     path = os.path.join(folder, "cats.onnx")
@@ -139,6 +164,10 @@ def check_command(folder):
     metadata = {entry.key: json.loads(entry.value) for entry in model.metadata_props if entry.key in ("classes", "picture")}
     check(metadata["classes"] == ["cat", "dog"], f"classes are {metadata['classes']}")
     check(model.graph.output[0].name == "probabilities", model.graph.output[0].name)
+    back = os.path.join(folder, "back.safetensors")
+    run(program, "import", "--from", path, "--out", back)
+    for key in ("tta", "clip"):  # what `predict` and `submit` do unasked
+        check(metadata_of(back)[key] == metadata_of(weights)[key] not in ('"none"', "0.0"), f"{key}: {metadata_of(back)[key]} after import")
     if not cv2:
         return
     picture = metadata["picture"]
@@ -164,7 +193,8 @@ def check_refusals(folder):
     path = os.path.join(folder, "refused.onnx")
     for arguments, text in [(["--format", "onnx", "--dtype", "f16"], "--dtype: not with onnx"),
                             (["--format", "onnx", "--names", "minicnn"], "--names: not with onnx"),
-                            (["--format", "npz", "--probabilities"], "--probabilities goes with --format onnx only")]:
+                            (["--format", "npz", "--probabilities"], "--probabilities goes with --format onnx only"),
+                            (["--format", "npz", "--free-size"], "--free-size goes with --format onnx only")]:
         done = subprocess.run([program, "export", "--weights", weights, "--out", path, *arguments], capture_output=True, text=True)
         check(done.returncode == 2 and text in done.stderr, f"{arguments}: exit code {done.returncode}: {done.stderr}")
         check(not os.path.exists(path), f"{arguments}: wrote a file")
@@ -172,6 +202,7 @@ def check_refusals(folder):
 
 with tempfile.TemporaryDirectory(prefix="minicnn_onnx_") as scratch:
     check_models(scratch)
+    check_free_sizes(scratch)
     check_quantized(scratch)
     check_command(scratch)
     check_refusals(scratch)

@@ -6,6 +6,7 @@
 
 #include "formats/onnx_reader.hpp"
 #include "io/temporary_folder.hpp"
+#include "minicnn/formats/onnx_import.hpp"
 #include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/arithmetic.hpp"
 #include "minicnn/layers/class_token.hpp"
@@ -293,4 +294,43 @@ TEST_CASE("ONNX: what cannot be expressed is refused by name") {
   CHECK(contains(refusal([](auto x) { return x.owner->add(std::make_shared<my_op>(), {x}, "", "mine"); }),
                  "ONNX: node mine1 (mine): ONNX export knows no operators"));
   CHECK(folder.names().empty());
+}
+
+TEST_CASE("ONNX: models for images of any size") {
+  graph<float> g;
+  auto x = conv2d(g.input({3, 9, 9}), {.filters = 4, .kernel = 3, .stride = 2, .padding = 1, .name = "conv"});
+  x = avg_pool(max_pool(x, {.kernel = 3, .stride = 2, .padding = 1}), {.kernel = 2, .stride = 2});
+  x = dense(flatten(global_avg_pool(layer_norm(x, {.axis = 1}))), 2);  // of 1 x 1 for an image of 9 x 9
+  const network<float> net(std::move(g), {x});
+  const temporary_folder folder;
+  write_onnx(folder / "free.onnx", net, {.free_size = true});
+  CHECK(contains(thrown<error>([&] { load_onnx<float>(folder / "free.onnx"); }), "its size is open"));
+  for (const index_t height : {9, 26, 57}) {
+    const network<float> again = load_onnx<float>(folder / "free.onnx", {.height = height, .width = 40});
+    tensor<float> images({2, 3, height, 40});
+    for (index_t i = 0; i < images.size(); ++i) images[i] = std::sin(static_cast<float>(i));
+    const tensor<float> wanted = net.predict(images), got = again.predict(images);
+    for (index_t i = 0; i < wanted.size(); ++i) CHECK(std::abs(got[i] - wanted[i]) < 1e-6F);
+  }
+}
+
+TEST_CASE("ONNX: where height and width cannot be left free, the node is named") {
+  const auto refusal = [](const auto& layers) {
+    graph<float> g;
+    const network<float> net(std::move(g), {layers(g.input({3, 9, 9}))});
+    const temporary_folder folder;
+    const std::string text = thrown<shape_error>([&] { write_onnx(folder / "free.onnx", net, {.free_size = true}); });
+    CHECK(folder.names().empty());
+    CHECK(contains(text, "ONNX: height and width cannot be left free: "));
+    return text;
+  };
+  using node = node<float>;
+  CHECK(contains(refusal([](node x) { return dense(flatten(x), 2, {.name = "fc"}); }), "fc"));
+  // One row more is where the last window begins to stick out.
+  const auto same = [](node x) { return conv2d(x, {.filters = 2, .kernel = 3, .stride = 2, .padding = padding2d::same()}); };
+  CHECK(contains(refusal(same), "node conv1 (conv2d) becomes other operators for images of 10 x 10 than for 9 x 9"));
+  const auto ceil = [](node x) { return max_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true, .name = "pool"}); };
+  CHECK(contains(refusal(ceil), "node pool (max_pool)"));
+  CHECK(contains(refusal([](node x) { return adaptive_avg_pool(x, {.output = {2, 1}, .name = "bins"}); }), "node bins"));
+  CHECK(contains(refusal([](node x) { return resize(x, {.size = {5, 5}, .name = "small"}); }), "node small"));
 }

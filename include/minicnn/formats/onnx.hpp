@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/formats/onnx_free_size.hpp"
 #include "minicnn/formats/onnx_layers.hpp"
 #include "minicnn/graph/output_nodes.hpp"
 
@@ -24,6 +25,9 @@ struct onnx_options {
   /// Logits are divided by it before the softmax. Above 0.
   double temperature = 1.0;
 
+  /// Whether the model takes images of any height and width. Default: of those that the network was built for.
+  bool free_size = false;
+
   /// Texts kept in the model as metadata_props.
   std::map<std::string, std::string> metadata = {};
 };
@@ -31,18 +35,22 @@ struct onnx_options {
 /// Writes what `predict` computes as an ONNX model: the first output in evaluation mode, without auxiliary heads and dropout.
 ///
 /// Its input, called as in the network ("input"), is what the network is fed, (batch, c, h, w) of prepared pictures in float: any
-/// batch, but the height and width that the network was built for. Weights are stored as float under the network's names.
+/// batch, but the height and width that the network was built for, unless `free_size` is set. Weights are stored as float under
+/// the network's names.
 ///
 /// Throws error naming the node if ONNX cannot express it (an LRN window of an even number of channels, a layer of the caller's
-/// own), option_error for a temperature not above 0, file_error if the model would be larger than the 2147483647 bytes that the
-/// format allows or writing fails. The file appears under its name only when it is complete.
+/// own), shape_error naming the node that `free_size` cannot be had with, option_error for a temperature not above 0, file_error
+/// if the model would be larger than the 2147483647 bytes that the format allows or writing fails. The file appears under its
+/// name only when it is complete.
 template <class T>
 void write_onnx(const std::string& path, const network<T>& net, const onnx_options& o = {}) {
   if (!(o.temperature > 0.0)) fail<option_error>("ONNX: temperature must be above 0, got ", o.temperature);
   namespace field = detail::onnx_field;
-  detail::onnx_graph graph("minicnn");
-  detail::onnx_translator<T> translator(net, graph);
   const std::vector<char> needed = nodes_of_first_output(net);
+  if (o.free_size) detail::check_free_size(net, needed);
+  detail::onnx_graph graph("minicnn");
+  graph.free_size = o.free_size;
+  detail::onnx_translator<T> translator(net, graph);
   for (std::size_t i = 0; i < needed.size(); ++i)
     if (needed[i]) translator.add(static_cast<int>(i));
 

@@ -99,9 +99,11 @@ class onnx_graph {
  public:
   explicit onnx_graph(std::string_view name) { graph_.text(onnx_field::graph::name, name); }
 
-  /// A float tensor of this name that the graph is given or gives; the first axis is the batch, of any size.
+  /// A float tensor of this name that the graph is given or gives; the first axis is the batch, of any size, and with
+  /// `free_size` those behind the channels are of any size too.
   void input(const std::string& name, const shape& dims) { graph_.message(onnx_field::graph::input, value_info(name, dims)); }
   void output(const std::string& name, const shape& dims) { graph_.message(onnx_field::graph::output, value_info(name, dims)); }
+  bool free_size = false;
 
   /// The operator `type`, called like the value that it makes.
   void node(std::string_view type, const std::vector<std::string>& inputs, const std::string& output,
@@ -112,6 +114,7 @@ class onnx_graph {
     n.text(onnx_field::node::name, output);
     n.text(onnx_field::node::op_type, type);
     for (const protobuf_message& a : attributes.list()) n.message(onnx_field::node::attribute, a);
+    form_ += n.bytes();
     graph_.message(onnx_field::graph::node, std::move(n));
   }
 
@@ -156,18 +159,23 @@ class onnx_graph {
     return small_tensor(std::move(name), dims, type, encoded(stored));
   }
 
+  /// Operators and small constants since the last call, as they are written.
+  std::string take_form() { return std::exchange(form_, {}); }
+
   /// The finished message; nothing may be added afterwards. This object must outlive it.
   protobuf_message take() { return std::move(graph_); }
 
  private:
   static constexpr int float_type = 1, integer_type = 7;  // TensorProto.DataType
 
-  static protobuf_message value_info(const std::string& name, const shape& dims) {
+  protobuf_message value_info(const std::string& name, const shape& dims) const {
     protobuf_message extents, tensor, type, info;
     for (int axis = 0; axis < dims.rank(); ++axis) {
       protobuf_message extent;
       if (axis == 0)
         extent.text(onnx_field::extent::dim_param, "batch");
+      else if (free_size && axis > 1)
+        extent.text(onnx_field::extent::dim_param, text_of(name, ".", axis == 2 ? "height" : axis == 3 ? "width" : "depth"));
       else
         extent.integer(onnx_field::extent::dim_value, dims[axis]);
       extents.message(onnx_field::extent::dim, std::move(extent));
@@ -199,11 +207,13 @@ class onnx_graph {
   std::string small_tensor(std::string name, const shape& dims, int type, const std::string& bytes) {
     protobuf_message t = tensor_header(name, dims, type);
     t.text(onnx_field::tensor::raw_data, bytes);
+    form_ += t.bytes();
     graph_.message(onnx_field::graph::initializer, std::move(t));
     return name;
   }
 
   protobuf_message graph_;
+  std::string form_;
   std::deque<std::string> converted_;  ///< weights that are not kept as little-endian floats
 };
 

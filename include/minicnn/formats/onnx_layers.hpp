@@ -22,7 +22,12 @@ namespace detail {
 template <class T>
 class onnx_translator {
  public:
-  onnx_translator(const network<T>& net, onnx_graph& out) : net_(net), out_(out), names_(net.nodes().size()) {}
+  /// `dims` are the shapes of all nodes' values; without them those for the input that the network was built for.
+  onnx_translator(const network<T>& net, onnx_graph& out, std::vector<shape> dims = {})
+      : net_(net), out_(out), names_(net.nodes().size()), dims_(std::move(dims)) {
+    if (dims_.empty())
+      for (const graph_node<T>& n : net.nodes()) dims_.push_back(n.dims);
+  }
 
   /// Nodes must come in the network's order, without those that the output does not need. Throws error naming the node if ONNX
   /// has no operators for it.
@@ -31,7 +36,7 @@ class onnx_translator {
     node_ = &net_.nodes()[static_cast<std::size_t>(id)];
     y_ = node_->name;
     names_[static_cast<std::size_t>(id)] = y_;
-    if (node_->operation == nullptr) return out_.input(y_, node_->dims);
+    if (node_->operation == nullptr) return out_.input(y_, out());
     attributes_ = node_->operation->describe();
     x_.clear();
     for (const int input : node_->inputs) x_.push_back(value(input));
@@ -89,8 +94,8 @@ class onnx_translator {
 
   // ---- what a node says about itself
 
-  const shape& in() const { return net_.nodes()[static_cast<std::size_t>(node_->inputs[0])].dims; }
-  const shape& out() const { return node_->dims; }
+  const shape& in() const { return dims_[static_cast<std::size_t>(node_->inputs[0])]; }
+  const shape& out() const { return dims_[static_cast<std::size_t>(id_)]; }
 
   template <class V>
   const V* find(std::string_view name) const {
@@ -313,13 +318,14 @@ class onnx_translator {
   void adaptive_avg_pool() { adaptive_pool("Average"); }
   void adaptive_pool(const char* what) {
     const onnx_integers& size = get<onnx_integers>("output_size");
-    if (size == onnx_integers{in()[2], in()[3]}) return pass_on();
+    if (size == onnx_integers{in()[2], in()[3]} && size != onnx_integers{1, 1}) return pass_on();  // a mean of one: as of many
     onnx_adaptive_pool(out_, what, in(), size, x_[0], y_);
   }
 
   const network<T>& net_;
   onnx_graph& out_;
   std::vector<std::string> names_;  ///< of each node's value in the model
+  std::vector<shape> dims_;         ///< and its shape
 
   // the node at hand
   int id_ = 0;
