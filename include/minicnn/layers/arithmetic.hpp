@@ -31,37 +31,6 @@ struct trained_operand_options {
   std::string name = {};
 };
 
-namespace detail {
-
-enum class arithmetic_form { a_plus_b, a_minus_b, a_times_b, a_over_b, g, minus_g, g_times_b, g_times_a, g_over_b, quotient_b };
-
-/// Forward (of a and b) and backward (of the result's gradient g) of all four operations.
-template <class T, arithmetic_form Form>
-struct arithmetic_formula {
-  using form = arithmetic_form;
-  static constexpr int reads = Form < form::g                                      ? 6
-                               : Form == form::g || Form == form::minus_g          ? 1
-                               : Form == form::g_times_a                           ? 3
-                               : Form == form::g_times_b || Form == form::g_over_b ? 5
-                                                                                   : 7;
-  template <class V>
-  MINICNN_INLINE void operator()(kernels::vec<T, V>& y, const kernels::vec<T, V>& g, const kernels::vec<T, V>& a,
-                                 const kernels::vec<T, V>& b) const {
-    if constexpr (Form == form::a_plus_b) y = a + b;
-    if constexpr (Form == form::a_minus_b) y = a - b;
-    if constexpr (Form == form::a_times_b) y = a * b;
-    if constexpr (Form == form::a_over_b) y = a / b;
-    if constexpr (Form == form::g) y = g;
-    if constexpr (Form == form::minus_g) y = -g;
-    if constexpr (Form == form::g_times_b) y = g * b;
-    if constexpr (Form == form::g_times_a) y = g * a;
-    if constexpr (Form == form::g_over_b) y = g / b;
-    if constexpr (Form == form::quotient_b) y = -g * a / (b * b);
-  }
-};
-
-}  // namespace detail
-
 /// y = a + b, a - b, a * b or a / b. Where an axis of one of them has a single element, that one meets all of the other's; b may
 /// be a trained tensor without batch axis, or with 1 there, whose axes count from the last, as NumPy has it.
 template <class T>
@@ -108,38 +77,35 @@ class arithmetic_op final : public op<T> {
   void forward(const frame<T>& f) const override {
     const view<const T>&a = f.input(), &b = second(f);
     const kernels::broadcast_axes axes(f.output.dims(), a.dims(), b.dims());
-    const auto compute = [&](const auto& formula) {
-      kernels::broadcast_map<T>(f.ctx, formula, axes, {f.output.data(), a.data(), b.data()}, f.output.data(), f.output.size());
-    };
-    using form = detail::arithmetic_form;
-    switch (what_) {
-      case arithmetic::add:
-        return compute(detail::arithmetic_formula<T, form::a_plus_b>{});
-      case arithmetic::sub:
-        return compute(detail::arithmetic_formula<T, form::a_minus_b>{});
-      case arithmetic::mul:
-        return compute(detail::arithmetic_formula<T, form::a_times_b>{});
-      case arithmetic::div:
-        return compute(detail::arithmetic_formula<T, form::a_over_b>{});
-    }
+    constexpr form forms[] = {form::sum, form::difference, form::product, form::quotient};
+    kernels::broadcast_map<T>(f.ctx, forms[static_cast<std::size_t>(what_)], axes, {f.output.data(), a.data(), b.data()},
+                              f.output.data(), f.output.size());
   }
 
   void backward(const frame<T>& f) const override {
-    using form = detail::arithmetic_form;
     const gradient_target<T>&da = f.input_gradient(0), &db = trained_ ? f.parameter_gradient(0) : f.input_gradient(1);
+    const view<const T>&a = f.input(), &b = second(f);
+    const T* g = f.output_gradient.data();  // stands in for what is not kept
+    const kernels::broadcast_axes axes(f.output_gradient.dims(), a.dims(), b.dims());
+    kernels::broadcast_axes g_and_b = axes, a_and_g = axes;
+    g_and_b.a = a_and_g.b = axes.g;
     switch (what_) {
       case arithmetic::add:
-        return gradients<form::g, form::g>(f, da, db);
       case arithmetic::sub:
-        return gradients<form::g, form::minus_g>(f, da, db);
+        gradient(f, form::same, axes, axes.a, {g, g, g}, da);
+        return gradient(f, what_ == arithmetic::add ? form::same : form::negative, axes, axes.b, {g, g, g}, db);
       case arithmetic::mul:
-        return gradients<form::g_times_b, form::g_times_a>(f, da, db);
+        gradient(f, form::product, g_and_b, axes.a, {g, g, b.data()}, da);
+        return gradient(f, form::product, a_and_g, axes.b, {g, a.data(), g}, db);
       case arithmetic::div:
-        return gradients<form::g_over_b, form::quotient_b>(f, da, db);
+        gradient(f, form::quotient, g_and_b, axes.a, {g, g, b.data()}, da);
+        return gradient(f, form::divisor_gradient, axes, axes.b, {g, a.data(), b.data()}, db);
     }
   }
 
  private:
+  using form = kernels::broadcast_form;
+
   /// Whether b has no batch axis, or 1 there.
   static bool fits_behind_batch(const shape& a, const shape& b) {
     return a.rank() >= 1 && (b.rank() < a.rank() || (b.rank() == a.rank() && b[0] == 1));
@@ -147,26 +113,15 @@ class arithmetic_op final : public op<T> {
 
   const view<const T>& second(const frame<T>& f) const { return trained_ ? f.parameter(0) : f.input(1); }
 
-  template <detail::arithmetic_form A, detail::arithmetic_form B>
-  void gradients(const frame<T>& f, const gradient_target<T>& da, const gradient_target<T>& db) const {
-    const kernels::broadcast_axes axes(f.output_gradient.dims(), f.input().dims(), second(f).dims());
-    gradient<A>(f, axes, axes.a, da);
-    gradient<B>(f, axes, axes.b, db);
-  }
-
-  template <detail::arithmetic_form Form>
-  void gradient(const frame<T>& f, const kernels::broadcast_axes& axes, const kernels::broadcast_axes::numbers& target,
-                const gradient_target<T>& to) const {
+  static void gradient(const frame<T>& f, form what, const kernels::broadcast_axes& axes,
+                       const kernels::broadcast_axes::numbers& target, const kernels::broadcast_operands<T>& p,
+                       const gradient_target<T>& to) {
     if (!to.wanted()) return;
-    using formula = detail::arithmetic_formula<T, Form>;
-    const T* g = f.output_gradient.data();  // stands in for what is neither read nor kept
-    const kernels::broadcast_operands<T> p{g, (formula::reads & 2) != 0 ? f.input().data() : g,
-                                           (formula::reads & 4) != 0 ? second(f).data() : g};
     const index_t count = to.data.size(), all = f.output_gradient.size();
     if (count == all)
-      kernels::broadcast_map<T>(f.ctx, formula{}, axes, p, to.data.data(), all, to.add);
+      kernels::broadcast_map<T>(f.ctx, what, axes, p, to.data.data(), all, to.add);
     else
-      kernels::broadcast_sum<T>(f.ctx, formula{}, axes, target, p, to.data.data(), count, all, to.add);
+      kernels::broadcast_sum<T>(f.ctx, what, axes, target, p, to.data.data(), count, all, to.add);
   }
 
   arithmetic what_;

@@ -19,40 +19,6 @@ struct prelu_options {
   std::string name = {};
 };
 
-namespace detail {
-
-template <class T>
-struct prelu_formula {
-  static constexpr int reads = 6;
-  template <class V>
-  MINICNN_INLINE void operator()(kernels::vec<T, V>& y, const kernels::vec<T, V>&, const kernels::vec<T, V>& x,
-                                 const kernels::vec<T, V>& slope) const {
-    y = x < T{0} ? slope * x : x;
-  }
-};
-
-template <class T>
-struct prelu_input_gradient {
-  static constexpr int reads = 7;
-  template <class V>
-  MINICNN_INLINE void operator()(kernels::vec<T, V>& dx, const kernels::vec<T, V>& g, const kernels::vec<T, V>& x,
-                                 const kernels::vec<T, V>& slope) const {
-    dx = x > T{0} ? g : slope * g;
-  }
-};
-
-template <class T>
-struct prelu_slope_gradient {
-  static constexpr int reads = 3;
-  template <class V>
-  MINICNN_INLINE void operator()(kernels::vec<T, V>& y, const kernels::vec<T, V>& g, const kernels::vec<T, V>& x,
-                                 const kernels::vec<T, V>&) const {
-    y = x < T{0} ? x * g : kernels::vec<T, V>{};
-  }
-};
-
-}  // namespace detail
-
 /// x (n, c, ...) -> y of the same shape: x above 0, slope[c] * x below. Parameter without weight decay, as the paper has it:
 /// weight (c), the slopes.
 template <class T>
@@ -74,7 +40,7 @@ class prelu_op final : public op<T> {
   }
 
   void forward(const frame<T>& f) const override {
-    kernels::broadcast_map<T>(f.ctx, detail::prelu_formula<T>{}, axes(f.output.dims()),
+    kernels::broadcast_map<T>(f.ctx, kernels::broadcast_form::prelu, axes(f.output.dims()),
                               {f.output.data(), f.input().data(), f.parameter(0).data()}, f.output.data(), f.output.size());
   }
 
@@ -83,10 +49,10 @@ class prelu_op final : public op<T> {
     const kernels::broadcast_operands<T> p{f.output_gradient.data(), f.input().data(), f.parameter(0).data()};
     const index_t count = f.input().size();
     if (const gradient_target<T>& dw = f.parameter_gradient(0); dw.wanted())
-      kernels::broadcast_sum<T>(f.ctx, detail::prelu_slope_gradient<T>{}, along, along.b, p, dw.data.data(), dw.data.size(),
+      kernels::broadcast_sum<T>(f.ctx, kernels::broadcast_form::slope_gradient, along, along.b, p, dw.data.data(), dw.data.size(),
                                 count, dw.add);
     if (const gradient_target<T>& dx = f.input_gradient(); dx.wanted())
-      kernels::broadcast_map<T>(f.ctx, detail::prelu_input_gradient<T>{}, along, p, dx.data.data(), count, dx.add);
+      kernels::broadcast_map<T>(f.ctx, kernels::broadcast_form::prelu_gradient, along, p, dx.data.data(), count, dx.add);
   }
 
  private:

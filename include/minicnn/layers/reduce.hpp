@@ -25,32 +25,6 @@ struct reduce_options {
   std::string name = {};
 };
 
-namespace detail {
-
-template <class T>
-struct summed_formula {
-  static constexpr int reads = 1;
-  template <class V>
-  MINICNN_INLINE void operator()(kernels::vec<T, V>& y, const kernels::vec<T, V>& g, const kernels::vec<T, V>&,
-                                 const kernels::vec<T, V>&) const {
-    y = g;
-  }
-};
-
-/// What every summed element gets of the sum's gradient.
-template <class T>
-struct spread_formula {
-  static constexpr int reads = 2;
-  T factor;
-  template <class V>
-  MINICNN_INLINE void operator()(kernels::vec<T, V>& y, const kernels::vec<T, V>&, const kernels::vec<T, V>& a,
-                                 const kernels::vec<T, V>&) const {
-    y = factor * a;
-  }
-};
-
-}  // namespace detail
-
 /// y = the sum or the mean of x over some axes. The mean over rows and columns of images is `global_avg_pool`.
 template <class T>
 class reduce_op final : public op<T> {
@@ -79,7 +53,7 @@ class reduce_op final : public op<T> {
     const shape kept = summed(x);
     const kernels::broadcast_axes axes(x, kept, kept);
     const kernels::broadcast_operands<T> p{f.input().data(), f.input().data(), f.input().data()};
-    kernels::broadcast_sum<T>(f.ctx, detail::summed_formula<T>{}, axes, axes.a, p, f.output.data(), kept.size(), x.size());
+    kernels::broadcast_sum<T>(f.ctx, kernels::broadcast_form::same, axes, axes.a, p, f.output.data(), kept.size(), x.size());
     if (what_ == reduction::mean) kernels::scale_elements<T>(f.ctx, factor(x), f.output.data(), f.output.data(), kept.size());
   }
 
@@ -88,10 +62,10 @@ class reduce_op final : public op<T> {
     if (!dx.wanted()) return;
     const shape& x = dx.data.dims();
     const shape kept = summed(x);
-    const kernels::broadcast_axes axes(x, kept, kept);
-    const T* g = f.output_gradient.data();
-    kernels::broadcast_map<T>(f.ctx, detail::spread_formula<T>{what_ == reduction::mean ? factor(x) : T{1}}, axes,
-                              {dx.data.data(), g, g}, dx.data.data(), x.size(), dx.add);
+    const kernels::broadcast_axes axes(x, kept, {1});
+    const T factor = what_ == reduction::mean ? this->factor(x) : T{1};
+    kernels::broadcast_map<T>(f.ctx, kernels::broadcast_form::product, axes, {dx.data.data(), f.output_gradient.data(), &factor},
+                              dx.data.data(), x.size(), dx.add);
   }
 
  private:
