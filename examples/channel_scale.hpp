@@ -12,7 +12,7 @@ namespace mine {
 using namespace minicnn;
 
 struct channel_scale_options {
-  /// First value of every factor. Small values make a deep residual branch start as almost nothing.
+  /// Initial value of every factor. Small values make a deep residual branch start as almost nothing.
   double init = 1.0;
 
   /// Node name; empty: scale1, scale2, ...

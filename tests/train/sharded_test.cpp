@@ -248,7 +248,7 @@ TEST_CASE("running statistics move by the mean over shards, and frozen ones stay
   sgd<float> opt(net, {.learning_rate = 0.0});
   drawn data(12, 12), same(12, 4);
   fit(net, opt, what, data, {.epochs = 1, .shards = 3});
-  // By hand: three batches of 4, each from the first values.
+  // By hand: three batches of 4, each from the initial values.
   std::vector<double> mean(static_cast<std::size_t>(plain.buffer_arena().size()));
   session<float> run(plain);
   const view<float> buffers = plain.buffer_arena();

@@ -29,7 +29,7 @@ struct batch_norm_options {
   /// Whether an affine channel has a bias. Off: it stays 0.
   bool bias = true;
 
-  /// First value of every weight. 0 in the last normalisation of a residual block lets it begin as the identity (Goyal et al.,
+  /// Initial value of every weight. 0 in the last normalisation of a residual block lets it begin as the identity (Goyal et al.,
   /// "Accurate, large minibatch SGD", 2017, section 5.1).
   double scale_init = 1.0;
 

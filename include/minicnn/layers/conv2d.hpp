@@ -43,7 +43,7 @@ struct conv2d_options {
   /// initial values of the weights: He, for a ReLU behind it.
   initializer init = initializer::he();
 
-  /// First value of every bias.
+  /// Initial value of every bias.
   double bias_init = 0.0;
 
   /// Node name; empty: conv1, conv2, ...

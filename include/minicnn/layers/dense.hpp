@@ -19,7 +19,7 @@ struct dense_options {
   /// initial values of the weights: He, for a ReLU behind it.
   initializer init = initializer::he();
 
-  /// First value of every bias.
+  /// Initial value of every bias.
   double bias_init = 0.0;
 
   /// Whether the input may be (n, ..., features) of more axes, of which the last is multiplied and the others stay (tokens). Else

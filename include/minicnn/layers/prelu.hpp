@@ -12,7 +12,7 @@
 namespace minicnn::inline MINICNN_ABI {
 
 struct prelu_options {
-  /// First value of every slope.
+  /// Initial value of every slope.
   double init = 0.25;
 
   /// Node name; empty: prelu1, prelu2, ...

@@ -55,7 +55,7 @@ class ema final : public training_callback {
   /// The averages of the first steps are corrected for their short history as Adam's are: after t updates a value seen s
   /// updates ago weighs decay^s * (1 - decay) / (1 - decay^t), so nothing is left of the first random values.
   MINICNN_COLD explicit ema(network<T>& net, double decay = 0.999) : ema(net, ema_options{.decay = decay}) {}
-  /// With a decay that grows, or copied back, nothing is corrected: the averages begin as the network's first values.
+  /// With a decay that grows, or copied back, nothing is corrected: the averages begin as the network's initial values.
   MINICNN_COLD ema(network<T>& net, const ema_options& o) : network_(net), options_(o) {
     if (!(o.decay >= 0.0 && o.decay < 1.0)) fail<option_error>("ema: decay is ", o.decay, ", wanted 0 to below 1");
     if (o.every < 1) fail<option_error>("ema: every is ", o.every, ", wanted at least 1 step");
