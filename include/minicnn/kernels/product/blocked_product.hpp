@@ -9,7 +9,7 @@
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/parallel.hpp"
-#include "minicnn/kernels/product/tile.hpp"
+#include "minicnn/kernels/product/plain_tile.hpp"
 #include "minicnn/kernels/product/tile_store.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "minicnn/kernels/product/tile.hpp"
+#include "minicnn/kernels/product/plain_tile.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 

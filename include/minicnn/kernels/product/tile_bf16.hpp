@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "minicnn/kernels/product/bf16_pack.hpp"
-#include "minicnn/kernels/product/tile.hpp"
+#include "minicnn/kernels/product/plain_tile.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
