@@ -16,7 +16,6 @@
 #include <utility>
 
 #include "minicnn/graph/network.hpp"
-#include "minicnn/layers/activation.hpp"
 #include "minicnn/layers/batch_norm.hpp"
 #include "minicnn/layers/conv2d.hpp"
 #include "minicnn/layers/dense.hpp"
@@ -24,6 +23,7 @@
 #include "minicnn/layers/flatten.hpp"
 #include "minicnn/layers/lrn.hpp"
 #include "minicnn/layers/pooling.hpp"
+#include "minicnn/layers/relu.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

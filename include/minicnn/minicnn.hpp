@@ -71,6 +71,7 @@
 #include "minicnn/layers/pooling.hpp"
 #include "minicnn/layers/prelu.hpp"
 #include "minicnn/layers/reduce.hpp"
+#include "minicnn/layers/relu.hpp"
 #include "minicnn/layers/resample.hpp"
 #include "minicnn/layers/reshape.hpp"
 #include "minicnn/layers/scale.hpp"

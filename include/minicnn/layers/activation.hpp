@@ -1,5 +1,5 @@
 #pragma once
-/// Nonlinearities, element by element, for inputs of any shape.
+/// Nonlinearities, element by element, for inputs of any shape. relu.hpp has the plainest.
 
 #include <memory>
 #include <string>
@@ -8,42 +8,9 @@
 #include "minicnn/graph/node.hpp"
 #include "minicnn/kernels/elementwise/activation.hpp"
 #include "minicnn/kernels/elementwise/elementwise.hpp"
+#include "minicnn/layers/relu.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
-
-/// Common to all activations.
-struct activation_options {
-  /// Node name; empty: the activation's kind and a running number (relu1, tanh1, ...).
-  std::string name = {};
-};
-
-/// max(x, 0). Backward needs the output only, so the output takes the input's place; behind a convolution or a dense
-/// layer it is applied there, as their results are stored.
-template <class T>
-class relu_op final : public op<T> {
- public:
-  std::string_view kind() const override { return "relu"; }
-  attribute_list describe() const override { return {}; }
-  op_role role() const override { return op_role::relu; }
-
-  MINICNN_COLD op_plan plan(const plan_request& request) const override {
-    op_plan p;
-    p.output = request.inputs[0];
-    p.backward_reads_output = p.in_place = p.gradient_in_place = true;
-    return p;
-  }
-
-  void forward(const frame<T>& f) const override {
-    kernels::relu_forward(f.ctx, f.input().data(), f.output.data(), f.output.size());
-  }
-
-  void backward(const frame<T>& f) const override {
-    const gradient_target<T>& dx = f.input_gradient();
-    if (!dx.wanted()) return;
-    kernels::relu_backward(f.ctx, static_cast<const T*>(f.output.data()), f.output_gradient.data(), dx.data.data(),
-                           dx.data.size(), dx.add);
-  }
-};
 
 namespace detail {
 
@@ -131,12 +98,6 @@ MINICNN_COLD node<T> activate(node<T> x, std::string_view kind, activation_optio
 }
 }  // namespace detail
 
-/// max(x, 0).
-template <class T>
-MINICNN_COLD node<T> relu(node<T> x, activation_options o = {}) {
-  return x.owner->add(make_op<relu_op<T>>(), {x}, std::move(o.name), "relu");
-}
-
 /// x for x > 0, `slope` * x below; `slope` must not be negative.
 template <class T>
 MINICNN_COLD node<T> leaky_relu(node<T> x, double slope = 0.01, activation_options o = {}) {
@@ -211,7 +172,6 @@ MINICNN_COLD node<T> hard_sigmoid(node<T> x, double slope = 1.0 / 6, double offs
       x, "hard_sigmoid", std::move(o), {static_cast<T>(slope), static_cast<T>(offset)}, {{"alpha", slope}, {"beta", offset}});
 }
 
-MINICNN_COMPILED_CLASS(relu_op);
 MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::leaky_relu_formula>);
 MINICNN_COMPILED_DOUBLE(class activation_op<double, kernels::leaky_relu_formula>);
 MINICNN_COMPILED_FLOAT(class activation_op<float, kernels::elu_formula>);
