@@ -54,6 +54,7 @@ inline constexpr registered_model registered_models[] = {
     {"resnet101", 224, 3, 0},
     {"resnet152", 224, 3, 0},
     {"resnet18-cifar", 32, 3, 0},
+    {"resnet18-small", 224, 3, 0},
     {"resnet20", 32, 3, 0},
     {"resnet32", 32, 3, 0},
     {"resnet44", 32, 3, 0},

@@ -71,10 +71,10 @@ network<T> make_vgg(const model_config& c, const network_options& n) {
   return vgg<T>(made);
 }
 
-template <class T, int depth, bool small_stem = false>
+template <class T, int depth, bool small_stem = false, int width = 64>
 network<T> make_resnet(const model_config& c, const network_options& n) {
   auto made = options_of<resnet_options>(c, n);
-  made.depth = depth, made.small_stem = small_stem;
+  made.depth = depth, made.small_stem = small_stem, made.width = width;
   return resnet<T>(made);
 }
 
@@ -163,6 +163,7 @@ inline constexpr model_builder<T> model_builders[] = {
     {"resnet101", make_resnet<T, 101>},
     {"resnet152", make_resnet<T, 152>},
     {"resnet18-cifar", make_resnet<T, 18, true>},
+    {"resnet18-small", make_resnet<T, 18, false, 40>},
     {"resnet20", make_resnet_cifar<T, 20>},
     {"resnet32", make_resnet_cifar<T, 32>},
     {"resnet44", make_resnet_cifar<T, 44>},
