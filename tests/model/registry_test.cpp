@@ -26,6 +26,16 @@ TEST_CASE("a network by name is the network of its function, to the last weight"
   }
 }
 
+TEST_CASE("resnet18-small is ResNet-18 with 40 filters in the first stage: its parameters by hand") {
+  index_t count = 3 * 40 * 49 + 2 * 40, before = 40;
+  for (const index_t filters : {40, 80, 160, 320}) {
+    count += 9 * before * filters + 3 * 9 * filters * filters + 4 * 2 * filters;  // four 3x3 convolutions, each with batch norm
+    if (before != filters) count += before * filters + 2 * filters;               // and a 1x1 one beside them
+    before = filters;
+  }
+  CHECK(make_model({.name = "resnet18-small", .classes = 2}, {.initialize = false}).parameter_count() == count + 2 * 320 + 2);
+}
+
 TEST_CASE("every name builds, with classes and channels as asked") {
   for (const std::string& name : model_names()) {
     CAPTURE(name);
