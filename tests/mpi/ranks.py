@@ -14,10 +14,11 @@ import tempfile
 import time
 
 MPIEXEC, MINICNN, EXAMPLE = sys.argv[2:5]
-OPEN_MPI = "Open MPI" in subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True).stdout
+VERSION = subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True).stdout
+OPEN_MPI = "Open MPI" in VERSION or "OpenRTE" in VERSION
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="minicnn_mpi_"))
 DATA = FOLDER / "data"
-TRAIN = ["--data", str(DATA), "--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--epochs", "3", "--ema", "0.9",
+TRAIN = ["--data", str(DATA), "--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--ema", "0.9",
          "--learning-rate", "0.01", "--threads", "1", "--val-fraction", "0.2", "--quiet"]
 
 
@@ -36,7 +37,8 @@ def launcher(count):
 
 
 def command(count, out, *options):
-    words = [MINICNN, "train", "--out", str(FOLDER / out), *TRAIN, *map(str, options)]
+    epochs = [] if "--epochs" in options else ["--epochs", "3"]
+    words = [MINICNN, "train", "--out", str(FOLDER / out), *TRAIN, *epochs, *map(str, options)]
     return (launcher(count) if count else []) + words
 
 
