@@ -18,7 +18,7 @@ VERSION = subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True)
 OPEN_MPI = "Open MPI" in VERSION or "OpenRTE" in VERSION
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="minicnn_mpi_"))
 DATA = FOLDER / "data"
-TRAIN = ["--data", str(DATA), "--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--ema", "0.9",
+TRAIN = ["--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--ema", "0.9",
          "--learning-rate", "0.01", "--threads", "1", "--val-fraction", "0.2", "--quiet"]
 
 
@@ -37,8 +37,9 @@ def launcher(count):
 
 
 def command(count, out, *options):
-    epochs = [] if "--epochs" in options else ["--epochs", "3"]
-    words = [MINICNN, "train", "--out", str(FOLDER / out), *TRAIN, *epochs, *map(str, options)]
+    defaults = {"--epochs": "3", "--data": str(DATA)}
+    left = [word for name, value in defaults.items() if name not in options for word in (name, value)]
+    words = [MINICNN, "train", "--out", str(FOLDER / out), *TRAIN, *left, *map(str, options)]
     return (launcher(count) if count else []) + words
 
 
@@ -149,17 +150,17 @@ def resume():
 
 
 def signals():
-    run(0, "alone", "--shards", 2, "--epochs", 12)
+    run(0, "alone", "--shards", 2, "--epochs", 50)
     for name in (signal.SIGUSR1, signal.SIGTERM):
         out = f"run_{name}"
-        training = start(2, out, "--shards", 2, "--epochs", 12, env=environment(OMPI_MCA_odls_base_sigkill_timeout="60"))
+        training = start(2, out, "--shards", 2, "--epochs", 50, env=environment(OMPI_MCA_odls_base_sigkill_timeout="10"))
         wait_for(out)
         training.send_signal(name)
         _, text = training.communicate(timeout=60)
         check(training.returncode != 0, "exit code 0 after a signal")
         check(text.count("interrupted; the run is saved") == 1, text)
         check(processes(out) == [], "ranks are left after a signal")
-        run(2, out, "--epochs", 12, "--resume")
+        run(2, out, "--epochs", 50, "--resume")
         same("alone", out)
 
 
@@ -200,9 +201,9 @@ def faults():
 
 def differences():
     def both(first, second, env=None):
-        words = command(0, "run")
         single = launcher(1)[0:1] + (["--oversubscribe", "--bind-to", "none"] if OPEN_MPI else [])
-        return subprocess.run([*single, "-n", "1", *words, *first, ":", "-n", "1", *words, *second], capture_output=True, text=True,
+        return subprocess.run([*single, "-n", "1", *command(0, "run", *first), ":", "-n", "1",
+                               *command(0, "run", *second)], capture_output=True, text=True,
                               env=env or environment(), timeout=120)
     made = both(["--seed", "1"], ["--seed", "2"])
     check(made.returncode == 1, f"exit code {made.returncode}")
