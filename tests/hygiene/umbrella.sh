@@ -2,8 +2,7 @@
 # minicnn.hpp includes every header that building, training and storing networks takes. Left out are those that need another
 # package, data/ (stb), eigen.hpp and train/mpi.hpp, the surroundings that a program includes where it uses them: formats/, testing/,
 # analysis/, report/ and int8/ (quantising; its layers come with model/), and kernels/, which is no interface: layers include what
-# they run; and core/float_text.hpp, which stands
-# in where the standard library lacks something.
+# they run; and core/float_text.hpp, which stands in where the standard library lacks something.
 # Runs in include/; prints what is missing from it or should not be there.
 set -u
 export LC_ALL=C
