@@ -18,8 +18,8 @@ VERSION = subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True)
 OPEN_MPI = "Open MPI" in VERSION or "OpenRTE" in VERSION
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="minicnn_mpi_"))
 DATA = FOLDER / "data"
-TRAIN = ["--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--ema", "0.9",
-         "--learning-rate", "0.01", "--threads", "1", "--val-fraction", "0.2", "--quiet"]
+TRAIN = ["--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--ema", "0.9", "--learning-rate",
+         "0.01", "--threads", "1", "--val-fraction", "0.2", "--quiet"]
 
 
 def environment(**more):
@@ -128,24 +128,28 @@ def same_bits():
 
 
 def resume():
-    run(0, "alone", "--shards", 4, "--epochs", 12)
+    """A random rank dies, and another number goes on, twenty times; the last with what the run itself says about shards."""
+    last = ["--epochs", 100, "--save-every", 0.01]
+    run(0, "alone", "--shards", 4, *last)
     random.seed(1)
-    counts = [4, 3, 2, 1]
-    run_on = start(4, "run", "--shards", 4, "--epochs", 12, "--save-every", 0.01)
-    for turn in range(6):  # a random rank dies, and another number goes on; the last with what the run itself says about shards
+    counts, killed = [4, 3, 2, 1], 0
+    run_on = start(4, "run", "--shards", 4, *last)
+    for turn in range(20):
         wait_for("run")
         time.sleep(random.uniform(0.1, 1.5))
         ranks = processes("run")
         if ranks:
             os.kill(random.choice(ranks), signal.SIGKILL)
+            killed += 1
         run_on.communicate(timeout=60)
         check(processes("run") == [], "ranks are left after one was killed")
         options = ["--shards", 4] if turn % 2 else []
-        run_on = start(counts[turn % 4], "run", *options, "--epochs", 12, "--save-every", 0.01, "--resume")
+        run_on = start(counts[turn % 4], "run", *options, *last, "--resume")
     run_on.communicate(timeout=300)
-    run(2, "run", "--epochs", 12, "--resume")
+    check(killed >= 15, f"only {killed} of 20 found a run to kill")
+    run(2, "run", *last, "--resume")
     same("alone", "run")
-    refused = run(5, "run", "--epochs", 12, "--resume", wanted=1)
+    refused = run(5, "run", *last, "--resume", wanted=1)
     check(refused.stderr.count("--shards 4 of the run: wanted at most so many processes, got 5") == 1, refused.stderr)
 
 
@@ -200,11 +204,10 @@ def faults():
 
 
 def differences():
-    def both(first, second, env=None):
+    def both(first, second):
         single = launcher(1)[0:1] + (["--oversubscribe", "--bind-to", "none"] if OPEN_MPI else [])
         return subprocess.run([*single, "-n", "1", *command(0, "run", *first), ":", "-n", "1",
-                               *command(0, "run", *second)], capture_output=True, text=True,
-                              env=env or environment(), timeout=120)
+                               *command(0, "run", *second)], capture_output=True, text=True, env=environment(), timeout=120)
     made = both(["--seed", "1"], ["--seed", "2"])
     check(made.returncode == 1, f"exit code {made.returncode}")
     check("the recipe: seed is not the same on all ranks; rank 0 (host " in made.stderr, made.stderr)
