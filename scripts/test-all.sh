@@ -11,6 +11,7 @@ bash scripts/test.sh
 quick=$?
 bash scripts/install-packages.sh clang clang-format clang-tidy libomp-dev libbenchmark-dev python3-selenium chromium chromium-driver \
   pkgconf libonnx-testdata python3-onnx doxygen doxygen-awesome-css || exit 1
+[[ -n ${MINICNN_TEST_PARTS:-} ]] || bash scripts/install-packages.sh libopenmpi-dev openmpi-bin || exit 1  # training by several processes
 source scripts/parts.sh
 [[ $quick -eq 0 ]] || failed+=("scripts/test.sh")
 
