@@ -135,9 +135,7 @@ void add_evaluate(CLI::App& app, action& chosen) {
           "limit are in the weights file), or the test part of MNIST's and CIFAR-10's folders, which the others leave out")
       ->transform(one_of({"all", "train", "val", "test"}))
       ->capture_default_str();
-  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
-      ->transform(whole_from(0, 256))
-      ->capture_default_str();
+  add_worker_option(*command, o->workers);
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read, and says which");
   command->add_flag("--json", o->json, "one JSON object; confusion rows are true classes");
   command->callback([o, &chosen] { chosen = [o] { return evaluate_command(*o); }; });

@@ -159,12 +159,7 @@ void add_lr_find(CLI::App& app, action& chosen) {
   command->add_option("--steps", o->test.steps, "batches, one for each rate")
       ->transform(whole_from(3, 1 << 20))
       ->capture_default_str();
-  command->add_option("--threads", o->threads, "0: all processors")
-      ->transform(whole_from(0, minicnn::max_threads))
-      ->capture_default_str();
-  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
-      ->transform(whole_from(0, 256))
-      ->capture_default_str();
+  add_thread_options(*command, o->threads, o->workers);
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read");
   command->add_flag("--json", o->json, "one JSON object with the suggestion and the whole curve");
   command->callback([o, &chosen] {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <minicnn/core/context.hpp>
 #include <minicnn/core/number.hpp>
 #include <minicnn/core/printable.hpp>
 #include <optional>
@@ -128,6 +129,19 @@ CLI::Validator readable_by(std::function<void(const std::string&)> read) {
       },
       "");
   return made.name(checked);
+}
+
+void add_worker_option(CLI::App& command, int& workers) {
+  command.add_option("--workers", workers, "threads that load pictures; 0: none of their own")
+      ->transform(whole_from(0, 256))
+      ->capture_default_str();
+}
+
+void add_thread_options(CLI::App& command, int& threads, int& workers) {
+  command.add_option("--threads", threads, "0: all processors")
+      ->transform(whole_from(0, minicnn::max_threads))
+      ->capture_default_str();
+  add_worker_option(command, workers);
 }
 
 void check_all_values(CLI::App& app) {

@@ -21,6 +21,10 @@ CLI::Validator number_below(double low, double high);
 /// A whole number from `low` to `high`.
 CLI::Validator whole_from(std::int64_t low, std::int64_t high);
 
+/// --threads, and --workers, which load pictures.
+void add_thread_options(CLI::App& command, int& threads, int& workers);
+void add_worker_option(CLI::App& command, int& workers);
+
 /// A whole number that fits into 64 bits without a sign.
 CLI::Validator any_seed();
 

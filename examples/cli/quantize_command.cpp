@@ -104,12 +104,7 @@ void add_quantize(CLI::App& app, action& chosen) {
       ->transform(one_of({"least-error", "all"}))
       ->capture_default_str();
   command->add_option("--keep", o->keep, "layers or scopes that stay in fp32")->delimiter(',');
-  command->add_option("--threads", o->threads, "0: all processors")
-      ->transform(whole_from(0, minicnn::max_threads))
-      ->capture_default_str();
-  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
-      ->transform(whole_from(0, 256))
-      ->capture_default_str();
+  add_thread_options(*command, o->threads, o->workers);
   command->add_flag("--skip-bad", o->skip_bad, "leaves out pictures that cannot be read, and says which");
   command->callback([o, &chosen] {
     refuse_replacing(o->out, o->weights, "--weights");

@@ -337,12 +337,7 @@ void add_train(CLI::App& app, action& chosen) {
                    "processes are on several machines")
       ->transform(one_of({"on", "off", "auto"}))
       ->capture_default_str();
-  command->add_option("--threads", o->threads, "0: all processors")
-      ->transform(whole_from(0, minicnn::max_threads))
-      ->capture_default_str();
-  command->add_option("--workers", o->workers, "threads that load pictures; 0: none of their own")
-      ->transform(whole_from(0, 256))
-      ->capture_default_str();
+  add_thread_options(*command, o->threads, o->workers);
   command
       ->add_option("--time-limit", o->time_limit,
                    "minutes; the schedule's length is planned after 50 steps so that the run fits; 0: none")
