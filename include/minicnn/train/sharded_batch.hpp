@@ -183,12 +183,23 @@ class sharded_batch {
     T* const arena = net_.gradient_arena().data();
     if (computes_) gradients_.add_last(arena);
     if (exchange_ == nullptr) {
-      if (computes_) session_.backward();
+      if (computes_) last_backward([](std::size_t) {});
       return gradients_.finish(arena);
     }
     exchange_->begin(arena);
-    if (computes_) session_.backward(false, [&](std::size_t node) { exchange_->written_from(first_gradient_[node]); });
+    if (computes_) last_backward([&](std::size_t node) { exchange_->written_from(first_gradient_[node]); });
     exchange_->finish();
+  }
+
+  /// The others are about to exchange gradients, or doing so: they would wait for those of a backward that failed.
+  template <class Done>
+  void last_backward(const Done& done) {
+    try {
+      session_.backward(false, done);
+    } catch (const std::exception& e) {
+      if (ranks_.size() > 1) ranks_.end_all(text_of("backward: ", e.what()));
+      throw;
+    }
   }
 
   /// All ranks' records; sums in the order of shards.
