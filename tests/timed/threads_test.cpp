@@ -6,6 +6,7 @@
 
 #include "field_cases/small_network.hpp"
 #include "minicnn/graph/session.hpp"
+#include "minicnn/layers/activation.hpp"
 #include "minicnn/train/adam.hpp"
 
 using namespace minicnn;
@@ -83,4 +84,15 @@ TEST_CASE("F63 denormal weights and moments cost no time") {
   MESSAGE("500 steps: first " << parts.front() << " s, slowest " << *std::max_element(parts.begin(), parts.end()) << " s");
   std::sort(parts.begin(), parts.end());
   CHECK(parts[8] <= 1.5 * parts[0]);  // one of ten may be another program's
+}
+
+TEST_CASE("the gradient of relu6 takes no longer than a few copies of it") {
+  const context ctx{1, default_isa()};
+  const activation_op<float, kernels::clip_formula> op("clip", {0, 6});
+  tensor<float> y = small::noise({1 << 18}, 1), dy = small::noise({1 << 18}, 2), dx({1 << 18});
+  frame<float> f;
+  const gradient_target<float> to{dx, false};
+  f.ctx = ctx, f.output = y, f.output_gradient = dy, f.input_gradients = {&to, 1};
+  const double copying = seconds([&] { kernels::scale_elements(ctx, 2.0F, dy.data(), dx.data(), dx.size()); });
+  CHECK(seconds([&] { op.backward(f); }) <= 4 * copying);
 }

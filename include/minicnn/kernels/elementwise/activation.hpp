@@ -164,8 +164,7 @@ struct clip_formula {
   }
   template <class V>
   MINICNN_INLINE void backward(vec<T, V>& dx, const vec<T, V>& y, const vec<T, V>& dy) const {
-    dx = y > low ? dy : vec<T, V>{};
-    dx = y < high ? dx : vec<T, V>{};
+    dx = (y - low) * (high - y) > T{0} ? dy : vec<T, V>{};  // one comparison: g++ 12 makes scalar code of two that meet
   }
 };
 
@@ -182,8 +181,7 @@ struct hard_sigmoid_formula {
   }
   template <class V>
   MINICNN_INLINE void backward(vec<T, V>& dx, const vec<T, V>& y, const vec<T, V>& dy) const {
-    dx = y > T{0} ? slope * dy : vec<T, V>{};
-    dx = y < T{1} ? dx : vec<T, V>{};
+    dx = y * (T{1} - y) > T{0} ? slope * dy : vec<T, V>{};
   }
 };
 
