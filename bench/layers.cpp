@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ class timed_op final : public op<float> {
   std::string_view kind() const override { return op_->kind(); }
   attribute_list describe() const override { return op_->describe(); }
   op_role role() const override { return op_->role(); }
+  std::optional<kernels::fused_activation<float>> activation(isa i) const override { return op_->activation(i); }
   op_plan plan(const plan_request& request) const override {
     op_plan p = op_->plan(request);
     time_->multiply_adds = static_cast<double>(p.multiply_adds);

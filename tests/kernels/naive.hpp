@@ -1,6 +1,7 @@
 #pragma once
 /// Kernels as their definitions read, in double: the oracles of the kernel tests.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -79,6 +80,32 @@ template <class T>
 double rounding(index_t terms) {
   const double unit = static_cast<double>(std::numeric_limits<T>::epsilon());
   return unit * (4 + 0.5 * static_cast<double>(terms));
+}
+
+/// Activations that kernels apply to their results on the way out.
+enum class fused { nothing, relu, clip, square };
+
+template <class T>
+minicnn::kernels::fused_activation<T> activation(fused how) {
+  minicnn::kernels::fused_activation<T> out;
+  if (how == fused::relu) out = out.relu();
+  if (how == fused::clip) out = out.clip(T(-0.25), T(0.375));
+  if (how == fused::square)
+    out.map = [](minicnn::isa, const void*, T* values, index_t count) {
+      for (index_t i = 0; i < count; ++i) values[i] *= values[i];
+    };
+  return out;
+}
+
+/// What `how` makes of results that nothing was applied to.
+template <class T>
+std::vector<T> activated(fused how, std::vector<T> values) {
+  for (T& x : values)
+    x = how == fused::relu     ? std::max(x, T{0})
+        : how == fused::clip   ? std::clamp(x, T(-0.25), T(0.375))
+        : how == fused::square ? x * x
+                               : x;
+  return values;
 }
 
 inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }

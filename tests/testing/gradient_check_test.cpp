@@ -28,7 +28,7 @@ enum class fault {
   needs_all_gradients,
   reads_garbage_scratch,
   not_in_place,
-  ignores_relu,
+  ignores_bounds,
   ignores_add,
   changes_buffer,
 };
@@ -50,7 +50,7 @@ class weigh_op : public op<T> {
     p.forward_scratch_bytes = p.backward_scratch_bytes = scratch::bytes_for<T>(x.size());
     p.multiply_adds = 2 * x.size();
     p.backward_reads_input = fault_ != fault::undeclared_read;
-    p.in_place = p.gradient_in_place = p.fuses_relu = true;
+    p.in_place = p.gradient_in_place = p.fuses_activation = true;
     p.fuses_add = fault_ == fault::ignores_add;
     return p;
   }
@@ -71,8 +71,9 @@ class weigh_op : public op<T> {
       if (fault_ == fault::depends_on_threads && f.ctx.threads == 3) y = std::nextafter(y, T{9});
       if (fault_ == fault::depends_on_isa && f.ctx.instruction_set == isa::baseline) y *= T(1.0001);
       if (fault_ == fault::float_only && sizeof(T) == 4) y *= T(1.0001);
-      f.output[i] = f.apply_relu && fault_ != fault::ignores_relu ? std::max(y, T{0}) : y;
+      f.output[i] = fault_ == fault::ignores_bounds ? y : f.activation.bound(y);
     }
+    f.activation.finish(f.output.data(), x.size());
   }
 
   void backward(const frame<T>& f) const override {
@@ -146,7 +147,7 @@ TEST_CASE("every way of being wrong is found and named") {
   found(fault::needs_all_gradients, "not wanted");
   found(fault::reads_garbage_scratch, "output");
   found(fault::not_in_place, "output in the input's place: output");
-  found(fault::ignores_relu, "output with ReLU applied");
+  found(fault::ignores_bounds, "output clipped");
   found(fault::ignores_add, "output added to another value");
   found(fault::changes_buffer, "forward changes buffer calls in evaluation");
 #if !defined(__SANITIZE_ADDRESS__)  // which stops the program at the first of these

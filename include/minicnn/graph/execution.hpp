@@ -64,8 +64,10 @@ class execution {
     for (gradient_target<T>& g : parameter_gradients_) g.add = accumulate;
     for (std::size_t i = plan_.count; i-- > 0;) {
       if (!plan_.needs_gradient[i] || plan_.nodes[i].operation == nullptr) continue;
+      const std::vector<int>& inputs = plan_.nodes[i].inputs;
+      const bool left = plan_.fused.skipped[i] && plan_.returns_activation[index(inputs[0])] && inputs.size() == 1;
       use_scratch(frames_[i], purpose::backward_scratch, i, plan_.plans[i].backward_scratch_bytes);
-      plan_.nodes[i].operation->backward(frames_[i]);
+      if (!left) plan_.nodes[i].operation->backward(frames_[i]);
       if (done != nullptr) (*done)(i);
     }
   }
@@ -131,7 +133,8 @@ class execution {
     const std::vector<int>& inputs = plan_.nodes[i].inputs;
     f.ctx = plan_.request.ctx;
     f.training = plan_.request.training && !plan_.request.frozen[i];
-    f.apply_relu = plan_.fused.applies_relu[i] != 0;
+    f.activation = plan_.fused.activation[i].value_or(kernels::fused_activation<T>{});
+    if (plan_.returns_activation[i]) f.returned = f.activation;
     f.apply_add = plan_.fused.applies_add[i] != 0;
     f.output = values_[i];
     f.output_image = plan_.fused.image[i];

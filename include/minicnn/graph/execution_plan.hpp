@@ -53,8 +53,9 @@ class execution_plan {
   std::vector<char> needed;          ///< the node runs
   std::vector<char> needs_gradient;  ///< of its value
   std::vector<int> readers;          ///< how many inputs of running nodes its value is
-  fusion fused;
+  fusion<T> fused;
   std::vector<std::size_t> gradient_buffer;  ///< the node whose gradient's memory its own shares
+  std::vector<char> returns_activation;      ///< takes the gradient behind the activation that it runs
 
   /// Offset of a node's buffer in the block; -1: there is none.
   enum class purpose { value, gradient, saved, forward_scratch, backward_scratch, packed_weights };
@@ -123,7 +124,8 @@ class execution_plan {
   MINICNN_COLD void share_values() {
     std::vector<char> wanted(count);
     for (std::size_t i = 0; i < count; ++i) wanted[i] = is_wanted(i);
-    fused = fuse_operations<T>({nodes, plans, needed, needs_gradient, wanted, readers, request.training});
+    fused = fuse_operations<T>(
+        {nodes, plans, needed, needs_gradient, wanted, readers, request.training, request.ctx.instruction_set});
   }
 
   MINICNN_COLD void share_gradients() {
@@ -135,6 +137,13 @@ class execution_plan {
         if (needed[c] && nodes[c].operation != nullptr && !nodes[c].inputs.empty() && index(nodes[c].inputs[0]) == i &&
             plans[c].gradient_in_place && !is_retained(c))
           gradient_buffer[i] = gradient_buffer[c];
+    }
+    returns_activation.assign(count, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!fused.skipped[i] || nodes[i].inputs.size() != 1 || !needs_gradient[i]) continue;
+      const std::size_t j = index(nodes[i].inputs[0]);
+      returns_activation[j] = plans[j].returns_activation && fused.activation[j].has_value() && fused.activation[j]->bounded &&
+                              gradient_buffer[j] == gradient_buffer[i];
     }
   }
 

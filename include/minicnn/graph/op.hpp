@@ -2,6 +2,7 @@
 /// The contract of a layer: functions over views. A layer holds hyper-parameters only; networks and sessions own all memory.
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "minicnn/core/random.hpp"
 #include "minicnn/core/tensor.hpp"
 #include "minicnn/graph/initializer.hpp"
+#include "minicnn/kernels/simd/fused_activation.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -66,7 +68,8 @@ struct op_plan {
   bool backward_reads_output = false;  ///< the output is kept until backward
   bool in_place = false;               ///< the output may take the place of input 0 (same size)
   bool gradient_in_place = false;      ///< the gradient of input 0 may take the place of the output's gradient
-  bool fuses_relu = false;             ///< forward honours `frame::apply_relu`
+  bool fuses_activation = false;       ///< forward honours `frame::activation`
+  bool returns_activation = false;     ///< backward honours `frame::returned`
   bool fuses_add = false;              ///< forward honours `frame::apply_add`
   bool writes_slices = false;          ///< forward honours `frame::output_image`
 };
@@ -74,7 +77,7 @@ struct op_plan {
 /// What passes over a graph may know of an operation without knowing its class.
 enum class op_role {
   other,
-  relu,           ///< max(x, 0); may be fused into the operation before it, if that `fuses_relu`
+  relu,           ///< max(x, 0)
   concat,         ///< its inputs one behind the other along axis 1; passes over inputs that are there already
   add,            ///< the sum of its inputs; of two may be fused into an operation that makes one of them, if that `fuses_add`
   pooling,        ///< values of windows
@@ -94,9 +97,9 @@ struct gradient_target {
 template <class T>
 struct frame {
   context ctx;
-  bool training = false;     ///< batch statistics and dropout are on
-  bool apply_relu = false;   ///< the output is to be max(value, 0); only if the plan said `fuses_relu`
-  bool apply_add = false;    ///< the result is added to what `output` holds, before the ReLU; only if the plan said `fuses_add`
+  bool training = false;                         ///< batch statistics and dropout are on
+  kernels::fused_activation<T> activation = {};  ///< applied to results; none unless the plan said `fuses_activation`
+  bool apply_add = false;    ///< the result is added to what `output` holds, before the activation; only if the plan `fuses_add`
   index_t output_image = 0;  ///< elements from image to image of `output`, if other values lie between; 0: they follow each other
   random_key random;         ///< differs per network seed, step and node; use `random.of(sample)`
 
@@ -112,7 +115,8 @@ struct frame {
   index_t scratch_bytes = 0;
 
   // backward only
-  view<const T> output_gradient;  ///< shares memory with input_gradients[0] where the plan said `gradient_in_place`
+  kernels::fused_activation<T> returned = {};  ///< bounds whose gradient is left to this op: `output_gradient` is behind them
+  view<const T> output_gradient;               ///< shares memory with input_gradients[0] where the plan said `gradient_in_place`
   std::span<const gradient_target<T>> input_gradients;      ///< one per input; not `wanted()` where nothing needs it
   std::span<const gradient_target<T>> parameter_gradients;  ///< one per parameter; not `wanted()` when frozen
 
@@ -145,6 +149,10 @@ class op {
 
   /// What it is to passes over the graph. An op that wraps another op must forward this call.
   virtual op_role role() const { return op_role::other; }
+
+  /// An activation: what it does to every value, which the operation before it may do as it stores them, if that
+  /// `fuses_activation`. An op that wraps another op must forward this call.
+  virtual std::optional<kernels::fused_activation<T>> activation(isa) const { return std::nullopt; }
 
   /// Itself, in an op that has the interface, else null (a dynamic_cast without RTTI). An op that wraps another op must not
   /// forward these calls.

@@ -2,7 +2,9 @@
 /// Nonlinearities, element by element, for inputs of any shape. relu.hpp has the plainest.
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "minicnn/graph/node.hpp"
@@ -70,24 +72,30 @@ template <class T, template <class> class Formula>
 class activation_op final : public detail::activation_base<T> {
  public:
   explicit activation_op(std::string_view kind, Formula<T> formula = {}, attribute_list attributes = {})
-      : detail::activation_base<T>(kind, Formula<T>::reads_input, std::move(attributes)), formula_(formula) {}
+      : detail::activation_base<T>(kind, Formula<T>::reads_input, std::move(attributes)), formula_{formula} {}
+
+  std::optional<kernels::fused_activation<T>> activation(isa instructions) const override {
+    if constexpr (std::is_same_v<Formula<T>, kernels::clip_formula<T>>)
+      return kernels::fused_activation<T>::clip(formula_.formula.low, formula_.formula.high);
+    else
+      return kernels::activation_of<T>(instructions, formula_);
+  }
 
   void forward(const frame<T>& f) const override {
-    kernels::transform_elements(f.ctx, detail::activation_forward<T, Formula<T>>{formula_}, f.input().data(),
-                                static_cast<const T*>(nullptr), f.output.data(), f.output.size(), false,
-                                kernels::transcendental_grain);
+    kernels::transform_elements(f.ctx, formula_, f.input().data(), static_cast<const T*>(nullptr), f.output.data(),
+                                f.output.size(), false, kernels::transcendental_grain);
   }
 
   void backward(const frame<T>& f) const override {
     const gradient_target<T>& dx = f.input_gradient();
     if (!dx.wanted()) return;
     const T* kept = Formula<T>::reads_input ? f.input().data() : f.output.data();
-    kernels::transform_elements(f.ctx, detail::activation_backward<T, Formula<T>>{formula_}, kept, f.output_gradient.data(),
-                                dx.data.data(), dx.data.size(), dx.add, kernels::transcendental_grain);
+    kernels::transform_elements(f.ctx, detail::activation_backward<T, Formula<T>>{formula_.formula}, kept,
+                                f.output_gradient.data(), dx.data.data(), dx.data.size(), dx.add, kernels::transcendental_grain);
   }
 
  private:
-  Formula<T> formula_;
+  detail::activation_forward<T, Formula<T>> formula_;
 };
 
 namespace detail {

@@ -29,12 +29,12 @@ class add_op final : public op<T> {
     op_plan p;
     p.output = a;
     p.in_place = p.gradient_in_place = true;
-    p.fuses_relu = true;  // a residual block ends with one
+    p.fuses_activation = true;  // a residual block ends with one
     return p;
   }
 
   void forward(const frame<T>& f) const override {
-    kernels::add_elements(f.ctx, f.input(0).data(), f.input(1).data(), f.apply_relu, f.output.data(), f.output.size());
+    kernels::add_elements(f.ctx, f.input(0).data(), f.input(1).data(), f.activation, f.output.data(), f.output.size());
   }
 
   void backward(const frame<T>& f) const override {

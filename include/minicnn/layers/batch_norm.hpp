@@ -87,19 +87,19 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
     }
     p.backward_reads_input = true;
     p.gradient_in_place = true;
-    p.fuses_relu = true;
+    p.fuses_activation = p.returns_activation = true;
     return p;
   }
 
   /// In training throws shape_error if the batch has a single value per channel, whose variance says nothing.
   void forward(const frame<T>& f) const override {
     const kernels::norm_extents e = extents(f.input().dims());
-    const T *x = f.input().data(), *weight = weight_of(f), *bias = has_bias() ? f.parameter(bias_place()).data() : nullptr;
-    if (!f.training) return kernels::batch_norm_forward(f.ctx, e, running(f), weight, bias, f.apply_relu, x, f.output.data());
+    const T *x = f.input().data(), *weight = weight_of(f), *bias = bias_of(f);
+    if (!f.training) return kernels::batch_norm_forward(f.ctx, e, running(f), weight, bias, f.activation, x, f.output.data());
     if (e.count() < 2 && e.channels > 0)
       fail<shape_error>("batch normalisation needs more than one value per channel in training, got ", f.input().dims());
     scratch work = f.work();
-    kernels::batch_norm_forward_batch(f.ctx, e, o_.eps, o_.momentum, weight, bias, f.apply_relu, x, f.output.data(),
+    kernels::batch_norm_forward_batch(f.ctx, e, o_.eps, o_.momentum, weight, bias, f.activation, x, f.output.data(),
                                       reinterpret_cast<kernels::norm_statistics*>(f.saved), f.updated_buffer(0).data(),
                                       f.updated_buffer(1).data(), work);
   }
@@ -113,14 +113,14 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
       const gradient_target<T>& db = f.parameter_gradient(bias_place());
       out.bias = db.data.data(), out.add_bias = db.add;
     }
-    const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = weight_of(f);
+    const T *x = f.input().data(), *g = f.output_gradient.data(), *weight = weight_of(f), *bias = bias_of(f);
     const auto* saved = reinterpret_cast<const kernels::norm_statistics*>(f.saved);
     scratch work = f.work();
     if (f.training)
       kernels::batch_norm_backward(
-          f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, x, g, out, work);
+          f.ctx, e, [saved](index_t c) { return saved[c]; }, false, weight, bias, f.returned, x, g, out, work);
     else
-      kernels::batch_norm_backward(f.ctx, e, running(f), true, weight, x, g, out, work);
+      kernels::batch_norm_backward(f.ctx, e, running(f), true, weight, bias, f.returned, x, g, out, work);
   }
 
  private:
@@ -130,6 +130,8 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
   bool has_bias() const { return o_.affine && o_.bias; }
   int bias_place() const { return has_weight() ? 1 : 0; }
   const T* weight_of(const frame<T>& f) const { return has_weight() ? f.parameter(0).data() : nullptr; }
+
+  const T* bias_of(const frame<T>& f) const { return has_bias() ? f.parameter(bias_place()).data() : nullptr; }
 
   /// The running statistics of channel c.
   auto running(const frame<T>& f) const {

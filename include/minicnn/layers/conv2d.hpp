@@ -98,7 +98,7 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
     }
     p.multiply_adds = shape{p.output.size(), fan_in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
-    p.fuses_relu = p.fuses_add = p.writes_slices = true;
+    p.fuses_activation = p.fuses_add = p.writes_slices = true;
     return p;
   }
 
@@ -142,7 +142,7 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
               .weight = f.parameter(0).data(),
               .bias = bias,
               .y = f.output.data(),
-              .relu = f.apply_relu,
+              .activation = f.activation,
               .add = f.apply_add,
               .packed_weights = packed,
               .y_image = f.output_image},

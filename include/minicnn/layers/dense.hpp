@@ -62,7 +62,7 @@ class dense_op final : public op<T> {
                                             kernels::gemm_scratch_bytes<T>(threads, units_, in, batch));
     p.multiply_adds = shape{batch, units_, in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
-    p.fuses_relu = true;
+    p.fuses_activation = true;
     return p;
   }
 
@@ -70,7 +70,7 @@ class dense_op final : public op<T> {
     const auto [batch, in] = extents(f.input().dims());
     kernels::epilogue<T> ep;
     ep.column_bias = o_.bias ? f.parameter(1).data() : nullptr;
-    ep.relu = f.apply_relu;
+    ep.activation = f.activation;
     scratch work = f.work();
     kernels::gemm<T>(f.ctx, kernels::row_major(f.input().data(), batch, in),
                      kernels::transposed(kernels::row_major(f.parameter(0).data(), units_, in)), f.output.data(), units_, ep,

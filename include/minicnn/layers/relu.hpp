@@ -1,6 +1,7 @@
 #pragma once
 /// The nonlinearity of most networks, for inputs of any shape; activation.hpp has the others.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,7 @@ class relu_op final : public op<T> {
   std::string_view kind() const override { return "relu"; }
   attribute_list describe() const override { return {}; }
   op_role role() const override { return op_role::relu; }
+  std::optional<kernels::fused_activation<T>> activation(isa) const override { return kernels::fused_activation<T>::relu(); }
 
   MINICNN_COLD op_plan plan(const plan_request& request) const override {
     op_plan p;

@@ -42,7 +42,7 @@ struct op_test_case {
   bool plan_training = true;  ///< false: forward only
   bool training = true;       ///< `frame::training`
   bool backward = true;
-  bool apply_relu = false;
+  enum class fused { nothing, bounds, map } activation = fused::nothing;  ///< from -1/4 to 1/2; x * x
   bool apply_add = false;          ///< to an output that holds the values of `output_gradient`
   bool in_place = false;           ///< the output takes the place of input 0
   bool gradient_in_place = false;  ///< the gradient of input 0 takes the place of the output's gradient
@@ -151,7 +151,11 @@ op_results<T> run_test_case(const op<T>& operation, const op_values<T>& values, 
   frame<T> f;
   f.ctx = trial.ctx;
   f.training = trial.training;
-  f.apply_relu = trial.apply_relu;
+  if (trial.activation == op_test_case::fused::bounds) f.activation = decltype(f.activation)::clip(T(-0.25), T(0.5));
+  if (trial.activation == op_test_case::fused::map)
+    f.activation.map = [](isa, const void*, T* x, index_t count) {
+      for (index_t i = 0; i < count; ++i) x[i] *= x[i];
+    };
   f.apply_add = trial.apply_add;
   if (trial.apply_add) output.set(values.output_gradient);
   f.random = detail::trial_key();
@@ -198,6 +202,7 @@ op_results<T> run_test_case(const op<T>& operation, const op_values<T>& values, 
     if (i == 0 && trial.gradient_in_place) place = view<T>(output_gradient.get().data(), place.dims());
     targets.push_back({wanted ? place : view<T>{}, wanted && trial.add});
   }
+  f.returned = f.activation;
   f.scratch_block = backward_scratch.data();
   f.scratch_bytes = plan.backward_scratch_bytes;
   f.output_gradient = output_gradient.get();

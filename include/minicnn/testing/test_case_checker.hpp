@@ -58,27 +58,34 @@ class test_case_checker {
       trial.in_place = plan_.in_place && !plan_.backward_reads_input;
       compare("gradient in place", run("gradient in place", trial), reference, 0.0);
     }
-    if (plan_.fuses_relu) {
-      op_test_case trial = plain;
-      trial.apply_relu = true;
-      trial.backward = false;
-      tensor<T> wanted = reference.output;
-      for (T& value : wanted) value = (std::max)(value, T{0});
-      equal("output with ReLU applied", run("ReLU applied", trial).output, wanted, tight);
-    }
-    for (const bool relu : {false, true}) {
-      if (!plan_.fuses_add || (relu && !plan_.fuses_relu)) continue;
-      op_test_case trial = plain;
-      trial.apply_add = true;
-      trial.apply_relu = relu;
-      trial.backward = false;
-      tensor<T> wanted = reference.output;
-      for (index_t i = 0; i < wanted.size(); ++i) {
-        wanted[i] += values_.output_gradient[i];
-        if (relu) wanted[i] = (std::max)(wanted[i], T{0});
+    using fused = op_test_case::fused;
+    for (const fused activation : {fused::nothing, fused::bounds, fused::map})
+      for (const bool add : {false, true}) {
+        if ((add && !plan_.fuses_add) || (activation != fused::nothing && !plan_.fuses_activation)) continue;
+        op_test_case trial = plain;
+        trial.apply_add = add;
+        trial.activation = activation;
+        trial.backward = false;
+        tensor<T> wanted = reference.output;
+        for (index_t i = 0; i < wanted.size(); ++i) {
+          if (add) wanted[i] += values_.output_gradient[i];
+          if (activation == fused::bounds) wanted[i] = (std::clamp)(wanted[i], T(-0.25), T(0.5));
+          if (activation == fused::map) wanted[i] *= wanted[i];
+        }
+        const std::string how = text_of(add ? "added to another value, " : "", activation == fused::bounds ? "clipped"
+                                                                               : activation == fused::map  ? "mapped"
+                                                                                                           : "as it is");
+        equal("output " + how, run(how, trial).output, wanted, tight);
       }
-      const std::string how = relu ? "added to another value, then ReLU" : "added to another value";
-      equal("output " + how, run(how, trial).output, wanted, tight);
+    if (plan_.returns_activation) {
+      op_test_case trial = plain;
+      trial.activation = fused::bounds;
+      op_values<T> passed = values_;
+      for (index_t i = 0; i < reference.output.size(); ++i)
+        if (!(reference.output[i] > T(-0.25) && reference.output[i] < T(0.5))) passed.output_gradient[i] = T{0};
+      const op_results<T> got = run("bounds returned", trial), wanted = run_test_case(operation_, passed, plain);
+      for (std::size_t i = 0; i < got.gradients.size(); ++i)
+        equal(text_of("behind its bounds: gradient of ", name(i)), got.gradients[i], wanted.gradients[i], tight);
     }
     if (!training) {
       op_test_case trial = plain;

@@ -36,13 +36,17 @@ struct convolution {
         before_w(naive::random_values<T>(static_cast<index_t>(w.size()), 6)),
         before_bias(naive::random_values<T>(g.filters, 7)) {}
 
-  std::vector<T> forward(isa i, int threads, bool with_bias, bool relu) const {
+  std::vector<T> forward(isa i, int threads, bool with_bias, naive::fused how) const {
     naive::guarded_scratch memory(minicnn::kernels::conv_forward_scratch_bytes<T>(threads, batch + 1, g));
     minicnn::scratch work = memory.get();
     std::vector<T> y(dy.size(), static_cast<T>(NAN));
-    minicnn::kernels::conv_forward<T>(
-        {threads, i}, batch, g,
-        {.x = x.data(), .weight = w.data(), .bias = with_bias ? bias.data() : nullptr, .y = y.data(), .relu = relu}, work);
+    minicnn::kernels::conv_forward<T>({threads, i}, batch, g,
+                                      {.x = x.data(),
+                                       .weight = w.data(),
+                                       .bias = with_bias ? bias.data() : nullptr,
+                                       .y = y.data(),
+                                       .activation = naive::activation<T>(how)},
+                                      work);
     CHECK(memory.intact());
 
     std::vector<T> prepared(static_cast<std::size_t>(minicnn::kernels::conv_packed_weight_bytes<T>(g)) / sizeof(T));
@@ -54,7 +58,7 @@ struct convolution {
                                        .weight = nullptr,
                                        .bias = with_bias ? bias.data() : nullptr,
                                        .y = again.data(),
-                                       .relu = relu,
+                                       .activation = naive::activation<T>(how),
                                        .packed_weights = prepared.data()},
                                       work);
     CHECK(again == y);  // weights packed beforehand are the same weights
@@ -106,7 +110,8 @@ void check(index_t batch, const conv_geometry& g) {
   for (isa i : naive::all_isas()) {
     INFO("isa ", std::string(minicnn::name_of(i)));
     for (bool flag : {false, true}) {
-      const auto y = c.forward(i, 1, !flag, flag);
+      const naive::fused how = flag ? naive::fused::relu : naive::fused::nothing;
+      const auto y = c.forward(i, 1, !flag, how);
       CHECK(naive::worst_error(y, naive::conv_forward(batch, g, x, w, flag ? std::vector<double>{} : naive::widened(c.bias),
                                                       flag)) < naive::rounding<T>(taps));
       const auto dx = c.input_gradient(i, 1, flag);
@@ -118,12 +123,14 @@ void check(index_t batch, const conv_geometry& g) {
       CHECK(naive::worst_error(dw, want) < naive::rounding<T>(positions));
       if (i != minicnn::detect_isa()) continue;
       for (int threads : {2, 3}) {
-        CHECK(c.forward(i, threads, !flag, flag) == y);
+        CHECK(c.forward(i, threads, !flag, how) == y);
         CHECK(c.input_gradient(i, threads, flag) == dx);
         CHECK(c.weight_gradient(i, threads, flag, true, !flag) == dw);
       }
     }
     CHECK(c.weight_gradient(i, 1, false, false, false).size() == c.w.size());
+    for (const naive::fused how : {naive::fused::clip, naive::fused::square})
+      CHECK(c.forward(i, 1, true, how) == naive::activated(how, c.forward(i, 1, true, naive::fused::nothing)));
   }
 }
 

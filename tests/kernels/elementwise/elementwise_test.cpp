@@ -57,8 +57,9 @@ TEST_CASE_TEMPLATE("every loop agrees with its definition for every length, at a
       check([&](T* y) { relu_forward(ctx, x, y, n); }, [](T p, T, T) { return p > 0 ? p : T{0}; });
       check([&](T* y) { relu_backward(ctx, x, z, y, n); }, [](T p, T q, T) { return p > 0 ? q : T{0}; });
       check([&](T* y) { relu_backward(ctx, x, z, y, n, true); }, [](T p, T q, T r) { return (p > 0 ? q : T{0}) + r; });
-      check([&](T* y) { add_elements(ctx, x, z, false, y, n); }, [](T p, T q, T) { return p + q; });
-      check([&](T* y) { add_elements(ctx, x, z, true, y, n); }, [](T p, T q, T) { return p + q > 0 ? p + q : T{0}; });
+      check([&](T* y) { add_elements(ctx, x, z, {}, y, n); }, [](T p, T q, T) { return p + q; });
+      check([&](T* y) { add_elements(ctx, x, z, kernels::fused_activation<T>::relu(), y, n); },
+            [](T p, T q, T) { return p + q > 0 ? p + q : T{0}; });
       check([&](T* y) { scale_elements(ctx, T{3}, x, y, n); }, [](T p, T, T) { return 3 * p; });
       check([&](T* y) { scale_elements(ctx, T{4}, x, y, n, true); }, [](T p, T, T r) { return 4 * p + r; });
       check([&](T* y) { accumulate_elements(ctx, x, y, n); }, [](T p, T, T r) { return p + r; });
@@ -76,7 +77,7 @@ TEST_CASE_TEMPLATE("results may take an operand's place", T, float, double) {
     std::vector<T> dy = b;
     relu_backward(ctx, y.data(), dy.data(), dy.data(), 101);
     std::vector<T> sum = b;
-    add_elements(ctx, a.data(), sum.data(), false, sum.data(), 101);
+    add_elements(ctx, a.data(), sum.data(), {}, sum.data(), 101);
     for (std::size_t i = 0; i < a.size(); ++i) {
       CHECK(y[i] == (a[i] > 0 ? a[i] : T{0}));
       CHECK(dy[i] == (a[i] > 0 ? b[i] : T{0}));

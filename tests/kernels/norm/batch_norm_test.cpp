@@ -68,7 +68,7 @@ TEST_CASE_TEMPLATE("batch norm against its definition", T, float, double) {
         std::vector<norm_statistics> statistics(channels);
         naive::guarded_scratch memory(batch_norm_scratch_bytes<T>(e));
         scratch work = memory.get();
-        batch_norm_forward_batch(ctx, e, 1e-5, 1.0, w.data(), b.data(), false, x.data(), y.data(), statistics.data(), mean.data(),
+        batch_norm_forward_batch(ctx, e, 1e-5, 1.0, w.data(), b.data(), {}, x.data(), y.data(), statistics.data(), mean.data(),
                                  variance.data(), work);
         CHECK(worst_difference(y, wanted.y) < bound);
         CHECK(worst_difference(mean, wanted.mean) < bound);
@@ -82,7 +82,7 @@ TEST_CASE_TEMPLATE("batch norm against its definition", T, float, double) {
         norm_gradients<T> out;
         out.x = dx.data(), out.weight = dw.data(), out.bias = db.data();
         work = memory.get();
-        batch_norm_backward(ctx, e, statistic, false, w.data(), x.data(), dx.data(), out, work);  // in place
+        batch_norm_backward(ctx, e, statistic, false, w.data(), b.data(), {}, x.data(), dx.data(), out, work);  // in place
         CHECK(memory.intact());
         CHECK(worst_difference(dx, wanted.dx) < bound);
         CHECK(worst_difference(dw, wanted.dw) < bound * std::sqrt(static_cast<double>(e.count())));
@@ -106,14 +106,14 @@ TEST_CASE("batch norm: the same bits with one, two and three threads, whether th
       std::vector<norm_statistics> statistics(channels);
       std::vector<std::byte> memory(static_cast<std::size_t>(batch_norm_scratch_bytes<float>(e)));
       scratch work(memory.data(), static_cast<index_t>(memory.size()));
-      batch_norm_forward_batch<float>(ctx, e, 1e-5, 0.1, nullptr, nullptr, true, x.data(), y.data(), statistics.data(),
-                                      mean.data(), variance.data(), work);
+      batch_norm_forward_batch<float>(ctx, e, 1e-5, 0.1, nullptr, nullptr, kernels::fused_activation<float>::relu(), x.data(),
+                                      y.data(), statistics.data(), mean.data(), variance.data(), work);
       work = scratch(memory.data(), static_cast<index_t>(memory.size()));
       norm_gradients<float> out;
       out.x = dx.data(), out.weight = dw.data();
       batch_norm_backward<float>(
-          ctx, e, [&](index_t c) { return statistics[static_cast<std::size_t>(c)]; }, false, nullptr, x.data(), g.data(), out,
-          work);
+          ctx, e, [&](index_t c) { return statistics[static_cast<std::size_t>(c)]; }, false, nullptr, nullptr,
+          kernels::fused_activation<float>::relu(), x.data(), g.data(), out, work);
       if (first.empty()) first = y, first_dx = dx, first_dw = dw;
       CHECK(y == first);
       CHECK(dx == first_dx);
@@ -138,12 +138,12 @@ TEST_CASE("batch norm of maps without pixels, or of no images, touches nothing")
       const context ctx{2, set};
       std::vector<float> x(8, 1.0F), y(8, 5.0F);
       const auto statistic = [](index_t) { return norm_statistics{0.5, 2.0}; };
-      batch_norm_forward<float>(ctx, e, statistic, nullptr, nullptr, false, x.data(), y.data());
+      batch_norm_forward<float>(ctx, e, statistic, nullptr, nullptr, {}, x.data(), y.data());
       naive::guarded_scratch memory(batch_norm_scratch_bytes<float>(e));
       scratch work = memory.get();
       norm_gradients<float> out;
       out.x = y.data();
-      batch_norm_backward<float>(ctx, e, statistic, true, nullptr, x.data(), x.data(), out, work);
+      batch_norm_backward<float>(ctx, e, statistic, true, nullptr, nullptr, {}, x.data(), x.data(), out, work);
       CHECK(memory.intact());
       CHECK(y == std::vector<float>(8, 5.0F));
     }

@@ -38,16 +38,21 @@ struct operands {
 };
 
 template <class T>
-std::vector<T> run(const product_case& p, isa i, int threads) {
+std::vector<T> run(const product_case& p, isa i, int threads, naive::fused how) {
   const operands<T> o(p);
   std::vector<T> c = o.c;
   naive::guarded_scratch memory(minicnn::kernels::gemm_scratch_bytes<T>(threads, p.m, p.n, p.k));
   minicnn::scratch work = memory.get();
   const minicnn::kernels::epilogue<T> ep{p.row_bias ? o.row_bias.data() : nullptr, p.column_bias ? o.column_bias.data() : nullptr,
-                                         p.relu, p.add};
+                                         naive::activation<T>(how), p.add};
   minicnn::kernels::gemm<T>({threads, i}, o.left(p), o.right(p), c.data(), o.ldc, ep, work);
   CHECK(memory.intact());
   return c;
+}
+
+template <class T>
+std::vector<T> run(const product_case& p, isa i, int threads) {
+  return run<T>(p, i, threads, p.relu ? naive::fused::relu : naive::fused::nothing);
 }
 
 template <class T>
@@ -79,6 +84,13 @@ void check(const product_case& p) {
     const std::vector<T> one = run<T>(p, i, 1);
     CHECK(naive::worst_error(one, want) < naive::rounding<T>(p.k));
     for (int threads : {2, 3}) CHECK(run<T>(p, i, threads) == one);
+    const operands<T> o(p);
+    for (const naive::fused how : {naive::fused::clip, naive::fused::square}) {
+      std::vector<T> wanted = naive::activated(how, run<T>(p, i, 1, naive::fused::nothing));
+      for (std::size_t at = 0; at < wanted.size(); ++at)  // the columns between n and ldc stay
+        if (static_cast<index_t>(at) % o.ldc >= p.n) wanted[at] = o.c[at];
+      CHECK(run<T>(p, i, 1, how) == wanted);
+    }
   }
 }
 
@@ -153,7 +165,7 @@ TEST_CASE("an empty sum leaves the epilogue") {
     minicnn::scratch work = memory.get();
     const float unused = 0;
     minicnn::kernels::gemm<float>({1, i}, {&unused, 2, 0, 1, 1}, {&unused, 0, 3, 3, 1}, c.data(), 3,
-                                  {nullptr, bias.data(), true, false}, work);
+                                  {nullptr, bias.data(), naive::activation<float>(naive::fused::relu), false}, work);
     CHECK(c == std::vector<float>{1, 0, 3, 1, 0, 3});
   }
 }
@@ -166,8 +178,8 @@ TEST_CASE("not a number stays one through ReLU") {
       naive::guarded_scratch memory(minicnn::kernels::gemm_scratch_bytes<float>(1, 1, n, 1));
       minicnn::scratch work = memory.get();
       minicnn::kernels::gemm<float>({1, i}, minicnn::kernels::row_major(a.data(), 1, 1),
-                                    minicnn::kernels::row_major(b.data(), 1, n), c.data(), n, {nullptr, nullptr, true, false},
-                                    work);
+                                    minicnn::kernels::row_major(b.data(), 1, n), c.data(), n,
+                                    {nullptr, nullptr, naive::activation<float>(naive::fused::relu), false}, work);
       for (float x : c) CHECK(std::isnan(x));
     }
 }

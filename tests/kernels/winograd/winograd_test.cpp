@@ -32,13 +32,17 @@ struct convolution {
         before_w(naive::random_values<T>(static_cast<index_t>(w.size()), 6)),
         before_bias(naive::random_values<T>(g.filters, 7)) {}
 
-  std::vector<T> forward(isa i, int threads, bool with_bias, bool relu) const {
+  std::vector<T> forward(isa i, int threads, bool with_bias, naive::fused how) const {
     naive::guarded_scratch memory(minicnn::kernels::winograd::forward_scratch_bytes<T>(threads, batch + 1, g));
     minicnn::scratch work = memory.get();
     std::vector<T> y(dy.size(), static_cast<T>(NAN));
-    minicnn::kernels::winograd::forward<T>(
-        {threads, i, bf16}, batch, g,
-        {.x = x.data(), .weight = w.data(), .bias = with_bias ? bias.data() : nullptr, .y = y.data(), .relu = relu}, work);
+    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g,
+                                           {.x = x.data(),
+                                            .weight = w.data(),
+                                            .bias = with_bias ? bias.data() : nullptr,
+                                            .y = y.data(),
+                                            .activation = naive::activation<T>(how)},
+                                           work);
     CHECK(memory.intact());
 
     std::vector<T> prepared(static_cast<std::size_t>(minicnn::kernels::winograd::packed_weight_bytes<T>(g)) / sizeof(T));
@@ -50,7 +54,7 @@ struct convolution {
                                             .weight = nullptr,
                                             .bias = with_bias ? bias.data() : nullptr,
                                             .y = again.data(),
-                                            .relu = relu,
+                                            .activation = naive::activation<T>(how),
                                             .packed_weights = prepared.data()},
                                            work);
     CHECK(again == y);  // filters transformed beforehand are the same filters
@@ -104,7 +108,8 @@ void check(index_t batch, const conv_geometry& g) {
   for (isa i : naive::all_isas()) {
     INFO("isa ", std::string(minicnn::name_of(i)));
     for (bool flag : {false, true}) {
-      const auto y = c.forward(i, 1, !flag, flag);
+      const naive::fused how = flag ? naive::fused::relu : naive::fused::nothing;
+      const auto y = c.forward(i, 1, !flag, how);
       CHECK(naive::worst_error(y, naive::conv_forward(batch, g, x, w, flag ? std::vector<double>{} : naive::widened(c.bias),
                                                       flag)) < magnified * naive::rounding<T>(taps));
       const auto dx = c.input_gradient(i, 1, flag);
@@ -117,12 +122,14 @@ void check(index_t batch, const conv_geometry& g) {
       CHECK(naive::worst_error(dw, want) < magnified * naive::rounding<T>(positions));
       if (i != minicnn::detect_isa()) continue;
       for (int threads : {2, 3}) {
-        CHECK(c.forward(i, threads, !flag, flag) == y);
+        CHECK(c.forward(i, threads, !flag, how) == y);
         CHECK(c.input_gradient(i, threads, flag) == dx);
         CHECK(c.weight_gradient(i, threads, flag, true, !flag) == dw);
       }
     }
     CHECK(c.weight_gradient(i, 1, false, false, false).size() == c.w.size());
+    for (const naive::fused how : {naive::fused::clip, naive::fused::square})
+      CHECK(c.forward(i, 1, true, how) == naive::activated(how, c.forward(i, 1, true, naive::fused::nothing)));
   }
 }
 
@@ -215,7 +222,7 @@ TEST_CASE("the error of Winograd in float stays near 1e-6 of the values, as docs
     const auto x = naive::widened(c.x), w = naive::widened(c.w), dy = naive::widened(c.dy);
     const auto gradients = naive::conv_backward(2, g, x, w, dy);
     const isa i = minicnn::detect_isa();
-    CHECK(relative_error(c.forward(i, 2, false, false), naive::conv_forward(2, g, x, w, {}, false)) < 2e-6);
+    CHECK(relative_error(c.forward(i, 2, false, naive::fused::nothing), naive::conv_forward(2, g, x, w, {}, false)) < 2e-6);
     CHECK(relative_error(c.input_gradient(i, 2, false), gradients.dx) < 2e-6);
     CHECK(relative_error(c.weight_gradient(i, 2, false, false, false), gradients.dw) < 2e-6);
   }
@@ -240,9 +247,9 @@ TEST_CASE(
     for (isa i : naive::all_isas()) {
       INFO("isa ", std::string(minicnn::name_of(i)));
       c.bf16 = false;
-      const auto exact = c.forward(i, 1, true, false);
+      const auto exact = c.forward(i, 1, true, naive::fused::nothing);
       c.bf16 = true;
-      const auto y = c.forward(i, 1, true, false), dx = c.input_gradient(i, 1, false),
+      const auto y = c.forward(i, 1, true, naive::fused::nothing), dx = c.input_gradient(i, 1, false),
                  dw = c.weight_gradient(i, 1, false, false, false);
       // Without the instruction nothing would be gained, so nothing is rounded.
       if (!minicnn::kernels::native_bf16(i)) CHECK(y == exact);
@@ -253,15 +260,15 @@ TEST_CASE(
       if (!minicnn::kernels::native_bf16(i)) continue;
       CHECK(y != exact);
       for (int threads : {2, 3}) {
-        CHECK(c.forward(i, threads, true, false) == y);
+        CHECK(c.forward(i, threads, true, naive::fused::nothing) == y);
         CHECK(c.input_gradient(i, threads, false) == dx);
         CHECK(c.weight_gradient(i, threads, false, false, false) == dw);
       }
       const auto added = c.input_gradient(i, 2, true), added_weights = c.weight_gradient(i, 2, true, false, false);
       CHECK(relative_error(added, sum(gradients.dx, naive::widened(c.before_x), true)) < bound);
       CHECK(relative_error(added_weights, sum(gradients.dw, naive::widened(c.before_w), true)) < bound);
-      CHECK(relative_error(c.forward(i, 2, true, true), naive::conv_forward(batch, g, x, w, naive::widened(c.bias), true)) <
-            bound);
+      CHECK(relative_error(c.forward(i, 2, true, naive::fused::relu),
+                           naive::conv_forward(batch, g, x, w, naive::widened(c.bias), true)) < bound);
     }
   }
 }

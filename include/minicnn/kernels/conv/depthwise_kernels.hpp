@@ -1,5 +1,9 @@
 #pragma once
-/// The inner loops of depthwise convolution: one plane and one filter at a time.
+/// The inner loops of depthwise convolution: one plane and one filter at a time, in buffers that stay in the cache.
+///
+/// A plane is copied to planes of a buffer, one for each phase of the strides, with zeros around. A tap then reads whole vectors
+/// at a fixed distance from a result, whatever the stride. Four rows of results are made at a time: taps above each other read
+/// the same rows, and loads that are not aligned cost more than multiplications.
 
 #include <algorithm>
 
@@ -8,207 +12,255 @@
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
-/// A plane on its way into a buffer of rows x columns: cell (y, x) goes to (top + y * step_h, left + x * step_w).
-template <class T>
-struct depthwise_plane {
-  index_t height, width, top, left, step_h, step_w;
-  index_t rows, columns;
-  const T *from, *from_end;  ///< the plane; the end of all planes, up to which vectors may be loaded
-  T* padded;                 ///< rows * columns + depthwise_slack<T>
+/// Rows of results that are made together, and most taps above each other that are applied together.
+inline constexpr int depthwise_rows = 4, depthwise_taps = 3;
 
-  index_t size() const { return rows * columns; }
+/// A position divided by a stride of 1 or 2, rounded down: a division would take as long as some vectors.
+struct phase {
+  index_t whole, rest;
+  phase(index_t position, index_t stride) : whole(position >> (stride - 1)), rest(position & (stride - 1)) {}
 };
 
-/// Read behind a buffer: a vector of results of stride 2 at its last cell.
-template <class T>
-inline constexpr index_t depthwise_slack = 4 * pack_slack<T>;
+/// Where a plane goes: cell (y, x) to row top + y / stride_h, column x / stride_w of the plane of their remainders. All else is
+/// zero. Rows begin where whole vectors do, and the zeros behind a row are also those before the next.
+struct depthwise_layout {
+  index_t height = 0, width = 0;           ///< of the plane that is copied
+  index_t stride_h = 1, stride_w = 1;      ///< 1 or 2
+  index_t top = 0, rows = 0, columns = 0;  ///< of a plane of the buffer: rows of zeros before the first, rows, columns
+  index_t lead = 0, plane_size = 0;        ///< elements before the first row, and of all, with what is read behind
 
-/// A filter over a buffered plane, and where results go.
-template <class T>
-struct depthwise_filter {
-  index_t kernel_h, kernel_w, stride_h, stride_w;
-  index_t out_rows, out_columns;
-  const T* taps;  ///< kernel_h x kernel_w
-  bool turned;    ///< last tap first
-  T bias;
-  bool relu, add;
-  T* out;
-};
-
-/// Copies a plane to its buffer, with zeros around it and behind it.
-struct depthwise_pad_kernel {
-  template <class V, class T>
-  MINICNN_INLINE static void run(const depthwise_plane<T>* plane) {
-    const depthwise_plane<T> p = *plane;
-    const T* const end = p.padded + p.size() + depthwise_slack<T>;
-    const index_t count = (std::min)(p.width, (p.columns - p.left + p.step_w - 1) / p.step_w);
-    T* to = p.padded;
-    for (index_t r = 0; r < p.rows; ++r, to += p.columns) {
-      const index_t y = r - p.top;
-      const bool outside = y < 0 || y % p.step_h != 0 || y / p.step_h >= p.height;
-      const T* const row = p.from + (outside ? 0 : y / p.step_h * p.width);
-      if (outside || p.step_w != 1) {
-        zero_run<V>(to, end, p.columns);
-        if (!outside)
-          for (index_t x = 0; x < count; ++x) to[p.left + x * p.step_w] = row[x];
-        continue;
-      }
-      zero_run<V>(to, end, p.left);
-      copy_strided<V>(to + p.left, end, row, p.from_end, 1, count);
-      zero_run<V>(to + p.left + count, end, p.columns - p.left - count);
-    }
-    zero_run<V>(to, end, depthwise_slack<T>);
+  index_t size() const { return stride_h * stride_w * plane_size; }
+  /// Offset of a row and column of the plane, which may lie outside.
+  index_t offset(index_t row, index_t column) const {
+    const phase h(row, stride_h), w(column, stride_w);
+    return (h.rest * stride_w + w.rest) * plane_size + lead + (top + h.whole) * columns + w.whole;
   }
+};
+
+/// Taps above each other: places among the weights, and the distance at which the first reads. The next read a row further on.
+struct depthwise_run {
+  index_t offset;
+  int count;
+  index_t weight[depthwise_taps];
+};
+
+/// A plane and the buffer that it is copied to, which holds zeros, or a plane of the same layout. Vectors are loaded up to `end`.
+template <class T>
+struct depthwise_source {
+  depthwise_layout layout;
+  const T *plane, *end;
+  T* buffer;
+  const T* next;  ///< the plane that will be copied next: it is asked for meanwhile
+
+  index_t size() const { return layout.height * layout.width; }
+  MINICNN_INLINE void prefetch(index_t from, index_t to) const {
+    for (; from < to; from += pack_slack<T>) __builtin_prefetch(next + from, 0, 2);
+  }
+
+  template <class V>
+  MINICNN_INLINE void copy() const {
+    constexpr index_t lanes = V::template lanes<T>;
+    const depthwise_layout l = layout;
+    const index_t rows = (std::min)(l.height, (l.rows - l.top) * l.stride_h);
+    const bool inside = end - plane >= size() + lanes;                           // whole vectors may be loaded
+    for (index_t first = 0; first < (std::min)(l.stride_w, l.width); ++first) {  // columns first, first + stride, ...
+      const index_t count = phase(l.width - 1 - first, l.stride_w).whole + 1;
+      const T* from = plane + first;
+      for (index_t y = 0; y < rows; ++y, from += l.width) {
+        T* const row = buffer + l.offset(y, first);
+        if (l.stride_w == 1 && inside) {
+          vec<T, V> x;
+          for (index_t i = 0; i < count; i += lanes) {
+            load<V>(x, from + i);
+            store<V>(row + i, x);
+          }
+        } else {
+          copy_strided<V>(row, row + l.columns, from, end, l.stride_w, count);
+        }
+        if (count % lanes != 0) store<V>(row + count, vec<T, V>{});  // the next row is written later, or zero
+      }
+    }
+  }
+};
+
+/// One plane to another.
+template <class T>
+struct depthwise_job {
+  depthwise_source<T> from;
+  const T* weight;
+  const depthwise_run* runs;
+  index_t run_count[4] = {};  ///< of each phase of the results
+  T bias = T{0};
+  // Result (y, x) is at row (y + top) / stride_h, column (x + left) / stride_w of the plane of their remainders.
+  index_t top = 0, left = 0, stride_h = 1, stride_w = 1;
+  T* sums = nullptr;                                     ///< planes of phases; null: there is but one, the result
+  index_t sum_rows = 0, sum_columns = 0, sum_plane = 0;  ///< of a plane of sums: rows, columns, elements
+  index_t rows, columns;                                 ///< of the results
+  T* to;
+  bool add;
+  fused_activation<T> activation = {};
 };
 
 struct depthwise_kernel {
-  /// The buffer of `plane` is filled already (depthwise_pad_kernel).
   template <class V, class T>
-  MINICNN_INLINE static void run(const depthwise_plane<T>* plane, const depthwise_filter<T>* filter) {
-    const depthwise_filter<T> f = *filter;
-    if (f.kernel_h == 3 && f.kernel_w == 3) {
-      index_t oy = 0;
-      if (f.stride_h == 1 && f.stride_w == 1)
-        for (; oy + 2 <= f.out_rows; oy += 2) rows_of_3x3<V, 1, 2>(plane->padded, plane->columns, f, oy);
-      for (; oy < f.out_rows; ++oy)
-        if (f.stride_w == 1)
-          rows_of_3x3<V, 1, 1>(plane->padded, plane->columns, f, oy);
-        else
-          rows_of_3x3<V, 2, 1>(plane->padded, plane->columns, f, oy);
-    } else if (f.stride_w == 1) {
-      convolve<V, 1>(plane->padded, plane->columns, f);
-    } else {
-      convolve<V, 2>(plane->padded, plane->columns, f);
-    }
+  MINICNN_INLINE static void run(const depthwise_job<T>* job) {
+    const depthwise_job<T>& j = *job;
+    j.from.template copy<V>();
+    const depthwise_run* runs = j.runs;
+    for (index_t phase = 0; phase < j.stride_h * j.stride_w; runs += j.run_count[phase++])
+      convolve<V>(j, runs, j.run_count[phase], j.sums == nullptr ? nullptr : j.sums + phase * j.sum_plane);
+    if (j.sums != nullptr && j.stride_w == 1) join<V, 1>(j);
+    if (j.sums != nullptr && j.stride_w == 2) join<V, 2>(j);
+    j.activation.finish(j.to, j.rows * j.columns);
   }
 
  private:
-  /// Results `ox` and on of a row, a vector or what is left of it. `room`: how many may be written, some to be written over.
+  /// A plane of sums, or, if that is null, the results.
   template <class V, class T>
-  MINICNN_INLINE static void finish(const depthwise_filter<T>& f, const vec<T, V>& value, index_t ox, index_t room, T* out) {
-    constexpr int lanes = V::template lanes<T>;
-    vec<T, V> sum = value;
-    if (f.out_columns - ox >= lanes || (!f.add && room >= lanes)) {
-      if (f.add) {
-        vec<T, V> before;
-        load<V>(before, out + ox);
-        sum += before;
+  MINICNN_INLINE static void convolve(const depthwise_job<T>& j, const depthwise_run* runs, index_t count, T* sums) {
+    constexpr index_t lanes = V::template lanes<T>;
+    const index_t rows = sums == nullptr ? j.rows : j.sum_rows, columns = sums == nullptr ? j.columns : j.sum_columns;
+    const index_t pitch = j.from.layout.columns;
+    // Meanwhile the next plane comes nearer, and places of results of the next rows.
+    const index_t ahead = divide_up(j.from.size(), divide_up(rows, depthwise_rows) * divide_up(columns, lanes));
+    index_t next = 0;
+    for (index_t y = 0; y < rows; y += depthwise_rows)
+      // Last vectors first: what they write past the ends of rows is written later.
+      for (index_t x = (columns - 1) / lanes * lanes; x >= 0; x -= lanes) {
+        vec<T, V> sum[depthwise_rows];
+        MINICNN_UNROLL
+        for (int r = 0; r < depthwise_rows; ++r) sum[r] = vec<T, V>{} + j.bias;
+        j.from.prefetch(next, next + ahead);
+        next += ahead;
+        MINICNN_UNROLL
+        for (int r = 0; r < depthwise_rows; ++r)
+          if (sums == nullptr) __builtin_prefetch(j.to + (y + depthwise_rows + r) * columns + x, 1);
+        const T* const from = j.from.buffer + y * pitch + x;
+        for (const depthwise_run* run = runs; run != runs + count; ++run)
+          if (run->count == 3)
+            add_run<V, 3>(from + run->offset, pitch, j.weight, run->weight, sum);
+          else if (run->count == 2)
+            add_run<V, 2>(from + run->offset, pitch, j.weight, run->weight, sum);
+          else
+            add_run<V, 1>(from + run->offset, pitch, j.weight, run->weight, sum);
+        MINICNN_UNROLL
+        for (int r = 0; r < depthwise_rows; ++r) {
+          if (y + r >= rows) break;
+          if (sums != nullptr)
+            store<V>(sums + (y + r) * columns + x, sum[r]);
+          else
+            put<V>(j, sum[r], (y + r) * columns + x, columns - x);
+        }
       }
-      if (f.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
-      store<V>(out + ox, sum);
-    } else {
+  }
+
+  /// sum[r] += the taps of a run over rows r, r + 1, ...
+  template <class V, int Taps, class T>
+  MINICNN_INLINE static void add_run(const T* from, index_t pitch, const T* weight, const index_t* taps, vec<T, V>* sum) {
+    const T tap[3] = {weight[taps[0]], weight[taps[Taps > 1 ? 1 : 0]], weight[taps[Taps > 2 ? 2 : 0]]};
+    vec<T, V> x;
+    MINICNN_UNROLL
+    for (int i = 0; i < depthwise_rows + Taps - 1; ++i) {
+      load<V>(x, from + i * pitch);
+      MINICNN_UNROLL
+      for (int r = 0; r < depthwise_rows; ++r)
+        if (i - r >= 0 && i - r < Taps) sum[r] += tap[i - r] * x;
+    }
+  }
+
+  /// The first `left` lanes to the results from `at` on; others may be written over.
+  template <class V, class T>
+  MINICNN_INLINE static void put(const depthwise_job<T>& j, const vec<T, V>& value, index_t at, index_t left) {
+    constexpr int lanes = V::template lanes<T>;
+    vec<T, V> sum = value, before;
+    if (left < lanes && (j.add || j.rows * j.columns - at < lanes)) {
       T rest[lanes];
       store<V>(rest, sum);
-      for (index_t i = 0; i < f.out_columns - ox; ++i) {
-        const T result = f.add ? out[ox + i] + rest[i] : rest[i];
-        out[ox + i] = f.relu && result < T{0} ? T{0} : result;
-      }
+      return copy_run<lanes>(j.to + at, static_cast<const T*>(rest), left, j.add, j.activation);
     }
+    if (j.add) load<V>(before, static_cast<const T*>(j.to + at)), sum += before;
+    j.activation.template bound<V>(sum);
+    store<V>(j.to + at, sum);
   }
 
-  /// `Rows` rows of results, beside each other if there are two: these share two of four rows of the map.
-  template <class V, int Stride, int Rows, class T>
-  MINICNN_INLINE static void rows_of_3x3(const T* padded, index_t columns, const depthwise_filter<T>& f, index_t oy) {
-    constexpr int lanes = V::template lanes<T>;
-    T* const out = f.out + oy * f.out_columns;
-    const T* const out_end = f.out + f.out_rows * f.out_columns;
-    vec<T, V> tap[9];
-    MINICNN_UNROLL
-    for (int t = 0; t < 9; ++t) tap[t] = vec<T, V>{} + f.taps[f.turned ? 8 - t : t];
-    const T* row = padded + oy * f.stride_h * columns;
-    for (index_t ox = 0; ox < f.out_columns; ox += lanes, row += lanes * Stride) {
-      vec<T, V> sum[Rows], x;
-      MINICNN_UNROLL
-      for (int o = 0; o < Rows; ++o) sum[o] = vec<T, V>{} + f.bias;
-      MINICNN_UNROLL
-      for (int r = 0; r < Rows + 2; ++r) {
-        MINICNN_UNROLL
-        for (int kw = 0; kw < 3; ++kw) {
-          load_strided<Stride, V>(x, row + r * columns + kw);
-          MINICNN_UNROLL
-          for (int o = 0; o < Rows; ++o)
-            if (r - o >= 0 && r - o < 3) sum[o] += tap[(r - o) * 3 + kw] * x;
-        }
-      }
-      // A vector may run into the next row only if that is made later.
-      MINICNN_UNROLL
-      for (int o = 0; o < Rows; ++o)
-        finish<V>(f, sum[o], ox, o + 1 < Rows ? 0 : out_end - out - o * f.out_columns - ox, out + o * f.out_columns);
-    }
-  }
-
-  /// Filters of any size, row by row.
+  /// Planes of sums to results.
   template <class V, int Stride, class T>
-  MINICNN_INLINE static void convolve(const T* padded, index_t columns, const depthwise_filter<T>& f) {
-    constexpr index_t lanes = V::template lanes<T>;
-    const index_t taps = f.kernel_h * f.kernel_w, step = f.turned ? -1 : 1;
-    const T* const out_end = f.out + f.out_rows * f.out_columns;
-    T* out = f.out;
-    for (index_t oy = 0; oy < f.out_rows; ++oy, out += f.out_columns)
-      for (index_t ox = 0; ox < f.out_columns; ox += lanes) {
-        vec<T, V> sum = vec<T, V>{} + f.bias, x;
-        const T* tap = f.turned ? f.taps + taps - 1 : f.taps;
-        for (index_t kh = 0; kh < f.kernel_h; ++kh) {
-          const T* const row = padded + (oy * f.stride_h + kh) * columns + ox * Stride;
-          for (index_t kw = 0; kw < f.kernel_w; ++kw, tap += step) {
-            load_strided<Stride, V>(x, row + kw);
-            sum += *tap * x;
-          }
+  MINICNN_INLINE static void join(const depthwise_job<T>& j) {
+    constexpr int lanes = V::template lanes<T>;
+    const phase first(j.left, Stride), second(j.left + 1, Stride);
+    for (index_t y = 0; y < j.rows; ++y) {
+      const phase h(y + j.top, j.stride_h);
+      const T* const row = j.sums + h.rest * Stride * j.sum_plane + h.whole * j.sum_columns;
+      for (index_t x = (j.columns - 1) / (Stride * lanes) * (Stride * lanes); x >= 0; x -= Stride * lanes) {
+        vec<T, V> even, odd;
+        load<V>(even, row + first.rest * j.sum_plane + first.whole + x / Stride);
+        if constexpr (Stride == 2) {
+          load<V>(odd, row + second.rest * j.sum_plane + second.whole + x / Stride);
+          interleave(even, odd, std::make_integer_sequence<int, lanes>{});
         }
-        finish<V>(f, sum, ox, out_end - out - ox, out);
+        if (Stride == 2 && j.columns - x > lanes) put<V>(j, odd, y * j.columns + x + lanes, j.columns - x - lanes);
+        put<V>(j, even, y * j.columns + x, j.columns - x);
       }
+    }
   }
 };
 
-/// What a plane adds to the gradient of its filter, taps row by row.
+/// What a plane adds to the gradient of a filter, a vector of sums a tap.
 struct depthwise_weight_kernel {
-  /// The buffer of `plane` is filled already.
+  /// Rows of `dy`'s buffer are whole vectors, and zeros follow them up to a multiple of depthwise_rows.
   template <class V, class T>
-  MINICNN_INLINE static void run(const depthwise_plane<T>* plane, const depthwise_filter<T>* filter, const T* dy, const T* dy_end,
-                                 T* sums) {
-    const depthwise_filter<T> f = *filter;
-    for (index_t kh = 0; kh < f.kernel_h; ++kh)
-      for (index_t kw = 0; kw < f.kernel_w; kw += 3) {
-        const T* const corner = plane->padded + kh * plane->columns + kw;
-        T* const to = sums + kh * f.kernel_w + kw;
-        if (f.stride_w == 1)
-          add_taps<V, 1>(corner, plane->columns, f, dy, dy_end, (std::min)(f.kernel_w - kw, index_t{3}), to);
-        else
-          add_taps<V, 2>(corner, plane->columns, f, dy, dy_end, (std::min)(f.kernel_w - kw, index_t{3}), to);
-      }
+  MINICNN_INLINE static void run(const depthwise_source<T>* x, const depthwise_source<T>* dy, const depthwise_run* runs,
+                                 index_t count, T* sums) {
+    x->template copy<V>();
+    dy->template copy<V>();
+    for (const depthwise_run* run = runs; run != runs + count; ++run) {
+      x->prefetch((run - runs) * x->size() / count, (run - runs + 1) * x->size() / count);
+      dy->prefetch((run - runs) * dy->size() / count, (run - runs + 1) * dy->size() / count);
+      if (run->count == 3)
+        add_run<V, 3>(*x, *dy, *run, sums);
+      else if (run->count == 2)
+        add_run<V, 2>(*x, *dy, *run, sums);
+      else
+        add_run<V, 1>(*x, *dy, *run, sums);
+    }
   }
 
  private:
-  /// Up to three taps beside each other: to[i] += the sum of dy times the cells that tap i meets.
-  template <class V, int Stride, class T>
-  MINICNN_INLINE static void add_taps(const T* corner, index_t columns, const depthwise_filter<T>& f, const T* dy,
-                                      const T* dy_end, index_t count, T* to) {
+  template <class V, int Taps, class T>
+  MINICNN_INLINE static void add_run(const depthwise_source<T>& x, const depthwise_source<T>& dy, const depthwise_run& run,
+                                     T* sums) {
     constexpr index_t lanes = V::template lanes<T>;
-    vec<T, V> first{}, second{}, third{}, d, x, lane{};
+    vec<T, V> sum[Taps], d[depthwise_rows], value;
     MINICNN_UNROLL
-    for (int i = 0; i < static_cast<int>(lanes); ++i) lane[i] = static_cast<T>(i);
-    for (index_t oy = 0; oy < f.out_rows; ++oy, dy += f.out_columns)
-      for (index_t ox = 0; ox < f.out_columns; ox += lanes) {
-        const index_t left = f.out_columns - ox;
-        if (dy_end - dy - ox >= lanes) {
-          load<V>(d, dy + ox);
-          if (left < lanes) d = lane < static_cast<T>(left) ? d : vec<T, V>{};
-        } else {
-          T rest[lanes] = {};
-          for (index_t i = 0; i < left; ++i) rest[i] = dy[ox + i];
-          load<V>(d, static_cast<const T*>(rest));
+    for (int t = 0; t < Taps; ++t) load<V>(sum[t], static_cast<const T*>(sums + run.weight[t] * lanes));
+    const T* const gradient = dy.buffer + dy.layout.offset(0, 0);
+    for (index_t y = 0; y < dy.layout.height; y += depthwise_rows)
+      for (index_t at = 0; at < dy.layout.width; at += lanes) {
+        MINICNN_UNROLL
+        for (int r = 0; r < depthwise_rows; ++r) load<V>(d[r], gradient + (y + r) * dy.layout.columns + at);
+        const T* const from = x.buffer + run.offset + y * x.layout.columns + at;
+        MINICNN_UNROLL
+        for (int i = 0; i < depthwise_rows + Taps - 1; ++i) {
+          load<V>(value, from + i * x.layout.columns);
+          MINICNN_UNROLL
+          for (int t = 0; t < Taps; ++t)
+            if (i - t >= 0 && i - t < depthwise_rows) sum[t] += d[i - t] * value;
         }
-        const T* const row = corner + oy * f.stride_h * columns + ox * Stride;
-        load_strided<Stride, V>(x, row);
-        first += d * x;
-        load_strided<Stride, V>(x, row + 1);
-        second += d * x;
-        load_strided<Stride, V>(x, row + 2);
-        third += d * x;
       }
-    to[0] += sum_of_lanes<V, T>(first);
-    if (count > 1) to[1] += sum_of_lanes<V, T>(second);
-    if (count > 2) to[2] += sum_of_lanes<V, T>(third);
+    MINICNN_UNROLL
+    for (int t = 0; t < Taps; ++t) store<V>(sums + run.weight[t] * lanes, sum[t]);
+  }
+};
+
+/// to[tap] += the sum of the tap's lanes.
+struct depthwise_lanes_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const T* sums, index_t taps, T* to) {
+    for (index_t t = 0; t < taps; ++t, sums += V::template lanes<T>) {
+      vec<T, V> lanes;
+      load<V>(lanes, sums);
+      to[t] += sum_of_lanes<V, T>(lanes);
+    }
   }
 };
 

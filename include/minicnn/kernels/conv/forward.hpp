@@ -96,7 +96,7 @@ void conv_forward(const context& ctx, index_t batch, const conv_geometry& g, con
           .target = o.y + n0 * o.image_step(g) + group * filters * pixels,
           .target_filter = pixels,
           .bias = o.bias == nullptr ? nullptr : o.bias + group * filters,
-          .relu = o.relu,
+          .activation = o.activation,
           .add = o.add};
       implicit_gemm(ctx, product, rest);
     }

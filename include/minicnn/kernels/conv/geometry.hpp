@@ -2,6 +2,7 @@
 /// The shape of a convolution, and what its passes read and write.
 
 #include "minicnn/core/shape.hpp"
+#include "minicnn/kernels/simd/fused_activation.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
@@ -25,15 +26,16 @@ struct conv_geometry {
 };
 
 /// What a convolution reads and writes: y (batch, filters, out_height(), out_width()) = x (batch, channels, height, width) *
-/// weight (filters, channels / groups, kernel_h, kernel_w) + bias (one a filter), added to what y holds if `add`, then ReLU if
-/// `relu`.
+/// weight (filters, channels / groups, kernel_h, kernel_w) + bias (one a filter), added to what y holds if `add`, then the
+/// activation.
 template <class T>
 struct conv_operands {
   const T* x;
   const T* weight;
   const T* bias = nullptr;  ///< null: none
   T* y;
-  bool relu = false, add = false;
+  fused_activation<T> activation = {};
+  bool add = false;
   const T* packed_weights = nullptr;  ///< `weight` packed before; null: it is packed on the way
   index_t y_image = 0;                ///< elements from image to image of y; 0: images follow each other
 

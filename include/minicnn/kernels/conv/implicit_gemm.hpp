@@ -152,7 +152,8 @@ struct implicit_gemm_operands {
   T* target;  ///< filter f of a position is stored at target[f * target_filter + the position's offset]
   index_t target_filter;
   const T* bias = nullptr;  ///< null: none
-  bool relu = false, add = false;
+  fused_activation<T> activation = {};
+  bool add = false;
 };
 
 /// Scratch that `implicit_gemm` takes.
@@ -176,7 +177,7 @@ MINICNN_INLINE void implicit_gemm(const context& ctx, const implicit_gemm_operan
       .blocks =
           choose_blocks(ctx.threads, g.filters, grid.count(), t.rows, t.columns, limits.rows, limits.columns, t.column_unit()),
       .chunk = even_piece(g.taps, limits.depth, 1),
-      .target = {.data = g.target, .row_stride = g.target_filter, .row_bias = g.bias, .relu = g.relu, .add = g.add}};
+      .target = {.data = g.target, .row_stride = g.target_filter, .row_bias = g.bias, .activation = g.activation, .add = g.add}};
   blocked_product(ctx, p, chunked_rows<T>{g.weights, p.padded_rows()}, gathered_columns<T>{t, g.source, g.tap_offset, grid},
                   work);
 }

@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "minicnn/kernels/simd/dispatch.hpp"
+#include "minicnn/kernels/simd/fused_activation.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
@@ -147,13 +148,14 @@ struct identity_formula {
   }
 };
 
-template <class T, bool Relu>
+template <class T>
 struct sum_formula {
   static constexpr int operands = 2;
+  fused_activation<T> activation;
   template <class V>
   MINICNN_INLINE void operator()(vec<T, V>& y, const vec<T, V>& a, const vec<T, V>& b) const {
     y = a + b;
-    if constexpr (Relu) y = y < T{0} ? vec<T, V>{} : y;
+    activation.template bound<V>(y);
   }
 };
 
@@ -166,6 +168,16 @@ struct scale_formula {
     y = factor * x;
   }
 };
+
+/// The activation that applies `formula`, which must outlive it.
+template <class T, class F>
+fused_activation<T> activation_of(isa instructions, const F& formula) {
+  const auto map = [](isa i, const void* of, T* values, index_t count) {
+    dispatch<map_kernel<T, F>>(i, *static_cast<const F*>(of), static_cast<const T*>(values), static_cast<const T*>(nullptr),
+                               values, count, false);
+  };
+  return {.map = map, .formula = &formula, .instructions = instructions};
+}
 
 /// y[i] = (or += if `add`) formula(a[i]) or formula(a[i], b[i]), for `count` elements.
 template <class F, class T>
@@ -189,13 +201,13 @@ void relu_backward(const context& ctx, const T* y, const T* dy, T* dx, index_t c
   transform_elements(ctx, relu_gradient_formula<T>{}, y, dy, dx, count, add);
 }
 
-/// y = a + b, then ReLU if `relu`.
+/// y = a + b, then the activation.
 template <class T>
-void add_elements(const context& ctx, const T* a, const T* b, bool relu, T* y, index_t count) {
-  if (relu)
-    transform_elements(ctx, sum_formula<T, true>{}, a, b, y, count);
-  else
-    transform_elements(ctx, sum_formula<T, false>{}, a, b, y, count);
+void add_elements(const context& ctx, const T* a, const T* b, const fused_activation<T>& activation, T* y, index_t count) {
+  transform_elements(ctx, sum_formula<T>{activation}, a, b, y, count);
+  if (activation.map != nullptr)
+    parallel_for(ctx.threads, count, transcendental_grain,
+                 [&](index_t begin, index_t end) { activation.finish(y + begin, end - begin); });
 }
 
 /// y = (or += if `add`) factor * x.

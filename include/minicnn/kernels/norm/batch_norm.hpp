@@ -50,23 +50,34 @@ double value_or(const T* values, index_t c, double otherwise) {
   return values == nullptr ? otherwise : static_cast<double>(values[c]);
 }
 
-/// y of a block's images [begin, end). The part of the mean that `T` cannot hold goes into the shift.
-template <class T>
-void norm_apply(const context& ctx, const norm_blocks<T>& blocks, index_t block, index_t begin, index_t end,
-                const norm_statistics* statistics, const T* weight, const T* bias, bool relu, const T* x, T* y) {
+/// What a block's values are scaled by: (x - center) * scale + shift. The part of the mean that `T` cannot hold goes into the
+/// shift.
+template <class T, class F>
+norm_coefficients<T> norm_scaling(const norm_blocks<T>& blocks, index_t block, const F& statistic, const T* weight,
+                                  const T* bias) {
   norm_coefficients<T> k;
   for (index_t i = 0; i < blocks.channels(block); ++i) {
     const index_t c = blocks.first(block) + i;
-    const double scale = statistics[i].inverse * value_or(weight, c, 1.0);
-    k.center[i] = static_cast<T>(statistics[i].mean);
+    const norm_statistics s = statistic(c);
+    const double scale = s.inverse * value_or(weight, c, 1.0);
+    k.center[i] = static_cast<T>(s.mean);
     k.scale[i] = static_cast<T>(scale);
-    k.shift[i] = static_cast<T>(value_or(bias, c, 0.0) - (statistics[i].mean - static_cast<double>(k.center[i])) * scale);
+    k.shift[i] = static_cast<T>(value_or(bias, c, 0.0) - (s.mean - static_cast<double>(k.center[i])) * scale);
   }
   k.spread(blocks.channels(block));
+  return k;
+}
+
+/// y of a block's images [begin, end).
+template <class T, class F>
+void norm_apply(const context& ctx, const norm_blocks<T>& blocks, index_t block, index_t begin, index_t end, const F& statistic,
+                const T* weight, const T* bias, const fused_activation<T>& activation, const T* x, T* y) {
+  const norm_coefficients<T> k = norm_scaling(blocks, block, statistic, weight, bias);
   const index_t offset = blocks.offset(block, begin);
-  dispatch<norm_apply_kernel>(ctx.instruction_set, x + offset, y + offset, blocks.rows(block, begin, end),
-                              static_cast<const T*>(k.center), static_cast<const T*>(k.scale), static_cast<const T*>(k.shift),
-                              relu);
+  const norm_rows rows = blocks.rows(block, begin, end);
+  dispatch<norm_apply_kernel>(ctx.instruction_set, x + offset, y + offset, rows, static_cast<const T*>(k.center),
+                              static_cast<const T*>(k.scale), static_cast<const T*>(k.shift), &activation);
+  activation.finish(y + offset, rows.length, rows.rows, rows.stride);
 }
 
 /// Bytes of scratch for batch_norm_forward_batch and batch_norm_backward; never less for a bigger batch.
@@ -80,8 +91,8 @@ index_t batch_norm_scratch_bytes(const norm_extents& e) {
 /// into the running mean and the running unbiased variance. `weight` and `bias` may be null: 1 and 0.
 template <class T>
 void batch_norm_forward_batch(const context& ctx, const norm_extents& e, double eps, double momentum, const T* weight,
-                              const T* bias, bool relu, const T* x, T* y, norm_statistics* statistics, T* running_mean,
-                              T* running_variance, scratch& work) {
+                              const T* bias, const fused_activation<T>& activation, const T* x, T* y, norm_statistics* statistics,
+                              T* running_mean, T* running_variance, scratch& work) {
   const norm_blocks<T> blocks(ctx, e);
   auto* const parts = work.take<norm_part>(blocks.groups * e.channels);
   const double count = static_cast<double>(e.count());
@@ -105,21 +116,19 @@ void batch_norm_forward_batch(const context& ctx, const norm_extents& e, double 
         }
       },
       [&](index_t block, index_t begin, index_t end) {
-        norm_apply(ctx, blocks, block, begin, end, statistics + blocks.first(block), weight, bias, relu, x, y);
+        const auto statistic = [statistics](index_t c) { return statistics[c]; };
+        norm_apply(ctx, blocks, block, begin, end, statistic, weight, bias, activation, x, y);
       });
 }
 
 /// Normalises with given statistics: `statistic(c)` returns a `norm_statistics`.
 template <class T, class F>
-void batch_norm_forward(const context& ctx, const norm_extents& e, const F& statistic, const T* weight, const T* bias, bool relu,
-                        const T* x, T* y) {
+void batch_norm_forward(const context& ctx, const norm_extents& e, const F& statistic, const T* weight, const T* bias,
+                        const fused_activation<T>& activation, const T* x, T* y) {
   const norm_blocks<T> blocks(ctx, e);
   parallel_for(ctx.threads, blocks.count(), blocks.grain(), [&](index_t begin, index_t end) {
-    for (index_t block = begin; block < end; ++block) {
-      norm_statistics statistics[norm_lanes];
-      for (index_t i = 0; i < blocks.channels(block); ++i) statistics[i] = statistic(blocks.first(block) + i);
-      norm_apply(ctx, blocks, block, 0, e.images, statistics, weight, bias, relu, x, y);
-    }
+    for (index_t block = begin; block < end; ++block)
+      norm_apply(ctx, blocks, block, 0, e.images, statistic, weight, bias, activation, x, y);
   });
 }
 
@@ -132,11 +141,12 @@ struct norm_gradients {
   bool add_x = false, add_weight = false, add_bias = false;
 };
 
-/// Gradients from `g`, that of the output. `frozen`: the statistics are constants; else they are those of the batch `x`, and
-/// depend on it. `out.x` may be `g`.
+/// Gradients from `g`, that of the output behind the bounds of `activation`. `frozen`: the statistics are constants; else they
+/// are those of the batch `x`, and depend on it. `out.x` may be `g`.
 template <class T, class F>
-void batch_norm_backward(const context& ctx, const norm_extents& e, const F& statistic, bool frozen, const T* weight, const T* x,
-                         const T* g, const norm_gradients<T>& out, scratch& work) {
+void batch_norm_backward(const context& ctx, const norm_extents& e, const F& statistic, bool frozen, const T* weight,
+                         const T* bias, const fused_activation<T>& activation, const T* x, const T* g,
+                         const norm_gradients<T>& out, scratch& work) {
   const norm_blocks<T> blocks(ctx, e);
   auto* const parts = work.take<norm_part>(blocks.groups * e.channels);
   auto* const slopes = work.take<norm_slope<T>>(e.channels);
@@ -149,13 +159,13 @@ void batch_norm_backward(const context& ctx, const norm_extents& e, const F& sta
         norm_part* const sums = parts + group * e.channels + first;
         std::fill(sums, sums + channels, norm_part{});
         if (!sums_needed) return;
-        norm_coefficients<T> k;
-        for (index_t i = 0; i < channels; ++i) k.center[i] = static_cast<T>(statistic(first + i).mean);
-        k.spread(channels);
+        const norm_coefficients<T> k = norm_scaling(blocks, block, statistic, weight, bias);
+        const norm_bounds<T> bounds{k.scale, k.shift, activation.low, activation.high};
+        const norm_bounds<T>* const passed = activation.bounded ? &bounds : nullptr;
         blocks.for_chunks(group, block, [&](index_t offset, const norm_rows& r) {
           alignas(64) T sum[norm_lanes] = {}, product[norm_lanes] = {};
-          dispatch<norm_products_kernel>(ctx.instruction_set, x + offset, g + offset, r, static_cast<const T*>(k.center), sum + 0,
-                                         product + 0);
+          dispatch<norm_products_kernel>(ctx.instruction_set, x + offset, g + offset, r, static_cast<const T*>(k.center), passed,
+                                         sum + 0, product + 0);
           gather_lanes(sum, channels);
           gather_lanes(product, channels);
           for (index_t i = 0; i < channels; ++i) {
@@ -175,9 +185,9 @@ void batch_norm_backward(const context& ctx, const norm_extents& e, const F& sta
           const double rest = s.mean - static_cast<double>(static_cast<T>(s.mean));
           const double along = s.inverse * (all.second - rest * all.first);  // sum of g times the normalised x
           const double scale = s.inverse * value_or(weight, c, 1.0);
-          const double slope = -scale * s.inverse * along / count;
+          const double slope = frozen ? 0.0 : -scale * s.inverse * along / count;
           slopes[c] = {static_cast<T>(s.mean), static_cast<T>(scale), static_cast<T>(slope),
-                       static_cast<T>(-scale * all.first / count - slope * rest)};
+                       static_cast<T>(frozen ? 0.0 : -scale * all.first / count - slope * rest)};
           if (out.weight != nullptr) out.weight[c] = static_cast<T>(along) + (out.add_weight ? out.weight[c] : T{0});
           if (out.bias != nullptr) out.bias[c] = static_cast<T>(all.first) + (out.add_bias ? out.bias[c] : T{0});
         }
@@ -191,10 +201,13 @@ void batch_norm_backward(const context& ctx, const norm_extents& e, const F& sta
         }
         k.spread(blocks.channels(block));
         const index_t offset = blocks.offset(block, begin);
-        dispatch<norm_gradient_kernel>(ctx.instruction_set, frozen ? nullptr : x + offset, g + offset, out.x + offset,
-                                       blocks.rows(block, begin, end), static_cast<const T*>(k.center),
+        const norm_coefficients<T> forward = norm_scaling(blocks, block, statistic, weight, bias);
+        const norm_bounds<T> bounds{forward.scale, forward.shift, activation.low, activation.high};
+        const norm_bounds<T>* const passed = activation.bounded ? &bounds : nullptr;
+        dispatch<norm_gradient_kernel>(ctx.instruction_set, frozen && passed == nullptr ? nullptr : x + offset, g + offset,
+                                       out.x + offset, blocks.rows(block, begin, end), static_cast<const T*>(k.center),
                                        static_cast<const T*>(k.scale), static_cast<const T*>(k.slope),
-                                       static_cast<const T*>(k.shift), out.add_x);
+                                       static_cast<const T*>(k.shift), passed, out.add_x);
       });
 }
 

@@ -29,6 +29,22 @@ MINICNN_INLINE void store_up_to(T* to, const vec<T, V>& value, index_t count) {
     store_part<V, T>(to, value, count);
 }
 
+/// The bounds of the activation behind a normalisation: its gradient passes where (x - center) * scale + shift lies between.
+template <class T>
+struct norm_bounds {
+  const T *scale, *shift;
+  T low, high;
+
+  template <class V>
+  MINICNN_INLINE void pass(vec<T, V>& gradient, const vec<T, V>& value, const vec<T, V>& middle) const {
+    vec<T, V> factor, term;
+    load<V>(factor, scale);
+    load<V>(term, shift);
+    const vec<T, V> y = (value - middle) * factor + term;
+    gradient = (y - low) * (high - y) > T{0} ? gradient : vec<T, V>{};
+  }
+};
+
 /// Lane sums of x - center and of its square.
 struct norm_moments_kernel {
   template <class V, class T>
@@ -47,16 +63,18 @@ struct norm_moments_kernel {
   }
 };
 
-/// Lane sums of g and of g * (x - center).
+/// Lane sums of g and of g * (x - center), where g is the gradient that passes `bounds`; null: all of it.
 struct norm_products_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(const T* x, const T* g, norm_rows r, const T* center, T* sums, T* products) {
+  MINICNN_INLINE static void run(const T* x, const T* g, norm_rows r, const T* center, const norm_bounds<T>* bounds, T* sums,
+                                 T* products) {
     vec<T, V> middle, sum{}, product{}, value, gradient;
     load<V>(middle, center);
     for (index_t row = 0; row < r.rows; ++row, x += r.stride, g += r.stride)
       for (index_t i = 0; i < r.length; i += V::template lanes<T>) {
         load_up_to<V, T>(value, x + i, r.length - i, center[0]);
         load_up_to<V, T>(gradient, g + i, r.length - i, T{0});
+        if (bounds != nullptr) bounds->template pass<V>(gradient, value, middle);
         sum += gradient;
         product += gradient * (value - middle);
       }
@@ -68,7 +86,9 @@ struct norm_products_kernel {
 /// y = (x - center) * scale + shift
 struct norm_apply_kernel {
   template <class V, class T>
-  MINICNN_INLINE static void run(const T* x, T* y, norm_rows r, const T* center, const T* scale, const T* shift, bool relu) {
+  MINICNN_INLINE static void run(const T* x, T* y, norm_rows r, const T* center, const T* scale, const T* shift,
+                                 const fused_activation<T>* activation) {
+    const fused_activation<T> fused = *activation;
     vec<T, V> middle, factor, term, value;
     load<V>(middle, center);
     load<V>(factor, scale);
@@ -77,18 +97,19 @@ struct norm_apply_kernel {
       for (index_t i = 0; i < r.length; i += V::template lanes<T>) {
         load_up_to<V, T>(value, x + i, r.length - i, T{0});
         value = (value - middle) * factor + term;
-        if (relu) value = value < T{0} ? vec<T, V>{} : value;
+        fused.template bound<V>(value);
         store_up_to<V, T>(y + i, value, r.length - i);
       }
   }
 };
 
-/// dx = g * scale + (x - center) * slope + shift; without `x` dx = g * scale. `dx` may be `g`.
+/// dx = g * scale + (x - center) * slope + shift; with slope and shift of 0 dx = g * scale. `dx` may be `g`. g is the gradient
+/// that passes `bounds`; null: all of it.
 struct norm_gradient_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const T* x, const T* g, T* dx, norm_rows r, const T* center, const T* scale, const T* slope,
-                                 const T* shift, bool add) {
-    vec<T, V> middle, factor, rise, term, value, gradient;
+                                 const T* shift, const norm_bounds<T>* bounds, bool add) {
+    vec<T, V> middle, factor, rise, term, value{}, gradient;
     load<V>(middle, center);
     load<V>(factor, scale);
     load<V>(rise, slope);
@@ -97,11 +118,10 @@ struct norm_gradient_kernel {
       for (index_t i = 0; i < r.length; i += V::template lanes<T>) {
         const index_t at = row * r.stride + i, count = r.length - i;
         load_up_to<V, T>(gradient, g + at, count, T{0});
+        if (x != nullptr) load_up_to<V, T>(value, x + at, count, T{0});
+        if (bounds != nullptr) bounds->template pass<V>(gradient, value, middle);
         gradient *= factor;
-        if (x != nullptr) {
-          load_up_to<V, T>(value, x + at, count, T{0});
-          gradient += (value - middle) * rise + term;
-        }
+        if (x != nullptr) gradient += (value - middle) * rise + term;
         if (add) {
           load_up_to<V, T>(value, static_cast<const T*>(dx + at), count, T{0});
           gradient += value;

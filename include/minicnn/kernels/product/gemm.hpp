@@ -1,5 +1,5 @@
 #pragma once
-/// Matrix products: C = A B, with bias, addition to C and ReLU on the way out.
+/// Matrix products: C = A B, with bias, addition to C and activation on the way out.
 
 #include <algorithm>
 
@@ -50,16 +50,19 @@ void gemm(const context& ctx, const matrix<T>& a, const matrix<T>& b, T* c, inde
   // Rows of A that do not compete for the same lines of the first-level cache are multiplied in place.
   const bool in_place =
       t.reads_unconverted() && a.column_stride == 1 && !compete_for_lines(a.row_stride * static_cast<index_t>(sizeof(T)));
-  const product<T> p{
-      .rows = m,
-      .columns = n,
-      .depth = k,
-      .tile = t,
-      .blocks = choose_blocks(ctx.threads, m, n, t.rows, t.columns, limits.rows, limits.columns, t.column_unit()),
-      .chunk = even_piece(k, short_panels ? limits.depth / 2 : limits.depth, 1),
-      .target =
-          {.data = c, .row_stride = ldc, .row_bias = ep.row_bias, .column_bias = ep.column_bias, .relu = ep.relu, .add = ep.add},
-      .packed_a = gemm_packed_a<T>(m, k)};
+  const product<T> p{.rows = m,
+                     .columns = n,
+                     .depth = k,
+                     .tile = t,
+                     .blocks = choose_blocks(ctx.threads, m, n, t.rows, t.columns, limits.rows, limits.columns, t.column_unit()),
+                     .chunk = even_piece(k, short_panels ? limits.depth / 2 : limits.depth, 1),
+                     .target = {.data = c,
+                                .row_stride = ldc,
+                                .row_bias = ep.row_bias,
+                                .column_bias = ep.column_bias,
+                                .activation = ep.activation,
+                                .add = ep.add},
+                     .packed_a = gemm_packed_a<T>(m, k)};
   blocked_product(ctx, p, matrix_rows<T>{t, a, in_place ? a.row_stride : 0},
                   matrix_columns<T>{t, b, b.column_stride == 1 && t.reads_unconverted() && m > t.rows}, memory);
 }

@@ -67,7 +67,7 @@ void gemm_skinny(const context& ctx, const matrix<T>& a, const matrix<T>& b, T* 
                                 .column_stride = ldc,
                                 .row_bias = ep.column_bias,
                                 .column_bias = ep.row_bias,
-                                .relu = ep.relu,
+                                .activation = ep.activation,
                                 .add = ep.add}};
   blocked_product(ctx, p, matrix_rows<T>{t, transposed(b), b.column_stride}, prepacked_columns<T>{packed, panels, width}, work);
 }

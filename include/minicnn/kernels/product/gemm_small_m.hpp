@@ -112,6 +112,7 @@ void gemm_small_m(const context& ctx, const matrix<T>& a, const matrix<T>& b, T*
     }
     for (index_t i = 0; i < m; ++i)
       for (index_t j = 0; j < columns; ++j) ep.store(sums[j * m + i], i, j0 + j, c[i * ldc + j0 + j]);
+    ep.activation.finish(c + j0, columns, m, ldc);
   });
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// Where finished tiles of a product go: stores with bias, addition and ReLU on the way out.
+/// Where finished tiles of a product go: stores with bias, addition and activation on the way out.
 
 #include "minicnn/kernels/product/matrix.hpp"
 #include "minicnn/kernels/product/tile_shape.hpp"
@@ -17,7 +17,8 @@ struct tile_target {
   index_t rows = 0, columns = 0;    ///< real ones; the rest of the last tiles is padding
   const T* row_bias = nullptr;      ///< null: none
   const T* column_bias = nullptr;   ///< null: none
-  bool relu = false, add = false;
+  fused_activation<T> activation = {};
+  bool add = false;
 };
 
 /// Stores finished columns of tiles, `column_sums` apart: row by row, several tiles wide, since rows of a target may be pages
@@ -38,17 +39,34 @@ struct store_kernel {
       for (index_t j = 0; j < columns; j += stretches[count++].count) {
         const auto place = [&](index_t at) { return target.column == nullptr ? j0 + at : target.column[j0 + at]; };
         const int within = static_cast<int>(j % width);
-        int n = 1;
-        while (n < lanes && within + n < width && j + n < columns && place(j + n) == place(j) + n) ++n;
+        const auto follows = [&](index_t n) { return within + n < width && j + n < columns && place(j + n) == place(j) + n; };
+        int n = follows(lanes - 1) ? lanes : 1;  // places ascend
+        while (n < lanes && follows(n)) ++n;
         stretches[count] = {place(j), j0 + j, j / width * column_sums + within, n, width - within};
       }
+      const bool whole = count * lanes == columns && target.column_bias == nullptr && !target.add;
       const T* row = sums;
       for (index_t i = 0; i < target.rows; ++i, row += width) {
         const T row_bias = target.row_bias == nullptr ? T{0} : target.row_bias[i];
         T* const to = target.data + i * target.row_stride;
         for (const stretch* s = stretches; s != stretches + count; ++s) {
-          __builtin_prefetch(to + 2 * target.row_stride + s->place, 1);
-          store_stretch<V>(target, row + s->from, s->left, s->column, s->count, row_bias, to + s->place);
+          if (i + 4 < target.rows) __builtin_prefetch(to + 4 * target.row_stride + s->place, 1);
+          if (!whole) {
+            store_stretch<V>(target, row + s->from, s->left, s->column, s->count, row_bias, to + s->place);
+            continue;
+          }
+          vec<T, V> sum;
+          load<V>(sum, row + s->from);
+          sum += row_bias;
+          target.activation.template bound<V>(sum);
+          store<V>(to + s->place, sum);
+        }
+        if (target.activation.map == nullptr) continue;
+        for (const stretch* s = stretches; s != stretches + count;) {  // those that follow each other in memory at once
+          const index_t place = s->place;
+          index_t length = 0;
+          for (; s != stretches + count && s->place == place + length; ++s) length += s->count;
+          target.activation.finish(to + place, length);
         }
       }
     }
@@ -78,13 +96,13 @@ struct store_kernel {
         load<V>(other, to);
         sum += other;
       }
-      if (target.relu) sum = sum < T{0} ? vec<T, V>{} : sum;
+      target.activation.template bound<V>(sum);
       store<V>(to, sum);
       return;
     }
     T values[lanes];
     store<V>(values, sum);
-    copy_run<lanes>(to, static_cast<const T*>(values), count, target.add, target.relu);
+    copy_run<lanes>(to, static_cast<const T*>(values), count, target.add, target.activation);
   }
 };
 
@@ -93,10 +111,11 @@ template <class T>
 void store_tiles(isa i, const tile_target<T>& t, const T* sums, index_t column_sums) {
   if (t.column_stride == 1) return dispatch<store_kernel>(i, &t, sums, column_sums);
   const index_t width = tile_columns<T>(i);
-  const epilogue<T> ep{t.column_bias, t.row_bias, t.relu, t.add};  // C transposed
+  const epilogue<T> ep{t.column_bias, t.row_bias, t.activation, t.add};  // C transposed
   for (index_t j = 0; j < t.columns; ++j)
     for (index_t k = 0; k < t.rows; ++k)
       ep.store(sums[j / width * column_sums + k * width + j % width], j, k, t.data[j * t.column_stride + k * t.row_stride]);
+  ep.activation.finish(t.data, t.rows, t.columns, t.column_stride);
 }
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "minicnn/kernels/simd/dispatch.hpp"
+#include "minicnn/kernels/simd/fused_activation.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
@@ -68,23 +69,23 @@ MINICNN_INLINE void store_part(T* to, const vec<T, V>& value, index_t count) {
   std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(T));
 }
 
-/// to[i] = (or += if `add`) from[i], then max(to[i], 0) if `relu`, for i < count, by vectors of `Lanes`, halves of them and so
+/// to[i] = (or += if `add`) from[i], then the bounds of `activation`, for i < count, by vectors of `Lanes`, halves of them and so
 /// on; touches nothing else.
 template <int Lanes, class T>
-MINICNN_INLINE void copy_run(T* to, const T* from, index_t count, bool add, bool relu = false) {
+MINICNN_INLINE void copy_run(T* to, const T* from, index_t count, bool add, const fused_activation<T>& activation = {}) {
   using loose = typename vector_type<T, Lanes* static_cast<int>(sizeof(T))>::unaligned;
   for (; count >= Lanes; count -= Lanes, to += Lanes, from += Lanes) {
     loose& place = *reinterpret_cast<loose*>(to);
     const loose& value = *reinterpret_cast<const loose*>(from);
-    auto sum = add ? place + value : value;
-    place = relu ? (sum < T{0} ? decltype(sum){} : sum) : sum;
+    typename vector_type<T, Lanes* static_cast<int>(sizeof(T))>::type sum = add ? place + value : value;
+    activation.template bound<simd<Lanes* static_cast<int>(sizeof(T))>>(sum);
+    place = sum;
   }
   if constexpr (Lanes > 2) {
-    if (count > 0) copy_run<Lanes / 2>(to, from, count, add, relu);
+    if (count > 0) copy_run<Lanes / 2>(to, from, count, add, activation);
   } else {
     if (count == 0) return;
-    const T sum = add ? *to + *from : *from;
-    *to = relu && sum < T{0} ? T{0} : sum;
+    *to = activation.bound(add ? *to + *from : *from);
   }
 }
 

@@ -115,7 +115,8 @@ struct forward_pass {
   const forward_plan<T>& plan;
   const conv_geometry& g;
   const T* bias;
-  bool relu, add;
+  fused_activation<T> activation;
+  bool add;
   index_t image;  ///< elements from image to image of the target
   const T* copy;
   const index_t* channel_offset;
@@ -174,7 +175,7 @@ struct forward_pass {
                                         .run_count = run_count,
                                         .out_width = g.out_width(),
                                         .bias = bias == nullptr ? bias : bias + f0,
-                                        .relu = relu,
+                                        .activation = activation,
                                         .add = add,
                                         .y = target + f0 * map,
                                         .map = map};
@@ -182,6 +183,9 @@ struct forward_pass {
         dispatch<output_kernel<4>>(i, &operands);
       else
         dispatch<output_kernel<2>>(i, &operands);
+      for (index_t n = 0; activation.map != nullptr && n < run_count * count; ++n)
+        activation.finish(operands.y + n / run_count * map + runs[n % run_count].target, runs[n % run_count].count,
+                          runs[n % run_count].rows, g.out_width());
     }
   }
 };
@@ -258,7 +262,7 @@ void convolve(const context& ctx, index_t batch, const conv_geometry& g, const c
                            .plan = plan,
                            .g = g,
                            .bias = o.bias == nullptr ? nullptr : o.bias + group * filters,
-                           .relu = o.relu,
+                           .activation = o.activation,
                            .add = o.add,
                            .image = o.image_step(g),
                            .copy = copy,

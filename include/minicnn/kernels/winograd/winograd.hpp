@@ -303,17 +303,18 @@ struct output_operands {
   const output_run* runs;
   index_t run_count, out_width;
   const T* bias;  ///< null: none
-  bool relu, add;
+  fused_activation<T> activation;
+  bool add;
   T* y;
   index_t map;
 };
 
-/// Points to outputs (At m A). Bias, addition and then ReLU on the way.
+/// Points to outputs (At m A). Bias, addition and then the activation's bounds on the way.
 template <int Outputs>
 struct output_kernel {
   template <class V, class T>
   MINICNN_INLINE static void run(const output_operands<T>* operands) {
-    auto [products, point_size, width, filters, runs, run_count, out_width, bias, relu, add, y, map] = *operands;
+    auto [products, point_size, width, filters, runs, run_count, out_width, bias, activation, add, y, map] = *operands;
     constexpr int lanes = V::template lanes<T>, row = Outputs * lanes;
     T outputs[Outputs * row];
     for (index_t f = 0; f < filters; ++f, products += width, y += map) {
@@ -333,13 +334,14 @@ struct output_kernel {
         MINICNN_UNROLL
         for (int j = 0; j < Outputs; ++j) {
           out[j] += shift;
-          if (relu && !add) out[j] = out[j] < T{0} ? vec<T, V>{} : out[j];
+          if (!add) activation.template bound<V>(out[j]);
         }
         store_interleaved<V>(outputs + o * row, out);
       }
       for (index_t n = 0; n < run_count; ++n)
         for (int o = 0; o < runs[n].rows; ++o)
-          copy_run<lanes>(y + runs[n].target + o * out_width, outputs + o * row + runs[n].from, runs[n].count, add, add && relu);
+          copy_run<lanes>(y + runs[n].target + o * out_width, outputs + o * row + runs[n].from, runs[n].count, add,
+                          add ? activation : fused_activation<T>{});
     }
   }
 };
