@@ -35,10 +35,9 @@ MINICNN_INLINE void exp_parts(vec<T, V>& power, vec<T, V>& q, const vec<T, V>& a
   using whole = vec<typename c::whole, V>;
   vec<T, V> x = argument < c::lowest ? c::lowest + vec<T, V>{} : argument;
   x = x > c::highest ? c::highest + vec<T, V>{} : x;
-  const vec<T, V> scaled = x * T(1.44269504088896340736);
-  const vec<T, V> half = x < T{0} ? T(-0.5) + vec<T, V>{} : T(0.5) + vec<T, V>{};
-  const whole n = __builtin_convertvector(scaled + half, whole);
-  const vec<T, V> steps = __builtin_convertvector(n, vec<T, V>);
+  // n + bias is above 0, so that rounding to zero rounds down.
+  const whole biased = __builtin_convertvector(x * T(1.44269504088896340736) + (T(c::bias) + T(0.5)), whole);
+  const vec<T, V> steps = __builtin_convertvector(biased, vec<T, V>) - T(c::bias);
   const vec<T, V> r = (x - steps * c::ln2_high) - steps * c::ln2_low;
   constexpr T inverse_factorial[] = {T(1.0),
                                      T(1.0),
@@ -54,9 +53,11 @@ MINICNN_INLINE void exp_parts(vec<T, V>& power, vec<T, V>& q, const vec<T, V>& a
                                      T(1.0 / 39916800),
                                      T(1.0 / 479001600),
                                      T(1.0 / 6227020800)};
-  q = inverse_factorial[c::degree] * r;
-  for (int k = c::degree - 1; k >= 1; --k) q = (q + inverse_factorial[k]) * r;
-  power = (vec<T, V>)((n + c::bias) << c::mantissa_bits);
+  vec<T, V> sum = inverse_factorial[c::degree] + vec<T, V>{};
+  MINICNN_UNROLL
+  for (int k = c::degree - 1; k >= 1; --k) sum = sum * r + inverse_factorial[k];
+  q = sum * r;
+  power = (vec<T, V>)(biased << c::mantissa_bits);
 }
 
 /// exp(x) within [-87, 88] (float) or [-708, 709] (double); x outside counts as the nearer end. NaN stays NaN.
