@@ -1,6 +1,14 @@
 # What examples, tests and benchmarks share: warnings, and leaving out what needs a missing package.
 
 find_package(Eigen3 3.3 QUIET NO_MODULE)
+if(NOT TARGET Eigen3::Eigen AND CMAKE_CROSSCOMPILING)  # the plain headers
+  find_path(MINICNN_EIGEN_INCLUDE_DIR Eigen/Core DOC "Folder that has Eigen/Core")
+  mark_as_advanced(MINICNN_EIGEN_INCLUDE_DIR)
+  if(MINICNN_EIGEN_INCLUDE_DIR)
+    add_library(Eigen3::Eigen INTERFACE IMPORTED)
+    set_target_properties(Eigen3::Eigen PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${MINICNN_EIGEN_INCLUDE_DIR})
+  endif()
+endif()
 if(NOT TARGET Eigen3::Eigen)
   message(STATUS "minicnn: Eigen 3.3 not found, so programs that use it are left out (Debian: libeigen3-dev)")
 endif()

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Everything: the quick test, then layout and checks, sanitizers (address, undefined behaviour, threads), clang, no OpenMP, and last the
-# optimised build with all tests, among them the program in a browser, packaging, the documentation's site and damaged files.
+# Everything: the quick test, then layout and checks, sanitizers (address, undefined behaviour, threads), clang, no OpenMP, 64-bit ARM, and
+# last the optimised build with all tests, among them the program in a browser, packaging, the documentation's site and damaged files.
 # Installs missing Debian packages. MINICNN_TEST_PARTS chooses among the parts between the first and the last (default:
-# "lint asan asan-cli tsan clang no-openmp"; "layout" is clang-format alone).
+# "lint asan asan-cli tsan clang no-openmp arm"; "layout" is clang-format alone).
 # The last lines are those of ctest over the optimised build; the exit code is not 0 if any part failed, and each is named before.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,7 +20,12 @@ if [[ -z ${MINICNN_DOGS_VS_CATS:-} && -d ../shared/dogs-vs-cats ]]; then
   export MINICNN_DOGS_VS_CATS
 fi
 
-for part in ${MINICNN_TEST_PARTS:-lint asan asan-cli tsan clang no-openmp}; do
+declare -A cross=([arm]="g++-aarch64-linux-gnu qemu-user")
+for part in ${MINICNN_TEST_PARTS:-lint asan asan-cli tsan clang no-openmp arm}; do
+  if [[ -n ${cross[$part]:-} ]] && ! bash scripts/install-packages.sh ${cross[$part]}; then
+    heading "Left out: $part, whose packages cannot be had"
+    continue
+  fi
   case $part in
     lint) part "Layout, and checks of what the last commits changed" bash scripts/lint.sh --since HEAD~5 ;;
     layout) part "Layout" bash scripts/lint.sh --layout ;;

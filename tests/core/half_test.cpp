@@ -107,3 +107,19 @@ TEST_CASE("16-bit floats: NaN stays NaN") {
   CHECK(std::isnan(to_float(to_float16(std::numeric_limits<double>::quiet_NaN()))));
   CHECK(std::isnan(to_float(to_bfloat16(std::numeric_limits<double>::quiet_NaN()))));
 }
+
+#if defined(__aarch64__)
+TEST_CASE("float16: the bits of the processor's own conversions") {
+  int wrong = 0;
+  for (std::uint32_t i = 0; i < 0x10000; ++i) {
+    const float value = to_float(f16(i));
+    const auto hardware = static_cast<float>(std::bit_cast<__fp16>(static_cast<std::uint16_t>(i)));
+    wrong += std::bit_cast<std::uint32_t>(value) != std::bit_cast<std::uint32_t>(hardware);
+  }
+  for (std::uint64_t i = 0; i < 0x100000000; i += 4093) {
+    const auto value = std::bit_cast<float>(static_cast<std::uint32_t>(i));
+    wrong += to_float16(value).bits != std::bit_cast<std::uint16_t>(static_cast<__fp16>(value));
+  }
+  CHECK(wrong == 0);
+}
+#endif

@@ -78,3 +78,15 @@ TEST_CASE("two threads have nearly the same to do, in the layers of networks") {
     CHECK(20 * std::max(share[0], share[1]) <= 21 * (share[0] + share[1]) / 2);
   }
 }
+
+TEST_CASE("a tile's sums, two vectors a row, fit the registers: 32 with AVX-512 and on ARM, else 16") {
+  using minicnn::isa;
+  using minicnn::kernels::choose_tile_rows;
+  CHECK(choose_tile_rows(isa::avx512, 14 * 12) == 14);
+#if defined(__aarch64__)
+  CHECK(choose_tile_rows(isa::baseline, 14 * 12) == 12);
+#else
+  CHECK(choose_tile_rows(isa::avx2, 14 * 12) == 6);
+  CHECK(choose_tile_rows(isa::baseline, 14 * 12) == 6);
+#endif
+}

@@ -82,6 +82,9 @@ MINICNN_INLINE void multiply_tile(const column_product<T>& p, const T* a, T* sum
     for (int i = 0; i < Rows; ++i) {
       MINICNN_UNROLL
       for (int v = 0; v < Vectors; ++v) sum[i][v] += row[i / group][i % group * row_stride] * x[v];
+#if defined(__aarch64__)  // else g++ loads all of A first and has no registers left for the sums
+      if (i % 4 == 3) __asm__ volatile("" : : : "memory");
+#endif
     }
     // With one vector of B, panels of A are used as fast as memory gives them if they are prefetched.
     if constexpr (Vectors == 1) __builtin_prefetch(row[0] + 2048 / sizeof(T), 0, 3);

@@ -5,9 +5,15 @@
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
-/// Most rows of a tile in registers: two accumulators a row, two vectors of B and a broadcast fill 32 (or 16) of them.
+/// Most rows of a tile in registers: two accumulators a row, two vectors of B and a broadcast fill 32 (or 16) of them. ARM has
+/// 32, of which A takes four.
 template <class V>
+#if defined(__aarch64__)
+inline constexpr int tile_rows_limit = 12;
+#else
 inline constexpr int tile_rows_limit = V::bytes == 64 ? 14 : 6;
+#endif
+
 /// Most rows of any tile, AMX (tile_amx.hpp) included.
 inline constexpr int most_tile_rows = 16;
 
