@@ -22,7 +22,7 @@ index_t small_side(const minicnn::image_dataset& data) {
 std::string apply_small_image_defaults(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data) {
   constexpr index_t largest_small_side = 64;
   const index_t side = small_side(data);
-  if (r.preset != "best" || side == 0 || side > largest_small_side) return "";
+  if (!suits_any_pictures(r.preset) || side == 0 || side > largest_small_side) return "";
   if (!o.sizes) r.sizes.clear();
   if (!o.image_size && !o.sizes) {
     const int own = minicnn::default_image_size(r.model);
@@ -38,7 +38,7 @@ std::string apply_small_image_defaults(recipe& r, const recipe_overrides& o, con
   if (!o.lighting) r.lighting = 0;
   const bool characters =
       std::all_of(data.classes.begin(), data.classes.end(), [](const std::string& name) { return name.size() == 1; });
-  if (characters) r.mirror = false;
+  if (characters) r.mirror = r.alternate_flip = false;
   if (characters && !o.tta) r.tta = "none";
   std::string text = text_of("small pictures: ", side, " pixels ");
   text += r.picture.padding > 0 ? text_of("in a black border of ", r.picture.padding)

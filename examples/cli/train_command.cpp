@@ -74,18 +74,19 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option(
       "--fold", o.fold,
       "I/K: the I-th of K parts is held back instead of --val-fraction, stratified, from the seed (default: none)");
-  command.add_option("--preset", o.preset, preset_help)->transform(one_of({"article", "classic", "best", "cifar"}));
+  command.add_option("--preset", o.preset, preset_help)
+      ->transform(one_of({"article", "classic", "best", "deep", "quick", "cifar"}));
   command.add_option("--model", o.model, "network (default: the preset's)")->transform(one_of(minicnn::model_names()));
   command
-      .add_option("--image-size", o.image_size,
-                  "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192)")
+      .add_option(
+          "--image-size", o.image_size,
+          "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192, deep and quick 160)")
       ->transform(whole_from(1, 8192));
   command
-      .add_option("--sizes,--size-schedule", o.sizes,
-                  "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, or in turn from epoch to epoch, SIZE/SIZE, for "
-                  "networks that "
-                  "take any size "
-                  "(default: best 128:0,160:0.7, else --image-size)")
+      .add_option(
+          "--sizes,--size-schedule", o.sizes,
+          "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, or in turn from epoch to epoch, SIZE/SIZE, for "
+          "networks that take any size (default: best 128:0,160:0.7, deep 96:0,128:0.6, quick 96:0,128:0.75, else --image-size)")
       ->transform(readable_by([](const std::string& text) { (void)minicnn::parse_sizes(text); }));
   command.add_option("--padded", o.padded, "alexnet-bn: padded conv1 and pools (default: best on, else off)")
       ->transform(one_of({"on", "off"}));
@@ -95,19 +96,18 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
                   "best 2, else 0)")
       ->transform(whole_from(0, 64));
   command
-      .add_option(
-          "--epochs", o.epochs,
-          "passes over the training images (default: article and cifar 10, classic 30, best 40; best with --time-limit alone: as "
-          "many as fit)")
+      .add_option("--epochs", o.epochs,
+                  "passes over the training images (default: article and cifar 10, classic 30, best 40, deep 50, quick 18; with "
+                  "--time-limit alone: as many as fit)")
       ->transform(whole_from(1, 100000));
-  command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, best 64, cifar 1024)")
+  command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, cifar 1024, else 64)")
       ->transform(whole_from(1, 65536));
   command.add_option("--accumulate", o.accumulate, "batches whose gradients are summed before a step (default: 1)")
       ->transform(whole_from(1, 65536));
   command
       .add_option("--learning-rate,--lr", o.learning_rate,
-                  "the schedule's peak ; with muon that of filters (default: article 0.001, classic 0.01, best 0.03, with "
-                  "alexnet-small 0.05, cifar 1.5)")
+                  "the schedule's peak; with muon that of filters (default: article 0.001, classic 0.01, best 0.03, with "
+                  "alexnet-small 0.05, deep and quick 0.05, cifar 1.5)")
       ->transform(number_from(0, 1e6));
   command
       .add_option("--optimizer", o.optimizer,
@@ -146,22 +146,26 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
                   "adds L2/2 times the sum of squares of dense weights to the loss (default: article 0.0001, else 0)")
       ->transform(number_from(0, 1e3));
   command
-      .add_option("--dropout", o.dropout,
-                  "rate in the dense layers (default: article and classic 0.5, best 0.3, with alexnet-small 0.2)")
+      .add_option(
+          "--dropout", o.dropout,
+          "rate in the dense layers (default: article and classic 0.5, best 0.3, with alexnet-small 0.2, else the network's)")
       ->transform(number_from(0, 0.999));
-  command.add_option("--label-smoothing", o.label_smoothing, "from 0 to 0.5 (default: best 0.03, cifar 0.2, else 0)")
+  command
+      .add_option("--label-smoothing", o.label_smoothing, "from 0 to 0.5 (default: best, deep and quick 0.03, cifar 0.2, else 0)")
       ->transform(number_from(0, 0.5));
   command
       .add_option("--crop-scale", o.crop_scale,
-                  "best: smallest part of a picture's area that a random crop takes; classic: side of the crop over the "
-                  "picture's (default: best 0.35, classic 0.887)")
+                  "best, deep, quick: smallest part of a picture's area that a random crop takes; classic: side of the crop over "
+                  "the picture's (default: best and deep 0.35, quick 0.5, classic 0.887)")
       ->transform(number_from(0.01, 1));
-  command.add_option("--jitter", o.jitter, "random brightness, contrast and saturation, a fraction (default: best 0.3, else 0)")
+  command
+      .add_option("--jitter", o.jitter,
+                  "random brightness, contrast and saturation, a fraction (default: best, deep and quick 0.3, else 0)")
       ->transform(number_from(0, 1));
   command
       .add_option("--lighting,--pca-jitter", o.lighting,
-                  "deviation of random light along the principal components of the pictures' colours (default: best 0.1, "
-                  "else 0)")
+                  "deviation of random light along the principal components of the pictures' colours (default: best, "
+                  "deep and quick 0.1, else 0)")
       ->transform(number_from(0, 10));
   command.add_option("--erase", o.erase, "probability of erasing a random box (default: 0)")->transform(number_from(0, 1));
   command
@@ -186,7 +190,8 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       ->transform(whole_from(0, 4096));
   command
       .add_option("--alternate-flip", o.alternate_flip,
-                  "on: mirrored or not is drawn once a picture, and then turned every epoch (default: cifar on, else off)")
+                  "on: mirrored or not is drawn once a picture, and then turned every epoch (default: cifar, deep and quick on, "
+                  "else off)")
       ->transform(one_of({"on", "off"}));
   command
       .add_option("--patience", o.patience, "ends after so many epochs without a better validation loss; 0: never (default: 0)")
@@ -195,22 +200,25 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       ->transform(whole_from(1, 100000));
   command
       .add_option("--tta", o.tta,
-                  "test-time augmentation that the weights file records: none, flip, flip-shift or ten-crop (default: best flip, "
+                  "test-time augmentation that the weights file records: none, flip, flip-shift or ten-crop (default: best, deep "
+                  "and quick flip, "
                   "cifar flip-shift, else none)")
       ->transform(one_of({"none", "flip", "flip-shift", "ten-crop"}));
   command
       .add_option("--precision", o.precision,
                   "fp32, or bf16: matrix products of training rounded to bfloat16, weights and sums in fp32 (default: fp32)")
       ->transform(one_of({"fp32", "bf16"}));
-  command.add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best 5, else 0)")
+  command
+      .add_option("--clip-norm", o.clip_norm, "largest global gradient norm, 0: any (default: best, deep and quick 5, else 0)")
       ->transform(number_from(0, 1e6));
   command
       .add_option("--init", o.init,
                   "he, glorot, lecun, dirac, orthogonal, paper, caffe or truncated-normal:DEVIATION (default: article "
                   "truncated-normal:0.1, "
-                  "classic caffe, best he, cifar dirac)")
+                  "classic caffe, cifar dirac, else he)")
       ->transform(readable_by([](const std::string& text) { (void)minicnn::initializer_named(text); }));
-  command.add_flag("--zero-init", o.zero_init, "resnets: the last batch norm of each block begins with weight 0");
+  command.add_flag("--zero-init", o.zero_init,
+                   "resnets: the last batch norm of each block begins with weight 0 (deep and quick: always)");
   command.add_option("--seed", o.seed, "of first weights, split, order, augmentation and dropout (default: 0)")
       ->transform(any_seed());
   command.add_option("--val-fraction", o.val_fraction, "held back for validation, stratified (default: 0.1)")

@@ -84,6 +84,30 @@ TEST_CASE("best: batch norm, padded pools, rising sizes") {
   CHECK(r.tta == "flip");
 }
 
+TEST_CASE("deep and quick: a residual network, and what is not its own taken back with another") {
+  cli::recipe r = preset("deep");
+  CHECK(r.model.name == "resnet18-small");
+  CHECK(r.model.zero_init);
+  CHECK(r.model.image_size == 160);
+  CHECK(r.sizes == "96:0,128:0.6");
+  CHECK(r.epochs == 50);
+  CHECK(r.learning_rate == doctest::Approx(0.05));
+  CHECK(r.alternate_flip);
+  CHECK(r.crop_scale == doctest::Approx(0.35));
+  CHECK(r.tta == "flip");
+  r = preset("quick");
+  CHECK(r.model.name == "resnet18-small");
+  CHECK(r.sizes == "96:0,128:0.75");
+  CHECK(r.epochs == 18);
+  CHECK(r.crop_scale == doctest::Approx(0.5));
+  cli::recipe_overrides o;
+  o.preset = "deep", o.model = "vgg11";
+  r = cli::make_recipe(o);
+  CHECK_FALSE(r.model.zero_init);
+  CHECK(r.sizes.empty());
+  CHECK(r.model.image_size == 160);
+}
+
 TEST_CASE("shards are a part of the recipe, have two pictures each, and do not go with --accumulate") {
   cli::recipe_overrides o;
   o.batch_size = 64;
