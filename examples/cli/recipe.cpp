@@ -92,12 +92,17 @@ recipe deep() {
   return r;
 }
 
-/// Fewer epochs see fewer parts of a picture: larger ones.
+/// `deep` for a quarter of an hour: Muon, whose first epochs take a network further, and larger parts of pictures, as fewer
+/// epochs see fewer of them.
 recipe quick() {
   recipe r = deep();
-  r.epochs = 18;
+  r.epochs = 14;
+  r.batch_size = 128;
   r.sizes = "96:0,128:0.75";
   r.crop_scale = 0.5;
+  r.optimizer = "muon";
+  r.rest_rate = r.learning_rate, r.rest_momentum = r.momentum;
+  r.learning_rate = 0.02, r.momentum = 0.95;
   return r;
 }
 
@@ -129,6 +134,7 @@ recipe cifar() {
 /// whose last layer's weights are 256 / 9 times as long.
 void choose_optimizer(recipe& r, const std::string& optimizer) {
   if (optimizer == r.optimizer) return;
+  if (r.optimizer == "muon") r.momentum = r.rest_momentum;
   if (optimizer == "muon") {
     r.rest_rate = r.optimizer == "sgd" ? r.learning_rate : 0.02, r.rest_momentum = r.momentum;
     r.momentum = 0.95, r.learning_rate = 0.02;

@@ -97,22 +97,24 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       ->transform(whole_from(0, 64));
   command
       .add_option("--epochs", o.epochs,
-                  "passes over the training images (default: article and cifar 10, classic 30, best 40, deep 50, quick 18; with "
+                  "passes over the training images (default: article and cifar 10, classic 30, best 40, deep 50, quick 14; with "
                   "--time-limit alone: as many as fit)")
       ->transform(whole_from(1, 100000));
-  command.add_option("--batch-size", o.batch_size, "images a step (default: article 20, classic 128, cifar 1024, else 64)")
+  command
+      .add_option("--batch-size", o.batch_size,
+                  "images a step (default: article 20, classic 128, cifar 1024, quick 128, else 64)")
       ->transform(whole_from(1, 65536));
   command.add_option("--accumulate", o.accumulate, "batches whose gradients are summed before a step (default: 1)")
       ->transform(whole_from(1, 65536));
   command
       .add_option("--learning-rate,--lr", o.learning_rate,
                   "the schedule's peak; with muon that of filters (default: article 0.001, classic 0.01, best 0.03, with "
-                  "alexnet-small 0.05, deep and quick 0.05, cifar 1.5)")
+                  "alexnet-small 0.05, deep 0.05, quick 0.02, cifar 1.5)")
       ->transform(number_from(0, 1e6));
   command
       .add_option("--optimizer", o.optimizer,
                   "adam, adamw, sgd, muon (momentum of filters orthogonalised, sgd for the rest) or lars (a step is as long as "
-                  "--trust says, of the weights' length; for large batches) (default: article adam, else sgd)")
+                  "--trust says, of the weights' length; for large batches) (default: article adam, quick muon, else sgd)")
       ->transform(one_of({"adam", "adamw", "sgd", "muon", "lars"}));
   command.add_option("--momentum", o.momentum, "of sgd, and of muon's filters (default: 0.9, cifar 0.85; muon 0.95)")
       ->transform(number_below(0, 1));
