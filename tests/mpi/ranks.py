@@ -176,16 +176,20 @@ def kills():
     training.communicate(timeout=30)
     check(training.returncode != 0 and time.time() - began < 10, f"{time.time() - began:.1f} s until all had ended")
     check(processes("killed") == [], "ranks are left after one was killed")
-    # One that stops is named.
-    training = start(3, "stopped", "--epochs", 1000, "--stall-limit", 0.1)
-    wait_for("stopped")
-    victim = [p for p in processes("stopped") if rank_of(p) == 2][0]
-    os.kill(victim, signal.SIGSTOP)
-    _, text = training.communicate(timeout=60)
-    check("seconds for rank 2 (host " in text, text)
-    check(training.returncode == 75, f"exit code {training.returncode}, wanted 75")
-    time.sleep(0.5)
-    check(processes("stopped") == [], "ranks are left after one was stopped")
+    # One that stops is named, wherever it stands in a step, and once.
+    for turn in range(3):
+        out = f"stopped{turn}"
+        training = start(3, out, "--epochs", 1000, "--stall-limit", 0.1)
+        wait_for(out)
+        time.sleep(0.05 * turn)
+        victim = [p for p in processes(out) if rank_of(p) == 2][0]
+        os.kill(victim, signal.SIGSTOP)
+        _, text = training.communicate(timeout=60)
+        check(text.count("has waited 3 seconds for rank 2 (host ") == 1, text)
+        check(text.count("has waited") == 2 and text.count("seconds for rank 2 (host ") == 2, text)
+        check(training.returncode == 75, f"exit code {training.returncode}, wanted 75")
+        time.sleep(0.5)
+        check(processes(out) == [], "ranks are left after one was stopped")
 
 
 def faults():
@@ -196,6 +200,8 @@ def faults():
     made = run(4, "run", "--shards", 4, wanted=1)
     check(made.stderr.count(str(bad)) == 1, made.stderr)
     check(str(bad) in one.stderr, one.stderr)
+    hint = "with --skip-bad if "
+    check((hint in one.stderr) == (hint in made.stderr), one.stderr + made.stderr)
     run(0, "alone", "--shards", 4, "--skip-bad", "--overwrite")
     run(3, "run", "--shards", 4, "--skip-bad", "--overwrite")
     same("alone", "run")

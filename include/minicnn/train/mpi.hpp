@@ -49,6 +49,7 @@ class mpi_team final : public team {
     MPI_Type_commit(&line_);
     for (std::vector<int>* v : {&send_counts_, &send_begins_, &counts_, &begins_}) v->resize(static_cast<std::size_t>(size_));
     requests_.resize(static_cast<std::size_t>(size_));
+    heard_.resize(static_cast<std::size_t>(size_));
     find_hosts();
   }
   ~mpi_team() override {
@@ -131,7 +132,7 @@ class mpi_team final : public team {
   }
 
  private:
-  static constexpr int tag = 1, stalled = 75;
+  static constexpr int tag = 1, waiting_tag = 2, told_tag = 3, stalled = 75;
 
   void find_hosts() {
     char mine[MPI_MAX_PROCESSOR_NAME] = "";
@@ -153,7 +154,8 @@ class mpi_team final : public team {
   void wait(std::span<MPI_Request> requests, bool bulk = false) {
     using clock = std::chrono::steady_clock;
     const clock::time_point began = clock::now();
-    bool warned = false;
+    bool reported = rank_ == 0, warned = false;
+    waits_ += 1;
     for (long round = 0;; ++round) {
       bool all = true;
       for (MPI_Request& r : requests) {
@@ -166,11 +168,10 @@ class mpi_team final : public team {
       const double seconds = std::chrono::duration<double>(clock::now() - began).count();
       // Rank 0 knows more and speaks first.
       const double later = rank_ == 0 ? 0 : 5;
-      if (!warned && seconds > options_.warn_after + later) {
-        warned = true;
-        if (options_.tell) options_.tell(waiting_text(requests, seconds));
-      }
-      if (seconds > options_.stall_limit + later) end_all(waiting_text(requests, seconds) + "; all ranks are ended", stalled);
+      if (!reported && seconds > options_.warn_after / 2) reported = true, send_wait(0, waiting_tag);
+      if (!warned && seconds > options_.warn_after + later) warned = true, warn(requests, seconds);
+      if (seconds > options_.stall_limit + later)
+        end_all("has waited " + waited_for(requests, seconds) + "; all ranks are ended", stalled);
       if (bulk || seconds < 0.002)
         std::this_thread::yield();
       else
@@ -178,13 +179,41 @@ class mpi_team final : public team {
     }
   }
 
-  std::string waiting_text(std::span<const MPI_Request> requests, double seconds) const {
-    std::string text = text_of("has waited ", static_cast<index_t>(seconds), " seconds for ");
-    if (requests.size() == 1) return text + (rank_ == 0 ? "the others" : name(0) + " or one that it waits for");
-    bool first = true;
-    for (std::size_t r = 0; r < requests.size(); ++r)
-      if (requests[r] != MPI_REQUEST_NULL) text += (std::exchange(first, false) ? "" : ", ") + name(static_cast<index_t>(r));
-    return text;
+  void warn(std::span<const MPI_Request> requests, double seconds) {
+    if (rank_ != 0 && waits_here(0, told_tag)) return;
+    if (options_.tell) options_.tell(name(rank_) + " has waited " + waited_for(requests, seconds));
+    for (int r = 1; rank_ == 0 && r < size_; ++r) send_wait(r, told_tag);
+  }
+
+  std::string waited_for(std::span<const MPI_Request> requests, double seconds) {
+    const std::string text = text_of(static_cast<index_t>(seconds), " seconds for ");
+    if (rank_ != 0) return text + name(0) + " or one that it waits for";
+    std::string names;
+    for (int r = 1; r < size_; ++r) {
+      const bool here =
+          requests.size() > 1 ? requests[static_cast<std::size_t>(r)] == MPI_REQUEST_NULL : waits_here(r, waiting_tag);
+      if (!here) names += (names.empty() ? "" : ", ") + name(r);
+    }
+    return text + (names.empty() ? "an exchange that all ranks have come to: is the network whole?" : names);
+  }
+
+  /// In an exchange of all with all nobody sees who is missing. So ranks that wait send rank 0 the number of that wait, which is
+  /// the same on all.
+  void send_wait(int to, int about) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    sent_wait_ = waits_;
+    MPI_Isend(&sent_wait_, 1, MPI_LONG_LONG, to, about, all_, &request);
+    MPI_Request_free(&request);
+  }
+
+  /// Whether that rank has sent the number of this wait.
+  bool waits_here(int from, int about) {
+    long long& last = heard_[static_cast<std::size_t>(from)];
+    for (int found = 1;;) {
+      MPI_Iprobe(from, about, all_, &found, MPI_STATUS_IGNORE);
+      if (found == 0) return last == waits_;
+      MPI_Recv(&last, 1, MPI_LONG_LONG, from, about, all_, MPI_STATUS_IGNORE);
+    }
   }
 
   mpi_options options_;
@@ -194,6 +223,8 @@ class mpi_team final : public team {
   MPI_Datatype line_ = MPI_DATATYPE_NULL;
   std::vector<int> send_counts_, send_begins_, counts_, begins_;
   std::vector<MPI_Request> requests_;
+  long long waits_ = 0, sent_wait_ = 0;
+  std::vector<long long> heard_;  // of each rank, the number of the wait that it told of last
   std::vector<std::string> hosts_;
 };
 
