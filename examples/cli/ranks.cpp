@@ -107,11 +107,11 @@ std::unique_ptr<team> join_ranks(double) {
 }
 #endif
 
-bool on_several_hosts(team& ranks) {
+int ranks_on_this_host(team& ranks) {
   char mine[64] = "";
   gethostname(mine, sizeof mine - 1);
   const std::vector<std::string> all = gather_bytes(ranks, mine);
-  return std::count(all.begin(), all.end(), all[0]) < static_cast<std::ptrdiff_t>(all.size());
+  return static_cast<int>(std::count(all.begin(), all.end(), std::string(mine)));
 }
 
 int share_of_threads(team& ranks, bool quiet) {

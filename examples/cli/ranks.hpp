@@ -19,8 +19,8 @@ std::unique_ptr<minicnn::team> join_ranks(double stall_limit);
 /// All use the least instruction set of theirs afterwards. Throws team_failure if they are of different versions.
 void agree_on_machine(minicnn::team& ranks);
 
-/// Whether they run on more than one machine, by their names.
-bool on_several_hosts(minicnn::team& ranks);
+/// How many of them, this one included, run on a machine of the same name. All ranks ask at the same time.
+int ranks_on_this_host(minicnn::team& ranks);
 
 /// Threads for this process, where it shares processors with other ranks of its host; tells once, on rank 0, how they are
 /// divided.

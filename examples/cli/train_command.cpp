@@ -294,8 +294,8 @@ int train_together(minicnn::team& ranks, train_options o, recipe r) {
   try {
     std::unique_ptr<training> run;
     agree_on_machine(ranks);
-    const bool far_apart = on_several_hosts(ranks);
-    if (o.overlap == "auto") o.overlap = far_apart ? "on" : "off";
+    o.ranks_here = ranks_on_this_host(ranks);
+    if (o.overlap == "auto") o.overlap = o.ranks_here < ranks.size() ? "on" : "off";
     if (o.threads == 0) o.threads = share_of_threads(ranks, o.quiet);
     o.command = minicnn::text_of("mpirun -np ", ranks.size(), " ", o.command);
     together(ranks, [&] {

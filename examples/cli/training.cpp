@@ -209,11 +209,11 @@ minicnn::loader_options training::loader_options(bool for_training) {
   if (recipe_.shuffle == "blocks") options.shuffle = minicnn::shuffle_mode::blocks;
   options.skip_bad = o_.skip_bad;
   options.on_read = [this](index_t done, index_t total) { progress_.update("reading pictures", done, total, ""); };
-  if (o_.cache == "ram") {  // half of the memory, shared between the two loaders by their numbers of pictures
+  if (o_.cache == "ram") {  // half of the memory, shared between ranks, and between the two loaders by their numbers of pictures
     const std::size_t mine = for_training ? split_.train.size() : split_.validation.size();
     const double share = static_cast<double>(mine) / static_cast<double>(split_.train.size() + split_.validation.size());
     options.preload = true;
-    options.cache_bytes = static_cast<std::int64_t>(share * 0.5 * static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+    options.cache_bytes = static_cast<std::int64_t>(share * 0.5 / o_.ranks_here * static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
                                                     static_cast<double>(sysconf(_SC_PAGESIZE)));
   }
   return options;
@@ -309,7 +309,7 @@ int training::train(minicnn::training_state begin) {
     return end_without_data(e.what(), !o_.skip_bad);
   } catch (const minicnn::error& e) {
     if (!steps.data_failed() || steps.state.step == 0) throw;
-    return end_without_data(e.what(), false);
+    return end_without_data(e.what(), ranks_ != nullptr && !o_.skip_bad);
   }
   return end_run(finished);
 }

@@ -40,6 +40,7 @@ struct train_options {
   bool quiet = false, no_color = false;
   std::string cache = "none";    ///< none or ram
   std::string overlap = "auto";  ///< on, off or auto: gradients are sent during backward
+  int ranks_here = 1;            ///< processes of this training that share the machine's memory
   std::string tensorboard;       ///< folder of event files; empty: none
 };
 
