@@ -2,7 +2,7 @@
 /// The inner loops of depthwise convolution: one plane and one filter at a time, in buffers that stay in the cache.
 ///
 /// A plane is copied to planes of a buffer, one for each phase of the strides, with zeros around. A tap then reads whole vectors
-/// at a fixed distance from a result, whatever the stride. Four rows of results are made at a time: taps above each other read
+/// at a fixed distance from a result, whatever the stride. Some rows of results are made at a time: taps above each other read
 /// the same rows, and loads that are not aligned cost more than multiplications.
 
 #include <algorithm>
@@ -12,8 +12,9 @@
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
-/// Rows of results that are made together, and most taps above each other that are applied together.
-inline constexpr int depthwise_rows = 4, depthwise_taps = 3;
+/// Rows of results that are made together (maps of networks have 7, 14, 28, ...), and most taps above each other that are applied
+/// together.
+inline constexpr int depthwise_rows = 7, depthwise_taps = 3;
 
 /// A position divided by a stride of 1 or 2, rounded down: a division would take as long as some vectors.
 struct phase {
@@ -107,8 +108,15 @@ struct depthwise_kernel {
     const depthwise_job<T>& j = *job;
     j.from.template copy<V>();
     const depthwise_run* runs = j.runs;
-    for (index_t phase = 0; phase < j.stride_h * j.stride_w; runs += j.run_count[phase++])
-      convolve<V>(j, runs, j.run_count[phase], j.sums == nullptr ? nullptr : j.sums + phase * j.sum_plane);
+    for (index_t phase = 0; phase < j.stride_h * j.stride_w; runs += j.run_count[phase++]) {
+      T* const sums = j.sums == nullptr ? nullptr : j.sums + phase * j.sum_plane;
+      if constexpr (V::bytes == 64)
+        if (2 * j.columns <= j.stride_w * V::template lanes<T>) {  // half a vector holds a row
+          convolve<simd<32>>(j, runs, j.run_count[phase], sums);
+          continue;
+        }
+      convolve<V>(j, runs, j.run_count[phase], sums);
+    }
     if (j.sums != nullptr && j.stride_w == 1) join<V, 1>(j);
     if (j.sums != nullptr && j.stride_w == 2) join<V, 2>(j);
     j.activation.finish(j.to, j.rows * j.columns);
