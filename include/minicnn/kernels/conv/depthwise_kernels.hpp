@@ -151,13 +151,15 @@ struct depthwise_kernel {
             add_run<V, 2>(from + run->offset, pitch, j.weight, run->weight, sum);
           else
             add_run<V, 1>(from + run->offset, pitch, j.weight, run->weight, sum);
+        T made[depthwise_rows * lanes];  // from here on row by row, which is less to compile
         MINICNN_UNROLL
-        for (int r = 0; r < depthwise_rows; ++r) {
-          if (y + r >= rows) break;
+        for (int r = 0; r < depthwise_rows; ++r) store<V>(made + r * lanes, sum[r]);
+        for (index_t r = 0; r < (std::min)(rows - y, index_t{depthwise_rows}); ++r) {
+          load<V>(sum[0], static_cast<const T*>(made + r * lanes));
           if (sums != nullptr)
-            store<V>(sums + (y + r) * columns + x, sum[r]);
+            store<V>(sums + (y + r) * columns + x, sum[0]);
           else
-            put<V>(j, sum[r], (y + r) * columns + x, columns - x);
+            put<V>(j, sum[0], (y + r) * columns + x, columns - x);
         }
       }
   }
