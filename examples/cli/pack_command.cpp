@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "data_source.hpp"
+#include "interrupt.hpp"
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
@@ -37,13 +38,32 @@ index_t bytes_from(const std::string& text) {
   return *number << shift;
 }
 
-int pack_command(const pack_command_options& o) {
-  minicnn::pack_options options{bytes_from(o.size), o.shuffle, o.seed, o.cls, {}};
-  const minicnn::image_dataset data = open_data(o.data, minicnn::data_part::train);
+/// Thrown from within, so that what is half made goes.
+struct pack_interrupted {};
+
+std::vector<std::string> pack(const minicnn::image_dataset& data, const std::string& out, minicnn::pack_options options) {
   minicnn::progress_line progress(stderr);
-  options.progress = [&](index_t done, index_t total) { progress.update("packing", done, total, ""); };
-  const std::vector<std::string> files = minicnn::pack_pictures(data, o.out, options);
+  options.progress = [&](index_t done, index_t total) {
+    if (interrupted()) throw pack_interrupted();
+    progress.update("packing", done, total, "");
+  };
+  catch_interrupts();
+  std::vector<std::string> files = minicnn::pack_pictures(data, out, options);
+  release_interrupts();
   progress.clear();
+  return files;
+}
+
+int pack_command(const pack_command_options& o) {
+  const minicnn::pack_options options{bytes_from(o.size), o.shuffle, o.seed, o.cls, {}};
+  const minicnn::image_dataset data = open_data(o.data, minicnn::data_part::train);
+  std::vector<std::string> files;
+  try {
+    files = pack(data, o.out, options);
+  } catch (const pack_interrupted&) {
+    std::fprintf(stderr, "\ninterrupted; %s is not made\n", minicnn::printable(o.out).c_str());
+    return exit_interrupted;
+  }
   index_t bytes = 0;
   for (const std::string& file : files) {
     const auto size = static_cast<index_t>(std::filesystem::file_size(file));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <minicnn/io/safetensors.hpp>
 #include <string>
 
 #include "data/pictures.hpp"
@@ -64,6 +65,28 @@ TEST_CASE("quantize: a quarter of the size, answers that are near, for all comma
   const auto explained = run("explain" + option + "--out '" + out.path("maps") + "' '" + data.path("cat.0.png") + "'");
   CHECK(explained.code == 2);
   CHECK(contains(explained.err, "in real numbers"));
+}
+
+TEST_CASE("8-bit weights that are not finite are refused, whose answers would be numbers all the same") {
+  const red_means_dog weights;
+  const pictures::folder data("quantize_data"), out("quantize_out");
+  draw(data);
+  const std::string file = out.path("small.safetensors");
+  REQUIRE(run("quantize" + weights.option() + "--data '" + data.path() + "' --out '" + file + "'").code == 0);
+  pictures::bytes bytes = pictures::read(file);
+  const minicnn::safetensors_file tensors = minicnn::safetensors_file::open(file);
+  for (const minicnn::tensor_entry& e : tensors.entries()) {
+    if (!e.name.ends_with(".scale")) continue;
+    constexpr unsigned char nan[] = {0, 0, 0xC0, 0x7F};
+    const std::size_t header = bytes[0] + 256U * bytes[1] + 65536U * bytes[2];
+    std::copy(nan, nan + 4, bytes.begin() + static_cast<std::ptrdiff_t>(8 + header) + e.begin);
+    out.write("nan.safetensors", bytes);
+    const auto said = run("predict --weights '" + out.path("nan.safetensors") + "' '" + data.path("cat.0.png") + "'");
+    CHECK(said.code == 1);
+    CHECK(contains(said.err, e.name + ": wanted finite numbers, got nan"));
+    return;
+  }
+  FAIL("no scale in the file");
 }
 
 TEST_CASE("quantize: layers that stay in fp32, and what is refused") {

@@ -93,6 +93,19 @@ TEST_CASE("labels from a table are attached to members by their names") {
   CHECK(p.train(p.at("tars"), "a", more) == p.train(p.at("set"), "b", more));
 }
 
+TEST_CASE("a signal ends pack, and nothing of it stays") {
+  const pictures::folder data("pack_data"), out("pack_out");
+  data.write("cat.0.bmp", pictures::bytes(4 << 20));
+  for (int i = 1; i < 300; ++i)
+    std::filesystem::create_hard_link(data.path("cat.0.bmp"), data.path("cat." + std::to_string(i) + ".bmp"));
+  const std::string script = "'" MINICNN_PROGRAM "' pack --data '" + data.path() + "' --out '" + out.path("tars") +
+                             "' --size 8M 2>'" + out.path("err") + "' & p=$!; until [ -d '" + out.path("tars") +
+                             "'.tmp-$p ]; do :; done; kill -TERM $p; wait $p; test $? -eq 130";
+  CHECK(std::system(("bash -c \"" + script + "\"").c_str()) == 0);
+  CHECK(std::filesystem::remove(out.path("err")));
+  CHECK(std::filesystem::is_empty(out.path()));
+}
+
 TEST_CASE("pack and data in tar files: what is refused") {
   const packed_set p;
   const auto refused = [&](const std::string& arguments, int code, const std::string& text) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -104,6 +105,20 @@ struct loaded_model {
   network<T> net;
 };
 
+namespace detail {
+
+/// Kernels for 8-bit numbers make bytes of whatever they get: their answer would not show that a scale is none.
+template <class T>
+MINICNN_COLD void check_quantized(const network<T>& net, const std::string& path) {
+  const std::vector<parameter_info>& all = net.parameters();
+  if (std::none_of(all.begin(), all.end(), [](const parameter_info& p) { return p.int8; })) return;
+  for (const parameter_info& p : all)
+    for (const T value : net.parameter(p.name))
+      if (!std::isfinite(value)) fail<file_error>(path, ": ", p.name, ": wanted finite numbers, got ", value, ": of no use");
+}
+
+}  // namespace detail
+
 /// Builds the network that an open file describes and reads its weights. `threads` as in network_options. Throws file_error.
 template <class T = float>
 MINICNN_COLD loaded_model<T> load_model(const safetensors_file& file, int threads = 0) {
@@ -119,6 +134,7 @@ MINICNN_COLD loaded_model<T> load_model(const safetensors_file& file, int thread
     }
   }();
   load_weights(net, file);
+  detail::check_quantized(net, file.path());
   info.config.channels = static_cast<int>(net.input_dims()[1]);  // a file may leave it to the model
   return {std::move(info), std::move(net)};
 }
