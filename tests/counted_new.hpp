@@ -6,6 +6,10 @@
 #include <cstdlib>
 #include <new>
 
+#if defined(_WIN32)
+#include <malloc.h>
+#endif
+
 namespace counted_new {
 inline std::atomic<long> allocations{0};
 inline std::atomic<std::size_t> largest{0};  // bytes
@@ -15,6 +19,14 @@ inline void* allocate(std::size_t bytes, std::size_t align) noexcept {
   for (std::size_t seen = largest; seen < bytes && !largest.compare_exchange_weak(seen, bytes);) {
   }
   return std::aligned_alloc(align, (bytes + align - 1) / align * align);
+#endif
+}
+inline void release(void* p) noexcept {
+#if defined(_WIN32)
+  _aligned_free(p);
+#else
+  std::free(p);
+#endif
 }
 inline void* allocate_or_throw(std::size_t bytes, std::size_t align) {
   void* block = allocate(bytes, align);
@@ -44,13 +56,13 @@ MINICNN_TEST_NEW operator new(std::size_t n, std::align_val_t a, const std::noth
 MINICNN_TEST_NEW operator new[](std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
   return counted_new::allocate(n, std::size_t(a));
 }
-MINICNN_TEST_DELETE operator delete(void* p) noexcept { std::free(p); }
-MINICNN_TEST_DELETE operator delete[](void* p) noexcept { std::free(p); }
-MINICNN_TEST_DELETE operator delete(void* p, std::size_t) noexcept { std::free(p); }
-MINICNN_TEST_DELETE operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-MINICNN_TEST_DELETE operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-MINICNN_TEST_DELETE operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-MINICNN_TEST_DELETE operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-MINICNN_TEST_DELETE operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+MINICNN_TEST_DELETE operator delete(void* p) noexcept { counted_new::release(p); }
+MINICNN_TEST_DELETE operator delete[](void* p) noexcept { counted_new::release(p); }
+MINICNN_TEST_DELETE operator delete(void* p, std::size_t) noexcept { counted_new::release(p); }
+MINICNN_TEST_DELETE operator delete[](void* p, std::size_t) noexcept { counted_new::release(p); }
+MINICNN_TEST_DELETE operator delete(void* p, std::align_val_t) noexcept { counted_new::release(p); }
+MINICNN_TEST_DELETE operator delete[](void* p, std::align_val_t) noexcept { counted_new::release(p); }
+MINICNN_TEST_DELETE operator delete(void* p, std::size_t, std::align_val_t) noexcept { counted_new::release(p); }
+MINICNN_TEST_DELETE operator delete[](void* p, std::size_t, std::align_val_t) noexcept { counted_new::release(p); }
 #undef MINICNN_TEST_NEW
 #undef MINICNN_TEST_DELETE

@@ -19,16 +19,22 @@ class german {
  public:
   german() {
     std::locale::global(std::locale(std::locale::classic(), new german_numbers));
+#if defined(_WIN32)
+    c_ = std::setlocale(LC_ALL, "German_Germany.1252") != nullptr;
+#else
     c_ = std::setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
     if (c_) return;
     const std::string made = folder_ / "de_DE.UTF-8";
     if (std::system(("localedef -i de_DE -f UTF-8 '" + made + "' >/dev/null 2>&1").c_str()) != 0) return;
     ::setenv("LOCPATH", folder_.path().c_str(), 1);
     c_ = std::setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
+#endif
   }
   ~german() {
     std::setlocale(LC_ALL, "C");
+#if !defined(_WIN32)
     ::unsetenv("LOCPATH");
+#endif
     std::locale::global(std::locale::classic());
   }
   german(const german&) = delete;

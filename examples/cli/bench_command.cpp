@@ -14,7 +14,7 @@
 #include "commands.hpp"
 #include "option_values.hpp"
 #include "path_json.hpp"
-#include "peak_memory.hpp"
+#include "platform.hpp"
 #include "resolve_model.hpp"
 
 namespace cli {

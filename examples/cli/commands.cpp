@@ -11,7 +11,11 @@ void add_unavailable([[maybe_unused]] CLI::App& app) {
 #if !defined(MINICNN_WITH_SERVE)
   CLI::App* command = app.add_subcommand("serve")->group("")->prefix_command();
   command->set_help_flag();
+#if defined(_WIN32)
+  command->callback([] { throw usage_error("serve is not available on Windows"); });
+#else
   command->callback([] { throw usage_error("serve is not available: this program was built without cpp-httplib"); });
+#endif
 #endif
 }
 

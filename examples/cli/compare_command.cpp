@@ -16,6 +16,7 @@
 #include "out_guard.hpp"
 #include "output_path.hpp"
 #include "path_json.hpp"
+#include "paths.hpp"
 
 namespace cli {
 
@@ -51,16 +52,16 @@ std::optional<validated_run> validated(const finished_run& run, const compare_op
     notes.push_back(without + "it is of --task " + run.task + ", and the test is one of classifications.");
     return std::nullopt;
   }
-  if (!run.labels.empty() && !fs::exists(run.labels, problem)) {
+  if (!run.labels.empty() && !fs::exists(system_path(run.labels), problem)) {
     notes.push_back(without + "its labels, " + run.labels + " as config.json has it, are not there.");
     return std::nullopt;
   }
-  if (!fs::exists(run.folder + "/best.safetensors", problem)) {
+  if (!fs::exists(system_path(run.folder + "/best.safetensors"), problem)) {
     notes.push_back(without + "there is no " + run.folder + "/best.safetensors.");
     return std::nullopt;
   }
   const std::string data = o.data.empty() ? run.data : o.data;
-  if (!fs::exists(data, problem)) {
+  if (!fs::exists(system_path(data), problem)) {
     notes.push_back(without + "its pictures, " + data + (o.data.empty() ? " as config.json has it," : ",") +
                     " are not there. Say where they are with --data.");
     return std::nullopt;

@@ -8,6 +8,8 @@
 #include <span>
 #include <string_view>
 
+#include "paths.hpp"
+
 namespace cli {
 
 using minicnn::index_t;
@@ -48,13 +50,13 @@ void event_log::open() {
   std::error_code failed;
   std::vector<fs::path> old;
   if (replace_)
-    for (fs::directory_iterator entry(folder_, failed), end; !failed && entry != end; entry.increment(failed)) {
-      const std::string name = entry->path().filename().string();
+    for (fs::directory_iterator entry(system_path(folder_), failed), end; !failed && entry != end; entry.increment(failed)) {
+      const std::string name = path_text(entry->path().filename());
       if (name.starts_with("events.out.tfevents.") && name.ends_with(minicnn::tensorboard_writer::ending))
         old.push_back(entry->path());
     }
   for (const fs::path& path : old) fs::remove(path, failed);
-  fs::create_directories(folder_, failed);
+  fs::create_directories(system_path(folder_), failed);
   file_ = std::make_unique<minicnn::tensorboard_writer>(folder_, resumed_at_);
 }
 

@@ -25,6 +25,7 @@
 #include "output_path.hpp"
 #include "path_json.hpp"
 #include "path_patterns.hpp"
+#include "paths.hpp"
 #include "picture_encoding.hpp"
 #include "picture_list.hpp"
 #include "task_choice.hpp"
@@ -84,7 +85,7 @@ class explainer {
     }
     run_.emplace(net, minicnn::session_options{.retain = nodes_});
     std::error_code problem;
-    std::filesystem::create_directories(o_.out, problem);
+    std::filesystem::create_directories(system_path(o_.out), problem);
     if (problem) minicnn::fail<minicnn::file_error>(o_.out, ": cannot be made: ", problem.message());
   }
 
@@ -131,7 +132,7 @@ class explainer {
  private:
   /// The file's name without folder and ending; with a number where pictures of several folders have the same.
   std::string unused_stem(const std::string& path) {
-    const std::string stem = std::filesystem::path(path).stem().string();
+    const std::string stem = path_text(system_path(path).stem());
     std::string name = stem;
     for (int number = 2; !stems_.insert(name).second; ++number) name = minicnn::text_of(stem, "-", number);
     return name;
@@ -254,9 +255,10 @@ void add_explain(CLI::App& app, action& chosen) {
     if (o->paths.empty() && !filters_alone) throw usage_error("explain: wanted PATH, a picture or a folder of them");
     std::error_code failed;
     for (const std::string& path : o->paths)
-      if (std::filesystem::is_directory(path, failed))
+      if (std::filesystem::is_directory(system_path(path), failed))
         refuse_inside_data(o->out, path);
-      else if (std::filesystem::equivalent(o->out, std::filesystem::absolute(path, failed).parent_path(), failed))
+      else if (std::filesystem::equivalent(system_path(o->out),
+                                           std::filesystem::absolute(system_path(path), failed).parent_path(), failed))
         throw usage_error("--out " + o->out + ": is the folder of " + path + ", where overlays would be taken for pictures");
     chosen = [o] { return explain_command(*o); };
   });

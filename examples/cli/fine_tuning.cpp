@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "import_weights.hpp"
+#include "paths.hpp"
 
 namespace cli {
 
@@ -113,7 +114,7 @@ std::string checksum_of(const std::string& path) {
 void adopt_model(recipe_overrides& o, const std::string& run) {
   if (!o.init_from) return;
   std::error_code problem;
-  const bool gone = !run.empty() && !std::filesystem::exists(*o.init_from, problem);
+  const bool gone = !run.empty() && !std::filesystem::exists(system_path(*o.init_from), problem);
   const std::string path = gone ? run + "/last.safetensors" : *o.init_from;
   const json text = metadata_of(path, "model");
   if (!text.has("image_size")) return;
@@ -133,7 +134,8 @@ void adopt_model(recipe_overrides& o, const std::string& run) {
 void choose_channels(minicnn::image_dataset& data, const recipe_overrides& o) {
   std::error_code problem;
   int wanted = o.channels.value_or(0);
-  if (wanted == 0 && o.init_from && std::filesystem::exists(*o.init_from, problem)) wanted = channels_of_weights(*o.init_from);
+  if (wanted == 0 && o.init_from && std::filesystem::exists(system_path(*o.init_from), problem))
+    wanted = channels_of_weights(*o.init_from);
   if (wanted != 0 && wanted != data.channels) convert_channels(data, wanted);
 }
 
@@ -160,7 +162,7 @@ std::string recorded_checksum(const std::string& run) {
 json recorded_recipe(const std::string& run) {
   std::error_code problem;
   for (const char* name : {"/last.safetensors", "/.replaced/last.safetensors"})
-    if (std::filesystem::exists(run + name, problem))
+    if (std::filesystem::exists(system_path(run + name), problem))
       if (json text = metadata_of(run + name, "recipe"); text.is_object()) return text;
   return json::object{};
 }

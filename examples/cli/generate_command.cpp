@@ -10,6 +10,7 @@
 #include "drawing/drawing.hpp"
 #include "option_values.hpp"
 #include "output_path.hpp"
+#include "paths.hpp"
 
 namespace cli {
 
@@ -26,9 +27,9 @@ struct generate_options {
 /// Drawings would become part of a data set that is there already.
 void refuse_data_set(const std::string& folder) {
   std::error_code failed;
-  if (!std::filesystem::is_directory(folder, failed)) return;
+  if (!std::filesystem::is_directory(system_path(folder), failed)) return;
   minicnn::ignored_files ignored;
-  const minicnn::index_t held = minicnn::detail::tree_reader(folder, ignored).read().total();
+  const minicnn::index_t held = minicnn::detail::tree_reader(system_path(folder), ignored).read().total();
   if (held > 0)
     throw usage_error(minicnn::text_of("--out ", folder, ": already holds pictures (", held,
                                        " in it and below); give a new folder, or remove them first"));

@@ -9,6 +9,7 @@
 #include "data_source.hpp"
 #include "inference.hpp"
 #include "path_json.hpp"
+#include "paths.hpp"
 #include "task_choice.hpp"
 
 namespace cli {
@@ -40,7 +41,7 @@ json read_json(const std::string& path) {
 
 finished_run load_run(const std::string& folder) {
   std::error_code problem;
-  if (!std::filesystem::is_directory(folder, problem)) fail<file_error>(folder, ": no such run folder");
+  if (!std::filesystem::is_directory(system_path(folder), problem)) fail<file_error>(folder, ": no such run folder");
   finished_run run;
   run.folder = folder;
   const std::string config = folder + "/config.json", results = folder + "/results.csv";
@@ -64,9 +65,9 @@ finished_run load_run(const std::string& folder) {
     fail<file_error>(config, ": ", e.what());
   }
   run.page.history = minicnn::parse_history_csv(minicnn::read_file(results), results);
-  std::filesystem::path path(folder);
+  std::filesystem::path path = system_path(folder);
   if (path.filename().empty() || path.filename() == ".") path = path.parent_path();
-  run.page.name = path.filename().empty() || path.filename() == ".." ? folder : path.filename().string();
+  run.page.name = path.filename().empty() || path.filename() == ".." ? folder : path_text(path.filename());
   return run;
 }
 

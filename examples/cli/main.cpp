@@ -10,11 +10,13 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "commands.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
+#include "platform.hpp"
 #include "ranks.hpp"
 #include "standard_descriptors.hpp"
 
@@ -72,11 +74,15 @@ int run(int argc, const char* const* argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int count, char** words) {
+  const std::vector<std::string> arguments = cli::system_arguments(count, words);
+  std::vector<const char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  const int argc = static_cast<int>(argv.size());
   cli::open_standard_descriptors();
   cli::end_at_interrupts();
-  if (argc > 1 && std::string(argv[1]) == "train") cli::silence_other_ranks();
-  const int code = run(argc, argv);
+  if (argc > 1 && arguments[1] == "train") cli::silence_other_ranks();
+  const int code = run(argc, argv.data());
   // Results that did not reach their file or pipe are a failure.
   if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && code == cli::exit_done)
     return complain("standard output cannot be written", cli::exit_failed);

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "commands.hpp"
+#include "paths.hpp"
 
 namespace cli {
 
@@ -37,7 +38,7 @@ bool inside(const fs::path& place, const fs::path& folder) {
 
 void refuse_inside_data(const std::string& out, const std::string& data, const char* option) {
   if (out.empty() || data.empty()) return;
-  const fs::path place = place_of(out), folder = place_of(data);
+  const fs::path place = place_of(system_path(out)), folder = place_of(system_path(data));
   bool refused = inside(place, folder);
   std::error_code failed;
   if (!refused && fs::is_directory(folder, failed))
@@ -52,7 +53,9 @@ void refuse_inside_data(const std::string& out, const std::string& data, const c
 
 void refuse_replacing(const std::string& out, const std::string& input, const char* input_option) {
   std::error_code failed;
-  if (out.empty() || !fs::is_regular_file(input, failed) || !fs::equivalent(out, input, failed)) return;
+  if (out.empty() || !fs::is_regular_file(system_path(input), failed) ||
+      !fs::equivalent(system_path(out), system_path(input), failed))
+    return;
   throw usage_error("--out " + out + ": is the file of " + input_option + ", which would be lost; name another one");
 }
 

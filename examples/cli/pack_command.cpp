@@ -13,6 +13,7 @@
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "paths.hpp"
 
 namespace cli {
 
@@ -66,7 +67,7 @@ int pack_command(const pack_command_options& o) {
   }
   index_t bytes = 0;
   for (const std::string& file : files) {
-    const auto size = static_cast<index_t>(std::filesystem::file_size(file));
+    const auto size = static_cast<index_t>(std::filesystem::file_size(system_path(file)));
     std::printf("%s\t%s\n", minicnn::printable(file).c_str(), minicnn::to_text(size).c_str());
     bytes += size;
   }

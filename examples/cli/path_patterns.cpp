@@ -1,23 +1,20 @@
 #include "path_patterns.hpp"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <minicnn/data/natural_order.hpp>
 #include <minicnn/files/text_lines.hpp>
 
+#include "paths.hpp"
+#include "platform.hpp"
+
 namespace cli {
 
 namespace {
 
 std::vector<std::string> matches_of(const std::string& pattern) {
-  glob_t found{};
-  std::vector<std::string> out;
-  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
-    for (std::size_t i = 0; i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
-  globfree(&found);
+  std::vector<std::string> out = paths_matching(pattern);
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return minicnn::natural_less(a, b); });
   return out;
 }
@@ -33,7 +30,7 @@ std::vector<std::string> expand_paths(const std::vector<std::string>& paths, std
       const std::string text{std::istreambuf_iterator<char>(input), {}};
       for (const minicnn::text_line& line : minicnn::split_lines(text, "standard input", minicnn::text_encoding::any))
         if (!line.text.empty()) out.push_back(line.text);
-    } else if (path.find_first_of("*?[") == path.npos || std::filesystem::exists(path, ignored)) {
+    } else if (path.find_first_of("*?[") == path.npos || std::filesystem::exists(system_path(path), ignored)) {
       out.push_back(path);
     } else {
       const std::vector<std::string> found = matches_of(path);

@@ -7,6 +7,7 @@
 
 #include "data_source.hpp"
 #include "messages.hpp"
+#include "paths.hpp"
 
 namespace cli {
 
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 namespace {
 
 void add_below(const minicnn::detail::folder_tree& tree, const fs::path& root, std::vector<std::string>& out) {
-  for (const std::string& name : tree.pictures) out.push_back((root / tree.name / name).string());
+  for (const std::string& name : tree.pictures) out.push_back(path_text(root / system_path(tree.name) / system_path(name)));
   for (const auto& inner : tree.folders) add_below(inner, root, out);
 }
 
@@ -25,7 +26,7 @@ std::vector<std::string> pictures_below(const std::string& folder, std::vector<s
   data.root = folder;
   std::vector<std::string> found;
   try {
-    add_below(minicnn::detail::tree_reader(folder, data.ignored, false).read(), folder, found);
+    add_below(minicnn::detail::tree_reader(system_path(folder), data.ignored, false).read(), system_path(folder), found);
   } catch (const minicnn::file_error& e) {
     problems.push_back(e.what());
     return {};
@@ -61,7 +62,7 @@ minicnn::image_dataset list_pictures(const std::vector<std::string>& paths, std:
   minicnn::image_dataset data;
   for (const std::string& path : paths) {
     std::error_code failed;
-    const fs::file_status status = fs::status(path, failed);
+    const fs::file_status status = fs::status(system_path(path), failed);
     if (minicnn::is_tar_path(path))
       add_all(data, path, problems);
     else if (status.type() == fs::file_type::not_found)

@@ -12,6 +12,7 @@
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "paths.hpp"
 #include "progress_loader.hpp"
 #include "weights.hpp"
 
@@ -59,7 +60,7 @@ minicnn::network<float> quantized(const loaded_model& model, const quantize_comm
 }
 
 std::string megabytes(const std::string& path) {
-  return minicnn::fixed(static_cast<double>(std::filesystem::file_size(path)) / 1e6, 2) + " MB";
+  return minicnn::fixed(static_cast<double>(std::filesystem::file_size(system_path(path))) / 1e6, 2) + " MB";
 }
 
 int quantize_command(const quantize_command_options& o) {

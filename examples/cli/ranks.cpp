@@ -1,8 +1,10 @@
 #include "ranks.hpp"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include <algorithm>
 #include <charconv>
@@ -23,6 +25,7 @@
 #include "commands.hpp"
 #include "messages.hpp"
 #include "path_json.hpp"
+#include "platform.hpp"
 
 namespace cli {
 
@@ -32,7 +35,7 @@ using minicnn::text_of;
 
 namespace {
 
-int loud = STDERR_FILENO;  // standard error as it was given to us
+[[maybe_unused]] int loud = STDERR_FILENO;  // standard error as it was given to us
 
 /// A count in the environment; `otherwise` where there is none.
 int variable(const char* name, int otherwise) {
@@ -49,13 +52,15 @@ int launched(const char* mpi, const char* pmi, const char* slurm, int otherwise)
   const int of_slurm = variable("SLURM_STEP_NUM_TASKS", 1) > 1 ? variable(slurm, otherwise) : otherwise;
   return variable(mpi, variable(pmi, of_slurm));
 }
-int launched_rank() { return launched("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID", 0); }
+[[maybe_unused]] int launched_rank() { return launched("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID", 0); }
 int launched_size() { return launched("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", 1); }
 
-[[maybe_unused]] void say_loudly(const std::string& text) {
+#if defined(MINICNN_WITH_MPI)
+void say_loudly(const std::string& text) {
   const std::string line = "minicnn: " + minicnn::printable(text) + "\n";
   if (write(loud, line.data(), line.size()) < 0) return;  // nobody is there to be told
 }
+#endif
 
 }  // namespace
 
@@ -69,12 +74,15 @@ void agree_on_machine(team& ranks) {
   const int least = *std::min_element(all.begin(), all.end()), most = *std::max_element(all.begin(), all.end());
   if (least == most) return;
   const std::string name(minicnn::name_of(static_cast<minicnn::isa>(least)));
+#if !defined(_WIN32)
   setenv("MINICNN_ISA", name.c_str(), 1);
+#endif
   warn("the instruction set is " + name + ", the least that a rank has; some have " +
        std::string(minicnn::name_of(static_cast<minicnn::isa>(most))));
 }
 
 void silence_other_ranks() {
+#if !defined(_WIN32)
   if (launched_rank() == 0) return;
   loud = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
   const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -82,6 +90,7 @@ void silence_other_ranks() {
   dup2(nowhere, STDOUT_FILENO);
   dup2(nowhere, STDERR_FILENO);
   close(nowhere);
+#endif
 }
 
 #if defined(MINICNN_WITH_MPI)
@@ -108,12 +117,12 @@ std::unique_ptr<team> join_ranks(double) {
 #endif
 
 int ranks_on_this_host(team& ranks) {
-  char mine[64] = "";
-  gethostname(mine, sizeof mine - 1);
+  const std::string mine = host_name();
   const std::vector<std::string> all = gather_bytes(ranks, mine);
-  return static_cast<int>(std::count(all.begin(), all.end(), std::string(mine)));
+  return static_cast<int>(std::count(all.begin(), all.end(), mine));
 }
 
+#if defined(__linux__)
 int share_of_threads(team& ranks, bool quiet) {
   struct place {
     char host[64];
@@ -121,7 +130,7 @@ int share_of_threads(team& ranks, bool quiet) {
     int threads;
   };
   place mine{};
-  gethostname(mine.host, sizeof mine.host - 1);
+  host_name().copy(mine.host, sizeof mine.host - 1);
   sched_getaffinity(0, sizeof mine.processors, &mine.processors);
   std::vector<place> all(static_cast<std::size_t>(ranks.size()));
   ranks.gather(&mine, all.data(), sizeof mine);
@@ -139,12 +148,15 @@ int share_of_threads(team& ranks, bool quiet) {
   const int threads = given ? available : (std::max)(1, available / sharing);
   if (!quiet)
     std::fprintf(stderr, "%d ranks on %zu hosts; rank 0 has %d threads\n", static_cast<int>(ranks.size()), hosts.size(), threads);
-  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  const long processors = processors_online();
   if (!given && CPU_COUNT(&mine.processors) == 1 && processors > here)
     warn(text_of("ranks are bound to 1 of ", static_cast<int>(processors),
                  " processors: mpirun --bind-to none lets them use all"));
   return threads;
 }
+#else
+int share_of_threads(team&, bool) { return minicnn::resolve_threads(0); }
+#endif
 
 void want_same_members(team& ranks, const std::string& what, const minicnn::json& members) {
   std::string mine;

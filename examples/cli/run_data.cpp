@@ -7,6 +7,7 @@
 #include <minicnn/io/safetensors.hpp>
 
 #include "data_source.hpp"
+#include "paths.hpp"
 
 namespace cli {
 
@@ -22,7 +23,7 @@ constexpr std::uint64_t prime = 1099511628211ULL;
 json left_out_of(const std::string& run, json* classes = nullptr) {
   std::error_code failed;
   const std::string path = run + "/last.safetensors";
-  if (run.empty() || !fs::exists(path, failed)) return json::array{};
+  if (run.empty() || !fs::exists(system_path(path), failed)) return json::array{};
   try {
     const auto file = minicnn::safetensors_file::open(path);
     const std::string* text = file.find_metadata("data");
@@ -102,7 +103,7 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
     const bool in_memory = !data.pictures.empty() && data.pictures[i].height > 0;
     std::uint64_t size = in_memory       ? hash_of(data.pictures[i], s.label)
                          : s.member >= 0 ? static_cast<std::uint64_t>(data.archive->size_of(s.member))
-                                         : fs::file_size(s.path, failed);
+                                         : fs::file_size(system_path(s.path), failed);
     if (failed) {
       size = 0;
       for (const json& one : known.as_array())
@@ -134,7 +135,8 @@ void run_data::note_gone() {
   if (!data_->pictures.empty()) return;
   for (std::size_t i = 0; i < data_->samples.size(); ++i) {
     std::error_code failed;
-    if (data_->samples[i].member < 0 && !fs::exists(data_->samples[i].path, failed)) leave_out({static_cast<index_t>(i), "", ""});
+    if (data_->samples[i].member < 0 && !fs::exists(system_path(data_->samples[i].path), failed))
+      leave_out({static_cast<index_t>(i), "", ""});
   }
 }
 

@@ -1,14 +1,7 @@
 #include "run_folder.hpp"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <minicnn/files/file.hpp>
 #include <minicnn/model/training_file.hpp>
@@ -17,6 +10,8 @@
 
 #include "curves_png.hpp"
 #include "messages.hpp"
+#include "paths.hpp"
+#include "platform.hpp"
 
 namespace cli {
 
@@ -38,10 +33,10 @@ bool stale_temporary(std::string_view name) {
   for (const std::string_view run_file : run_files) {
     if (!name.starts_with(run_file) || !name.substr(run_file.size()).starts_with(".tmp-")) continue;
     const std::string_view rest = name.substr(run_file.size() + 5);
-    pid_t process = 0;
+    int process = 0;
     const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), process);
     if (problem != std::errc() || end == rest.data() + rest.size() || *end != '-' || process <= 0) continue;
-    return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH);
+    return process == minicnn::detail::posix::process_id() || !process_runs(process);
   }
   return false;
 }
@@ -51,10 +46,10 @@ run_folder::run_folder(std::string path, existing_run existing) : path_(std::mov
   std::error_code problem;
   if (existing == existing_run::refuse && holds_run())
     fail<option_error>(path_, ": holds a run already; --resume goes on with it, --overwrite begins anew");
-  if (existing == existing_run::resume && !fs::exists(file("last.safetensors"), problem) &&
-      !fs::exists(file(replaced) + "/last.safetensors", problem))
+  if (existing == existing_run::resume && !fs::exists(system_path(file("last.safetensors")), problem) &&
+      !fs::exists(system_path(file(replaced) + "/last.safetensors"), problem))
     fail<option_error>(path_, ": nothing to resume: no last.safetensors; without --resume a run begins here");
-  fs::create_directories(path_, problem);
+  fs::create_directories(system_path(path_), problem);
   if (problem) fail<file_error>(path_, ": cannot be made: ", problem.message());
   lock();
   restore_old_run();
@@ -65,8 +60,8 @@ run_folder::run_folder(std::string path, existing_run existing) : path_(std::mov
 bool run_folder::holds_run() const {
   std::error_code problem;
   for (const char* name : run_files)
-    if (std::string_view(name) != "config.json" && fs::exists(file(name), problem)) return true;
-  if (!fs::exists(file("config.json"), problem)) return fs::exists(file(replaced), problem);
+    if (std::string_view(name) != "config.json" && fs::exists(system_path(file(name)), problem)) return true;
+  if (!fs::exists(system_path(file("config.json")), problem)) return fs::exists(system_path(file(replaced)), problem);
   try {
     const json config = minicnn::parse_json(minicnn::read_file(file("config.json")));
     return !(config.has("recipe") && config.has("command"));
@@ -77,16 +72,16 @@ bool run_folder::holds_run() const {
 
 void run_folder::keep_old_run() const {
   std::error_code problem;
-  const std::string aside = file(replaced);
+  const fs::path aside = system_path(file(replaced));
   fs::create_directory(aside, problem);
-  if (problem) fail<file_error>(aside, ": cannot be made: ", problem.message());
+  if (problem) fail<file_error>(path_text(aside), ": cannot be made: ", problem.message());
   for (const char* name : run_files) {
-    const fs::path from = file(name), to = aside + "/" + name;
+    const fs::path from = system_path(file(name)), to = aside / name;
     if (!fs::exists(fs::symlink_status(from, problem))) continue;
     // A second name for the same file; where the file system has none, a move. A link is moved: writing would go through it.
     if (!fs::is_symlink(from, problem)) fs::create_hard_link(from, to, problem);
     if (problem || fs::is_symlink(from)) fs::rename(from, to, problem);
-    if (problem) fail<file_error>(from.string(), ": cannot be set aside: ", problem.message());
+    if (problem) fail<file_error>(path_text(from), ": cannot be set aside: ", problem.message());
   }
 }
 
@@ -94,43 +89,43 @@ void run_folder::drop_old_run() const {
   std::error_code problem;
   for (const char* name : run_files) {
     std::error_code none;
-    if (fs::equivalent(file(name), file(replaced) + "/" + name, none)) fs::remove(file(name), problem);
+    const fs::path now = system_path(file(name));
+    if (fs::equivalent(now, system_path(file(replaced)) / name, none)) fs::remove(now, problem);
   }
-  fs::rename(file(replaced), file(dropped), problem);
-  fs::remove_all(file(dropped), problem);
+  fs::rename(system_path(file(replaced)), system_path(file(dropped)), problem);
+  fs::remove_all(system_path(file(dropped)), problem);
 }
 
 /// A process that ended between `keep_old_run` and `drop_old_run` leaves the older run as it was.
 void run_folder::restore_old_run() const {
   std::error_code problem;
-  fs::remove_all(file(dropped), problem);
-  if (!fs::is_directory(file(replaced), problem)) return;
+  fs::remove_all(system_path(file(dropped)), problem);
+  if (!fs::is_directory(system_path(file(replaced)), problem)) return;
   for (const char* name : run_files) {
-    const std::string kept = file(replaced) + "/" + name;
+    const fs::path kept = system_path(file(replaced) + "/" + name);
     if (!fs::exists(fs::symlink_status(kept, problem))) continue;
-    fs::rename(kept, file(name), problem);
-    if (problem) fail<file_error>(kept, ": cannot be put back: ", problem.message());
+    fs::rename(kept, system_path(file(name)), problem);
+    if (problem) fail<file_error>(path_text(kept), ": cannot be put back: ", problem.message());
   }
-  fs::remove_all(file(replaced), problem);
+  fs::remove_all(system_path(file(replaced)), problem);
 }
 
 /// A process that is killed while it writes leaves its temporary file.
 void run_folder::remove_stale_files() const {
   std::error_code problem;
   std::vector<fs::path> stale;
-  for (fs::directory_iterator entry(path_, problem), end; !problem && entry != end; entry.increment(problem))
-    if (stale_temporary(entry->path().filename().string())) stale.push_back(entry->path());
+  for (fs::directory_iterator entry(system_path(path_), problem), end; !problem && entry != end; entry.increment(problem))
+    if (stale_temporary(path_text(entry->path().filename()))) stale.push_back(entry->path());
   for (const fs::path& p : stale) fs::remove(p, problem);
 }
 
 run_folder::~run_folder() {
-  if (lock_ >= 0) close(lock_);
+  if (lock_ >= 0) release_file(lock_);
 }
 
 void run_folder::lock() {
-  lock_ = open(file(".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-  if (lock_ < 0) fail<file_error>(file(".lock"), ": ", std::strerror(errno));
-  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) fail<option_error>(path_, ": another process is training in this folder");
+  lock_ = hold_file(file(".lock"));
+  if (lock_ < 0) fail<option_error>(path_, ": another process is training in this folder");
 }
 
 void run_folder::write_config(const json& config) const {
@@ -211,7 +206,7 @@ void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<floa
   p = minicnn::load_training(from, net, optimizer, average, more);
   load_times(p);
   std::error_code problem;
-  if (p.best_epoch > 0 && !fs::exists(file("best.safetensors"), problem)) {
+  if (p.best_epoch > 0 && !fs::exists(system_path(file("best.safetensors")), problem)) {
     warn(file("best.safetensors") + ": is missing; the next epoch that is validated counts as the best so far");
     p.best_epoch = 0;
     p.best_score = INFINITY;

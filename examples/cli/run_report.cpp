@@ -1,8 +1,5 @@
 #include "run_report.hpp"
 
-#include <sys/utsname.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -13,6 +10,7 @@
 #include <minicnn/report/filters.hpp>
 
 #include "picture_encoding.hpp"
+#include "platform.hpp"
 
 namespace cli {
 
@@ -231,16 +229,10 @@ std::vector<std::pair<std::string, std::string>> describe_machine(const minicnn:
   } catch (const minicnn::file_error&) {
     // Not a Linux system; the rest is said all the same.
   }
-  rows.emplace_back("processors, threads used", minicnn::text_of(sysconf(_SC_NPROCESSORS_ONLN), ", ", net.threads()));
+  rows.emplace_back("processors, threads used", minicnn::text_of(processors_online(), ", ", net.threads()));
   rows.emplace_back("instruction set", std::string(minicnn::name_of(net.ctx().instruction_set)));
-  rows.emplace_back(
-      "memory", minicnn::fixed(
-                    static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1073741824.0, 1) +
-                    " GiB");
-  utsname system{};
-  if (uname(&system) == 0)
-    rows.emplace_back("system",
-                      minicnn::text_of(static_cast<const char*>(system.sysname), " ", static_cast<const char*>(system.machine)));
+  rows.emplace_back("memory", minicnn::fixed(memory_bytes() / 1073741824.0, 1) + " GiB");
+  rows.emplace_back("system", system_name());
   rows.emplace_back("minicnn", minicnn::version_string);
   return rows;
 }

@@ -17,6 +17,7 @@
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "paths.hpp"
 #include "task_choice.hpp"
 
 namespace cli {
@@ -95,7 +96,7 @@ std::vector<row> numbered(const minicnn::image_dataset& data) {
 /// The pictures to be told about: in the folder itself, or its test/ where it is one of Kaggle's with trainLabels.csv.
 minicnn::image_dataset open_submission(const std::string& path) {
   std::error_code failed;
-  const bool whole = std::filesystem::exists(path + "/trainLabels.csv", failed);
+  const bool whole = std::filesystem::exists(system_path(path + "/trainLabels.csv"), failed);
   return open_data(path, whole ? minicnn::data_part::test : minicnn::data_part::train);
 }
 

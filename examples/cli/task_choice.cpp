@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "messages.hpp"
+#include "paths.hpp"
 
 namespace cli {
 
@@ -26,7 +27,7 @@ namespace {
 
 bool is_file(const std::string& path) {
   std::error_code problem;
-  return std::filesystem::is_regular_file(path, problem);
+  return std::filesystem::is_regular_file(system_path(path), problem);
 }
 
 /// Class names from a table of id,label.
@@ -66,7 +67,8 @@ minicnn::image_dataset open_task_data(const std::string& path, const std::string
   if (table.empty())
     throw usage_error("--task " + task + ": wants --labels FILE (or labels.csv or trainLabels.csv in " + path + ")");
   std::error_code problem;
-  if (table == path + "/trainLabels.csv" && std::filesystem::is_directory(path + "/train", problem)) pictures = path + "/train";
+  if (table == path + "/trainLabels.csv" && std::filesystem::is_directory(system_path(path + "/train"), problem))
+    pictures = path + "/train";
   minicnn::image_dataset data = minicnn::read_dataset(pictures, {.part = part, .labels = false});
   if (task == "classify")
     attach_classes(data, minicnn::read_csv(table));

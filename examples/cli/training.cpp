@@ -1,7 +1,5 @@
 #include "training.hpp"
 
-#include <unistd.h>
-
 #include <cinttypes>
 #include <cmath>
 #include <cstdarg>
@@ -27,7 +25,8 @@
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
-#include "peak_memory.hpp"
+#include "paths.hpp"
+#include "platform.hpp"
 #include "ranks.hpp"
 #include "resolve_model.hpp"
 #include "run_folder.hpp"
@@ -178,7 +177,7 @@ void training::check_validation() const {
 void training::take_recorded_picture() {
   std::error_code problem;
   const std::string path = o_.out + "/last.safetensors";
-  if (!std::filesystem::exists(path, problem)) return;
+  if (!std::filesystem::exists(system_path(path), problem)) return;
   picture_.normalize = read_info(minicnn::safetensors_file::open(path)).transform.normalize;
 }
 
@@ -187,13 +186,13 @@ void training::take_initial_weights() {
   if (!o_.overrides.init_from) return;
   const std::string& path = *o_.overrides.init_from;
   std::error_code problem;
-  if (o_.resume && !std::filesystem::exists(path, problem)) {
+  if (o_.resume && !std::filesystem::exists(system_path(path), problem)) {
     recipe_.init_from = recorded_checksum(o_.out);
     note("%s: is gone; the run goes on without it\n", minicnn::printable(path).c_str());
     return;
   }
-  const std::filesystem::path folder = std::filesystem::weakly_canonical(path, problem).parent_path();
-  if (o_.overwrite && folder == std::filesystem::weakly_canonical(o_.out, problem))
+  const std::filesystem::path folder = std::filesystem::weakly_canonical(system_path(path), problem).parent_path();
+  if (o_.overwrite && folder == std::filesystem::weakly_canonical(system_path(o_.out), problem))
     throw usage_error("--init-from " + path + ": is part of the run that --overwrite replaces");
   note("%s\n", minicnn::printable(begin_with_weights(*net_, recipe_, path, data_.classes)).c_str());
 }
@@ -213,8 +212,7 @@ minicnn::loader_options training::loader_options(bool for_training) {
     const std::size_t mine = for_training ? split_.train.size() : split_.validation.size();
     const double share = static_cast<double>(mine) / static_cast<double>(split_.train.size() + split_.validation.size());
     options.preload = true;
-    options.cache_bytes = static_cast<std::int64_t>(share * 0.5 / o_.ranks_here * static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-                                                    static_cast<double>(sysconf(_SC_PAGESIZE)));
+    options.cache_bytes = static_cast<std::int64_t>(share * 0.5 / o_.ranks_here * memory_bytes());
   }
   return options;
 }

@@ -1,12 +1,10 @@
 // What a training writes: its weights, place, configuration and report.
 
-#include <unistd.h>
-
 #include <minicnn/graph/summary.hpp>
 
 #include "data_source.hpp"
 #include "path_json.hpp"
-#include "peak_memory.hpp"
+#include "platform.hpp"
 #include "run_folder.hpp"
 #include "train_setup.hpp"
 #include "training.hpp"
@@ -60,8 +58,6 @@ void training::save_last() {
 
 /// Everything about the run that must stay out of the weights files.
 void training::save_config() const {
-  char host[256] = "";
-  gethostname(host, sizeof host - 1);
   folder_->write_config({{"command", o_.command},
                          {"data", o_.data},
                          {"labels", o_.labels},
@@ -71,7 +67,7 @@ void training::save_config() const {
                          {"workers", o_.workers},
                          {"ranks", ranks_ == nullptr ? 1 : static_cast<int>(ranks_->size())},
                          {"instruction_set", minicnn::name_of(net_->ctx().instruction_set)},
-                         {"host", host},
+                         {"host", host_name()},
                          {"version", minicnn::version_string},
                          {"time_limit_minutes", o_.time_limit},
                          {"epochs_done", state_->epoch},

@@ -31,7 +31,9 @@
 #include "minicnn/files/file.hpp"
 #include "minicnn/files/inflate.hpp"
 #include "minicnn/files/output_target.hpp"
+#include "minicnn/files/path.hpp"
 #include "minicnn/files/sequential_file.hpp"
+#include "minicnn/files/system.hpp"
 #include "minicnn/files/text_lines.hpp"
 
 #include "minicnn/graph/execution.hpp"

@@ -12,14 +12,22 @@
 #include <vector>
 
 #include "minicnn/core/error.hpp"
+#include "minicnn/files/path.hpp"
 
 /// A new, empty folder under TMPDIR or /tmp, removed with everything in it.
 class temporary_folder {
  public:
   temporary_folder() {
+#if defined(_WIN32)
+    static int count = 0;
+    const std::string base = minicnn::detail::path_text(std::filesystem::temp_directory_path());
+    path_ = base + "minicnn-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++);
+    REQUIRE(std::filesystem::create_directory(path_));
+#else
     const char* base = ::getenv("TMPDIR");
     path_ = std::string(base != nullptr ? base : "/tmp") + "/minicnn-test-XXXXXX";
     REQUIRE(::mkdtemp(path_.data()) != nullptr);
+#endif
   }
   temporary_folder(const temporary_folder&) = delete;
   temporary_folder& operator=(const temporary_folder&) = delete;
@@ -34,7 +42,7 @@ class temporary_folder {
   /// Names in the folder, sorted.
   std::vector<std::string> names() const {
     std::vector<std::string> out;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) out.push_back(entry.path().filename().string());
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) out.push_back(minicnn::detail::path_text(entry.path().filename()));
     std::sort(out.begin(), out.end());
     return out;
   }
@@ -43,6 +51,7 @@ class temporary_folder {
   std::string path_;
 };
 
+#if !defined(_WIN32)
 /// Root may read and write everything; while this lives, a process of root acts as user 65534 ("nobody").
 class unprivileged {
  public:
@@ -58,6 +67,7 @@ class unprivileged {
  private:
   bool root_;
 };
+#endif
 
 /// The text of the `E` that `f` throws; empty if it throws nothing.
 template <class E = minicnn::error, class F>

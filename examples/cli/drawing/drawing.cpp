@@ -12,6 +12,7 @@
 
 #include "minicnn/core/error.hpp"
 #include "minicnn/core/parallel.hpp"
+#include "minicnn/files/path.hpp"
 #include "scene.hpp"
 
 // The writer is this unit's own: a program's other copy of stb_image_write is neither replaced nor needed.
@@ -53,13 +54,14 @@ bool is_picture_name(const std::string& name) {
 void prepare_folder(const std::string& folder) {
   namespace fs = std::filesystem;
   std::error_code failure;
-  fs::create_directories(folder, failure);
-  if (!fs::is_directory(folder))
+  const fs::path place = minicnn::detail::system_path(folder);
+  fs::create_directories(place, failure);
+  if (!fs::is_directory(place))
     minicnn::fail<minicnn::file_error>(folder,
                                        ": cannot make this folder: ", failure ? failure.message() : "a file has its name");
-  fs::directory_iterator entry(folder, failure);
+  fs::directory_iterator entry(place, failure);
   for (; !failure && entry != fs::directory_iterator(); entry.increment(failure)) {
-    const std::string name = entry->path().filename().string();
+    const std::string name = minicnn::detail::path_text(entry->path().filename());
     if (is_picture_name(name))
       minicnn::fail<minicnn::option_error>(folder, ": already holds pictures (", name,
                                            "); give a new folder, or remove them first");

@@ -7,6 +7,16 @@
 #include "minicnn/core/error.hpp"
 #include "minicnn/core/parallel.hpp"
 
+/// Whether code for AVX2 and AVX-512 is compiled. g++ for Windows keeps vectors on a stack that is aligned to 16 bytes and moves
+/// them as if to their size (GCC bug 54412). Its assembler mends that with -Wa,-muse-unaligned-vector-move: whoever gives this
+/// option says so by MINICNN_UNALIGNED_VECTOR_MOVES, as CMake's target minicnn::minicnn does.
+#if defined(__x86_64__) && defined(__GNUC__) && \
+    (!defined(__MINGW32__) || defined(__clang__) || defined(MINICNN_UNALIGNED_VECTOR_MOVES))
+#define MINICNN_X86_VECTORS 1
+#else
+#define MINICNN_X86_VECTORS 0
+#endif
+
 namespace minicnn::inline MINICNN_ABI {
 
 /// Instruction sets with a code path of their own, in ascending order.
@@ -16,7 +26,7 @@ inline std::string_view name_of(isa i) { return i == isa::avx512 ? "avx512" : i 
 
 /// The widest instruction set that this processor (and operating system) supports.
 inline isa detect_isa() {
-#if defined(__x86_64__) && defined(__GNUC__)
+#if MINICNN_X86_VECTORS
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))

@@ -15,6 +15,9 @@
 #if __has_include(<unistd.h>)
 #include <unistd.h>
 #endif
+#if defined(_WIN32)
+#include <pthread.h>
+#endif
 
 #include "minicnn/core/flush_denormals.hpp"
 #include "minicnn/core/function_ref.hpp"
@@ -47,6 +50,12 @@ class thread_team {
   }
   thread_team(const thread_team&) = delete;
   thread_team& operator=(const thread_team&) = delete;
+
+  /// Instead of the destructor where the helpers cannot be waited for: they end by themselves, and this object stays for them.
+  void dissolve() {
+    stop_.store(true);
+    for (const auto& h : helpers_) wake(*h), h->thread.detach();
+  }
 
   /// Calls `body(0)` on the caller and, while that runs, `body(i)` at most once on each helper i < `threads`. The body must be
   /// one that the caller completes alone if no helper comes. Rethrows the first exception of any of them.
@@ -183,19 +192,37 @@ class own_team {
  public:
   ~own_team() {
     let_go_of_parents();
+#if defined(_WIN32)  // a thread that ends holds a lock of the system's here that its helpers want when they end
+    if (team_ != nullptr) team_.release()->dissolve();
+#endif
     gone() = true;
   }
 
   /// null: the thread is ending, and what still runs on it, such as destructors of static objects, runs alone.
   static thread_team* get() {
     if (gone()) return nullptr;
-    static thread_local own_team own;
+    own_team& own = of_this_thread();
     own.let_go_of_parents();
     if (own.team_ == nullptr) own.team_ = std::make_unique<thread_team>(), own.process_ = process_id();
     return own.team_.get();
   }
 
  private:
+  static own_team& of_this_thread() {
+#if defined(_WIN32)  // MinGW frees the memory of thread_local objects before it calls their destructors
+    static const pthread_key_t key = [] {
+      pthread_key_t made{};
+      pthread_key_create(&made, [](void* own) { delete static_cast<own_team*>(own); });
+      return made;
+    }();
+    auto* own = static_cast<own_team*>(pthread_getspecific(key));
+    if (own == nullptr) pthread_setspecific(key, own = new own_team);
+    return *own;
+#else
+    static thread_local own_team own;
+    return own;
+#endif
+  }
   static bool& gone() {
     static thread_local bool value = false;
     return value;

@@ -15,6 +15,7 @@
 
 #include "minicnn/data/dataset.hpp"
 #include "minicnn/data/natural_order.hpp"
+#include "minicnn/files/path.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -88,7 +89,7 @@ class tree_reader {
   /// Something called x.jpg counts as a picture whatever it is, so that a folder or a broken link of that name is reported when
   /// it is read, not passed over.
   folder_tree list(const std::string& name) {
-    const std::filesystem::path folder = name.empty() ? root_ : root_ / name;
+    const std::filesystem::path folder = name.empty() ? root_ : root_ / system_path(name);
     folder_tree out;
     out.name = name;
     std::vector<std::pair<std::string, bool>> inner;  // folders, and whether each is a symbolic link
@@ -98,7 +99,7 @@ class tree_reader {
     std::error_code failed;
     std::filesystem::directory_iterator entry(folder, failed);
     for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
-      const std::string file = entry->path().filename().string(), ending = ending_of(file);
+      const std::string file = path_text(entry->path().filename()), ending = ending_of(file);
       std::error_code ignored;
       run_files += one_of(file, files_of_a_run);
       if (file.front() == '.')
@@ -112,7 +113,7 @@ class tree_reader {
       else
         inner.emplace_back(file, entry->is_symlink(ignored));
     }
-    if (failed) fail<file_error>(folder.string(), ": cannot be listed: ", failed.message());
+    if (failed) fail<file_error>(path_text(folder), ": cannot be listed: ", failed.message());
     std::sort(out.pictures.begin(), out.pictures.end(), natural_less);
     std::sort(inner.begin(), inner.end());
     out.left_out = run_files >= 2 && is_run(out);
@@ -138,9 +139,10 @@ class tree_reader {
     for (const auto& [file, is_link] : inner) {
       const std::string name = out.name.empty() ? file : out.name + "/" + file;
       if (is_link && !(follow_ && out.name.empty()))  // not followed, so that no circle is walked
-        leave(&ignored_files::folders, root_ / name, follow_ ? "a link to a folder inside a class" : "a link to a folder");
-      else if (is_link && leads_upwards(root_ / name))
-        leave(&ignored_files::folders, root_ / name, "a link back to a folder above");
+        leave(&ignored_files::folders, root_ / system_path(name),
+              follow_ ? "a link to a folder inside a class" : "a link to a folder");
+      else if (is_link && leads_upwards(root_ / system_path(name)))
+        leave(&ignored_files::folders, root_ / system_path(name), "a link back to a folder above");
       else
         out.folders.push_back(list(name));
     }
@@ -148,7 +150,7 @@ class tree_reader {
   }
 
   void leave(index_t ignored_files::*kind, const std::filesystem::path& path, std::string reason) {
-    ignored_->add(kind, path.string(), std::move(reason));
+    ignored_->add(kind, path_text(path), std::move(reason));
   }
 
   void other_file(const std::filesystem::path& path, const std::string& ending) {

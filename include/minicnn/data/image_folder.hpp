@@ -18,7 +18,7 @@ namespace detail {
 /// Reads one data set. A class so that the counts and warnings need not be handed from function to function.
 class folder_reader {
  public:
-  explicit folder_reader(const std::string& root, ignored_files ignored = {}) : root_(root) {
+  explicit folder_reader(const std::string& root, ignored_files ignored = {}) : root_(system_path(root)) {
     data_.root = root;
     data_.ignored = std::move(ignored);
   }
@@ -75,7 +75,7 @@ class folder_reader {
   }
 
   void leave(index_t ignored_files::*kind, const std::string& name, std::string reason) {
-    data_.ignored.add(kind, (root_ / name).string(), std::move(reason));
+    data_.ignored.add(kind, path_text(root_ / system_path(name)), std::move(reason));
   }
 
   /// Pictures that do not fit the layout.
@@ -148,7 +148,7 @@ class folder_reader {
 
   void add(const folder_tree& f, std::size_t picture, const std::string& label) {
     const std::string name = f.name.empty() ? f.pictures[picture] : f.name + "/" + f.pictures[picture];
-    data_.samples.push_back({(root_ / name).string(), -1, sample_id(name)});
+    data_.samples.push_back({path_text(root_ / system_path(name)), -1, sample_id(name)});
     if (!f.members.empty()) data_.samples.back().member = f.members[picture];
     labels_.push_back(label);
   }

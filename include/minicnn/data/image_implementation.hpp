@@ -12,6 +12,7 @@
 #include "minicnn/data/image.hpp"
 #include "minicnn/data/image_format.hpp"
 #include "minicnn/data/stb_decoder.hpp"
+#include "minicnn/files/path.hpp"
 
 namespace minicnn::inline MINICNN_ABI::detail {
 
@@ -51,11 +52,20 @@ inline void decode(std::span<const unsigned char> bytes, std::string_view name, 
     copy_upright(decoded, height, width, channels, header.orientation, memory_for);
 }
 
+inline std::FILE* open_for_reading(const std::filesystem::path& path) {
+#if defined(_WIN32)
+  return ::_wfopen(path.c_str(), L"rb");
+#else
+  return std::fopen(path.c_str(), "rb");
+#endif
+}
+
 /// The file's bytes, in memory of the caller.
 inline std::span<const unsigned char> read_whole(const std::string& path, const image_request& request) {
   const auto reason = [](int code) { return std::generic_category().message(code); };
+  const std::filesystem::path at = system_path(path);
   std::error_code status;
-  const std::filesystem::file_type type = std::filesystem::status(path, status).type();
+  const std::filesystem::file_type type = std::filesystem::status(at, status).type();
   if (type == std::filesystem::file_type::directory) fail<file_error>(path, ": is a directory, not a picture");
   if (type == std::filesystem::file_type::not_found) fail<file_error>(path, ": no such file");
   if (status) fail<file_error>(path, ": cannot be read: ", status.message());
@@ -64,13 +74,13 @@ inline std::span<const unsigned char> read_whole(const std::string& path, const 
   struct close_file {
     void operator()(std::FILE* f) const { std::fclose(f); }
   };
-  const std::unique_ptr<std::FILE, close_file> file(std::fopen(path.c_str(), "rb"));
+  const std::unique_ptr<std::FILE, close_file> file(open_for_reading(at));
   if (file == nullptr) {
     // Not the picture's fault: another try, when memory or open files are left, may read it.
     if (errno == ENOMEM || errno == EMFILE || errno == ENFILE) fail(path, ": cannot be opened: ", reason(errno));
     fail<file_error>(path, ": cannot be opened: ", reason(errno));
   }
-  const std::uintmax_t size = std::filesystem::file_size(path, status);
+  const std::uintmax_t size = std::filesystem::file_size(at, status);
   if (status) fail<file_error>(path, ": cannot be read: ", status.message());
   if (size > static_cast<std::uintmax_t>(max_image_file_bytes))
     fail<file_error>(path, ": ", size, " bytes are more than the ", max_image_file_bytes, " that are read");

@@ -1,11 +1,8 @@
 #pragma once
 /// Data sets of many files as a few large ones: tar files of bounded size, and pictures as they are.
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <set>
@@ -44,14 +41,14 @@ class packer {
     if (data.samples.empty()) fail<option_error>(data.root, ": no pictures to pack");
     if (o_.shard_bytes < 10240) fail<option_error>("pack: files of ", o_.shard_bytes, " bytes, wanted at least 10240");
     std::error_code failed;
-    if (std::filesystem::exists(folder_, failed) &&
-        !(std::filesystem::is_directory(folder_, failed) && std::filesystem::is_empty(folder_, failed)))
+    if (std::filesystem::exists(system_path(folder_), failed) &&
+        !(std::filesystem::is_directory(system_path(folder_), failed) && std::filesystem::is_empty(system_path(folder_), failed)))
       fail<file_error>(folder_, ": is there already, and not an empty folder");
     cls_ = o_.cls || !names_say_classes();
   }
 
   std::vector<std::string> run() {
-    const temporary made(folder_ + text_of(".tmp-", static_cast<std::int64_t>(::getpid())));
+    const temporary made(folder_ + text_of(".tmp-", posix::process_id()));
     sample_indices order = all_samples(data_);
     if (o_.shuffle) random_stream(random_key(o_.seed)).shuffle(order);
     std::vector<unsigned char> bytes;
@@ -61,7 +58,7 @@ class packer {
     }
     shard_->commit();
     if (cls_ && !data_.classes.empty()) write_file(made.path + "/classes.txt", class_list());
-    if (std::rename(made.path.c_str(), folder_.c_str()) != 0) fail_system(folder_, "make", errno);
+    if (posix::rename(made.path, folder_) != 0) fail_system(folder_, "make", errno);
     std::vector<std::string> files;
     for (index_t i = 0; i < shards_; ++i) files.push_back(folder_ + "/" + shard_name(i));
     return files;
@@ -72,14 +69,14 @@ class packer {
   struct temporary {
     explicit temporary(std::string name) : path(std::move(name)) {
       std::error_code failed;
-      std::filesystem::create_directories(path, failed);
+      std::filesystem::create_directories(system_path(path), failed);
       if (failed) fail<file_error>(path, ": cannot be made: ", failed.message());
     }
     temporary(const temporary&) = delete;
     temporary& operator=(const temporary&) = delete;
     ~temporary() {
       std::error_code ignored;
-      std::filesystem::remove_all(path, ignored);
+      std::filesystem::remove_all(system_path(path), ignored);
     }
     std::string path;
   };

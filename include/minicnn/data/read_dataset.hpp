@@ -90,7 +90,7 @@ class dataset_reader {
   bool in_memory() {
     std::error_code failed;
     if (is_tar_path(root_)) return true;
-    if (std::filesystem::is_regular_file(root_, failed)) return is_picture_file(file_name(root_));
+    if (std::filesystem::is_regular_file(system_path(root_), failed)) return is_picture_file(file_name(root_));
     list();
     return kind() != layout::pictures && kind() != layout::kaggle;
   }
@@ -101,7 +101,7 @@ class dataset_reader {
       if (o_.part == data_part::test) no_test_part();
       return read_tar_dataset(root_, tars());
     }
-    if (std::filesystem::is_regular_file(root_, failed) && o_.labels) return single_file();
+    if (std::filesystem::is_regular_file(system_path(root_), failed) && o_.labels) return single_file();
     if (!list()) return o_.labels ? read_image_folder(root_) : read_pictures(root_);  // says why
     if (!o_.labels && kind() != layout::tars) return read_pictures(root_);
     image_dataset data;
@@ -133,9 +133,9 @@ class dataset_reader {
  private:
   bool list() {
     std::error_code failed;
-    std::filesystem::directory_iterator entry(root_, failed);
+    std::filesystem::directory_iterator entry(system_path(root_), failed);
     for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed))
-      names_.push_back(entry->path().filename().string());
+      names_.push_back(path_text(entry->path().filename()));
     std::sort(names_.begin(), names_.end());
     return !failed;
   }
@@ -178,14 +178,14 @@ class dataset_reader {
     std::error_code failed;
     if (!has_idx() && !has_cifar()) {
       if (has("cifar-10-batches-bin")) return layout::cifar_inside;
-      if (has("trainLabels.csv") && std::filesystem::is_directory(root_ + "/train", failed)) return layout::kaggle;
+      if (has("trainLabels.csv") && std::filesystem::is_directory(system_path(root_ + "/train"), failed)) return layout::kaggle;
       ignored_files ignored;
-      return has_tar() && tree_reader(root_, ignored).read().total() == 0 ? layout::tars : layout::pictures;
+      return has_tar() && tree_reader(system_path(root_), ignored).read().total() == 0 ? layout::tars : layout::pictures;
     }
     const auto files = std::count_if(names_.begin(), names_.end(),
                                      [](const std::string& n) { return is_picture_file(n) || n.find("-ubyte") != n.npos; });
     ignored_files ignored;
-    if (tree_reader(root_, ignored).read().total() > 4 * static_cast<index_t>(files)) return layout::pictures;
+    if (tree_reader(system_path(root_), ignored).read().total() > 4 * static_cast<index_t>(files)) return layout::pictures;
     return has_idx() ? layout::idx : layout::cifar;
   }
 
@@ -242,11 +242,12 @@ class dataset_reader {
     const std::string prefix = idx_prefix(name);
     std::string labels;
     for (const char* ending : {"-labels-idx1-ubyte", "-labels.idx1-ubyte", "-labels-idx1-ubyte.gz", "-labels.idx1-ubyte.gz"})
-      if (const std::string path = folder + "/" + prefix + ending; labels.empty() && std::filesystem::exists(path, failed))
+      if (const std::string path = folder + "/" + prefix + ending;
+          labels.empty() && std::filesystem::exists(system_path(path), failed))
         labels = path;
     if (labels.empty()) fail<file_error>(folder, "/", name, ": wanted its labels beside it, in ", prefix, "-labels-idx1-ubyte");
     std::vector<std::string> names;
-    if (std::filesystem::exists(folder + "/classes.txt", failed)) names = read_class_names(folder + "/classes.txt");
+    if (std::filesystem::exists(system_path(folder + "/classes.txt"), failed)) names = read_class_names(folder + "/classes.txt");
     idx_options options{static_cast<int>(names.size()), o_.progress};
     if (names.empty() && (prefix == "train" || prefix == "t10k")) options.classes = 10;
     image_dataset data = read_idx(folder + "/" + name, labels, options);
@@ -258,7 +259,7 @@ class dataset_reader {
   static std::vector<std::string> cifar_classes(const std::string& folder) {
     std::error_code failed;
     const std::string path = folder + "/batches.meta.txt";
-    if (!std::filesystem::exists(path, failed)) return cifar10_classes();
+    if (!std::filesystem::exists(system_path(path), failed)) return cifar10_classes();
     std::vector<std::string> names = read_class_names(path);
     if (names.size() != 10) fail<file_error>(path, ": wanted 10 names of classes, got ", names.size());
     return names;
@@ -283,7 +284,7 @@ class dataset_reader {
   image_dataset kaggle() const {
     std::error_code failed;
     if (o_.part == data_part::test) {
-      if (!std::filesystem::is_directory(root_ + "/test", failed)) no_test_part();
+      if (!std::filesystem::is_directory(system_path(root_ + "/test"), failed)) no_test_part();
       return read_image_folder(root_ + "/test");
     }
     const csv_table table = read_csv(root_ + "/trainLabels.csv");

@@ -80,7 +80,7 @@ class tar_dataset_reader {
            }) != names.end();
   }
 
-  static std::string stem_of(const std::string& path) { return std::filesystem::path(path).stem().string(); }
+  static std::string stem_of(const std::string& path) { return path_text(system_path(path).stem()); }
 
   void place(node& all, std::size_t i) const {
     std::string name = index_.name_of(i);
@@ -192,7 +192,7 @@ class tar_dataset_reader {
     const std::string list = (slash == tar.npos ? "" : tar.substr(0, slash + 1)) + "classes.txt";
     std::vector<std::string> names;
     std::error_code failed;
-    if (std::filesystem::exists(list, failed)) {
+    if (std::filesystem::exists(system_path(list), failed)) {
       names = read_class_names(list);
       if (static_cast<int>(names.size()) <= last)
         fail<file_error>(list, ": has ", names.size(), " names of classes, .cls members go to class ", last);
@@ -235,7 +235,7 @@ inline std::pair<std::string, std::string> split_at_tar(const std::string& path)
   std::size_t at = path.find(".tar/");
   std::error_code failed;
   for (; at != path.npos; at = path.find(".tar/", at + 1))
-    if (!std::filesystem::is_directory(path.substr(0, at + 4), failed)) break;
+    if (!std::filesystem::is_directory(system_path(path.substr(0, at + 4)), failed)) break;
   if (at == path.npos) return {path, ""};
   std::string inner = path.substr(at + 5);
   while (inner.ends_with('/')) inner.pop_back();
@@ -249,11 +249,11 @@ inline std::pair<std::string, std::string> split_at_tar(const std::string& path)
 inline bool is_tar_path(const std::string& path) {
   const std::string tar = detail::lower_case(detail::split_at_tar(path).first);
   std::error_code failed;
-  if (std::filesystem::is_directory(path, failed)) return false;
+  if (std::filesystem::is_directory(detail::system_path(path), failed)) return false;
   for (const char* ending : {".tar", ".tgz", ".txz", ".tbz2", ".tzst", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lz4"})
     if (tar.ends_with(ending)) return true;
   if (detail::one_of(detail::ending_of(tar), detail::picture_endings)) return false;  // not opened for nothing
-  if (!std::filesystem::is_regular_file(path, failed)) return false;
+  if (!std::filesystem::is_regular_file(detail::system_path(path), failed)) return false;
   try {
     const input_file file(path);
     char magic[5] = {};
@@ -278,7 +278,7 @@ inline bool is_tar_path(const std::string& path) {
 inline image_dataset read_tar_dataset(const std::string& path, tar_options o = {}) {
   const auto [tar, inner] = detail::split_at_tar(path);
   std::error_code failed;
-  const bool plain = std::filesystem::exists(tar, failed);
+  const bool plain = std::filesystem::exists(detail::system_path(tar), failed);
   return detail::tar_dataset_reader(path, plain ? std::vector{tar} : expand_braces(tar), inner, std::move(o)).run();
 }
 

@@ -1,14 +1,12 @@
 #pragma once
 /// A POSIX file descriptor with an owner.
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "minicnn/core/shape.hpp"
+#include "minicnn/files/system.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -32,6 +30,9 @@ class descriptor {
 
   int number() const { return number_; }
   bool open() const { return number_ >= 0; }
+
+  /// The number, which is now the caller's to close.
+  int release() { return std::exchange(number_, -1); }
 
   /// False (with errno) when the system reports a late write error.
   bool close() { return number_ < 0 || ::close(std::exchange(number_, -1)) == 0; }

@@ -4,10 +4,6 @@
 /// Reading goes through read(2), not a memory map: a file that shrinks under a map kills the process with SIGBUS, a short
 /// read is an error that can be reported.
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -36,11 +32,12 @@ class input_file {
   /// begin, is refused without being waited for.
   explicit input_file(std::string path) : path_(std::move(path)) {
     // Asked before it is opened, as opening alone can set a device going, and afterwards, as the name may lead elsewhere by then.
-    struct stat info {};
-    if (::stat(path_.c_str(), &info) == 0) check_regular(info);
-    file_ = detail::descriptor(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    namespace posix = detail::posix;
+    posix::file_status info{};
+    if (posix::stat(path_, info) == 0) check_regular(info);
+    file_ = detail::descriptor(posix::open(path_, O_RDONLY | posix::no_inherit | posix::no_block | posix::no_terminal));
     if (!file_.open()) detail::fail_system(path_, "open", errno);
-    if (::fstat(file_.number(), &info) != 0) detail::fail_system(path_, "stat", errno);
+    if (posix::fstat(file_.number(), info) != 0) detail::fail_system(path_, "stat", errno);
     check_regular(info);
     size_ = static_cast<index_t>(info.st_size);
   }
@@ -55,7 +52,7 @@ class input_file {
     auto* place = static_cast<char*>(out);
     while (count > 0) {
       const auto part = static_cast<std::size_t>((std::min)(count, detail::max_transfer));
-      const ssize_t got = ::pread(file_.number(), place, part, static_cast<off_t>(offset));
+      const std::ptrdiff_t got = detail::posix::pread(file_.number(), place, part, offset);
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) detail::fail_system(path_, "read", errno);
       if (got == 0) fail<file_error>(path_, ": ends at byte ", offset, ", wanted ", count, " more");
@@ -68,14 +65,15 @@ class input_file {
   /// Up to `count` bytes from the current position; 0 at the end.
   index_t read_some(void* out, index_t count) {
     for (;;) {
-      const ssize_t got = ::read(file_.number(), out, static_cast<std::size_t>((std::min)(count, detail::max_transfer)));
+      const auto part = static_cast<std::size_t>((std::min)(count, detail::max_transfer));
+      const std::ptrdiff_t got = detail::posix::read(file_.number(), out, part);
       if (got >= 0) return static_cast<index_t>(got);
       if (errno != EINTR) detail::fail_system(path_, "read", errno);
     }
   }
 
  private:
-  void check_regular(const struct stat& info) const {
+  void check_regular(const detail::posix::file_status& info) const {
     if (S_ISDIR(info.st_mode)) detail::fail_system(path_, "read", EISDIR);
     if (!S_ISREG(info.st_mode)) fail<file_error>(path_, ": is not a regular file");
   }
@@ -114,25 +112,26 @@ class atomic_file {
  public:
   explicit atomic_file(std::string path) : path_(std::move(path)), target_(detail::find_output(path_)) {
     if (target_.stream.open()) return;
-    struct stat info {};
-    const bool exists = ::stat(target_.path.c_str(), &info) == 0;
+    namespace posix = detail::posix;
+    posix::file_status info{};
+    const bool exists = posix::stat(target_.path, info) == 0;
     // The process number keeps programs apart, the counter threads; O_EXCL settles what is left (a stale file of a crash).
     static std::atomic<unsigned> counter{0};
     for (int attempt = 0; attempt < 100 && !file_.open(); ++attempt) {
-      temporary_ = text_of(target_.path, ".tmp-", static_cast<std::int64_t>(::getpid()), '-', counter.fetch_add(1));
-      file_ = detail::descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+      temporary_ = text_of(target_.path, ".tmp-", posix::process_id(), '-', counter.fetch_add(1));
+      file_ = detail::descriptor(posix::open(temporary_, O_WRONLY | O_CREAT | O_EXCL | posix::no_inherit, 0666));
       if (!file_.open() && errno != EEXIST) break;
     }
     if (!file_.open()) detail::fail_system(path_, "write", errno);
     // Not being allowed to keep the old mode (another owner's file) is no reason to lose the new contents.
-    if (exists && ::fchmod(file_.number(), info.st_mode & 07777) != 0) errno = 0;
+    if (exists && posix::fchmod(file_.number(), info.st_mode & 07777) != 0) errno = 0;
   }
   atomic_file(const atomic_file&) = delete;
   atomic_file& operator=(const atomic_file&) = delete;
   ~atomic_file() {
     if (committed_ || temporary_.empty()) return;
     file_.close();
-    ::unlink(temporary_.c_str());
+    detail::posix::unlink(temporary_);
   }
 
   const std::string& path() const { return path_; }
@@ -142,7 +141,7 @@ class atomic_file {
     const int number = target_.stream.open() ? target_.stream.number() : file_.number();
     while (count > 0) {
       const auto part = static_cast<std::size_t>((std::min)(count, detail::max_transfer));
-      const ssize_t done = ::write(number, place, part);
+      const std::ptrdiff_t done = detail::posix::write(number, place, part);
       if (done < 0 && errno == EINTR) continue;
       if (done < 0 && errno == EAGAIN && detail::wait_for_room(number)) continue;
       if (done < 0) detail::fail_system(path_, "write", errno);
@@ -158,22 +157,14 @@ class atomic_file {
       if (!target_.stream.close()) detail::fail_system(path_, "close", errno);
       return;
     }
-    if (::fsync(file_.number()) != 0) detail::fail_system(path_, "flush", errno);
+    if (detail::posix::fsync(file_.number()) != 0) detail::fail_system(path_, "flush", errno);
     if (!file_.close()) detail::fail_system(path_, "close", errno);
-    if (::rename(temporary_.c_str(), target_.path.c_str()) != 0) detail::fail_system(path_, "rename the temporary file", errno);
+    if (detail::posix::rename(temporary_, target_.path) != 0) detail::fail_system(path_, "rename the temporary file", errno);
     committed_ = true;
-    flush_folder();
+    detail::flush_folder(target_.path);
   }
 
  private:
-  /// Makes the rename itself last through a power cut. Some file systems cannot; the file is complete either way.
-  void flush_folder() const {
-    const auto slash = target_.path.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : target_.path.substr(0, slash + 1);
-    const detail::descriptor handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (handle.open() && ::fsync(handle.number()) != 0) errno = 0;
-  }
-
   std::string path_;
   detail::output_target target_;
   std::string temporary_;

@@ -1,12 +1,10 @@
 #pragma once
 /// Where the bytes written to a path go: to a file that is replaced as a whole, or to a stream.
 
-#include <fcntl.h>
+#if !defined(_WIN32)
 #include <poll.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#endif
 
-#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
@@ -23,6 +21,27 @@ struct output_target {
   descriptor stream;  ///< open if there is no file to replace
 };
 
+#if defined(_WIN32)
+
+inline bool wait_for_room(int) { return false; }
+inline void flush_folder(const std::string&) {}
+
+/// Throws file_error if `path` leads to a folder. A device (NUL, CON) is a stream.
+inline output_target find_output(const std::string& path) {
+  posix::file_status info{};
+  if (posix::stat(path, info) != 0) {
+    if (errno != ENOENT || path.empty() || path.ends_with('/')) fail_system(path, "write", errno);
+    return {path, {}};
+  }
+  if (S_ISDIR(info.st_mode)) fail_system(path, "write", EISDIR);
+  if (S_ISREG(info.st_mode)) return {path, {}};
+  descriptor stream(posix::open(path, O_WRONLY));
+  if (!stream.open()) fail_system(path, "write", errno);
+  return {{}, std::move(stream)};
+}
+
+#else
+
 /// A whole text as a descriptor's number; -1 if it is none.
 inline int descriptor_number(std::string_view text) {
   int number = -1;
@@ -34,7 +53,7 @@ inline int descriptor_number(std::string_view text) {
 /// files behind such names are not found by their path: a log that a shell appends to has to stay the file that it is.
 inline int descriptor_behind(const std::string& folder, const std::string& name) {
   if (folder == "/dev" && name.starts_with("std")) return name == "stdin" ? 0 : name == "stdout" ? 1 : name == "stderr" ? 2 : -1;
-  const std::string own = text_of("/proc/", static_cast<std::int64_t>(::getpid()), "/");
+  const std::string own = text_of("/proc/", posix::process_id(), "/");
   const bool listed = folder == "/dev/fd" || folder == "/proc/self/fd" || (folder.starts_with(own) && folder.ends_with("/fd"));
   return listed ? descriptor_number(name) : -1;
 }
@@ -57,6 +76,14 @@ inline descriptor open_stream(const std::string& path, int number) {
 inline bool wait_for_room(int number) {
   pollfd one{number, POLLOUT, 0};
   return ::poll(&one, 1, -1) > 0 || errno == EINTR;
+}
+
+/// Makes the rename of `path` itself last through a power cut. Some file systems cannot; the file is complete either way.
+inline void flush_folder(const std::string& path) {
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const descriptor handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (handle.open() && ::fsync(handle.number()) != 0) errno = 0;
 }
 
 /// Follows `path` link by link. Throws file_error if it leads to a folder, in a circle, to another process's descriptor, or to
@@ -94,5 +121,7 @@ inline output_target find_output(const std::string& path) {
   }
   fail_system(path, "write", ELOOP);
 }
+
+#endif
 
 }  // namespace minicnn::inline MINICNN_ABI::detail

@@ -41,7 +41,7 @@ class onnx_source {
   }
 
  private:
-  std::string folder() const { return std::filesystem::path(path_).parent_path().string(); }
+  std::string folder() const { return detail::path_text(detail::system_path(path_).parent_path()); }
 
   index_t count_bytes() {
     try {

@@ -87,18 +87,18 @@ inline onnx_external_place external_place(const onnx_tensor& t, const std::strin
     if (!number || *number < 0) fail("external data: ", key, " is \"", excerpt(value), "\"");
     (key == "offset" ? out.offset : out.length) = *number;
   }
-  const std::filesystem::path inner(location);
+  const std::filesystem::path inner = system_path(location);
   if (location.empty() || location.find('\0') != location.npos || inner.is_absolute())
     fail("external data: \"", excerpt(location), "\" is no file in the model's folder");
   for (const auto& part : inner)
     if (part == "..") fail("external data: \"", excerpt(location), "\" leads out of the model's folder");
   std::error_code problem;
-  const auto root = std::filesystem::canonical(folder.empty() ? "." : folder, problem);
+  const auto root = std::filesystem::canonical(system_path(folder.empty() ? "." : folder), problem);
   const auto whole = std::filesystem::weakly_canonical(root / inner, problem);
   const auto beyond = whole.lexically_relative(root);
   if (problem || beyond.empty() || *beyond.begin() == "..")
     fail("external data: \"", excerpt(location), "\" leads out of the model's folder");
-  out.path = whole.string();
+  out.path = path_text(whole);
   return out;
 }
 

@@ -8,14 +8,9 @@
 /// The framing is TFRecord's (https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details), the messages are
 /// tensorflow/core/util/event.proto and summary.proto.
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -60,12 +55,13 @@ class tensorboard_writer {
   /// older files in the folder say from this step on; -1: it does not. Throws file_error.
   explicit tensorboard_writer(const std::string& folder, std::int64_t resumed_at = -1) {
     std::error_code failed;
-    std::filesystem::create_directory(folder, failed);
+    std::filesystem::create_directory(detail::system_path(folder), failed);
     if (failed) fail<file_error>(folder, ": cannot make: ", failed.message());
+    namespace posix = detail::posix;
     const auto seconds = static_cast<std::int64_t>(now());
     for (int i = 0; i < 100 && !file_.open(); ++i) {
-      path_ = text_of(folder, "/events.out.tfevents.", seconds + i, ".", static_cast<std::int64_t>(::getpid()), ending);
-      file_ = detail::descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666));
+      path_ = text_of(folder, "/events.out.tfevents.", seconds + i, ".", posix::process_id(), ending);
+      file_ = detail::descriptor(posix::open(path_, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | posix::no_inherit, 0666));
       if (!file_.open() && errno != EEXIST) break;
     }
     if (!file_.open()) detail::fail_system(path_, "write", errno);
@@ -114,7 +110,7 @@ class tensorboard_writer {
   void flush() {
     std::string_view rest = kept_;
     while (!rest.empty()) {
-      const ssize_t done = ::write(file_.number(), rest.data(), rest.size());
+      const std::ptrdiff_t done = detail::posix::write(file_.number(), rest.data(), rest.size());
       if (done < 0 && errno == EINTR) continue;
       if (done < 0) detail::fail_system(path_, "write", errno);
       rest.remove_prefix(static_cast<std::size_t>(done));

@@ -9,6 +9,11 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/ioctl.h>
 #include <unistd.h>
+#elif defined(_WIN32)
+#include <io.h>
+// As windows.h declares them, which is not included: its macros would reach every program.
+extern "C" __declspec(dllimport) int __stdcall GetConsoleMode(void* console, unsigned long* mode);
+extern "C" __declspec(dllimport) unsigned __stdcall GetConsoleOutputCP();
 #endif
 
 #include "minicnn/core/printable.hpp"
@@ -38,8 +43,9 @@ inline std::string_view environment(const char* name) {
 
 }  // namespace detail
 
-/// Looks at `out`, the locale (LC_ALL, LC_CTYPE, LANG) and the environment: NO_COLOR, if it is not empty, and TERM=dumb turn
-/// colours off (no-color.org), TERM=dumb also rewriting; where the terminal does not tell its width COLUMNS does.
+/// Looks at `out`, the locale (LC_ALL, LC_CTYPE, LANG) and the environment; on Windows at the console instead of the locale.
+/// NO_COLOR, if it is not empty, and TERM=dumb turn colours off (no-color.org), TERM=dumb also rewriting; where the terminal does
+/// not tell its width COLUMNS does.
 inline terminal terminal_of(std::FILE* out, bool allow_color = true) {
   terminal t;
 #if defined(__unix__) || defined(__APPLE__)
@@ -50,6 +56,12 @@ inline terminal terminal_of(std::FILE* out, bool allow_color = true) {
     t.columns = size.ws_col;
   else if (const int columns = std::atoi(std::string(detail::environment("COLUMNS")).c_str()); columns > 0)
     t.columns = columns;
+#endif
+#if defined(_WIN32)
+  unsigned long mode = 0;
+  constexpr unsigned long escape_sequences = 4;  // ENABLE_VIRTUAL_TERMINAL_PROCESSING, which the program has to ask for
+  t.live = GetConsoleMode(reinterpret_cast<void*>(_get_osfhandle(_fileno(out))), &mode) != 0 && (mode & escape_sequences) != 0;
+  t.utf8 = GetConsoleOutputCP() == 65001;
 #endif
   t.color = t.live && allow_color && detail::environment("NO_COLOR").empty();
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {

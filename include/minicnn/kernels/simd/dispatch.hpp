@@ -55,7 +55,7 @@ MINICNN_INLINE void store(T* to, const vec<T, V>& value) {
   *reinterpret_cast<typename vector_type<T, V::bytes>::unaligned*>(to) = value;
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if MINICNN_X86_VECTORS
 #define MINICNN_TARGET_AVX2 __attribute__((target("avx2,fma")))
 #define MINICNN_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 template <class K, class... A>
@@ -80,7 +80,7 @@ void run_baseline(A... arguments) {
 /// used is not compiled.
 template <isa Least, class K, class... A>
 auto dispatched_from([[maybe_unused]] isa i) -> void (*)(A...) {
-#if defined(__x86_64__) && defined(__GNUC__)
+#if MINICNN_X86_VECTORS
   if (Least == isa::avx512 || i == isa::avx512) return run_avx512<K, A...>;
   if constexpr (Least < isa::avx512)
     if (Least == isa::avx2 || i == isa::avx2) return run_avx2<K, A...>;
