@@ -42,7 +42,8 @@ class temporary_folder {
   /// Names in the folder, sorted.
   std::vector<std::string> names() const {
     std::vector<std::string> out;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) out.push_back(minicnn::detail::path_text(entry.path().filename()));
+    for (const auto& entry : std::filesystem::directory_iterator(path_))
+      out.push_back(minicnn::detail::path_text(entry.path().filename()));
     std::sort(out.begin(), out.end());
     return out;
   }
