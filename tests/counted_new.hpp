@@ -18,6 +18,9 @@ inline void* allocate(std::size_t bytes, std::size_t align) noexcept {
   allocations += 1;
   for (std::size_t seen = largest; seen < bytes && !largest.compare_exchange_weak(seen, bytes);) {
   }
+#if defined(_WIN32)
+  return _aligned_malloc(bytes, align);
+#else
   return std::aligned_alloc(align, (bytes + align - 1) / align * align);
 #endif
 }
