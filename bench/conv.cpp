@@ -83,24 +83,17 @@ void convolve(benchmark::State& state, const conv_geometry& g, pass which, bool 
   };
   const index_t bytes = scratch_bytes();
   minicnn::aligned_buffer<std::byte> memory(bytes);
+  const minicnn::kernels::conv_operands<float> operands{.x = x.data(),
+                                                        .weight = w.data(),
+                                                        .bias = bias.data(),
+                                                        .y = y.data(),
+                                                        .activation = minicnn::kernels::fused_activation<float>::relu()};
   for (auto _ : state) {
     minicnn::scratch work(memory.data(), bytes);
     if (which == pass::forward && winograd)
-      minicnn::kernels::winograd::forward<float>(ctx, batch, g,
-                                                 {.x = x.data(),
-                                                  .weight = w.data(),
-                                                  .bias = bias.data(),
-                                                  .y = y.data(),
-                                                  .activation = minicnn::kernels::fused_activation<float>::relu()},
-                                                 work);
+      minicnn::kernels::winograd::forward<float>(ctx, batch, g, operands, work);
     else if (which == pass::forward)
-      minicnn::kernels::conv_forward<float>(ctx, batch, g,
-                                            {.x = x.data(),
-                                             .weight = w.data(),
-                                             .bias = bias.data(),
-                                             .y = y.data(),
-                                             .activation = minicnn::kernels::fused_activation<float>::relu()},
-                                            work);
+      minicnn::kernels::conv_forward<float>(ctx, batch, g, operands, work);
     else if (which == pass::backward_input && winograd)
       minicnn::kernels::winograd::backward_input<float>(ctx, batch, g, y.data(), w.data(), x.data(), false, work);
     else if (which == pass::backward_input)

@@ -36,27 +36,18 @@ struct convolution {
     naive::guarded_scratch memory(minicnn::kernels::winograd::forward_scratch_bytes<T>(threads, batch + 1, g));
     minicnn::scratch work = memory.get();
     std::vector<T> y(dy.size(), static_cast<T>(NAN));
-    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g,
-                                           {.x = x.data(),
-                                            .weight = w.data(),
-                                            .bias = with_bias ? bias.data() : nullptr,
-                                            .y = y.data(),
-                                            .activation = naive::activation<T>(how)},
-                                           work);
+    minicnn::kernels::conv_operands<T> o{.x = x.data(), .weight = w.data(), .y = y.data()};
+    o.bias = with_bias ? bias.data() : nullptr;
+    o.activation = naive::activation<T>(how);
+    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g, o, work);
     CHECK(memory.intact());
 
     std::vector<T> prepared(static_cast<std::size_t>(minicnn::kernels::winograd::packed_weight_bytes<T>(g)) / sizeof(T));
     minicnn::kernels::winograd::prepack_weights<T>({threads, i, bf16}, g, w.data(), prepared.data());
     std::vector<T> again(dy.size(), static_cast<T>(NAN));
     work = memory.get();
-    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g,
-                                           {.x = x.data(),
-                                            .weight = nullptr,
-                                            .bias = with_bias ? bias.data() : nullptr,
-                                            .y = again.data(),
-                                            .activation = naive::activation<T>(how),
-                                            .packed_weights = prepared.data()},
-                                           work);
+    o.weight = nullptr, o.packed_weights = prepared.data(), o.y = again.data();
+    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g, o, work);
     CHECK(again == y);  // filters transformed beforehand are the same filters
     return y;
   }
