@@ -112,14 +112,8 @@ struct recipe_overrides {
   bool no_augment = false, zero_init = false;
 };
 
-/// Names for --preset, with what each stands for.
-extern const char* const preset_help;
-
 /// Throws option_error for an unknown preset or an option outside its range.
 recipe make_recipe(const recipe_overrides& o);
-
-/// The preset is one of `best`, `deep` and `quick`, which take any network and adapt to small pictures.
-bool suits_any_pictures(const std::string& preset);
 
 /// Throws option_error unless batches have two pictures for each shard, and gradients are not accumulated besides.
 void check_shards(const recipe& r);

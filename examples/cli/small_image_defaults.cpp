@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <minicnn/data/picture_source.hpp>
 
+#include "presets.hpp"
+
 namespace cli {
 
 using minicnn::index_t;

@@ -14,6 +14,7 @@
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "presets.hpp"
 #include "ranks.hpp"
 #include "recipe_options.hpp"
 #include "training.hpp"
@@ -74,8 +75,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command.add_option(
       "--fold", o.fold,
       "I/K: the I-th of K parts is held back instead of --val-fraction, stratified, from the seed (default: none)");
-  command.add_option("--preset", o.preset, preset_help)
-      ->transform(one_of({"article", "classic", "best", "deep", "quick", "cifar"}));
+  command.add_option("--preset", o.preset, preset_help)->transform(one_of(preset_names()));
   command.add_option("--model", o.model, "network (default: the preset's)")->transform(one_of(minicnn::model_names()));
   command
       .add_option(
