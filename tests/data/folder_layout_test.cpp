@@ -88,6 +88,7 @@ TEST_CASE("G05 parts of a set are told by what they hold, whatever they are call
       {"uno/cat.1.jpg", "uno/dog.1.jpg", "dos/1.jpg", "dos/2.jpg"},
       {"train/cat/1.jpg", "train/dog/1.jpg", "muestra/1.jpg"},
       {"train2017/1.jpg", "val2017/2.jpg"},
+      {"eins/cat/1.jpg", "eins/dog/1.jpg", "zwei/cat/2.jpg"},                                           // a class of two
       {"PetImages/Cat/1.jpg", "PetImages/Dog/1.jpg", "readme[1].txt", "__MACOSX/PetImages/Cat/1.jpg"},  // a folder in between
   };
   for (const auto& names : sets) {
@@ -103,6 +104,22 @@ TEST_CASE("G05 parts of a set are told by what they hold, whatever they are call
                  "/training_set"));
 }
 
+TEST_CASE("G05 a copy of the classes beside them is no class") {
+  CHECK(tree{"cat/1.jpg", "dog/1.jpg", "backup/cat/1.jpg", "backup/dog/1.jpg"}.refusal() ==
+        ": backup holds folders that are called like the classes beside it (cat, dog); move it elsewhere, or name it alone");
+  CHECK(contains(tree{"cat/1.jpg", "dog/1.jpg", "train/Cat/1.jpg"}.refusal(), "train holds folders"));
+  CHECK(tree{"cat/cat/1.jpg", "dog/dog/1.jpg"}.read().classes == list{"cat", "dog"});
+  CHECK(tree{"cat/1.jpg", "cat/2.jpg", "cat/3.jpg", "cat/dog/1.jpg", "dog/1.jpg"}.read().classes == list{"cat", "dog"});
+}
+
+TEST_CASE("G05 folders within a class are told of") {
+  const image_dataset learn = tree{"learn/cat/1.jpg", "learn/dog/1.jpg", "exam/1.jpg"}.read();
+  CHECK(learn.classes == list{"exam", "learn"});
+  REQUIRE(learn.warnings.size() == 1);
+  CHECK(learn.warnings[0] == "the folders in learn are no classes of their own: what is in them is of that class");
+  CHECK(tree{"cat/a/1.jpg", "dog/1.jpg"}.read().warnings.empty());
+}
+
 TEST_CASE("G05 classes stay classes") {
   const std::vector<std::pair<std::vector<const char*>, list>> sets = {
       {{"cat/1.jpg", "cat/a/2.jpg", "dog/1.jpg", "dog/b/2.jpg"}, {"cat", "dog"}},
@@ -112,6 +129,7 @@ TEST_CASE("G05 classes stay classes") {
       {{"c/at 10.11.12.png", "c/at 11.11.12.png", "d/at 10.12.13.png", "d/at 11.12.13.png"}, {"c", "d"}},
       {{"train/1.jpg", "tram/1.jpg", "bus/1.jpg"}, {"bus", "train", "tram"}},
       {{"cat/in/1.jpg", "cat/out/1.jpg", "dog/1.jpg", "fox/1.jpg"}, {"cat", "dog", "fox"}},
+      {{"cat/in/1.jpg", "cat/out/1.jpg", "dog/in/1.jpg", "dog/night/1.jpg"}, {"cat", "dog"}},
   };
   for (const auto& set : sets) {
     CAPTURE(*set.first.begin());

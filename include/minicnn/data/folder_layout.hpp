@@ -76,6 +76,7 @@ class layout_judge {
   struct inner_set {
     std::set<std::string> labels;
     std::string folder;
+    bool folders = false;  ///< labels are names of folders
     bool complete() const { return labels.size() >= 2; }
   };
 
@@ -86,6 +87,7 @@ class layout_judge {
       if (f.folders.size() == 1)  // a folder around the folder, as archives make them
         if (inner_set deeper = look_into(f.folders.front()); deeper.complete()) return deeper;
       for (const folder_tree& inner : f.folders) out.labels.insert(lower_case(inner.name.substr(f.name.size() + 1)));
+      out.folders = true;
       return out;
     }
     std::map<std::string, index_t> labels;  // of cat.12.jpg: other names with dots (a date, a time) are no labels
@@ -122,13 +124,15 @@ class layout_judge {
       for (const std::string& label : sets.back().labels) ++shared[label];
     }
     std::erase_if(shared, [](const auto& s) { return s.second < 2; });
-    std::size_t alike = 0, complete = 0, named = 0;
+    refuse_classes_within(sets);
+    std::size_t alike = 0, within = 0, complete = 0, named = 0;
     bool named_set = false, labels_in_names = false;
     for (std::size_t i = 0; i < sets.size(); ++i) {
       const inner_set& s = sets[i];
       const auto common = static_cast<std::size_t>(
           std::count_if(s.labels.begin(), s.labels.end(), [&](const std::string& label) { return shared.count(label) > 0; }));
-      alike += shared.size() >= 2 && common > 0 && 2 * common >= s.labels.size();
+      alike += common > 0 && 2 * common >= s.labels.size();
+      within += common > 0 && common == s.labels.size();
       complete += s.complete();
       const bool part = called_a_part(full_[i]->name);
       named += part;
@@ -136,8 +140,23 @@ class layout_judge {
       labels_in_names = labels_in_names || (s.complete() && full_[i]->below <= static_cast<index_t>(full_[i]->pictures.size()));
     }
     const bool only_one = full_.size() == 1 && complete == 1;
+    if (shared.size() < 2 && (complete == 0 || within == 0)) alike = 0;  // one name that is shared says little: "images"
     if ((alike >= 2 && 2 * alike >= full_.size()) || named == full_.size() || named_set || labels_in_names || only_one)
       refuse(sets, only_one);
+  }
+
+  /// cat/, dog/ and backup/cat, backup/dog: a copy would be a class of its own.
+  void refuse_classes_within(const std::vector<inner_set>& sets) const {
+    std::set<std::string> classes;
+    for (const folder_tree* f : full_) classes.insert(lower_case(f->name));
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      std::vector<std::string> same;
+      for (const std::string& label : sets[i].labels)
+        if (sets[i].folders && classes.count(label) > 0 && label != lower_case(full_[i]->name)) same.push_back(label);
+      if (!same.empty() && 2 * same.size() >= sets[i].labels.size())
+        fail<file_error>(root_, ": ", full_[i]->name, " holds folders that are called like the classes beside it (",
+                         few_names(same), "); move it elsewhere, or name it alone");
+    }
   }
 
   [[noreturn]] void refuse(const std::vector<inner_set>& sets, bool only_one) const {

@@ -129,15 +129,21 @@ class folder_reader {
 
   void class_folders(const folder_tree& top) {
     data_.layout = "a folder a class";
+    std::vector<std::string> nested;
     for (const folder_tree& f : top.folders) {
       if (f.total() > 0) {
         add_all(f, f.name);
+        const auto full = std::count_if(f.folders.begin(), f.folders.end(), [](const auto& inner) { return inner.total() > 0; });
+        if (full >= 2) nested.push_back(f.name);
         continue;
       }
       if (f.left_out) continue;
       leave(&ignored_files::folders, f.name, "holds no pictures");
       data_.warnings.push_back(text_of("the class folder ", f.name, " holds no pictures"));
     }
+    if (!nested.empty())
+      data_.warnings.push_back(text_of("the folders in ", few_names(nested), " are no classes of their own: what is in them is ",
+                                       nested.size() == 1 ? "of that class" : "of these classes"));
     leave_pictures(top.pictures, "beside the class folders", " pictures beside the class folders are left out");
   }
 
