@@ -99,6 +99,8 @@ TEST_CASE("Kaggle's train/ with trainLabels.csv, and test/ without labels") {
   CHECK(data.samples[2].path == folder.path("train/10.png"));
   CHECK(data.samples[2].label == 0);
   CHECK(data.ignored.unlabelled == 1);
+  REQUIRE(data.ignored.names.size() == 1);
+  CHECK(data.ignored.names[0].path == folder.path("train/3.png"));
   REQUIRE(data.warnings.size() == 2);
   CHECK(contains(data.warnings[0], "1 pictures in train/ have no label"));
   CHECK(contains(data.warnings[1], "1 pictures of trainLabels.csv are not in train/, the first of them 7"));

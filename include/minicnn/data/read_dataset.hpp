@@ -302,14 +302,16 @@ class dataset_reader {
       const std::string name = file_name(s.path);
       auto found = labels.find(name.substr(0, name.find_last_of('.')));
       if (found == labels.end()) found = labels.find(name);
-      if (found == labels.end()) continue;
+      if (found == labels.end()) {
+        data.ignored.add(&ignored_files::unlabelled, s.path, "no label in trainLabels.csv");
+        continue;
+      }
       labelled.emplace_back(std::move(s), found->second);
       labels.erase(found);
     }
     if (labelled.empty())
       fail<file_error>(table.path, ": none of its ", table.rows.size(), " ids is the name of a picture in train/");
     const std::size_t without = data.samples.size() - labelled.size();
-    data.ignored.unlabelled += static_cast<index_t>(without);
     data.ignored.pictures += static_cast<index_t>(without);
     if (without > 0)
       data.warnings.push_back(text_of(without, " pictures in train/ have no label in trainLabels.csv and are left out"));
