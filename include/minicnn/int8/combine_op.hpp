@@ -157,18 +157,15 @@ class int8_concat_op final : public int8_combine_op<T> {
 
 template <class T>
 MINICNN_COLD node<T> int8_scale(node<T> x, int8_combine_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<int8_scale_op<T>>(std::move(o)), {x}, std::move(name), "scale");
+  return x.owner->add(make_op<int8_scale_op<T>>(o), {x}, o.name, "scale");
 }
 template <class T>
 MINICNN_COLD node<T> int8_add(node<T> a, node<T> b, int8_combine_options o) {
-  std::string name = o.name;
-  return a.owner->add(make_op<int8_add_op<T>>(std::move(o)), {a, b}, std::move(name), "add");
+  return a.owner->add(make_op<int8_add_op<T>>(o), {a, b}, o.name, "add");
 }
 template <class T>
 MINICNN_COLD node<T> int8_concat(const std::vector<node<T>>& inputs, int8_combine_options o) {
-  std::string name = o.name;
-  return inputs.at(0).owner->add(make_op<int8_concat_op<T>>(std::move(o)), inputs, std::move(name), "concat");
+  return inputs.at(0).owner->add(make_op<int8_concat_op<T>>(o), inputs, o.name, "concat");
 }
 
 MINICNN_COMPILED_CLASS(int8_scale_op);

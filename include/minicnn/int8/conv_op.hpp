@@ -183,8 +183,7 @@ template <class T>
 MINICNN_COLD node<T> int8_conv2d(node<T> x, int8_conv2d_options o, const node<T>* addend = nullptr) {
   std::vector<node<T>> inputs{x};
   if (addend != nullptr) inputs.push_back(*addend);
-  std::string name = o.name;
-  return x.owner->add(make_op<int8_conv2d_op<T>>(std::move(o)), inputs, std::move(name), "conv");
+  return x.owner->add(make_op<int8_conv2d_op<T>>(o), inputs, o.name, "conv");
 }
 
 MINICNN_COMPILED_CLASS(int8_conv2d_op);

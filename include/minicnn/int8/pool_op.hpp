@@ -83,8 +83,7 @@ class int8_avg_pool_op final : public int8_op<T> {
 /// Maxima of windows of bytes.
 template <class T>
 MINICNN_COLD node<T> int8_max_pool(node<T> x, max_pool_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<int8_max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<int8_max_pool_op<T>>(o), {x}, o.name, "pool");
 }
 
 /// Means of windows of bytes, with the options of `avg_pool` or `adaptive_avg_pool`.

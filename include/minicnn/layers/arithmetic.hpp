@@ -139,9 +139,7 @@ MINICNN_COLD node<T> arithmetic_node(arithmetic what, node<T> a, node<T> b, arit
 template <class T>
 MINICNN_COLD node<T> arithmetic_node(arithmetic what, node<T> a, const shape& dims, trained_operand_options&& o) {
   constexpr std::string_view prefixes[] = {"sum", "sub", "mul", "div"};
-  std::string name = o.name;
-  return a.owner->add(make_op<arithmetic_op<T>>(what, dims, std::move(o)), {a}, std::move(name),
-                      prefixes[static_cast<std::size_t>(what)]);
+  return a.owner->add(make_op<arithmetic_op<T>>(what, dims, o), {a}, o.name, prefixes[static_cast<std::size_t>(what)]);
 }
 }  // namespace detail
 

@@ -146,8 +146,7 @@ class batch_norm_op final : public op<T>, public channel_mapping<T> {
 /// Batch normalisation. Throws option_error for eps not above 0 or a momentum outside 0 to 1.
 template <class T>
 MINICNN_COLD node<T> batch_norm(node<T> x, batch_norm_options o = {}) {
-  std::string name = o.name;
-  return x.owner->add(make_op<batch_norm_op<T>>(std::move(o)), {x}, std::move(name), "bn");
+  return x.owner->add(make_op<batch_norm_op<T>>(o), {x}, o.name, "bn");
 }
 
 MINICNN_COMPILED_CLASS(batch_norm_op);

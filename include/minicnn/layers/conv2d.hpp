@@ -212,8 +212,7 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
 /// padded image, option_error for sizes below 1.
 template <class T>
 MINICNN_COLD node<T> conv2d(node<T> x, conv2d_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<conv2d_op<T>>(std::move(o)), {x}, std::move(name), "conv");
+  return x.owner->add(make_op<conv2d_op<T>>(o), {x}, o.name, "conv");
 }
 
 MINICNN_COMPILED_CLASS(conv2d_op);

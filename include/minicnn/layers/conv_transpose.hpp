@@ -161,8 +161,7 @@ class conv_transpose_op final : public op<T> {
 /// option_error for sizes below 1.
 template <class T>
 MINICNN_COLD node<T> conv_transpose(node<T> x, conv_transpose_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<conv_transpose_op<T>>(std::move(o)), {x}, std::move(name), "up");
+  return x.owner->add(make_op<conv_transpose_op<T>>(o), {x}, o.name, "up");
 }
 
 MINICNN_COMPILED_CLASS(conv_transpose_op);

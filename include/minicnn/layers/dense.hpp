@@ -110,8 +110,7 @@ class dense_op final : public op<T> {
 /// Fully connected layer of `units` outputs over (n, features). Throws shape_error for other ranks: flatten first.
 template <class T>
 MINICNN_COLD node<T> dense(node<T> x, index_t units, dense_options o = {}) {
-  std::string name = o.name;
-  return x.owner->add(make_op<dense_op<T>>(units, std::move(o)), {x}, std::move(name), "fc");
+  return x.owner->add(make_op<dense_op<T>>(units, o), {x}, o.name, "fc");
 }
 
 MINICNN_COMPILED_CLASS(dense_op);

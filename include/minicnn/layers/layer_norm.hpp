@@ -149,8 +149,7 @@ class softmax_op final : public op<T> {
 /// Layer normalisation. Throws option_error for eps not above 0 or an axis that x does not have.
 template <class T>
 MINICNN_COLD node<T> layer_norm(node<T> x, layer_norm_options o = {}) {
-  std::string name = o.name;
-  return x.owner->add(make_op<layer_norm_op<T>>(std::move(o)), {x}, std::move(name), "ln");
+  return x.owner->add(make_op<layer_norm_op<T>>(o), {x}, o.name, "ln");
 }
 
 /// Shares that add up to 1. Losses take logits, so a classifier needs none at its end.

@@ -92,8 +92,7 @@ class lrn_op final : public op<T> {
 /// Local response normalisation. Throws option_error for a size below 1, k not above 0 or a negative alpha.
 template <class T>
 MINICNN_COLD node<T> lrn(node<T> x, lrn_options o = {}) {
-  std::string name = o.name;
-  return x.owner->add(make_op<lrn_op<T>>(std::move(o)), {x}, std::move(name), "norm");
+  return x.owner->add(make_op<lrn_op<T>>(o), {x}, o.name, "norm");
 }
 
 MINICNN_COMPILED_CLASS(lrn_op);

@@ -124,8 +124,7 @@ class matmul_op final : public op<T> {
 /// a b, matrix by matrix. Throws shape_error unless all axes but the last two agree, and the depth.
 template <class T>
 MINICNN_COLD node<T> matmul(node<T> a, node<T> b, matmul_options o = {}) {
-  std::string name = o.name;
-  return a.owner->add(make_op<matmul_op<T>>(std::move(o)), {a, b}, std::move(name), "matmul");
+  return a.owner->add(make_op<matmul_op<T>>(o), {a, b}, o.name, "matmul");
 }
 
 MINICNN_COMPILED_CLASS(matmul_op);

@@ -80,8 +80,7 @@ class pad_channels_op final : public op<T> {
 /// Adds channels of zeros. Throws option_error for negative counts.
 template <class T>
 MINICNN_COLD node<T> pad_channels(node<T> x, pad_channels_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<pad_channels_op<T>>(std::move(o)), {x}, std::move(name), "pad");
+  return x.owner->add(make_op<pad_channels_op<T>>(o), {x}, o.name, "pad");
 }
 
 MINICNN_COMPILED_CLASS(pad_channels_op);

@@ -222,29 +222,25 @@ class adaptive_avg_pool_op final : public avg_pool_op_base<T, adaptive_pool_opti
 /// large as the kernel.
 template <class T>
 MINICNN_COLD node<T> max_pool(node<T> x, max_pool_options o = {}) {
-  std::string name = o.name;
-  return x.owner->add(make_op<max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<max_pool_op<T>>(o), {x}, o.name, "pool");
 }
 
 /// Means of windows of (n, c, h, w). Throws as `max_pool`.
 template <class T>
 MINICNN_COLD node<T> avg_pool(node<T> x, avg_pool_options o = {}) {
-  std::string name = o.name;
-  return x.owner->add(make_op<avg_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<avg_pool_op<T>>(o), {x}, o.name, "pool");
 }
 
 /// Means of bins: (n, c, any, any) -> (n, c, output rows, output columns).
 template <class T>
 MINICNN_COLD node<T> adaptive_avg_pool(node<T> x, adaptive_pool_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<adaptive_avg_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<adaptive_avg_pool_op<T>>(o), {x}, o.name, "pool");
 }
 
 /// Maxima of bins: (n, c, any, any) -> (n, c, output rows, output columns).
 template <class T>
 MINICNN_COLD node<T> adaptive_max_pool(node<T> x, adaptive_pool_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<adaptive_max_pool_op<T>>(std::move(o)), {x}, std::move(name), "pool");
+  return x.owner->add(make_op<adaptive_max_pool_op<T>>(o), {x}, o.name, "pool");
 }
 
 /// The mean of each channel: (n, c, h, w) -> (n, c, 1, 1).

@@ -93,15 +93,13 @@ class reduce_op final : public op<T> {
 /// The mean over `o.axes`. Throws option_error for the batch axis and for axes that x does not have.
 template <class T>
 MINICNN_COLD node<T> reduce_mean(node<T> x, reduce_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<reduce_op<T>>(reduction::mean, std::move(o)), {x}, std::move(name), "mean");
+  return x.owner->add(make_op<reduce_op<T>>(reduction::mean, o), {x}, o.name, "mean");
 }
 
 /// The sum over `o.axes`, likewise.
 template <class T>
 MINICNN_COLD node<T> reduce_sum(node<T> x, reduce_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<reduce_op<T>>(reduction::sum, std::move(o)), {x}, std::move(name), "sum");
+  return x.owner->add(make_op<reduce_op<T>>(reduction::sum, o), {x}, o.name, "sum");
 }
 
 MINICNN_COMPILED_CLASS(reduce_op);

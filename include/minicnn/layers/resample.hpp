@@ -236,16 +236,14 @@ class pad_op final : public detail::resample_op<T, detail::pad_map> {
 /// (n, c, h, w) in another size. Throws shape_error if nothing would be left.
 template <class T>
 MINICNN_COLD node<T> resize(node<T> x, resize_options o = {}) {
-  std::string name = o.name;
-  return x.owner->add(make_op<resize_op<T>>(std::move(o)), {x}, std::move(name), "resize");
+  return x.owner->add(make_op<resize_op<T>>(o), {x}, o.name, "resize");
 }
 
 /// A border around (n, c, h, w). Zeros before a convolution or pooling are an option of theirs. Throws shape_error for a
 /// reflection as large as the image.
 template <class T>
 MINICNN_COLD node<T> pad(node<T> x, pad_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<pad_op<T>>(std::move(o)), {x}, std::move(name), "pad");
+  return x.owner->add(make_op<pad_op<T>>(o), {x}, o.name, "pad");
 }
 
 MINICNN_COMPILED_CLASS(resize_op);

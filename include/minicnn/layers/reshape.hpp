@@ -194,8 +194,7 @@ MINICNN_COLD node<T> transpose(node<T> x, std::vector<index_t> order, reshape_op
 /// A part of one axis. Throws option_error for the batch axis, shape_error for elements that do not exist.
 template <class T>
 MINICNN_COLD node<T> slice(node<T> x, slice_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<slice_op<T>>(std::move(o)), {x}, std::move(name), "slice");
+  return x.owner->add(make_op<slice_op<T>>(o), {x}, o.name, "slice");
 }
 
 MINICNN_COMPILED_CLASS(reshape_op);

@@ -101,8 +101,7 @@ class scale_op final : public op<T> {
 /// factor[channel] * x + offset[channel]. Throws shape_error unless there is one factor a channel, or one in all.
 template <class T>
 MINICNN_COLD node<T> scale(node<T> x, scale_options o) {
-  std::string name = o.name;
-  return x.owner->add(make_op<scale_op<T>>(std::move(o)), {x}, std::move(name), "scale");
+  return x.owner->add(make_op<scale_op<T>>(o), {x}, o.name, "scale");
 }
 
 MINICNN_COMPILED_CLASS(scale_op);
