@@ -43,8 +43,8 @@ fi
 
 train() {  # RUN BATCH SHARDS LAUNCHER...: two epochs
   "${@:4}" "$program" train --data "$data" --out "$out/$1" --model "$model" --image-size "$size" --sizes "$size:0" --batch-size "$2" \
-    --shards "$3" --epochs 2 --val-fraction 0.02 --learning-rate 0.01 --threads 1 --cache ram --quiet "${options[@]}" >"$out/log" 2>&1 ||
-    { cat "$out/log"; exit 1; }
+    --shards "$3" --epochs 2 --val-fraction 0.02 --learning-rate 0.01 --threads 1 --cache ram --quiet "${options[@]}" >"$out/$1.log" 2>&1 ||
+    { cat "$out/$1.log"; exit 1; }
 }
 speed() { tail -qn 1 "$@" | awk -F, '{ sum += $7 } END { print sum }'; }  # of the second epoch
 together() {  # NAME OPTION...
@@ -58,7 +58,7 @@ apart() {
   rm -rf "$out"/run*
   train run0 $((batch / 2)) 1 taskset -c 0 &
   train run1 $((batch / 2)) 1 taskset -c 1
-  wait
+  wait $!
   printf 'no exchange: %.1f images/s\n' "$(speed "$out"/run[01]/results.csv)"
 }
 
