@@ -77,7 +77,8 @@ class loader {
     else if (options_.preload && options_.cache_bytes > 0)
       (void)source_.check(samples_, 0, options_.on_read);  // a picture that cannot be read is an error when it is asked for
     if (options_.training && options_.shuffle == shuffle_mode::blocks) stored_ = detail::storage_order(data, samples_);
-    check_batch_size(options_.batch_size);
+    if (options_.batch_size < 1) fail<option_error>("loader: batch size ", options_.batch_size, " is below 1");
+    if (batches() == 0) fail<option_error>("loader: ", size(), " pictures make no whole batch of ", options_.batch_size);
     const int threads = (std::max)(1, options_.workers);
     workspaces_.resize(static_cast<std::size_t>(threads));
     slots_.resize(options_.workers == 0 ? 1 : static_cast<std::size_t>(options_.prefetch) + 1);
@@ -100,14 +101,8 @@ class loader {
   /// picture that made `next` throw.
   const std::vector<bad_file>& bad_files() const { return bad_; }
 
-  /// Changes take effect with the next epoch; the running one ends.
-  void set_transform(const image_transform& transform) {
-    check(transform);
-    given_ = transform;
-    change(transform);
-  }
   /// Changes the size of the network's input, and in proportion the side that pictures are resized to before a crop. With the
-  /// next epoch, as above.
+  /// next epoch; the running one ends.
   void set_size(index_t size) {
     image_transform t = given_;
     if (t.resize_to != 0)
@@ -115,19 +110,16 @@ class loader {
                                                                        static_cast<double>(size) / static_cast<double>(t.size))));
     t.size = size;
     check(t);
-    if (t.size != options_.transform.size || t.resize_to != options_.transform.resize_to) change(t);
+    if (t.size == options_.transform.size && t.resize_to == options_.transform.resize_to) return;
+    cancel();
+    options_.transform = t;
+    reserve();
   }
   /// Loads the images of one process of several alone, with the next epoch: `deal_of_rank` says which. A picture that goes during
   /// an epoch is an error then with `skip_bad` too, since the others do not know of it.
   void deal(const deal_of_rank& mine) {
     cancel();
     deal_ = mine;
-  }
-  void set_batch_size(index_t batch_size) {
-    check_batch_size(batch_size);
-    cancel();
-    options_.batch_size = batch_size;
-    reserve();
   }
 
   /// Begins epoch number `epoch`, whatever has become of the one before. Equal numbers give equal batches. `first_batch`
@@ -227,12 +219,6 @@ class loader {
     s.count = kept;
   }
 
-  void change(const image_transform& transform) {
-    cancel();
-    options_.transform = transform;
-    reserve();
-  }
-
   index_t image_elements() const { return data_->channels * options_.transform.size * options_.transform.size; }
 
   index_t target_columns() const { return static_cast<index_t>(data_->target_names.size()); }
@@ -246,12 +232,6 @@ class loader {
       s.labels.resize(static_cast<std::size_t>(count));
       s.indices.resize(static_cast<std::size_t>(count));
     }
-  }
-
-  void check_batch_size(index_t batch_size) const {
-    if (batch_size < 1) fail<option_error>("loader: batch size ", batch_size, " is below 1");
-    if (options_.drop_last && size() < batch_size)
-      fail<option_error>("loader: ", size(), " pictures make no whole batch of ", batch_size);
   }
 
   void leave_out_bad() {
@@ -413,7 +393,7 @@ class loader {
   const image_dataset* data_;
   loader_options options_;
   deal_of_rank deal_;
-  image_transform given_;  ///< which sizes are proportions of
+  const image_transform given_;  ///< which sizes are proportions of
   sample_indices samples_, order_;
   sample_indices stored_;  ///< the samples as they are stored, for shuffling by blocks
   detail::balanced_order balance_;
