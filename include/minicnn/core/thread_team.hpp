@@ -16,6 +16,8 @@
 #include <unistd.h>
 #endif
 #if defined(_WIN32)
+#include <condition_variable>
+#include <mutex>
 #include <pthread.h>
 #endif
 
@@ -38,6 +40,31 @@ inline void pause_briefly() {
   asm volatile("isb");
 #endif
 }
+
+#if defined(_WIN32)
+/// An atomic value for whose change one thread waits. MinGW's std::atomic::wait loses wake-ups: libstdc++ 12 notifies without the mutex
+/// under which the waiter compares (bits/atomic_wait.h where there is no futex).
+template <class V>
+class waited_atomic : public std::atomic<V> {
+ public:
+  using std::atomic<V>::atomic;
+  void wait(V old, std::memory_order = std::memory_order_seq_cst) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return this->load() != old; });
+  }
+  void notify_one() {
+    std::lock_guard lock(mutex_);
+    changed_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+#else
+template <class V>
+using waited_atomic = std::atomic<V>;
+#endif
 
 /// A caller and its helpers. Used by one thread, the caller.
 class thread_team {
@@ -97,7 +124,7 @@ class thread_team {
   };
 
   struct alignas(64) helper_thread {
-    std::atomic<int> asleep{0};
+    waited_atomic<int> asleep{0};
     std::thread thread;
   };
 
@@ -169,7 +196,7 @@ class thread_team {
     return joined;
   }
 
-  alignas(64) std::atomic<std::uint32_t> state_{0};
+  alignas(64) waited_atomic<std::uint32_t> state_{0};
   std::atomic<int> helpers_wanted_{0};
   job* job_ = nullptr;
   alignas(64) std::atomic<int> sleepers_{0};
