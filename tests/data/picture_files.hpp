@@ -16,7 +16,8 @@ inline void put_big_endian(bytes& out, std::size_t value) {
 /// Pixel i of picture k is (31 k + i) mod 251.
 inline bytes idx_pictures(unsigned count, unsigned rows = 28, unsigned columns = 28) {
   bytes out;
-  for (const std::size_t n : {std::size_t{2051}, std::size_t{count}, std::size_t{rows}, std::size_t{columns}}) put_big_endian(out, n);
+  for (const std::size_t n : {std::size_t{2051}, std::size_t{count}, std::size_t{rows}, std::size_t{columns}})
+    put_big_endian(out, n);
   for (unsigned k = 0; k < count; ++k)
     for (unsigned i = 0; i < rows * columns; ++i) out.push_back(static_cast<unsigned char>((31 * k + i) % 251));
   return out;

@@ -16,9 +16,9 @@
 #include <unistd.h>
 #endif
 #if defined(_WIN32)
+#include <pthread.h>
 #include <condition_variable>
 #include <mutex>
-#include <pthread.h>
 #endif
 
 #include "minicnn/core/flush_denormals.hpp"
@@ -42,8 +42,8 @@ inline void pause_briefly() {
 }
 
 #if defined(_WIN32)
-/// An atomic value for whose change one thread waits. MinGW's std::atomic::wait loses wake-ups: libstdc++ 12 notifies without the mutex
-/// under which the waiter compares (bits/atomic_wait.h where there is no futex).
+/// An atomic value for whose change one thread waits. MinGW's std::atomic::wait loses wake-ups: libstdc++ 12 notifies without the
+/// mutex under which the waiter compares (bits/atomic_wait.h where there is no futex).
 template <class V>
 class waited_atomic : public std::atomic<V> {
  public:
