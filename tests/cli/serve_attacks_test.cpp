@@ -147,6 +147,68 @@ TEST_CASE("A03 connections that only hold a place go first, and one Ctrl-C ends 
   CHECK(s.stop() == 0);
 }
 
+namespace {
+
+/// Clients that come back as soon as they are closed: slow headers, idle ones, and some that post pictures and never read.
+void attack(int port, const std::atomic<bool>& ended) {
+  constexpr std::size_t slow = 40, idle = 60, deaf = 30;
+  const std::string picture = text_of(red_png(10)),
+                    post = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(picture.size()) +
+                           "\r\n\r\n" + picture;
+  std::vector<std::unique_ptr<connection>> clients(slow + idle + deaf);
+  for (std::size_t round = 0; !ended; ++round) {
+    for (std::size_t i = 0; i < clients.size() && !ended; ++i) {
+      const std::string more = i >= slow && i < slow + idle ? "" : "x";
+      if (clients[i] != nullptr && clients[i]->poke(round % 20 == 0 ? more : "")) continue;
+      clients[i] = std::make_unique<connection>(port);
+      clients[i]->send(i < slow ? "POST /predict HTTP/1.1\r\nHost: localhost\r\nX-" : i < slow + idle ? "" : post);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("A02 A03 slow, idle and deaf clients and bombs at once: honest requests are answered within 5 s") {
+  if (built_without()) return;
+  server s(weights().path());
+  std::atomic<bool> ended{false};
+  std::vector<std::thread> attackers, callers;
+  attackers.emplace_back([&] { attack(s.port(), ended); });
+  const std::string bomb = flat_png(7000);
+  const std::string bombs = form({{"1.png", bomb}, {"2.png", bomb}, {"3.png", bomb}, {"4.png", bomb}});
+  for (int i = 0; i < 4; ++i)
+    attackers.emplace_back([&] {
+      while (!ended) (void)post(s.port(), "/predict", bombs, form_type);
+    });
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const std::string picture = text_of(red_png(250));
+  std::atomic<int> good{0};
+  std::atomic<std::int64_t> longest{0};  // milliseconds
+  for (int t = 0; t < 4; ++t)
+    callers.emplace_back([&] {
+      for (int i = 0; i < 25; ++i) {
+        const auto begun = std::chrono::steady_clock::now();
+        good += post(s.port(), "/predict", picture).status == 200;
+        const std::chrono::milliseconds took =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+        longest = (std::max)(longest.load(), static_cast<std::int64_t>(took.count()));
+      }
+    });
+  for (std::thread& t : callers) t.join();
+  CHECK(good == 100);
+  CHECK(longest < 5000);
+  INFO("longest " << longest << " ms, " << s.peak_memory() << " MB");
+#if !defined(__SANITIZE_ADDRESS__)
+  CHECK(s.peak_memory() < 400);
+#endif
+  ended = true;
+  const auto asked = std::chrono::steady_clock::now();
+  CHECK(s.stop() == 0);
+  CHECK(std::chrono::steady_clock::now() - asked < std::chrono::seconds(5));
+  for (std::thread& t : attackers) t.join();
+}
+
 TEST_CASE("A14 malformed requests are answered at once, not after a wait for more") {
   if (built_without()) return;
   server s(weights().path(), {"--upload-time", "600"});  // whatever waited would outlast the test

@@ -109,6 +109,13 @@ class connection {
     return all;
   }
   void end_sending() { shutdown(socket_, SHUT_WR); }
+  /// Sends what goes without waiting, and reads nothing. False once the server has closed.
+  bool poke(const std::string& text) {
+    if (!text.empty() && ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
+      return false;
+    char c = 0;
+    return recv(socket_, &c, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+  }
 
  private:
   int socket_;

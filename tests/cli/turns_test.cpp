@@ -60,3 +60,35 @@ TEST_CASE("A02 on a single seat large and ordinary pictures take turns") {
   for (std::thread& t : callers) t.join();
   CHECK(order == "LoLoLo");
 }
+
+TEST_CASE("A02 pictures to be explained are in turn with ordinary ones, one at a time") {
+  cli::turns two(2, 50'000'000);
+  auto first = std::make_unique<cli::turns::turn>(two, 40'000'000);
+  auto second = std::make_unique<cli::turns::turn>(two, 1);
+  std::mutex mutex;
+  std::string order;
+  std::vector<std::thread> callers;
+  for (const char kind : std::string("eeeeooo")) {
+    callers.emplace_back([&, kind] {
+      const cli::turns::turn mine(two, 1, kind == 'e');
+      const std::lock_guard lock(mutex);
+      order += kind;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  second.reset();
+  for (std::thread& t : callers) t.join();
+  CHECK(order == "eoeoeoe");
+  auto explained = std::make_unique<cli::turns::turn>(two, 1, true);
+  first.reset();
+  std::atomic<bool> done{false};
+  std::thread next([&] {
+    const cli::turns::turn mine(two, 1, true);
+    done = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK_FALSE(done);
+  { const cli::turns::turn ordinary(two, 1); }
+  explained.reset();
+  next.join();
+}

@@ -53,7 +53,8 @@ inline std::optional<authority> parse_authority(std::string_view text) {
     if (out.host.empty() || out.host.find_first_not_of(allowed) != out.host.npos) return {};
   }
   if (port.empty()) return out;
-  if (port.front() != ':' || port.size() < 2 || port.size() > 6) return {};
+  if (port == ":") return out;  // RFC 3986, 3.2.3: a port may be empty
+  if (port.front() != ':' || port.size() > 6) return {};
   int number = 0;
   for (const char c : port.substr(1)) {
     if (c < '0' || c > '9') return {};

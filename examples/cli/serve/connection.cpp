@@ -14,7 +14,8 @@ namespace cli {
 
 namespace {
 
-constexpr std::chrono::milliseconds linger_time{1000};
+/// Whoever does not fetch answers cannot ask anew at once where places are short.
+constexpr std::chrono::milliseconds linger_time{5000};
 
 const char* phrase(int status) {
   switch (status) {

@@ -51,10 +51,13 @@ class connection {
   /// Bytes a second that it has moved: what only holds a place has moved least. New ones have the benefit of the doubt.
   double pace(clock::time_point now) const {
     constexpr double doubt = 4096;
-    return phase_ == phase::lingering ? 0 : (static_cast<double>(moved_) + doubt) / (seconds(now - since_) + 1e-3);
+    return (static_cast<double>(moved_) + doubt) / (seconds(now - since_) + 1e-3);
   }
-  /// True if nothing is lost to others when it is closed: no work has been done for it.
-  bool may_be_dropped() const { return phase_ != phase::received && phase_ != phase::waiting; }
+  /// True if nothing is lost to others when it is closed: no work has been done for it, and it has had the time to speak.
+  bool may_be_dropped(clock::time_point now) const {
+    constexpr std::chrono::milliseconds time_to_speak{100};
+    return phase_ != phase::received && phase_ != phase::waiting && now - since_ >= time_to_speak;
+  }
 
   /// Takes what has come. Afterwards `received` means that `take_request` has a request.
   void read(const guard& may_ask);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <minicnn/core/error.hpp>
@@ -19,6 +20,7 @@ using phase = connection::phase;
 namespace {
 
 constexpr int tick = 100;  // milliseconds between looks at deadlines
+constexpr int pause = 20;  // milliseconds without new connections where there is no place for them
 constexpr std::chrono::milliseconds grace{2500};
 
 void never_block(int descriptor) {
@@ -111,10 +113,10 @@ void front::run(const std::function<bool()>& stop) {
 /// Waits until something can be read, written or collected, and reads and writes it.
 void front::wait_for_events(bool taking, int milliseconds) {
   const clock_type::time_point now = clock_type::now();
-  bool room = places_.size() < limits_.connections;
-  for (const place& p : places_) room = room || p.talk.may_be_dropped();
+  const bool accepts = taking && now >= no_accept_until_;
+  if (!accepts) milliseconds = (std::min)(milliseconds, pause);
   std::vector<pollfd> waited{{wake_[0], POLLIN, 0}};
-  waited.push_back({taking && room && now >= no_accept_until_ ? listener_ : -1, POLLIN, 0});
+  waited.push_back({accepts ? listener_ : -1, POLLIN, 0});
   for (const place& p : places_) {
     const phase at = p.talk.state();
     const bool reads = at == phase::lingering || (at == phase::receiving && !(memory_full_ && p.talk.has_body_bytes()));
@@ -143,7 +145,10 @@ void front::wait_for_events(bool taking, int milliseconds) {
 
 void front::accept_all() {
   for (int i = 0; i < 64; ++i) {
-    if (places_.size() >= limits_.connections && !make_room()) return;
+    if (places_.size() >= limits_.connections && !make_room()) {
+      no_accept_until_ = clock_type::now() + std::chrono::milliseconds(pause);
+      return;
+    }
     const int socket = accept(listener_, nullptr, nullptr);
     if (socket < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return;
@@ -162,12 +167,14 @@ void front::accept_all() {
   }
 }
 
-/// Closes the connection that only holds a place. False if all have work done for them.
+/// Closes the connection that only holds a place: before those that have been answered, as their clients would ask anew. False
+/// if all have work done for them or are new.
 bool front::make_room() {
   const clock_type::time_point now = clock_type::now();
+  const auto rank = [&](const place& p) { return std::pair(p.talk.state() != phase::receiving, p.talk.pace(now)); };
   auto slowest = places_.end();
   for (auto p = places_.begin(); p != places_.end(); ++p)
-    if (p->talk.may_be_dropped() && (slowest == places_.end() || p->talk.pace(now) < slowest->talk.pace(now))) slowest = p;
+    if (p->talk.may_be_dropped(now) && (slowest == places_.end() || rank(*p) < rank(*slowest))) slowest = p;
   if (slowest == places_.end()) return false;
   places_.erase(slowest);
   return true;
