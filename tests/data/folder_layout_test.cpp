@@ -162,3 +162,14 @@ TEST_CASE("G06 folders that hold a run are left out of data") {
   // A picture of that name alone is a picture.
   CHECK(tree{"cat/curves.png", "dog/1.jpg"}.read().size() == 2);
 }
+
+TEST_CASE("F8 where most pictures are called LABEL.NUMBER, other names with dots make no class") {
+  const image_dataset strays =
+      tree{"cat.1.jpg", "cat.2.jpg", "dog.1.jpg", "dog.2.jpg", "holiday.jpg.jpg", "cat.old.jpg", "dog.3.copy.jpg"}.read();
+  CHECK(strays.classes == list{"cat", "dog"});
+  CHECK(strays.size() == 6);
+  CHECK(strays.ignored.pictures == 1);
+  CHECK(contains(strays.warnings.at(0), "1 pictures are not called as the others and are left out (holiday.jpg.jpg)"));
+  // Without numbers all are what they say.
+  CHECK(tree{"cat.a.jpg", "cat.b.jpg", "dog.a.jpg", "bird.jpg.jpg"}.read().classes == list{"bird", "cat", "dog"});
+}

@@ -210,6 +210,10 @@ TEST_CASE("errors of a member name the picture, the tar file and the byte") {
   const image_dataset linked = read_dataset(path);
   REQUIRE(linked.warnings.size() == 2);
   CHECK(contains(linked.warnings[0], "1 pictures are links"));
+  write_file(path, tar_files::member("1.jpg", "x") + tar_files::header("2.jpg", 0, '6') + tar_files::header("3.jpg", 0, '3'));
+  const image_dataset special = read_dataset(path);
+  CHECK(contains(special.warnings.at(0), "2 pictures are pipes, devices or the like"));
+  CHECK(special.ignored.names.at(0).reason == "a pipe, a device or the like");
   CHECK(contains(linked.warnings[1], "1 tar files have no end and may be cut off, the first of them " + path));
 }
 

@@ -15,6 +15,12 @@ namespace minicnn::inline MINICNN_ABI::detail {
 
 enum class folder_layout { classes, labelled, unlabelled };
 
+/// The label of cat.12.jpg: other names with dots (a date, a time, an ending twice) are no labels. Empty: none.
+inline std::string numbered_label(const std::string& file) {
+  std::string label = label_in(file);
+  return label.empty() || number_of(std::string_view(file).substr(label.size() + 1)) ? label : "";
+}
+
 /// "a, b, c"; long lists are cut.
 inline std::string few_names(const std::vector<std::string>& names) {
   constexpr std::size_t most = 5;
@@ -90,14 +96,11 @@ class layout_judge {
       out.folders = true;
       return out;
     }
-    std::map<std::string, index_t> labels;  // of cat.12.jpg: other names with dots (a date, a time) are no labels
+    std::map<std::string, index_t> labels;
     index_t count = 0, most = 0;
-    for (const std::string& file : f.pictures) {
-      const std::string label = label_in(file);
-      if (label.empty() || !number_of(std::string_view(file).substr(label.size() + 1))) continue;
-      most = (std::max)(most, ++labels[lower_case(label)]);
-      ++count;
-    }
+    for (const std::string& file : f.pictures)
+      if (const std::string label = numbered_label(file); !label.empty())
+        most = (std::max)(most, ++labels[lower_case(label)]), ++count;
     if (2 * count > direct && 4 * most <= 3 * count)  // a few of another class among many are mistakes
       for (const auto& [label, n] : labels) out.labels.insert(label);
     return out;

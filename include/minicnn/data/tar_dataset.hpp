@@ -207,6 +207,7 @@ class tar_dataset_reader {
       if (count > 0) data.warnings.push_back(text_of(count, what...));
     };
     add(index_.links(), " pictures are links and are left out; tar --dereference --hard-dereference packs what they lead to");
+    add(index_.specials(), " pictures are pipes, devices or the like and are left out");
     add(static_cast<index_t>(index_.unclosed().size()), " tar files have no end and may be cut off, the first of them ",
         index_.unclosed().empty() ? "" : index_.unclosed().front());
     if (!by_cls) return;

@@ -85,8 +85,9 @@ class tar_index {
         std::count_if(entries_.begin(), entries_.end(), [](const entry& e) { return e.label != no_label; }));
   }
 
-  index_t unread() const { return unread_; }  ///< pictures of formats that are not read
-  index_t links() const { return links_; }    ///< of pictures
+  index_t unread() const { return unread_; }      ///< pictures of formats that are not read
+  index_t links() const { return links_; }        ///< of pictures
+  index_t specials() const { return specials_; }  ///< pipes and devices that are called pictures
   index_t lone_labels() const { return lone_; }
 
  private:
@@ -110,10 +111,13 @@ class tar_index {
     const bool picture = one_of(ending, picture_endings);
     if (m.kind == tar_kind::file && picture) return add_picture(m, ending);
     if (m.kind == tar_kind::file && (ending == "cls" || ending == "txt") && add_label(tar, m, ending)) return;
-    links_ += picture;
+    (m.kind == tar_kind::link ? links_ : specials_) += picture;
     unread_ += one_of(ending, unread_endings);
     ignored_->pictures += picture || one_of(ending, unread_endings);
-    leave(&ignored_files::other, m.name, m.kind == tar_kind::link ? "a link" : "not called a JPEG, PNG or BMP picture");
+    leave(&ignored_files::other, m.name,
+          m.kind == tar_kind::link    ? "a link"
+          : m.kind == tar_kind::other ? "a pipe, a device or the like"
+                                      : "not called a JPEG, PNG or BMP picture");
   }
 
   /// Names with a part that begins with a dot, and what systems put into archives.
@@ -193,7 +197,7 @@ class tar_index {
   std::size_t group_ = 0;  ///< its first picture
   std::uint32_t label_ = no_label;
   bool from_cls_ = false, given_up_ = false;
-  index_t unread_ = 0, links_ = 0, lone_ = 0;
+  index_t unread_ = 0, links_ = 0, specials_ = 0, lone_ = 0;
 };
 
 }  // namespace minicnn::inline MINICNN_ABI::detail
