@@ -5,15 +5,18 @@
 #include <minicnn/core/number.hpp>
 #include <minicnn/core/printable.hpp>
 #include <minicnn/data/pack.hpp>
+#include <minicnn/files/descriptor.hpp>
 #include <minicnn/report/progress.hpp>
 
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "interrupt.hpp"
+#include "messages.hpp"
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
 #include "paths.hpp"
+#include "platform.hpp"
 
 namespace cli {
 
@@ -55,10 +58,41 @@ std::vector<std::string> pack(const minicnn::image_dataset& data, const std::str
   return files;
 }
 
+/// Folders of packs to the same place whose processes were killed: "OUT.tmp-PID" of a process that is gone (or had our number),
+/// with nothing in it but what a pack writes.
+void remove_leftovers(std::string out) {
+  namespace fs = std::filesystem;
+  while (out.size() > 1 && out.ends_with('/')) out.pop_back();
+  const fs::path whole = system_path(out), above = whole.has_parent_path() ? whole.parent_path() : fs::path(".");
+  const std::string start = path_text(whole.filename()) + ".tmp-";
+  std::error_code failed;
+  std::vector<fs::path> found;
+  for (fs::directory_iterator entry(above, failed), end; !failed && entry != end; entry.increment(failed)) {
+    const std::string name = path_text(entry->path().filename());
+    const auto process = name.starts_with(start) ? minicnn::parse_whole_number<int>(name.substr(start.size())) : std::nullopt;
+    std::error_code none;
+    if (!process || *process <= 0 || !fs::is_directory(entry->symlink_status(none))) continue;
+    if (*process != minicnn::detail::posix::process_id() && process_runs(*process)) continue;
+    bool ours = true;
+    for (fs::directory_iterator inner(entry->path(), none), last; !none && inner != last; inner.increment(none)) {
+      const std::string file = path_text(inner->path().filename());
+      const bool named = file == "classes.txt" || file.starts_with("classes.txt.tmp-") ||
+                         (file.starts_with("shard-") && file.find(".tar") == 12);
+      ours = ours && named && fs::is_regular_file(inner->symlink_status(none));
+    }
+    if (ours && !none) found.push_back(entry->path());
+  }
+  for (const fs::path& folder : found) {
+    fs::remove_all(folder, failed);
+    say(path_text(folder) + ": left by a pack that was killed; removed");
+  }
+}
+
 int pack_command(const pack_command_options& o) {
   const minicnn::pack_options options{bytes_from(o.size), o.shuffle, o.seed, o.cls, {}};
   const minicnn::image_dataset data = open_data(o.data, minicnn::data_part::train);
   std::vector<std::string> files;
+  remove_leftovers(o.out);
   try {
     files = pack(data, o.out, options);
   } catch (const pack_interrupted&) {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "program.hpp"
 
@@ -136,4 +137,28 @@ TEST_CASE("pack and data in tar files: what is refused") {
   const std::string train = "train --data " + p.at("one") + " --model lenet5 --epochs 1 --batch-size 3 --threads 1 --out ";
   refused(train + p.at("r1"), 1, "cat/0.png: in ");
   CHECK(run(train + p.at("r2") + " --skip-bad").code == 0);
+}
+
+TEST_CASE("what a killed pack left goes with the next one to the same place; what may be others' stays") {
+  const packed_set p;
+  const auto make = [&](const std::string& name, const std::string& file) {
+    p.folder.write(name + "/" + file, program::red_png(1));
+    return p.folder.path(name);
+  };
+  int ended = 0;  // the number of a process that is gone
+  REQUIRE(std::system("sh -c 'echo $$' >pid.txt") == 0);
+  std::ifstream("pid.txt") >> ended;
+  std::filesystem::remove("pid.txt");
+  const std::string gone = "new.tmp-" + std::to_string(ended);
+  const std::string stale = make(gone, "shard-000000.tar");
+  p.folder.write(gone + "/shard-000001.tar.tmp-7-0", program::red_png(1));
+  const std::string runs = make("new.tmp-1", "shard-000000.tar"), named = make("new.tmp-x", "shard-000000.tar"),
+                    others = make("newer.tmp-" + std::to_string(ended), "shard-000000.tar"),
+                    mine = make("new.tmp-999999999", "letter.txt");
+  const auto r = run("pack --data " + p.at("set") + " --out " + p.at("new"));
+  INFO(r.err);
+  CHECK(r.code == 0);
+  CHECK_FALSE(std::filesystem::exists(stale));
+  CHECK(contains(r.err, stale + ": left by a pack that was killed; removed"));
+  for (const std::string& kept : {runs, named, others, mine}) CHECK(std::filesystem::exists(kept));
 }

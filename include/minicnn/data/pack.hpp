@@ -112,10 +112,12 @@ class packer {
   }
 
   void pack(const sample& s, std::vector<unsigned char>& bytes, const std::string& folder) {
-    if (s.member >= 0)
+    if (s.member >= 0) {
       data_.archive->read(s.member, bytes, max_image_file_bytes);
-    else
-      read_into(s.path, bytes);
+    } else {
+      const std::string file = read_file(s.path, max_image_file_bytes);
+      bytes.assign(file.begin(), file.end());
+    }
     const std::string name(name_of(s)), key = name.substr(0, name.find_last_of('.'));
     const bool labelled = cls_ && s.label >= 0;
     if (labelled && !keys_.insert(sample_id(key)).second)
@@ -131,14 +133,6 @@ class packer {
     if (shard_ == nullptr) shard_ = std::make_unique<tar_writer>(folder + "/" + shard_name(shards_++));
     shard_->add(name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     if (labelled) shard_->add(key + ".cls", label);
-  }
-
-  static void read_into(const std::string& path, std::vector<unsigned char>& bytes) {
-    const input_file file(path);
-    if (file.size() > max_image_file_bytes)
-      fail<file_error>(path, ": ", file.size(), " bytes are more than the ", max_image_file_bytes, " that are read");
-    bytes.resize(static_cast<std::size_t>(file.size()));
-    file.read_at(0, bytes.data(), file.size());
   }
 
   const image_dataset& data_;
