@@ -150,3 +150,32 @@ TEST_CASE("descriptions that are damaged are errors that name the node") {
   CHECK(contains(with(3, "units", "two", true), "node fc1: json: wanted integer, got string"));
   CHECK(contains(thrown([&] { (void)make_described_network<float>(json()); }), "json: no member"));
 }
+
+TEST_CASE("8-bit values that are read on another scale than they are made on are refused with both") {
+  graph<float> g;
+  const auto x = all_int8_layers(g.input({3, 8, 8}));
+  const network<float> net(std::move(g), {dense(flatten(x), 2)});
+  const json sound = describe_network(net);
+  int changed = 0;
+  const std::size_t count = sound.at("nodes").as_array().size();
+  for (std::size_t i = 0; i < count; ++i)
+    for (const char* key : {"input_scale", "input_zero", "addend_scale", "input0_scale", "input1_scale", "input1_zero"}) {
+      json text = sound;
+      json::array nodes = text.at("nodes").as_array();
+      json& node = nodes[i];
+      const json* old = node.at("attributes").find(key);
+      if (old == nullptr || (std::string_view(key) == "addend_scale" && node.at("inputs").as_array().size() < 2)) continue;
+      const bool scale = std::string_view(key).ends_with("scale");
+      node["attributes"][key] = scale ? json(0.75) : json(99);
+      const std::string name = node.at("name").as_string();
+      text.set("nodes", std::move(nodes));
+      CAPTURE(name);
+      CAPTURE(key);
+      const std::string said = thrown([&] { (void)make_described_network<float>(text); });
+      INFO(said);
+      CHECK(contains(said, "node " + name + ": reads the bytes of "));
+      CHECK(contains(said, std::string(key) + " = " + (scale ? "0.75" : "99") + ", they are made with output_"));
+      changed += 1;
+    }
+  CHECK(changed >= 10);
+}

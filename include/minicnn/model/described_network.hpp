@@ -14,6 +14,7 @@
 
 #include "minicnn/core/printable.hpp"
 #include "minicnn/graph/network.hpp"
+#include "minicnn/int8/scales.hpp"
 #include "minicnn/io/json.hpp"
 #include "minicnn/model/layer_table.hpp"
 #include "minicnn/model/model_names.hpp"
@@ -128,7 +129,7 @@ MINICNN_COLD network<T> make_described_network(const json& text, const described
     if (found == made.end()) fail("output \"", excerpt(name.as_string()), "\" is no node");
     outputs.push_back(found->second);
   }
-  return network<T>(std::move(g), outputs, n);
+  return with_equal_scales(network<T>(std::move(g), outputs, n));
 }
 
 }  // namespace minicnn::inline MINICNN_ABI
