@@ -9,6 +9,7 @@
 #include <minicnn/io/json.hpp>
 #include <optional>
 
+#include "alike_names.hpp"
 #include "commands.hpp"
 #include "load_run.hpp"
 #include "messages.hpp"
@@ -86,7 +87,8 @@ void test_pairs(minicnn::run_comparison& page, const std::vector<std::optional<v
       else
         page.notes.push_back(page.runs[a].name + " and " + page.runs[b].name +
                              " were validated on different pictures (seed, fraction, limit or data differ), so there is no "
-                             "paired test between them.");
+                             "paired test between them." +
+                             in_code_points(runs[a]->classes, page.runs[a].name, runs[b]->classes, page.runs[b].name));
     }
 }
 

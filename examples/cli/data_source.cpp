@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <minicnn/data/read_dataset.hpp>
-#include <minicnn/io/json.hpp>
 #include <minicnn/report/progress.hpp>
+#include <numeric>
 
 #include "alike_names.hpp"
 #include "messages.hpp"
@@ -37,6 +37,26 @@ std::string describe_layout(const minicnn::image_dataset& data) {
   return text + "; left out: " + counts + (names.empty() ? "" : " (" + names + ")");
 }
 
+/// Classes of a few pictures beside others of many are often none: IMG.1234.jpg among cat.1.jpg and dog.1.jpg.
+void note_small_classes(minicnn::image_dataset& data) {
+  std::vector<index_t> counts = data.class_counts(), sorted = counts;
+  std::sort(sorted.begin(), sorted.end());
+  const index_t all = std::accumulate(sorted.begin(), sorted.end(), index_t{0});
+  index_t below = 0, usual = 0;  // the class that the picture in the middle is of
+  for (const index_t n : sorted)
+    if (2 * (below += n) >= all) {
+      usual = n;
+      break;
+    }
+  std::vector<std::string> small;
+  for (std::size_t c = 0; c < counts.size(); ++c)
+    if ((counts[c] == 1 && usual >= 20) || (counts[c] > 0 && counts[c] <= 5 && usual >= 100))
+      small.push_back(minicnn::text_of(data.classes[c], " (", counts[c], ")"));
+  if (!small.empty())
+    data.warnings.push_back(minicnn::text_of("classes of very few pictures beside others of ", usual, ": ", list_of(small),
+                                             "; what is no class is to be moved elsewhere or renamed"));
+}
+
 minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part, bool quiet) {
   minicnn::progress_line progress(stderr);
   const auto show = [&](const std::string& file, index_t done, index_t total) {
@@ -45,6 +65,7 @@ minicnn::image_dataset open_data(const std::string& path, minicnn::data_part par
   minicnn::image_dataset data = minicnn::read_dataset(path, {.part = part, .progress = show});
   progress.clear();
   if (!quiet) say(data.root + ": " + describe_layout(data));
+  note_small_classes(data);
   for (const std::string& text : data.warnings) warn(data.root + ": " + text);
   warn_of_alike_names(data.root, data.classes);
   return data;
@@ -73,27 +94,12 @@ void match_classes(minicnn::image_dataset& data, const std::vector<std::string>&
     const auto found = std::find(classes.begin(), classes.end(), name);
     if (found == classes.end())
       fail(data.root, ": has the classes ", list_of(data.classes), "; the weights tell apart ", list_of(classes),
-           in_code_points(data.classes, classes));
+           in_code_points(data.classes, data.root, classes, "the weights"));
     numbers.push_back(static_cast<int>(found - classes.begin()));
   }
   for (minicnn::sample& s : data.samples)
     if (s.label >= 0) s.label = numbers[static_cast<std::size_t>(s.label)];
   data.classes = classes;
-}
-
-std::string in_code_points(const std::vector<std::string>& some, const std::vector<std::string>& others) {
-  const auto missing = [](const std::vector<std::string>& from, const std::vector<std::string>& in) {
-    std::vector<std::string> escaped;
-    for (const std::string& name : from)
-      if (std::find(in.begin(), in.end(), name) == in.end())
-        escaped.push_back(minicnn::write_json(name, {.ascii = true, .tolerant = true}));
-    return escaped;
-  };
-  const std::vector<std::string> here = missing(some, others), there = missing(others, some);
-  const auto has_escape = [](const std::string& text) { return text.find('\\') != text.npos; };
-  if (here.empty() || there.empty() || std::none_of(here.begin(), here.end(), has_escape)) return "";
-  return " (the same letters may be written in several ways: as code points, " + list_of(here) + " is not " + list_of(there) +
-         ")";
 }
 
 std::string list_of(const std::vector<std::string>& names) {

@@ -39,10 +39,6 @@ minicnn::loader_options evaluation_loader(const minicnn::image_transform& transf
 /// class of `data` is one of them, and if the pictures have no labels.
 void match_classes(minicnn::image_dataset& data, const std::vector<std::string>& classes);
 
-/// What is different between two lists of classes that may look the same (an e with an accent is one code point or two): a text
-/// in brackets with both as escaped code points, or nothing where all is plain ASCII.
-std::string in_code_points(const std::vector<std::string>& some, const std::vector<std::string>& others);
-
 /// "a, b, c"; long lists are cut.
 std::string list_of(const std::vector<std::string>& names);
 

@@ -16,8 +16,10 @@
 #include <optional>
 #include <set>
 
+#include "alike_names.hpp"
 #include "commands.hpp"
 #include "data_source.hpp"
+#include "import_weights.hpp"
 #include "inference.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
@@ -64,7 +66,7 @@ class explainer {
       const auto found = std::find(classes.begin(), classes.end(), o_.of_class);
       if (found == classes.end())
         throw usage_error("--class " + o_.of_class + ": the weights tell apart " + list_of(classes) +
-                          in_code_points({o_.of_class}, classes));
+                          in_code_points({o_.of_class}, "--class", classes, "the weights"));
       class_ = found - classes.begin();
     }
     for (const std::string& method : o_.methods) {
@@ -81,12 +83,10 @@ class explainer {
     try {
       if (wants("grad-cam") || wants("activations")) cam_.emplace(net, o_.node);
     } catch (const minicnn::option_error& e) {
+      refuse_quantized(o_.weights, "--method grad-cam and activations want feature maps in real numbers (occlusion does not)");
       throw usage_error(o_.node.empty() ? e.what() : "--node " + o_.node + ": " + e.what());
     }
     run_.emplace(net, minicnn::session_options{.retain = nodes_});
-    std::error_code problem;
-    std::filesystem::create_directories(system_path(o_.out), problem);
-    if (problem) minicnn::fail<minicnn::file_error>(o_.out, ": cannot be made: ", problem.message());
   }
 
   bool wants(const char* method) const { return wanted_.count(method) > 0; }
@@ -139,6 +139,9 @@ class explainer {
   }
 
   std::string write(const std::string& name, const minicnn::rgb_picture& picture) const {
+    std::error_code problem;  // now, so that no empty folder is left where nothing can be explained
+    std::filesystem::create_directories(system_path(o_.out), problem);
+    if (problem) minicnn::fail<minicnn::file_error>(o_.out, ": cannot be made: ", problem.message());
     const std::string path = o_.out + "/" + name + ".png";
     const encoded_picture bytes = png_file(picture);
     minicnn::write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});

@@ -1,6 +1,7 @@
 // minicnn export
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <minicnn/formats/npz.hpp>
 #include <minicnn/formats/onnx.hpp>
@@ -9,6 +10,7 @@
 #include <minicnn/io/safetensors.hpp>
 
 #include "commands.hpp"
+#include "data_source.hpp"
 #include "import_weights.hpp"
 #include "messages.hpp"
 #include "option_values.hpp"
@@ -72,6 +74,17 @@ void write_safetensors(const export_options& o, const tensors& all, const std::m
   out.write(o.out);
 }
 
+/// A network that diverged is exported as it is.
+void warn_of_bad_values(const minicnn::network<float>& net, const std::string& path) {
+  std::vector<std::string> names;
+  const auto look_at = [&](const std::string& name, const minicnn::view<const float>& values) {
+    if (std::any_of(values.begin(), values.end(), [](float v) { return !std::isfinite(v); })) names.push_back(name);
+  };
+  for (const auto& p : net.parameters()) look_at(p.name, net.parameter(p.name));
+  for (const auto& b : net.buffers()) look_at(b.name, net.buffer(b.name));
+  if (!names.empty()) warn(path + ": has values that are not finite, so what is exported predicts nothing: " + list_of(names));
+}
+
 int export_onnx(const export_options& o, const minicnn::safetensors_file& file, const loaded_model& model) {
   minicnn::onnx_options how;
   how.probabilities = o.probabilities;
@@ -88,6 +101,7 @@ int export_onnx(const export_options& o, const minicnn::safetensors_file& file, 
 int export_command(const export_options& o) {
   const auto file = open_weights(o.weights);
   const loaded_model model = load_model(o.weights, 1);
+  warn_of_bad_values(model.net, o.weights);
   if (o.format == "onnx") return export_onnx(o, file, model);
   const bool foreign = o.names.empty() ? o.format == "pth" : o.names == "torchvision";
   const auto names = foreign ? minicnn::torchvision_names(model.info.config.name, model.net) : minicnn::own_names(model.net);

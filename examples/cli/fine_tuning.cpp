@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 
+#include "alike_names.hpp"
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "import_weights.hpp"
@@ -26,6 +27,8 @@ using minicnn::option_error;
 using minicnn::text_of;
 
 namespace {
+
+constexpr const char* not_trained = "nothing is trained from it";
 
 /// A metadata entry of one of our files as JSON; null where there is none.
 json metadata_of(const std::string& path, const char* key) {
@@ -118,6 +121,7 @@ void adopt_model(recipe_overrides& o, const std::string& run) {
   const std::string path = gone ? run + "/last.safetensors" : *o.init_from;
   const json text = metadata_of(path, "model");
   if (!text.has("image_size")) return;
+  refuse_quantized(path, not_trained);
   const model_config known = minicnn::model_config_from(text);
   if (o.model && *o.model != known.name)
     throw usage_error(text_of(path, ": holds the weights of ", known.name, ", not of --model ", *o.model));
@@ -140,12 +144,22 @@ void choose_channels(minicnn::image_dataset& data, const recipe_overrides& o) {
 }
 
 std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const std::string& path,
-                               const std::vector<std::string>& classes) {
+                               const minicnn::image_dataset& data) {
+  refuse_quantized(path, not_trained);
   const json told = metadata_of(path, "classes");
-  const bool other_classes = told.is_array() && told != json(classes);
+  const bool other_classes = told.is_array() && told != json(data.classes);
+  if (other_classes) {  // a new last layer for the same names would be no help
+    std::vector<std::string> names;
+    for (const json& name : told.as_array())
+      if (name.is_string()) names.push_back(name.as_string());
+    if (const std::string text = composition_difference(data.classes, data.root, names, path); !text.empty())
+      fail<option_error>(path, ": tells apart ", list_of(names), "; ", data.root, " has ", list_of(data.classes), text);
+  }
   r.init_from = checksum_of(path);
   const minicnn::transfer_result got = with_weights_file(path, [&](const auto& file) {
-    return minicnn::transfer_named_weights(net, file, names_in(file, r.model.name, net), other_classes);
+    const auto names = names_in(file, r.model.name, net);
+    note_losses(file, names, path);
+    return minicnn::transfer_named_weights(net, file, names, other_classes);
   });
   if (got.loaded.empty()) fail<file_error>(path, ": has no tensors for ", r.model.name);
   std::string text = text_of("weights to begin with: ", path, ", ", got.loaded.size(), " tensors");

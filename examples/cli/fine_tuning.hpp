@@ -21,7 +21,7 @@ void choose_channels(minicnn::image_dataset& data, const recipe_overrides& o);
 /// Reads the file into `net`, all but heads of other shapes or for other classes, and puts its checksum into the recipe. Returns
 /// what was taken and what is new, in words. Throws minicnn::file_error naming every tensor that does not fit.
 std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const std::string& path,
-                               const std::vector<std::string>& classes);
+                               const minicnn::image_dataset& data);
 
 /// "crc32:" and eight digits: what a recipe records of a file.
 std::string checksum_of(const std::string& path);

@@ -98,6 +98,7 @@ int import_from(const File& file, import_options o, model_info info, bool known)
   o.model = minicnn::completed(o.model);
   minicnn::network<float> net = resolve_model(o.model, 1);
   load(file, o, net);
+  note_losses(file, names_in(file, o.model.name, net), o.from);
   if (!known) info.transform = imagenet_pictures(o.model.image_size);
   info.config = o.model;
   if (!o.class_names.empty()) info.classes = read_class_names(o.class_names);
@@ -133,7 +134,8 @@ void check_kind(const import_options& o, bool onnx) {
 }
 
 int import_command(const import_options& o) {
-  const bool onnx = minicnn::kind_of_file(o.from) == minicnn::file_kind::onnx;
+  const bool onnx = kind_of_input(o.from) == minicnn::file_kind::onnx;
+  if (!onnx) refuse_quantized(o.from, "its weights are for no other program or network");
   check_kind(o, onnx);
   if (onnx) {
     onnx_import_request told = o.onnx;

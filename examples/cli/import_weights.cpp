@@ -1,5 +1,10 @@
 #include "import_weights.hpp"
 
+#include <algorithm>
+#include <filesystem>
+
+#include "paths.hpp"
+
 namespace cli {
 
 using minicnn::fail;
@@ -32,8 +37,34 @@ std::string advice(file_kind kind) {
 
 }  // namespace
 
+file_kind kind_of_input(const std::string& path) {
+  std::error_code failed;
+  if (std::filesystem::is_directory(system_path(path), failed)) {
+    const std::string slash = path.ends_with('/') ? "" : "/";
+    for (const char* name : {"best.safetensors", "last.safetensors"})
+      if (std::filesystem::exists(system_path(path + slash + name), failed))
+        fail<file_error>(path, ": is the folder of a run, wanted a file; its weights are ", path, slash, name);
+    fail<file_error>(path, ": is a folder, wanted a file of weights");
+  }
+  return minicnn::kind_of_file(path);
+}
+
+std::string about_quantized(const minicnn::safetensors_file& file, const std::string& why) {
+  const auto& all = file.entries();
+  if (std::none_of(all.begin(), all.end(), [](const auto& e) { return e.type == minicnn::dtype::i8; })) return "";
+  const std::string* from = file.find_metadata(quantized_from);
+  return "is an 8-bit file for prediction; " + why + "; use the file it was made from" +
+         (from == nullptr ? "" : " (it was called " + *from + ")");
+}
+
+void refuse_quantized(const std::string& path, const std::string& why) {
+  if (kind_of_weights(path) != file_kind::safetensors) return;
+  if (const std::string text = about_quantized(minicnn::safetensors_file::open(path), why); !text.empty())
+    fail<file_error>(path, ": ", text);
+}
+
 file_kind kind_of_weights(const std::string& path) {
-  const file_kind kind = minicnn::kind_of_file(path);
+  const file_kind kind = kind_of_input(path);
   if (kind == file_kind::safetensors || kind == file_kind::torch_zip || kind == file_kind::npz) return kind;
   if (kind == file_kind::onnx)
     fail<file_error>(path, ": is ", description(kind), "; `minicnn import --from ", path,

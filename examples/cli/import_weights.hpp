@@ -9,11 +9,26 @@
 #include <string>
 #include <vector>
 
+#include "data_source.hpp"
+#include "messages.hpp"
+
 namespace cli {
+
+/// What the file is. Throws minicnn::file_error that names the weights in it for a run's folder.
+minicnn::file_kind kind_of_input(const std::string& path);
 
 /// safetensors, torch_zip or npz. Throws minicnn::file_error if the file cannot be read or is of another kind, with what helps
 /// then.
 minicnn::file_kind kind_of_weights(const std::string& path);
+
+/// Throws minicnn::file_error for a file that `minicnn quantize` made, which says `why` it does not do, and which file does.
+void refuse_quantized(const std::string& path, const std::string& why);
+
+/// What such a file is, and which one to use instead: "is an 8-bit file for prediction; WHY; use the file ...". Empty for others.
+std::string about_quantized(const minicnn::safetensors_file& file, const std::string& why);
+
+/// Metadata: the name of the file that an 8-bit one was made from.
+inline constexpr const char* quantized_from = "quantized_from";
 
 /// A weights file of ours. Throws minicnn::file_error that says what else the file is, and how to make a weights file of it.
 minicnn::safetensors_file open_weights(const std::string& path);
@@ -37,6 +52,13 @@ std::vector<minicnn::tensor_name> names_in(const File& file, const std::string& 
   auto theirs = minicnn::torchvision_names(model, net);
   auto ours = minicnn::own_names(net);
   return count_present(file, ours) > count_present(file, theirs) ? ours : theirs;
+}
+
+/// Says which tensors of the file are left out because they are a loss's.
+template <class File>
+void note_losses(const File& file, const std::vector<minicnn::tensor_name>& names, const std::string& path) {
+  if (const std::vector<std::string> left = tensors_of_losses(file, names); !left.empty())
+    say(path + ": left out, as they belong to a loss: " + list_of(left));
 }
 
 }  // namespace cli

@@ -65,7 +65,7 @@ minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
   r.model.classes = static_cast<int>(output_names(data).size());
   r.model.channels = data.channels;
   minicnn::network<float> net = resolve_model(r.model, o.threads, r.seed);
-  if (o.overrides.init_from) say(begin_with_weights(net, r, *o.overrides.init_from, data.classes));
+  if (o.overrides.init_from) say(begin_with_weights(net, r, *o.overrides.init_from, data));
   if (const std::string text = freeze_layers(net, r); !text.empty()) say(text);
   minicnn::session<float>(net).reserve({r.batch_size, r.model.channels, r.model.image_size, r.model.image_size});  // fails early
   const std::unique_ptr<minicnn::optimizer<float>> optimizer = make_optimizer(r, net);

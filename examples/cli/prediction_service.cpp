@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <minicnn/data/image_format.hpp>
 
+#include "import_weights.hpp"
 #include "picture_encoding.hpp"
-
 #include "task_choice.hpp"
 
 namespace cli {
@@ -36,6 +36,8 @@ prediction_service::prediction_service(const inference_options& o, std::int64_t 
       tta_(chosen_views(o, model_.info)),
       turns_(minicnn::resolve_threads(o.threads), max_pixels) {
   want_classification(model_.info, "serve");
+  if (minicnn::is_quantized(model_.net))  // which has no gradients
+    no_overlay_ = about_quantized(minicnn::safetensors_file::open(o.weights), "it explains nothing");
   for (int i = 0; i < minicnn::resolve_threads(o.threads); ++i)
     seats_.push_back(std::make_unique<seat>(seat{predictor_of(model_, tta_, o.batch_size), minicnn::image_workspace{}}));
 }
@@ -75,8 +77,9 @@ picture_answer prediction_service::answer_one(seat& mine, const uploaded_picture
   predictor::result result = predict_samples(mine.predict, data, one).front();
   out.error = result.reason;
   out.log_probabilities = std::move(result.log_probabilities);
-  if (explain && out.error.empty() && !minicnn::is_quantized(model_.net))  // which has no gradients
-    out.overlay = overlay(data.pictures.front(), most_probable(out.log_probabilities), mine.workspace);
+  if (!explain || !out.error.empty()) return out;
+  out.no_overlay = no_overlay_;
+  if (no_overlay_.empty()) out.overlay = overlay(data.pictures.front(), most_probable(out.log_probabilities), mine.workspace);
   return out;
 }
 
@@ -84,7 +87,7 @@ std::vector<picture_answer> prediction_service::answer(const std::vector<uploade
                                                        const std::function<bool()>& given_up) {
   std::vector<picture_answer> out(pictures.size());
   for (std::size_t i = 0; i < pictures.size() && !given_up(); ++i) {
-    const turns::turn mine(turns_, pictures[i].pixels);
+    const turns::turn mine(turns_, pictures[i].pixels, explain);
     if (!given_up()) out[i] = answer_one(*seats_[static_cast<std::size_t>(mine.seat())], pictures[i], explain);
   }
   return out;

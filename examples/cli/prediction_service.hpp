@@ -27,6 +27,7 @@ struct picture_answer {
   std::string error;                      ///< why there is no answer, without the name
   bool is_picture = true;                 ///< false: the bytes are not those of a JPEG, PNG or BMP file at all
   std::string overlay;                    ///< Grad-CAM of the most probable class as a data URI, if asked for
+  std::string no_overlay;                 ///< why there is none although it was asked for
 };
 
 class prediction_service {
@@ -56,6 +57,7 @@ class prediction_service {
   picture_answer answer_one(seat& mine, const uploaded_picture& picture, bool explain);
   std::string overlay(const minicnn::image_u8& image, std::size_t named, minicnn::image_workspace& workspace);
 
+  std::string no_overlay_;    ///< why these weights explain nothing; empty: they do
   const loaded_model model_;  ///< shared by all callers and the explainer
   std::string tta_;
   turns turns_;

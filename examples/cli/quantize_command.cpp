@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/int8/quantizer.hpp>
 #include <minicnn/model/described_network.hpp>
 
@@ -64,6 +66,7 @@ std::string megabytes(const std::string& path) {
 }
 
 int quantize_command(const quantize_command_options& o) {
+  refuse_quantized(o.weights, "it is quantised already");
   const loaded_model model = load_model(o.weights, o.threads);
   for (const std::string& name : o.keep)
     if (std::none_of(model.net.nodes().begin(), model.net.nodes().end(),
@@ -72,7 +75,9 @@ int quantize_command(const quantize_command_options& o) {
   const minicnn::network<float> net = quantized(model, o);
   model_info info = model.info;
   info.config = minicnn::described_config(net);
-  save_model(net, info, o.out);
+  std::map<std::string, std::string> metadata = to_metadata(checked_info(net, info, o.out));
+  metadata[quantized_from] = minicnn::as_utf8(path_text(system_path(o.weights).filename()));
+  save_weights(net, o.out, metadata);
   index_t bytes = 0, multiplying = 0;
   for (const auto& n : net.nodes()) {
     const std::string_view kind = n.operation == nullptr ? "" : n.operation->kind();

@@ -22,6 +22,7 @@
 #include <minicnn/train/mpi.hpp>
 #endif
 
+#include "alike_names.hpp"
 #include "commands.hpp"
 #include "messages.hpp"
 #include "path_json.hpp"
@@ -158,6 +159,22 @@ int share_of_threads(team& ranks, bool quiet) {
 int share_of_threads(team&, bool) { return minicnn::resolve_threads(0); }
 #endif
 
+namespace {
+
+/// The texts of a JSON array; nothing for what is none.
+std::vector<std::string> texts_in(const std::string& text) {
+  std::vector<std::string> names;
+  try {
+    const minicnn::json list = minicnn::parse_json(text);
+    for (const minicnn::json& name : list.as_array()) names.push_back(name.as_string());
+  } catch (const minicnn::error&) {
+    return {};
+  }
+  return names;
+}
+
+}  // namespace
+
 void want_same_members(team& ranks, const std::string& what, const minicnn::json& members) {
   std::string mine;
   for (const auto& [name, value] : flat_members(members)) mine += name + '\0' + value + '\0';
@@ -188,6 +205,9 @@ void want_same_members(team& ranks, const std::string& what, const minicnn::json
       said += h.count;
       text += "; " + h.names + ": " + minicnn::excerpt(value);
     }
+    if (values.size() == 2)  // lists of names that look the same
+      text += in_code_points(texts_in(values.begin()->first), values.begin()->second.names, texts_in(values.rbegin()->first),
+                             values.rbegin()->second.names);
     if (values.size() > 1 || said != all.size()) throw minicnn::team_failure(text);
   }
 }

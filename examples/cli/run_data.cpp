@@ -2,10 +2,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <map>
+#include <minicnn/core/printable.hpp>
+#include <minicnn/data/picture_source.hpp>
+#include <minicnn/files/file.hpp>
 #include <minicnn/io/safetensors.hpp>
+#include <set>
 
+#include "alike_names.hpp"
 #include "data_source.hpp"
 #include "paths.hpp"
 
@@ -19,26 +26,94 @@ namespace {
 
 constexpr std::uint64_t prime = 1099511628211ULL;
 
-/// The list "left_out" of a run; an empty one where there is no run, or none that can be read: resuming says why.
-json left_out_of(const std::string& run, json* classes = nullptr) {
-  std::error_code failed;
-  const std::string path = run + "/last.safetensors";
-  if (run.empty() || !fs::exists(system_path(path), failed)) return json::array{};
-  try {
-    const auto file = minicnn::safetensors_file::open(path);
-    const std::string* text = file.find_metadata("data");
-    const json data = text == nullptr ? json() : minicnn::parse_json(*text);
-    if (classes != nullptr) *classes = data.has("classes") ? data.at("classes") : json::array{};
-    if (data.has("left_out")) return data.at("left_out");
-  } catch (const minicnn::error&) {
-  }
-  return json::array{};
+/// A picture of a run, at its place among all.
+struct known_picture {
+  std::size_t index = 0;
+  std::string name;  ///< below the data's folder, without line feeds
+  std::int64_t label = -1, target = -1;
+  std::uint64_t id = 0, bytes = 0;
+};
+
+/// What a run says of its pictures: of all, or of those that it has left out.
+struct known_data {
+  json counts;  ///< metadata "data" of last.safetensors; null where there is none, or none that can be read
+  std::vector<known_picture> pictures;
+  bool complete = false;  ///< all of them
+};
+
+constexpr const char* list_head = "id\tlabel\ttarget\tbytes\tname\n";
+
+/// Names are for people and to find files by; one with a line feed is found no more.
+std::string on_one_line(std::string name) {
+  std::replace(name.begin(), name.end(), '\n', '?');
+  return name;
 }
 
 std::string name_of(const minicnn::image_dataset& data, std::size_t i) {
   const std::string& path = data.samples[i].path;
   const std::string root = data.root.ends_with('/') ? data.root : data.root + "/";
   return path.starts_with(root) ? path.substr(root.size()) : path;
+}
+
+/// Nothing for a list that is damaged.
+std::vector<known_picture> parse_list(std::string_view text) {
+  std::vector<known_picture> out;
+  if (!text.starts_with(list_head)) return out;
+  text.remove_prefix(std::string_view(list_head).size());
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    if (line.size() == text.size()) return {};  // cut off
+    text.remove_prefix(line.size() + 1);
+    known_picture p;
+    const auto number = [&](auto& value) {
+      const std::size_t end = (std::min)(line.find('\t'), line.size());
+      const auto [stop, problem] = std::from_chars(line.data(), line.data() + end, value);
+      const bool good = problem == std::errc() && stop == line.data() + end && end < line.size();
+      if (good) line.remove_prefix(end + 1);
+      return good;
+    };
+    if (!number(p.id) || !number(p.label) || !number(p.target) || !number(p.bytes)) return {};
+    p.index = out.size();
+    p.name = line;
+    out.push_back(std::move(p));
+  }
+  return out;
+}
+
+/// The list beside the run, if it is that of its last.safetensors.
+std::vector<known_picture> listed_pictures(const std::string& run, const json& counts) {
+  std::error_code failed;
+  const std::string path = run + "/pictures.txt";
+  if (!fs::is_regular_file(system_path(path), failed)) return {};
+  std::vector<known_picture> all = parse_list(minicnn::read_file(path, minicnn::index_t{1} << 32));
+  std::uint64_t names = 0;
+  for (const known_picture& p : all) names = names * prime + p.id;
+  if (!(counts.at("images") == json(all.size())) || !(counts.at("names") == json(names)))
+    return {};
+  return all;
+}
+
+known_data known_of(const std::string& run) {
+  known_data out;
+  std::error_code failed;
+  const std::string path = run + "/last.safetensors";
+  if (run.empty() || !fs::exists(system_path(path), failed)) return out;
+  try {
+    const auto file = minicnn::safetensors_file::open(path);
+    const std::string* text = file.find_metadata("data");
+    if (text == nullptr) return out;
+    out.counts = minicnn::parse_json(*text);
+    out.pictures = listed_pictures(run, out.counts);
+    out.complete = !out.pictures.empty();
+    if (out.complete || !out.counts.has("left_out")) return out;
+    for (const json& one : out.counts.at("left_out").as_array())  // all that earlier versions say
+      out.pictures.push_back({static_cast<std::size_t>(one.at("index").as_uint()), one.at("name").as_string(),
+                              one.at("label").as_int(), one.has("target") ? one.at("target").as_int() : -1,
+                              one.at("id").as_uint(), one.has("bytes") ? one.at("bytes").as_uint() : 0});
+  } catch (const minicnn::error&) {
+    // Resuming says why.
+  }
+  return out;
 }
 
 std::uint64_t hash_of(const minicnn::image_u8& picture, int label) {
@@ -69,34 +144,38 @@ void adopt_classes(minicnn::image_dataset& data, const std::vector<std::string>&
 
 }  // namespace
 
-void restore_left_out(minicnn::image_dataset& data, const std::string& run) {
-  json classes;
-  const json list = left_out_of(run, &classes);
-  if (!list.is_array() || list.as_array().empty() || !data.pictures.empty()) return;
+void restore_gone(minicnn::image_dataset& data, const std::string& run) {
+  const known_data known = known_of(run);
+  if (known.pictures.empty() || !data.pictures.empty()) return;
   try {
     std::vector<std::string> names;
-    for (const json& name : classes.as_array()) names.push_back(name.as_string());
+    for (const json& name : known.counts.at("classes").as_array()) names.push_back(name.as_string());
     adopt_classes(data, names);
     const auto rows = static_cast<std::int64_t>(data.target_names.empty() ? 0 : data.targets.size() / data.target_names.size());
-    for (const json& one : list.as_array()) {
-      const auto index = static_cast<std::size_t>(one.at("index").as_uint());
-      const std::string path = data.root + (data.root.ends_with('/') ? "" : "/") + one.at("name").as_string();
-      const auto id = one.at("id").as_uint();
-      const std::int64_t label = one.at("label").as_int(), target = one.has("target") ? one.at("target").as_int() : -1;
+    std::set<std::string> there;
+    for (std::size_t i = 0; i < data.samples.size(); ++i) there.insert(on_one_line(name_of(data, i)));
+    std::vector<minicnn::sample> all;
+    all.reserve(data.samples.size() + known.pictures.size());
+    std::size_t next = 0;  // of the pictures that are there
+    for (const known_picture& p : known.pictures) {
       const bool has_answer =
-          rows > 0 ? target >= 0 && target < rows : label >= 0 && label < static_cast<std::int64_t>(data.classes.size());
-      const bool there = std::any_of(data.samples.begin(), data.samples.end(), [&](const auto& s) { return s.path == path; });
-      if (there || index > data.samples.size() || !has_answer) continue;
-      data.samples.insert(data.samples.begin() + static_cast<std::ptrdiff_t>(index), {path, static_cast<int>(label), id, target});
+          rows > 0 ? p.target >= 0 && p.target < rows : p.label >= 0 && p.label < static_cast<std::int64_t>(data.classes.size());
+      if (there.count(p.name) > 0 || !has_answer) continue;
+      while (next < data.samples.size() && all.size() < p.index) all.push_back(std::move(data.samples[next++]));
+      if (all.size() == p.index)
+        all.push_back({data.root + (data.root.ends_with('/') ? "" : "/") + p.name, static_cast<int>(p.label), p.id, p.target});
     }
+    while (next < data.samples.size()) all.push_back(std::move(data.samples[next++]));
+    data.samples = std::move(all);
   } catch (const minicnn::error&) {
     // What cannot be put back is missed when the data are compared.
   }
 }
 
 run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run) : data_(&data) {
-  const json list = left_out_of(run), known = list.is_array() ? list : json(json::array{});
-  std::uint64_t names = 0, sizes = 0, labels = 0;
+  std::map<std::uint64_t, std::uint64_t> known;  // sizes by id
+  for (const known_picture& p : known_of(run).pictures) known[p.id] = p.bytes;
+  minicnn::sample_indices changed;
   for (std::size_t i = 0; i < data.samples.size(); ++i) {
     std::error_code failed;
     const minicnn::sample& s = data.samples[i];
@@ -104,16 +183,20 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
     std::uint64_t size = in_memory       ? hash_of(data.pictures[i], s.label)
                          : s.member >= 0 ? static_cast<std::uint64_t>(data.archive->size_of(s.member))
                                          : fs::file_size(system_path(s.path), failed);
-    if (failed) {
-      size = 0;
-      for (const json& one : known.as_array())
-        if (one.has("id") && one.at("id") == json(s.id) && one.has("bytes") && one.at("bytes").is_uint())
-          size = one.at("bytes").as_uint();
-    }
+    const auto before = known.find(s.id);
+    if (failed) size = before != known.end() ? before->second : 0;
+    if (!in_memory && before != known.end() && before->second != size) changed.push_back(static_cast<index_t>(i));
     sizes_.push_back(size);
-    names = names * prime + s.id;
-    labels = labels * prime + static_cast<std::uint64_t>(s.label + 1);
-    sizes = sizes * prime + size;
+  }
+  // What has been damaged since is as good as gone; what is another picture now is not.
+  if (!changed.empty())
+    for (const minicnn::bad_file& bad : minicnn::picture_source(data, 0).check(changed, 1))
+      sizes_[static_cast<std::size_t>(bad.index)] = known[data.samples[static_cast<std::size_t>(bad.index)].id];
+  std::uint64_t names = 0, sizes = 0, labels = 0;
+  for (std::size_t i = 0; i < data.samples.size(); ++i) {
+    names = names * prime + data.samples[i].id;
+    labels = labels * prime + static_cast<std::uint64_t>(data.samples[i].label + 1);
+    sizes = sizes * prime + sizes_[i];
   }
   for (const double t : data.targets) sizes = sizes * prime + std::bit_cast<std::uint64_t>(t);
   counts_ = {{"images", data.size()},
@@ -123,6 +206,53 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
              {"names", names},
              {"sizes", sizes},
              {"labels", labels}};
+}
+
+void run_data::want_same(const std::string& run) const {
+  using minicnn::option_error;
+  const known_data known = known_of(run);
+  if (!known.counts.is_object()) return;  // reading the run says why
+  const std::string path = run + "/last.safetensors", &root = data_->root;
+  if (const json* classes = known.counts.find("classes"); classes != nullptr && !(*classes == json(data_->classes))) {
+    std::vector<std::string> before;
+    for (const json& name : classes->as_array()) before.push_back(name.as_string());
+    minicnn::fail<option_error>(path, ": the run was made with the classes ", list_of(before), "; ", root, " has ",
+                                list_of(data_->classes), in_code_points(data_->classes, root, before, "the run"));
+  }
+  std::map<std::string, const known_picture*> by_name;
+  for (const known_picture& p : known.pictures) by_name[p.name] = &p;
+  std::vector<std::string> added, others, changed;
+  for (std::size_t i = 0; i < data_->samples.size() && known.complete; ++i) {
+    const std::string name = on_one_line(name_of(*data_, i));
+    const auto found = by_name.find(name);
+    if (found == by_name.end())
+      added.push_back(name);
+    else if (found->second->bytes != sizes_[i])
+      changed.push_back(minicnn::text_of(name, " (", sizes_[i], " bytes, ", found->second->bytes, " before)"));
+  }
+  for (const auto& [name, picture] : by_name) others.push_back(name);
+  if (!added.empty())
+    minicnn::fail<option_error>(path, ": the run was made with other pictures: ", root, " has ", added.size(),
+                                " that it did not have: ", list_of(added), in_code_points(added, root, others, "the run"));
+  const json* images = known.counts.find("images");
+  if (images != nullptr && !(*images == json(data_->size())))
+    minicnn::fail<option_error>(path, ": the run was made with ", write_json(*images), " pictures, ", root, " has ", data_->size(),
+                                "; what is gone can be left out (--resume --skip-bad) where the run's pictures.txt lists it");
+  if (!changed.empty() && data_->pictures.empty())
+    minicnn::fail<option_error>(path,
+                                ": the run was made with other pictures: their names are the same, their sizes in bytes are "
+                                "not: ",
+                                list_of(changed));
+}
+
+std::string run_data::list() const {
+  if (!data_->pictures.empty()) return "";
+  std::string out = list_head;
+  for (std::size_t i = 0; i < data_->samples.size(); ++i) {
+    const minicnn::sample& s = data_->samples[i];
+    out += minicnn::text_of(s.id, "\t", s.label, "\t", s.target, "\t", sizes_[i], "\t", on_one_line(name_of(*data_, i)), "\n");
+  }
+  return out;
 }
 
 void run_data::leave_out(const minicnn::bad_file& bad) {
@@ -146,7 +276,7 @@ json run_data::text() const {
   out["left_out"] = json::array{};
   for (const std::size_t i : left_out_)
     out["left_out"].push({{"index", i},
-                          {"name", name_of(*data_, i)},
+                          {"name", minicnn::as_utf8(name_of(*data_, i))},
                           {"label", data_->samples[i].label},
                           {"target", data_->samples[i].target},
                           {"id", data_->samples[i].id},

@@ -10,17 +10,21 @@
 
 namespace cli {
 
-/// Puts pictures that the run in folder `run` has left out, and that are gone, back into the list: the parts of the split are
-/// then those of before. Does nothing where there is no such run.
-void restore_left_out(minicnn::image_dataset& data, const std::string& run);
+/// Puts pictures that the run in folder `run` had, and that are gone, back into the list: the parts of the split are then those
+/// of before. Does nothing where there is no such run.
+void restore_gone(minicnn::image_dataset& data, const std::string& run);
 
 /// The data of a run as last.safetensors records it.
 class run_data {
  public:
   run_data() = default;
   /// Asks for the size of every picture's file, or goes over pictures that lie in memory. `run`: a run to be resumed, whose word
-  /// counts for pictures that are gone; or empty.
+  /// counts for pictures that are gone or can no longer be read; or empty.
   run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run);
+
+  /// Throws option_error that says in words what differs from the pictures and classes that the run in folder `run` was made
+  /// with, and which pictures, as far as it tells.
+  void want_same(const std::string& run) const;
 
   /// A picture that is not there, or cannot be read.
   void leave_out(const minicnn::bad_file& bad);
@@ -30,6 +34,9 @@ class run_data {
   /// Counts, classes, and hashes of names, sizes and labels, without the data's place: a resumed run must see the same. And what
   /// is left out, which it need not.
   minicnn::json text() const;
+
+  /// A line a picture, for the run's pictures.txt: what is known of it even when it is gone. Empty for pictures in memory.
+  std::string list() const;
 
  private:
   const minicnn::image_dataset* data_ = nullptr;

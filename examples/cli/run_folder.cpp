@@ -22,8 +22,8 @@ using minicnn::option_error;
 namespace fs = std::filesystem;
 
 namespace {
-constexpr const char* run_files[] = {"config.json", "results.csv", "results.jsonl",    "report.html",
-                                     "curves.svg",  "curves.png",  "best.safetensors", "last.safetensors"};
+constexpr const char* run_files[] = {"config.json", "results.csv",      "results.jsonl",    "report.html", "curves.svg",
+                                     "curves.png",  "best.safetensors", "last.safetensors", "pictures.txt"};
 constexpr const char* replaced = ".replaced";         // the older run while the new one has nothing whole yet
 constexpr const char* dropped = ".replaced-dropped";  // the same when it is no longer needed: one rename decides
 
@@ -44,6 +44,7 @@ bool stale_temporary(std::string_view name) {
 
 run_folder::run_folder(std::string path, existing_run existing) : path_(std::move(path)) {
   std::error_code problem;
+  check_files();
   if (existing == existing_run::refuse && holds_run())
     fail<option_error>(path_, ": holds a run already; --resume goes on with it, --overwrite begins anew");
   if (existing == existing_run::resume && !fs::exists(system_path(file("last.safetensors")), problem) &&
@@ -54,6 +55,26 @@ run_folder::run_folder(std::string path, existing_run existing) : path_(std::mov
   lock();
   restore_old_run();
   remove_stale_files();
+}
+
+/// A pipe or a device under a file's name would be found out after an epoch, when it is written to. Links count as what they
+/// lead to.
+void run_folder::check_files() const {
+  const auto check = [&](const std::string& name, fs::file_type wanted) {
+    std::error_code problem;
+    const fs::file_type is = fs::status(system_path(file(name)), problem).type();
+    if (is == wanted || is == fs::file_type::not_found || is == fs::file_type::none) return;
+    const char* what = is == fs::file_type::fifo        ? "a pipe (FIFO)"
+                       : is == fs::file_type::directory ? "a folder"
+                       : is == fs::file_type::socket    ? "a socket"
+                       : is == fs::file_type::regular   ? "a file"
+                                                        : "a device";
+    fail<file_error>(file(name), ": is ", what, ", wanted a ", wanted == fs::file_type::regular ? "file" : "folder",
+                     ": no run can be kept beside it; remove it, or name another --out");
+  };
+  for (const char* name : run_files) check(name, fs::file_type::regular);
+  check(".lock", fs::file_type::regular);
+  for (const char* name : {replaced, dropped}) check(name, fs::file_type::directory);
 }
 
 /// Whether anything would be lost. config.json by itself is what is left of a run that ended before its first weights.
@@ -155,6 +176,10 @@ void run_folder::write_report(const minicnn::training_report& report) const {
   minicnn::write_file(file("curves.svg"), minicnn::curves_svg(report.history, report.best_epoch, report.title));
   const encoded_picture png = png_file(curves_picture(report.history, report.best_epoch, report.title));
   minicnn::write_file(file("curves.png"), {reinterpret_cast<const char*>(png.data()), png.size()});
+}
+
+void run_folder::write_pictures(const std::string& list) const {
+  if (!list.empty()) minicnn::write_file(file("pictures.txt"), list);
 }
 
 void run_folder::save_best(const minicnn::network<float>& net, const model_info& info) const {

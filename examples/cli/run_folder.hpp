@@ -1,6 +1,6 @@
 #pragma once
 // A run's folder: config.json, results.csv, results.jsonl, report.html, curves.svg, curves.png, best.safetensors,
-// last.safetensors.
+// last.safetensors, pictures.txt.
 
 #include <minicnn/io/json.hpp>
 #include <minicnn/report/html.hpp>
@@ -21,8 +21,8 @@ enum class existing_run { refuse, resume, overwrite };
 class run_folder {
  public:
   /// Makes the folder, or takes an existing one as `existing` says. Throws option_error for an existing run that is neither to
-  /// be resumed nor overwritten, and if another process is training there (a lock that ends with the process). What a process
-  /// that was killed has left there is put in order.
+  /// be resumed nor overwritten, and if another process is training there (a lock that ends with the process); file_error if
+  /// something else than a file is called as one of a run's. What a process that was killed has left there is put in order.
   run_folder(std::string path, existing_run existing);
   /// A folder that another process has opened so: to read from.
   explicit run_folder(std::string path) : path_(std::move(path)) {}
@@ -45,6 +45,8 @@ class run_folder {
   void write_config(const minicnn::json& config) const;
   void write_history(const std::vector<minicnn::epoch_record>& history) const;
   void write_report(const minicnn::training_report& report) const;
+  /// `list` of `run_data`; an empty one is not written.
+  void write_pictures(const std::string& list) const;
 
   /// Weights alone, with everything that evaluate and predict need.
   void save_best(const minicnn::network<float>& net, const model_info& info) const;
@@ -66,6 +68,7 @@ class run_folder {
                  const state_tensors& more) const;
 
  private:
+  void check_files() const;
   void lock();
   bool holds_run() const;
   void load_times(minicnn::training_state& state) const;

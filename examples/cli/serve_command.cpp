@@ -131,6 +131,7 @@ void predict(const httplib::Request& request, httplib::Response& response, predi
       else
         one["error"] = a.error;
       if (!a.overlay.empty()) one["overlay"] = a.overlay;
+      if (!a.no_overlay.empty()) one["overlay_error"] = "the weights file " + a.no_overlay;
       list.push(one);
       failed += !a.error.empty();
       foreign += !a.is_picture;

@@ -10,6 +10,7 @@
 #include <minicnn/files/file.hpp>
 #include <minicnn/report/progress.hpp>
 
+#include "alike_names.hpp"
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "inference.hpp"
@@ -43,7 +44,7 @@ std::optional<std::size_t> positive_class(const std::string& wanted, const std::
   if (place != classes.end()) return static_cast<std::size_t>(place - classes.begin());
   if (!wanted.empty())
     throw usage_error("--positive " + wanted + ": the weights tell apart " + list_of(classes) +
-                      in_code_points({wanted}, classes));
+                      in_code_points({wanted}, "--positive", classes, "the weights"));
   return 1;
 }
 

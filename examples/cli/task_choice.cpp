@@ -89,7 +89,8 @@ const std::vector<std::string>& output_names(const minicnn::image_dataset& data)
 
 void match_targets(const minicnn::image_dataset& data, const model_info& info) {
   if (data.target_names != info.classes)
-    fail(data.root, ": has the targets ", list_of(data.target_names), "; the weights predict ", list_of(info.classes));
+    fail(data.root, ": has the targets ", list_of(data.target_names), "; the weights predict ", list_of(info.classes),
+         in_code_points(data.target_names, data.root, info.classes, "the weights"));
 }
 
 std::vector<double> class_weights(const recipe& r, const minicnn::image_dataset& data, const minicnn::data_split& split) {

@@ -18,6 +18,7 @@
 #include <minicnn/train/size_schedule.hpp>
 #include <new>
 
+#include "alike_names.hpp"
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "event_log.hpp"
@@ -119,7 +120,8 @@ void training::take_teacher() {
   if (teacher_->info.classes != data_.classes || teacher_->info.config.channels != data_.channels)
     throw usage_error(minicnn::text_of("--teacher ", path, ": knows ", list_of(teacher_->info.classes), " in ",
                                        teacher_->info.config.channels, " channels; the pictures have ", list_of(data_.classes),
-                                       " in ", data_.channels));
+                                       " in ", data_.channels,
+                                       in_code_points(data_.classes, o_.data, teacher_->info.classes, path)));
   const minicnn::channel_affine own = picture_.normalize.affine(), its = teacher_->info.transform.normalize.affine();
   minicnn::distillation_options o{.share = recipe_.teacher_share,
                                   .temperature = recipe_.teacher_temperature,
@@ -144,7 +146,7 @@ void training::whiten() {
 
 /// Pictures, what is known of them, and the split.
 void training::open_pictures() {
-  if (o_.resume) restore_left_out(data_, o_.out);
+  if (o_.resume) restore_gone(data_, o_.out);
   const bool classifies = recipe_.task == "classify";
   if (classifies && data_.classes.size() < 2)
     minicnn::fail(o_.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());
@@ -194,7 +196,7 @@ void training::take_initial_weights() {
   const std::filesystem::path folder = std::filesystem::weakly_canonical(system_path(path), problem).parent_path();
   if (o_.overwrite && folder == std::filesystem::weakly_canonical(system_path(o_.out), problem))
     throw usage_error("--init-from " + path + ": is part of the run that --overwrite replaces");
-  note("%s\n", minicnn::printable(begin_with_weights(*net_, recipe_, path, data_.classes)).c_str());
+  note("%s\n", minicnn::printable(begin_with_weights(*net_, recipe_, path, data_)).c_str());
 }
 
 minicnn::loader_options training::loader_options(bool for_training) {
@@ -230,8 +232,12 @@ void training::open_run() {
 }
 
 void training::open_loaders() {
-  train_ = std::make_unique<data_loader>(data_, split_.train, loader_options(true));
-  if (!split_.validation.empty()) validation_ = std::make_unique<data_loader>(data_, split_.validation, loader_options(false));
+  try {
+    train_ = std::make_unique<data_loader>(data_, split_.train, loader_options(true));
+    if (!split_.validation.empty()) validation_ = std::make_unique<data_loader>(data_, split_.validation, loader_options(false));
+  } catch (const minicnn::file_error& e) {  // of pictures that --cache ram reads now
+    fail_without_data(e);
+  }
   progress_.clear();
   minicnn::sample_indices shown = split_.validation;
   if (validation_ != nullptr) shown = without_bad(std::move(shown), validation_->bad_files());
@@ -263,6 +269,7 @@ int training::run() {
   open_run();
   minicnn::training_state begin;
   on_all_ranks([&] {
+    if (o_.resume) pictures_used_.want_same(o_.out);
     open_loaders();
     if (o_.resume) {
       folder_->load_last(*net_, *optimizer_, average_.get(), begin, to_json(recipe_), pictures_used_.text(), remembered());
@@ -303,7 +310,8 @@ int training::train(minicnn::training_state begin) {
     if (!steps.data_failed() || steps.state.step == 0) throw;
     return end_without_data("not enough memory", false);
   } catch (const minicnn::file_error& e) {
-    if (!steps.data_failed() || steps.state.step == 0) throw;
+    if (!steps.data_failed()) throw;
+    if (steps.state.step == 0) fail_without_data(e);
     return end_without_data(e.what(), !o_.skip_bad);
   } catch (const minicnn::error& e) {
     if (!steps.data_failed() || steps.state.step == 0) throw;
@@ -362,8 +370,14 @@ int training::end_without_data(const std::string& reason, bool picture) {
   if (first_rank()) begin_to_replace(), save_position();
   std::fprintf(stderr, "the run is saved in %s, after epoch %" PRId64 " and %" PRId64 " batches. Go on with: %s%s%s\n",
                minicnn::printable(o_.out).c_str(), state_->epoch, state_->batch, o_.command.c_str(), o_.resume ? "" : " --resume",
-               picture ? ", and with --skip-bad if the picture is gone for good" : "");
+               picture ? ", and with --skip-bad if the picture is gone for good (--resume --skip-bad)" : "");
   return exit_failed;
+}
+
+/// A picture cannot be read before anything was learned in this call.
+void training::fail_without_data(const minicnn::file_error& e) const {
+  const char* way = o_.resume ? "--resume --skip-bad goes on without it" : "--skip-bad leaves it out";
+  minicnn::fail<minicnn::file_error>(e.what(), o_.skip_bad ? "" : minicnn::text_of("; ", way));
 }
 
 /// Says so where the run ends before its warm-up does.

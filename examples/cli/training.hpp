@@ -79,6 +79,7 @@ class training {
   void take_recorded_picture();
   void note_bad();
   int end_without_data(const std::string& reason, bool picture);
+  [[noreturn]] void fail_without_data(const minicnn::file_error& e) const;
   model_info info() const;
   void look_ahead(std::vector<minicnn::size_step>& sizes, minicnn::time_limit_options& limit, minicnn::index_t batches,
                   bool plan);
@@ -137,6 +138,7 @@ class training {
   minicnn::index_t steps_an_epoch_ = 1;
   bool replacing_ = false;  // the old run is set aside
   bool replaced_ = false;   // and has gone
+  bool listed_ = false;     // pictures.txt is written
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 

@@ -45,6 +45,8 @@ void training::begin_to_replace() {
 void training::save_position() {
   saved_ = std::chrono::steady_clock::now();
   save_last();
+  if (!listed_) folder_->write_pictures(pictures_used_.list());
+  listed_ = true;
   if (!state_->history.empty()) folder_->write_history(state_->history);
   save_config();
   if (replacing_) folder_->drop_old_run();

@@ -175,6 +175,67 @@ TEST_CASE("G21 class names that look the same: the message shows code points") {
   CHECK(plain.code == 1);
 }
 
+TEST_CASE("F6 names that differ in Unicode composition alone are told so wherever lists of names meet") {
+  const std::string composed = "caf\xC3\xA9", apart = "cafe\xCC\x81";
+  const pictures::folder folder("composed");
+  for (const std::string& name : {composed, std::string("dog")})
+    for (int i = 0; i < 4; ++i) {
+      folder.write("d/" + name + "/" + std::to_string(i) + ".png", red_png(20 * i));
+      folder.write("e/" + (name == composed ? apart : name) + "/" + std::to_string(i) + ".png", red_png(20 * i));
+    }
+  const std::string trained = folder.path("run"), weights_file = "'" + trained + "/best.safetensors'";
+  REQUIRE(run(train(folder.path("d"), trained, "--quiet")).code == 0);
+  for (const std::string& command :
+       {train(folder.path("e"), folder.path("a"), "--teacher " + weights_file),
+        train(folder.path("e"), folder.path("b"), "--init-from " + weights_file), train(folder.path("e"), trained, "--resume"),
+        "evaluate --weights " + weights_file + " --data '" + folder.path("e") + "'"}) {
+    CAPTURE(command);
+    const auto r = run(command);
+    INFO(r.err);
+    CHECK(r.code != 0);
+    CHECK(contains(r.err, "differ only in Unicode composition"));
+    CHECK(contains(r.err, "\"cafe\\u0301\" is not \"caf\\u00e9\", the first in " + folder.path("e")));
+  }
+  // Pictures' own names.
+  for (const char* name : {"cat.1.png", "cat.2.png", "dog.1.png", "dog.2.png"})
+    folder.write("p/" + std::string(name), red_png(9));
+  folder.write("p/cat.\xEA\xB0\x80.png", red_png(9));  // a Hangul syllable
+  REQUIRE(run(train(folder.path("p"), folder.path("c"), "--quiet")).code == 0);
+  std::filesystem::rename(folder.path("p/cat.\xEA\xB0\x80.png"), folder.path("p/cat.\xE1\x84\x80\xE1\x85\xA1.png"));
+  const auto pictures = run(train(folder.path("p"), folder.path("c"), "--resume"));
+  INFO(pictures.err);
+  CHECK(pictures.code == 1);
+  CHECK(contains(pictures.err, "differ only in Unicode composition"));
+  CHECK(contains(pictures.err, "\\u1100\\u1161.png\" is not \"cat.\\uac00.png\""));
+  // An accent that is missing is another name.
+  const auto other = run("evaluate --weights " + weights_file + " --data '" + folder.path("p") + "'");
+  CHECK_FALSE(contains(other.err, "composition"));
+}
+
+TEST_CASE("F8 a stray name makes no class, and classes of a few pictures beside large ones are warned of") {
+  const pictures::folder folder("strays");
+  for (int i = 0; i < 30; ++i)
+    for (const char* kind : {"cat.", "dog."}) folder.write("d/" + (kind + std::to_string(i)) + ".png", red_png(8 * i, 8, 8));
+  for (const char* stray : {"holiday.jpg.png", "photo.jpeg.png", "my.photo.png"})
+    folder.write("d/" + std::string(stray), red_png(1));
+  folder.write("d/cat.edited.png", red_png(77));  // of a class that is there
+  folder.write("d/IMG.2041.png", red_png(78));
+  const auto checked = run("check --data '" + folder.path("d") + "' --json").json();
+  CHECK(checked["classes"].size() == 3);
+  CHECK(checked["classes"]["cat"] == 31);
+  CHECK(checked["ignored"]["unlabelled"] == 3);
+  for (const std::string& command :
+       {"check --data '" + folder.path("d") + "'", "pack --data '" + folder.path("d") + "' --out '" + folder.path("tars") + "'",
+        train(folder.path("d"), folder.path("run"), "--quiet")}) {
+    CAPTURE(command);
+    const auto r = run(command);
+    INFO(r.err);
+    CHECK(contains(r.err,
+                   "3 pictures are not called as the others and are left out (holiday.jpg.png, my.photo.png, photo.jpeg.png)"));
+    CHECK(contains(r.err, "classes of very few pictures beside others of 30: IMG (1)"));
+  }
+}
+
 TEST_CASE("folders that systems and network storage make are no classes") {
   const pictures::folder folder("systems");
   write_classes(folder, "data/");

@@ -86,6 +86,9 @@ TEST_CASE("explain: what is wrong is said, the rest is done") {
   CHECK(contains(o.err, "2 paths have no explanation"));
   CHECK(o.lines().size() == 1);
 
+  CHECK(program::run("explain" + weights.option() + "--out '" + out.path("empty") + "' '" + data.path("none.png") + "'").code ==
+        1);
+  CHECK_FALSE(fs::exists(out.path("empty")));
   CHECK(program::run(begin).code == 2);  // no picture
   const std::string picture = "'" + data.path("good.png") + "' ";
   const auto horse = program::run(begin + picture + "--class horse");

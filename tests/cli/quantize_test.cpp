@@ -113,3 +113,29 @@ TEST_CASE("bench --precision int8 is for prediction") {
   CHECK(b["precision"] == "int8");
   CHECK(run("bench --model lenet5 --batch-size 2 --precision int8 --steps 1").code == 2);
 }
+
+TEST_CASE("F7 commands that an 8-bit file is not for say so, and name the file that it was made from") {
+  const red_means_dog weights;
+  const pictures::folder data("quantize_data"), out("quantize_out");
+  draw(data);
+  const std::string small = out.path("small.safetensors"), option = " '" + small + "' ", pictures = " '" + data.path() + "' ";
+  REQUIRE(run("quantize" + weights.option() + "--data" + pictures + "--out" + option).code == 0);
+  for (const std::string& command :
+       {"explain --weights" + option + "--out '" + out.path("e") + "' '" + data.path("cat.0.png") + "'",
+        "explain --method activations --weights" + option + "--out '" + out.path("e") + "' '" + data.path("cat.0.png") + "'",
+        "import --model alexnet-bn --from" + option + "--out '" + out.path("i.safetensors") + "'",
+        "train --epochs 1 --init-from" + option + "--data" + pictures + "--out '" + out.path("run") + "'",
+        "train --epochs 1 --model alexnet-bn --init-from" + option + "--data" + pictures + "--out '" + out.path("run") + "'",
+        "lr-find --init-from" + option + "--data" + pictures,
+        "quantize --weights" + option + "--data" + pictures + "--out '" + out.path("q") + "'"}) {
+    CAPTURE(command);
+    const auto r = run(command);
+    INFO(r.err);
+    CHECK(r.code != 0);
+    CHECK(contains(r.err, small + ": is an 8-bit file for prediction"));
+    CHECK(contains(r.err, "use the file it was made from (it was called w.safetensors)"));
+  }
+  CHECK_FALSE(std::filesystem::exists(out.path("e")));
+  CHECK(run("explain --method occlusion --weights" + option + "--out '" + out.path("e") + "' '" + data.path("cat.0.png") + "'")
+            .code == 0);
+}

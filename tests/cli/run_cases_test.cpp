@@ -1,4 +1,5 @@
 // Runs that are broken off, whose pictures or side files have changed, and classes without pictures.
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -315,4 +316,80 @@ TEST_CASE("A19 classes without pictures after --limit and the split are refused 
   INFO(named.err);
   CHECK(named.code == 0);
   CHECK(contains(named.err, "no pictures to train on of: fox"));
+}
+
+TEST_CASE("F5 a run begun without --skip-bad goes on with it when a picture has gone or is damaged since") {
+  for (const char* lost : {"gone", "damaged"}) {
+    CAPTURE(lost);
+    const small_set s;
+    const auto first = s.begin_then("", "kill -TERM $p");
+    INFO(first.err);
+    REQUIRE(first.code == 130);
+    const pictures::bytes before = s.file("last.safetensors");
+    const std::string gone = s.picture("cat.3.png");
+    if (std::string(lost) == "gone")
+      fs::remove(gone);
+    else
+      fs::resize_file(gone, 20);
+    const auto without = run(s.command("--resume", 100000));
+    INFO(without.err);
+    CHECK(without.code == 1);
+    CHECK(contains(without.err, gone + ": "));
+    CHECK(contains(without.err, "--resume --skip-bad"));
+    const auto with = s.go_on("--skip-bad");
+    INFO(with.err);
+    CHECK(with.code == 130);
+    CHECK(contains(with.err, "skipped: " + gone + ": "));
+    CHECK(contains(with.err, "interrupted; the run is saved"));
+    CHECK(rows_of(s.out("results.csv")) >= 2);  // it went on, not anew
+    CHECK(s.file("last.safetensors") != before);
+  }
+}
+
+TEST_CASE("F5 a whole class that has gone, pictures that were added, and a run without its list") {
+  const small_set s;
+  REQUIRE(s.begin_then("", "kill -TERM $p").code == 130);
+  for (int i = 0; i < 8; ++i) fs::rename(s.picture("dog." + std::to_string(i) + ".png"), s.folder().path(std::to_string(i)));
+  const auto half = s.go_on("--skip-bad");
+  INFO(half.err);
+  CHECK(half.code == 130);
+  for (const char* name : {"dog.0.png", "dog.7.png"}) CHECK(contains(half.err, "skipped: " + s.picture(name) + ": no such file"));
+  for (int i = 0; i < 8; ++i) fs::rename(s.folder().path(std::to_string(i)), s.picture("dog." + std::to_string(i) + ".png"));
+  fs::copy_file(s.picture("cat.1.png"), s.picture("cat.99.png"));
+  const auto more = run(s.command("--resume --skip-bad", 100000));
+  CHECK(more.code == 1);
+  CHECK(contains(more.err, "the run was made with other pictures: " + s.data() + " has 1 that it did not have: cat.99.png"));
+  fs::remove(s.picture("cat.99.png"));
+  fs::remove(s.picture("cat.1.png"));
+  std::ofstream(s.out("pictures.txt")) << "id\tlabel\ttarget\tbytes\tname\n1\t0";
+  const auto blind = run(s.command("--resume --skip-bad", 100000));
+  INFO(blind.err);
+  CHECK(blind.code == 1);
+  CHECK(contains(blind.err, "the run was made with 32 pictures, " + s.data() + " has 31"));
+}
+
+TEST_CASE("F10 what is no file under the name of a run's file is named at once") {
+  const small_set s;
+  REQUIRE(run(s.command()).code == 0);
+  for (const char* name : {"config.json", "results.csv", "results.jsonl", "report.html", "curves.svg", "curves.png",
+                           "best.safetensors", "last.safetensors", "pictures.txt", ".lock"}) {
+    CAPTURE(name);
+    const std::string kept = s.folder().path("kept"), file = s.out(name);
+    fs::rename(file, kept);
+    for (const std::string& made : {"mkfifo '" + file + "'", "mkdir '" + file + "'", "ln -s /dev/zero '" + file + "'"}) {
+      CAPTURE(made);
+      REQUIRE(std::system(made.c_str()) == 0);
+      for (const char* how : {"--resume", "--overwrite", ""}) {
+        const auto begun = std::chrono::steady_clock::now();
+        const auto r = run(s.command(how, 100000));  // would go on for long
+        INFO(r.err);
+        CHECK(r.code == 1);
+        CHECK(contains(r.err, file + ": is "));
+        CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
+      }
+      fs::remove(file);
+    }
+    fs::rename(kept, file);
+  }
+  CHECK(run(s.command("--resume")).code == 0);
 }

@@ -186,3 +186,11 @@ TEST_CASE("generate says why a picture cannot be written") {
   CHECK(shell("ulimit -f 1; " + program_name + "generate --images 2 --out '" + folder.path("g") + "' 2>'" + err + "'") == 1);
   CHECK(contains(text_of_file(err), ".jpg: cannot be written: File too large"));
 }
+
+TEST_CASE("F11 generate leaves no empty folder where nothing can be written") {
+  const pictures::folder folder("nothing_written");
+  const std::string made = folder.path("made");
+  CHECK(std::system(("(ulimit -f 0; '" MINICNN_PROGRAM "' generate --images 2 --out '" + made + "' >/dev/null 2>&1)").c_str()) !=
+        0);
+  CHECK_FALSE(std::filesystem::exists(made));
+}

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <limits>
 
 #include "data/pictures.hpp"
 #include "minicnn/formats/npz.hpp"
@@ -253,4 +254,41 @@ TEST_CASE("A22 metadata is checked before memory is asked for") {
   CHECK(contains(said(changed("picture", "\"scale\":", "\"scale\":1e300,\"old\":"), 1), "scale: wanted a number above 0"));
   CHECK(contains(said(changed("split", "\"limit\":0", "\"limit\":-3"), 1), "limit: wanted 0 or more, got -3"));
   CHECK(contains(said([](auto& m) { m["temperature"] = "0"; }, 1), "wanted a number from 1e-04 to "));
+}
+
+TEST_CASE("F11 a run's folder in the place of weights: the file in it is named") {
+  const red_means_dog weights;
+  const pictures::folder folder("run_as_weights");
+  std::filesystem::create_directories(folder.path("run"));
+  std::filesystem::copy_file(weights.path(), folder.path("run/best.safetensors"));
+  folder.write("cat.1.png", red_png(3));
+  const std::string place = "'" + folder.path("run") + "'", picture = " '" + folder.path("cat.1.png") + "'";
+  for (const std::string& command :
+       {"predict --weights " + place + picture, "summary --weights " + place, "explain --out o --weights " + place + picture,
+        "export --format npz --out o --weights " + place, "import --model alexnet-bn --out o --from " + place,
+        "train --out o --data '" + folder.path() + "' --init-from " + place}) {
+    CAPTURE(command);
+    const auto r = run(command);
+    INFO(r.err);
+    CHECK(r.code != 0);
+    CHECK(contains(r.err, folder.path("run") + ": is the folder of a run, wanted a file; its weights are " +
+                              folder.path("run/best.safetensors")));
+  }
+}
+
+TEST_CASE("F11 weights that are not finite are exported with a warning, as whatever they are exported") {
+  const pictures::folder folder("nan_weights");
+  minicnn::model_info info;
+  info.config.name = "lenet5", info.config.image_size = 32, info.classes = {"cat", "dog"}, info.transform.size = 32;
+  minicnn::network<float> net = minicnn::make_model(info.config, {.seed = 1, .threads = 1});
+  net.parameter("c3.weight")[7] = std::numeric_limits<float>::quiet_NaN();
+  minicnn::save_weights(net, folder.path("w.safetensors"), minicnn::to_metadata(info));
+  for (const char* format : {"onnx", "npz", "pth", "safetensors"}) {
+    CAPTURE(format);
+    const auto r =
+        run("export --weights '" + folder.path("w.safetensors") + "' --format " + format + " --out '" + folder.path("out") + "'");
+    CHECK(r.code == 0);
+    CHECK(contains(r.err, "w.safetensors: has values that are not finite"));
+    CHECK(contains(r.err, "c3.weight"));
+  }
 }

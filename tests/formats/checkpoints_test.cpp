@@ -314,3 +314,33 @@ TEST_CASE("A22 weights that are no numbers, or whole ones, are refused by name")
           path + ": tensor \"fc1.bias\" has values that are not finite");
   }
 }
+
+TEST_CASE("F11 tensors of a loss are left out, and can be told of") {
+  const temporary_folder folder;
+  const std::string path = folder / "n.pth";
+  const auto make = [](const char* name) {
+    graph<float> g;
+    return network<float>(std::move(g), {dense(flatten(g.input({1, 4, 4})), 3, {.name = name})});
+  };
+  network<float> net = make("fc1");
+  tensor<float> extra({3});
+  for (const char* loss :
+       {"criterion.weight", "loss.pos_weight", "loss_fn.weight", "module.criterion.ce.weight", "class_weights"}) {
+    CAPTURE(loss);
+    write_pth<float>(
+        path,
+        {{"fc1.weight", net.parameter("fc1.weight")}, {"fc1.bias", net.parameter("fc1.bias")}, {loss, view<const float>(extra)}});
+    const pth_file file = pth_file::open(path);
+    load_named_weights(net, file, own_names(net));
+    CHECK(tensors_of_losses(file, own_names(net)) == std::vector<std::string>{loss});
+  }
+  write_pth<float>(path, {{"fc1.weight", net.parameter("fc1.weight")},
+                          {"fc1.bias", net.parameter("fc1.bias")},
+                          {"glossy.weight", view<const float>(extra)}});
+  CHECK_THROWS(load_named_weights(net, pth_file::open(path), own_names(net)));
+  // A layer that is called so is one.
+  network<float> named = make("loss");
+  write_pth<float>(path, {{"loss.weight", named.parameter("loss.weight")}, {"loss.bias", named.parameter("loss.bias")}});
+  load_named_weights(named, pth_file::open(path), own_names(named));
+  CHECK(tensors_of_losses(pth_file::open(path), own_names(named)).empty());
+}

@@ -51,6 +51,25 @@ bool is_picture_name(const std::string& name) {
   return std::all_of(name.begin() + 4, name.end() - 4, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+/// A folder that was made and has nothing in it goes again: nothing could be drawn.
+class empty_folder_goes {
+ public:
+  explicit empty_folder_goes(const std::string& folder) : place_(minicnn::detail::system_path(folder)) {
+    std::error_code failed;
+    existed_ = std::filesystem::exists(place_, failed);
+  }
+  empty_folder_goes(const empty_folder_goes&) = delete;
+  empty_folder_goes& operator=(const empty_folder_goes&) = delete;
+  ~empty_folder_goes() {
+    std::error_code failed;
+    if (!existed_ && std::filesystem::is_empty(place_, failed) && !failed) std::filesystem::remove(place_, failed);
+  }
+
+ private:
+  std::filesystem::path place_;
+  bool existed_ = false;
+};
+
 void prepare_folder(const std::string& folder) {
   namespace fs = std::filesystem;
   std::error_code failure;
@@ -131,6 +150,7 @@ minicnn::index_t generate_images(const std::string& folder, minicnn::index_t ima
   if (images < 1) minicnn::fail<minicnn::option_error>("images: ", images, " pictures cannot be drawn; at least 1 is wanted");
   if (folder.empty()) minicnn::fail<minicnn::option_error>("folder: the name of the folder to draw into is empty");
   threads = minicnn::resolve_threads(threads);
+  const empty_folder_goes left(folder);
   prepare_folder(folder);
 
   const minicnn::random_key key(seed);

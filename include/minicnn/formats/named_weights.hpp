@@ -30,6 +30,13 @@ inline bool passed_over(std::string_view name) {
   return name == "n_averaged" || name.starts_with("training.");
 }
 
+/// Whether a tensor belongs to a loss that was trained with, as the weights of classes do: "criterion.weight".
+inline bool of_a_loss(std::string_view name) {
+  const std::string_view first = name.substr(0, name.find('.'));
+  return first.find("criterion") != first.npos || first == "loss" || first.starts_with("loss_") || first.ends_with("_loss") ||
+         name == "class_weights" || name == "class_weight" || name == "pos_weight";
+}
+
 /// The name without what wrappers of parts of a network put into its middle: "layer1._orig_mod.0.conv1.weight" after
 /// torch.compile(net.layer1).
 inline std::string without_wrappers(std::string_view name) {
@@ -90,14 +97,32 @@ auto tensors_by_name(const File& file, const std::vector<tensor_name>& names) {
   using entry = typename std::decay_t<decltype(file.entries())>::value_type;
   const std::string prefix = detail::common_prefix(file, names);
   std::map<std::string, const entry*> found;
+  const auto wanted = [&](const std::string& name) {
+    return std::any_of(names.begin(), names.end(), [&](const tensor_name& n) { return n.other == name; });
+  };
   for (const bool with : {true, false})
     for (const entry& e : file.entries()) {
       const std::string plain = detail::without_wrappers(e.name);
       if (plain.starts_with(prefix) != with) continue;
       const std::string name = detail::current_name(with ? plain.substr(prefix.size()) : plain);
+      if (detail::of_a_loss(name) && !wanted(name)) continue;
       if (!detail::passed_over(name) && !found.emplace(name, &e).second) found[name + " (without " + prefix + ")"] = &e;
     }
   return found;
+}
+
+/// Tensors of a loss in the file, which no network has: passed over.
+template <class File>
+std::vector<std::string> tensors_of_losses(const File& file, const std::vector<tensor_name>& names) {
+  const auto found = tensors_by_name(file, names);
+  const std::string prefix = detail::common_prefix(file, names);
+  std::vector<std::string> out;
+  for (const auto& e : file.entries()) {
+    const std::string plain = detail::without_wrappers(e.name);
+    const std::string name = plain.starts_with(prefix) ? plain.substr(prefix.size()) : plain;
+    if (detail::of_a_loss(name) && found.count(name) == 0) out.push_back(e.name);
+  }
+  return out;
 }
 
 /// How many of the names are in the file.
