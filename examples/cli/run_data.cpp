@@ -88,8 +88,7 @@ std::vector<known_picture> listed_pictures(const std::string& run, const json& c
   std::vector<known_picture> all = parse_list(minicnn::read_file(path, minicnn::index_t{1} << 32));
   std::uint64_t names = 0;
   for (const known_picture& p : all) names = names * prime + p.id;
-  if (!(counts.at("images") == json(all.size())) || !(counts.at("names") == json(names)))
-    return {};
+  if (!(counts.at("images") == json(all.size())) || !(counts.at("names") == json(names))) return {};
   return all;
 }
 
@@ -236,7 +235,8 @@ void run_data::want_same(const std::string& run) const {
                                 " that it did not have: ", list_of(added), in_code_points(added, root, others, "the run"));
   const json* images = known.counts.find("images");
   if (images != nullptr && !(*images == json(data_->size())))
-    minicnn::fail<option_error>(path, ": the run was made with ", write_json(*images), " pictures, ", root, " has ", data_->size(),
+    minicnn::fail<option_error>(path, ": the run was made with ", write_json(*images), " pictures, ", root, " has ",
+                                data_->size(),
                                 "; what is gone can be left out (--resume --skip-bad) where the run's pictures.txt lists it");
   if (!changed.empty() && data_->pictures.empty())
     minicnn::fail<option_error>(path,

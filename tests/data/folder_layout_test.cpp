@@ -170,6 +170,8 @@ TEST_CASE("F8 where most pictures are called LABEL.NUMBER, other names with dots
   CHECK(strays.size() == 6);
   CHECK(strays.ignored.pictures == 1);
   CHECK(contains(strays.warnings.at(0), "1 pictures are not called as the others and are left out (holiday.jpg.jpg)"));
-  // Without numbers all are what they say.
+  // Without numbers all are what they say, and a label of many pictures is one.
   CHECK(tree{"cat.a.jpg", "cat.b.jpg", "dog.a.jpg", "bird.jpg.jpg"}.read().classes == list{"bird", "cat", "dog"});
+  CHECK(tree{"cat.1.jpg", "cat.2.jpg", "cat.3.jpg", "dog.1.jpg", "dog.2.jpg", "bird.a.jpg", "bird.b.jpg"}.read().classes ==
+        list{"bird", "cat", "dog"});
 }

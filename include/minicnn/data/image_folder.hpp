@@ -102,16 +102,16 @@ class folder_reader {
 
   void labelled(const folder_tree& top) {
     data_.layout = "labels in the names of files, as cat.1.jpg";
-    std::set<std::string> known;  // labels of cat.12.jpg: where most are called so, holiday.jpg.jpg makes no class
-    std::size_t labelled = 0, numbered = 0;
-    for (const std::string& file : top.pictures) {
-      labelled += !label_in(file).empty();
+    std::set<std::string> known;  // labels of cat.12.jpg: where most are called so, a few holiday.jpg.jpg make no class
+    std::map<std::string, std::size_t> count;
+    std::size_t numbered = 0;
+    for (const std::string& file : top.pictures) ++count[label_in(file)];
+    for (const std::string& file : top.pictures)
       if (std::string label = numbered_label(file); !label.empty()) known.insert(std::move(label)), ++numbered;
-    }
     std::vector<std::string> others, strays;
     for (std::size_t i = 0; i < top.pictures.size(); ++i) {
       const std::string label = label_in(top.pictures[i]);
-      const bool stray = 4 * numbered >= 3 * labelled && known.count(label) == 0;
+      const bool stray = 2 * numbered > top.pictures.size() && known.count(label) == 0 && 4 * count[label] <= numbered;
       if (label.empty() || stray)
         (label.empty() ? others : strays).push_back(top.pictures[i]);
       else
@@ -119,8 +119,7 @@ class folder_reader {
     }
     leave_folders(top, "labelled pictures");
     leave_pictures(others, "no label in its name", " pictures have no label in their name and are left out");
-    leave_pictures(strays, "not called as the others, LABEL.NUMBER.jpg",
-                   " pictures are not called as the others and are left out");
+    leave_pictures(strays, "not called LABEL.NUMBER.jpg", " pictures are not called as the others and are left out");
   }
 
   void unlabelled(const folder_tree& top) {

@@ -112,12 +112,9 @@ class packer {
   }
 
   void pack(const sample& s, std::vector<unsigned char>& bytes, const std::string& folder) {
-    if (s.member >= 0) {
-      data_.archive->read(s.member, bytes, max_image_file_bytes);
-    } else {
-      const std::string file = read_file(s.path, max_image_file_bytes);
-      bytes.assign(file.begin(), file.end());
-    }
+    const std::string file = s.member >= 0 ? std::string() : read_file(s.path, max_image_file_bytes);
+    bytes.assign(file.begin(), file.end());
+    if (s.member >= 0) data_.archive->read(s.member, bytes, max_image_file_bytes);
     const std::string name(name_of(s)), key = name.substr(0, name.find_last_of('.'));
     const bool labelled = cls_ && s.label >= 0;
     if (labelled && !keys_.insert(sample_id(key)).second)

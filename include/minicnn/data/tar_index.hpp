@@ -114,10 +114,8 @@ class tar_index {
     (m.kind == tar_kind::link ? links_ : specials_) += picture;
     unread_ += one_of(ending, unread_endings);
     ignored_->pictures += picture || one_of(ending, unread_endings);
-    leave(&ignored_files::other, m.name,
-          m.kind == tar_kind::link    ? "a link"
-          : m.kind == tar_kind::other ? "a pipe, a device or the like"
-                                      : "not called a JPEG, PNG or BMP picture");
+    constexpr const char* reasons[] = {"not called a JPEG, PNG or BMP picture", "", "a link", "a pipe, a device or the like"};
+    leave(&ignored_files::other, m.name, reasons[static_cast<std::size_t>(m.kind)]);
   }
 
   /// Names with a part that begins with a dot, and what systems put into archives.
