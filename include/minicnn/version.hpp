@@ -2,10 +2,10 @@
 /// Version, and the inline namespace that keeps differently built translation units apart.
 ///
 /// Every public name lives in `minicnn::<abi tag>`. The tag holds the version and what the compiler was told that changes
-/// the code of inline functions: OpenMP, the instruction set, -ffast-math, checked standard containers. Two units built with
-/// different flags therefore have different symbols: each works on its own, and passing a minicnn type from one to the other
-/// fails at link time ("undefined reference to minicnn::v0_1_omp_avx2fma::...") instead of running one unit's instructions
-/// in the other. How to read such an error: docs/errors.md.
+/// the code of inline functions: OpenMP, the instruction set, -ffast-math, checked standard containers, MINICNN_X86_VECTORS. Two
+/// units built with different flags therefore have different symbols: each works on its own, and passing a minicnn type from one
+/// to the other fails at link time ("undefined reference to minicnn::v0_1_omp_avx2fma::...") instead of running one unit's
+/// instructions in the other. How to read such an error: docs/errors.md.
 
 #define MINICNN_VERSION_MAJOR 0
 #define MINICNN_VERSION_MINOR 1
@@ -68,11 +68,17 @@
 #define MINICNN_ABI_CHECKS
 #endif
 
-#define MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks) v##a##_##b##_##threads##_##isa##math##checks
-#define MINICNN_ABI_JOIN(a, b, threads, isa, math, checks) MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks)
+#if defined(MINICNN_X86_VECTORS)  // by the user: see core/context.hpp
+#define MINICNN_ABI_VECTORS MINICNN_X86_VECTORS
+#else
+#define MINICNN_ABI_VECTORS
+#endif
+
+#define MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks, vectors) v##a##_##b##_##threads##_##isa##math##checks##vectors
+#define MINICNN_ABI_JOIN(a, b, threads, isa, math, checks, vectors) MINICNN_ABI_JOIN_(a, b, threads, isa, math, checks, vectors)
 #define MINICNN_ABI                                                                                                      \
   MINICNN_ABI_JOIN(MINICNN_VERSION_MAJOR, MINICNN_VERSION_MINOR, MINICNN_ABI_THREADS, MINICNN_ABI_ISA, MINICNN_ABI_MATH, \
-                   MINICNN_ABI_CHECKS)
+                   MINICNN_ABI_CHECKS, MINICNN_ABI_VECTORS)
 
 /// Forces inlining: kernel bodies must end up inside the wrapper that carries the `target` attribute.
 #if defined(__GNUC__)

@@ -7,12 +7,14 @@
 #include "minicnn/core/error.hpp"
 #include "minicnn/core/parallel.hpp"
 
-/// Whether code for AVX2 and AVX-512 is compiled. g++ for Windows keeps vectors on a stack that is aligned to 16 bytes and moves
+/// The widest vectors that code is compiled for on x86-64: 64 bytes (AVX-512, and all below), 32 (AVX2) or 0. A program that must
+/// be small sets it by -DMINICNN_X86_VECTORS=32. g++ for Windows keeps vectors on a stack that is aligned to 16 bytes and moves
 /// them as if to their size (GCC bug 54412). Its assembler mends that with -Wa,-muse-unaligned-vector-move: whoever gives this
 /// option says so by MINICNN_UNALIGNED_VECTOR_MOVES, as CMake's target minicnn::minicnn does.
-#if defined(__x86_64__) && defined(__GNUC__) && \
+#if defined(MINICNN_X86_VECTORS)
+#elif defined(__x86_64__) && defined(__GNUC__) && \
     (!defined(__MINGW32__) || defined(__clang__) || defined(MINICNN_UNALIGNED_VECTOR_MOVES))
-#define MINICNN_X86_VECTORS 1
+#define MINICNN_X86_VECTORS 64
 #else
 #define MINICNN_X86_VECTORS 0
 #endif
@@ -28,8 +30,8 @@ inline std::string_view name_of(isa i) { return i == isa::avx512 ? "avx512" : i 
 inline isa detect_isa() {
 #if MINICNN_X86_VECTORS
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
+  if (MINICNN_X86_VECTORS >= 64 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
     return isa::avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return isa::avx2;
 #endif

@@ -12,7 +12,7 @@ namespace minicnn::inline MINICNN_ABI::kernels {
 
 /// Whether AVX512-BF16's instructions can be written as assembly in a body that gets its target from the wrapper it is inlined
 /// into. clang checks operands against the body alone and refuses 64-byte ones; its builds multiply in float.
-#if MINICNN_X86_VECTORS && !defined(__clang__)
+#if MINICNN_X86_VECTORS >= 64 && !defined(__clang__)
 #define MINICNN_NATIVE_BF16 1
 #else
 #define MINICNN_NATIVE_BF16 0

@@ -10,7 +10,7 @@
 #include "minicnn/kernels/product/tile_bf16.hpp"
 
 /// Whether instructions can be written as assembly in any function. clang refuses those that the function's target lacks.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#if MINICNN_NATIVE_BF16 && defined(__linux__)
 #define MINICNN_AMX 1
 #include <sys/syscall.h>
 #include <unistd.h>

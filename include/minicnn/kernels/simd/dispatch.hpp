@@ -63,10 +63,12 @@ MINICNN_TARGET_AVX2 void run_avx2(A... arguments) {
   K::template run<simd<32>>(arguments...);
 }
 
+#if MINICNN_X86_VECTORS >= 64
 template <class K, class... A>
 MINICNN_TARGET_AVX512 void run_avx512(A... arguments) {
   K::template run<simd<64>>(arguments...);
 }
+#endif
 #undef MINICNN_TARGET_AVX2
 #undef MINICNN_TARGET_AVX512
 #endif
@@ -80,8 +82,10 @@ void run_baseline(A... arguments) {
 /// used is not compiled.
 template <isa Least, class K, class... A>
 auto dispatched_from([[maybe_unused]] isa i) -> void (*)(A...) {
-#if MINICNN_X86_VECTORS
+#if MINICNN_X86_VECTORS >= 64
   if (Least == isa::avx512 || i == isa::avx512) return run_avx512<K, A...>;
+#endif
+#if MINICNN_X86_VECTORS
   if constexpr (Least < isa::avx512)
     if (Least == isa::avx2 || i == isa::avx2) return run_avx2<K, A...>;
 #endif
