@@ -4,6 +4,7 @@
 ///     const auto cats = load_classifier("best.safetensors");
 ///     const ranked_class top = cats.predict(load_image("photo.jpg")).front();  // {"dog", 0.98}; load_image: data/image.hpp
 
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <span>
@@ -105,6 +106,12 @@ std::vector<std::vector<ranked_class>> classifier<T>::predict(std::span<const im
 template <class T = float>
 MINICNN_COLD classifier<T> load_classifier(const std::string& path, const classifier_options& o = {}) {
   return classifier<T>(load_model<T>(path, o.threads), o);
+}
+
+/// The same for the one network that `make` builds: see `load_model`.
+template <class T = float, std::invocable<const model_config&, const network_options&> Make>
+classifier<T> load_classifier(const std::string& path, const Make& make, const classifier_options& o = {}) {
+  return classifier<T>(load_model<T>(safetensors_file::open(path), o.threads, make), o);
 }
 
 MINICNN_COMPILED_CLASS(classifier);

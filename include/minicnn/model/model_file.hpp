@@ -119,16 +119,18 @@ MINICNN_COLD void check_quantized(const network<T>& net, const std::string& path
 
 }  // namespace detail
 
-/// Builds the network that an open file describes and reads its weights. `threads` as in network_options. Throws file_error.
-template <class T = float>
-MINICNN_COLD loaded_model<T> load_model(const safetensors_file& file, int threads = 0) {
+/// Builds a network by `make(model_config, network_options)` and reads the weights of an open file into it: for programs that
+/// hold the layers of one network alone. `threads` as in network_options. Throws file_error, also where the file is another
+/// network's.
+template <class T = float, class Make>
+loaded_model<T> load_model(const safetensors_file& file, int threads, const Make& make) {
   model_info info = read_model_info(file);
   index_t values = 1;
   for (const tensor_entry& e : file.entries())
     if (!std::string_view(e.name).starts_with(training_prefix)) values += e.dims.size();
   network<T> net = [&] {
     try {  // the file has all values: a network of more is not what it describes
-      return make_model<T>(info.config, {.threads = threads, .parameter_limit = values, .initialize = false});
+      return make(info.config, network_options{.threads = threads, .parameter_limit = values, .initialize = false});
     } catch (const error& e) {
       fail<file_error>(file.path(), ": metadata \"model\": ", e.what());
     }
@@ -137,6 +139,12 @@ MINICNN_COLD loaded_model<T> load_model(const safetensors_file& file, int thread
   detail::check_quantized(net, file.path());
   info.config.channels = static_cast<int>(net.input_dims()[1]);  // a file may leave it to the model
   return {std::move(info), std::move(net)};
+}
+
+/// The same for the networks of `make_model`.
+template <class T = float>
+MINICNN_COLD loaded_model<T> load_model(const safetensors_file& file, int threads = 0) {
+  return load_model<T>(file, threads, make_model<T>);
 }
 
 template <class T = float>

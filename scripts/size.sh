@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# What a program that predicts with one network takes: bytes of the stripped program, the time until it has read its weights, the time
+# of the first picture after that, and the most memory that it had.
+#   scripts/size.sh [--check] [NETWORK...]    --check: the shipped network alone; exit 1 if its program has 500,000 bytes or more
+# CXX as usual (default: g++); THREADS: of a prediction (default 1); SIZE_DIR: a folder that keeps what is built, for a second run. Weights
+# are initial ones of 1,000 classes in float32, but the shipped ones of resnet18-small and alexnet-small, in float16. Kernels for AVX-512 are
+# left out (-DMINICNN_X86_VECTORS=32; WIDTH=64 has them). Run it on a quiet machine; each time is the best of five.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export LC_ALL=C OMP_NUM_THREADS=${THREADS:-1}
+out=${SIZE_DIR:-$(mktemp -d)}
+[[ -n ${SIZE_DIR:-} ]] || trap 'rm -rf "$out"' EXIT
+mkdir -p "$out"
+flags=(-std=c++20 -Os "-DMINICNN_X86_VECTORS=${WIDTH:-32}" -flto=auto -fno-rtti -fno-pie -fno-asynchronous-unwind-tables -ffunction-sections
+  -fdata-sections -fopenmp -I include)
+link=(-Os -flto=auto -fopenmp -no-pie -Wl,--gc-sections -Wl,-z,noseparate-code -s)
+compiler=${CXX:-g++}
+check=no
+[[ ${1:-} == --check ]] && check=yes && shift
+
+declare -A made=(
+  [lenet5]="make_plain<float, lenet5_options, lenet5<float>>"
+  [alexnet-small]="make_alexnet<float, alexnet_small<float>>"
+  [alexnet]="make_alexnet<float, alexnet<float>>"
+  [resnet18-small]="make_resnet<float, 18, false, 40>"
+  [resnet18]="make_resnet<float, 18>"
+  [resnet50]="make_resnet<float, 50>"
+  [squeezenet]="make_squeezenet<float, squeezenet_version::v1_1>"
+  [mobilenet-v2]="make_plain<float, mobilenet_v2_options, mobilenet_v2<float>>"
+  [mobilenet-v3-small]="make_mobilenet_v3<float, mobilenet_v3_size::v3_small>"
+  [efficientnet-b0]="make_plain<float, efficientnet_options, efficientnet<float>>"
+  [densenet121]="make_densenet<float, 121>"
+  [vit-tiny]="make_vit_tiny<float>"
+)
+networks=(lenet5 alexnet-small alexnet resnet18-small resnet18 resnet50 squeezenet mobilenet-v2 mobilenet-v3-small efficientnet-b0
+  densenet121 vit-tiny)
+[[ $# -gt 0 ]] && networks=("$@")
+[[ $check == yes ]] && networks=(resnet18-small)
+
+[[ -e $out/image.o ]] || "$compiler" "${flags[@]}" -c include/minicnn/data/image_unit.cpp -o "$out/image.o"
+program() {  # SOURCE OUTPUT [OPTION...]
+  [[ -e $2 ]] || "$compiler" "${flags[@]}" "${@:3}" -c "$1" -o "$2.o" && "$compiler" "${link[@]}" "$2.o" "$out/image.o" -o "$2"
+}
+
+# A picture, and weights files for networks that none is shipped for.
+python3 - "$out/picture.bmp" <<'END'
+import struct, sys
+side = 256
+pixels = bytes((x * y) % 256 for y in range(side) for x in range(side) for _ in range(3))
+head = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 0, 54, 40, side, side, 1, 24, 0, len(pixels), 2835, 2835, 0, 0)
+open(sys.argv[1], "wb").write(head + pixels)
+END
+weights() {  # NETWORK
+  case $1 in
+    resnet18-small | alexnet-small) echo "examples/weights/$1-cats-dogs.safetensors" ;;
+    *) echo "$out/$1.safetensors" ;;
+  esac
+}
+missing=()
+for network in "${networks[@]}"; do [[ -e $(weights "$network") ]] || missing+=("$network"); done
+if [[ ${#missing[@]} -gt 0 ]]; then
+  cat >"$out/make.cpp" <<'END'
+#include <minicnn/model/registry.hpp>
+#include <minicnn/model/save_model.hpp>
+int main(int argc, char** argv) {
+  for (int i = 2; i < argc; ++i) {
+    minicnn::model_info info;
+    info.config = minicnn::completed({.name = argv[i], .classes = 1000});
+    for (int c = 0; c < 1000; ++c) info.classes.push_back(minicnn::text_of(c));
+    info.transform.size = info.config.image_size;
+    const auto net = minicnn::make_model<float>(info.config, {});
+    minicnn::save_model(net, info, minicnn::text_of(argv[1], "/", argv[i], ".safetensors"));
+  }
+}
+END
+  "$compiler" -std=c++20 -O1 -fopenmp -I include "$out/make.cpp" -o "$out/make"
+  "$out/make" "$out" "${missing[@]}"
+fi
+
+# Prints "milliseconds kilobytes" of a command: the best time of five runs, the most memory of any.
+cost() {
+  python3 - "$@" <<'END'
+import os, sys, time
+times, memory = [], 0
+for _ in range(5):
+    start = time.monotonic()
+    child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
+    _, status, usage = os.wait4(child, 0)
+    if status != 0:
+        sys.exit(1)
+    times.append(time.monotonic() - start)
+    memory = max(memory, usage.ru_maxrss)
+print(f"{1000 * min(times):.0f} {memory}")
+END
+}
+
+for network in "${networks[@]}"; do
+  if [[ -z ${made[$network]:-} ]]; then echo "$0: no network $network here; there are: ${!made[*]}" >&2; exit 2; fi
+  sed "s|minicnn/resnet.hpp|minicnn/model/registry.hpp|; s|return minicnn::resnet.*|using namespace minicnn; using namespace detail; return ${made[$network]}(completed(c), n);|" \
+    examples/small.cpp >"$out/$network.cpp"
+  [[ $network != resnet18-small ]] || cp examples/small.cpp "$out/$network.cpp"
+  program "$out/$network.cpp" "$out/$network"
+done
+echo "| network | program, kB | weights, MB | start, ms | first picture, ms | memory, MB |"
+echo "|---|---|---|---|---|---|"
+for network in "${networks[@]}"; do
+  file=$(weights "$network")
+  bytes=$(stat -c %s "$out/$network")
+  "$out/$network" "$file" "$out/picture.bmp" >/dev/null
+  read -r start _ < <(cost "$out/$network" "$file")
+  read -r all memory < <(cost "$out/$network" "$file" "$out/picture.bmp")
+  printf '| `%s` | %d | %s | %d | %d | %d |\n' "$network" $((bytes / 1000)) "$(awk "BEGIN { printf \"%.1f\", $(stat -c %s "$file") / 1e6 }")" \
+    "$start" $((all - start)) $((memory / 1024))
+  if [[ $check == yes && $bytes -ge 500000 ]]; then echo "$network: $bytes bytes, wanted fewer than 500000" >&2; exit 1; fi
+done
