@@ -147,28 +147,3 @@ TEST_CASE("a batch is cut into shards of two images at least, and ranks get neig
         CHECK(next == count);
       }
 }
-
-TEST_CASE("what ranks say: any_rank, gather_bytes, together, want_same") {
-  const auto errors = threads_as_ranks::run(3, [](team& me) {
-    CHECK(any_rank(me, me.rank() == 2));
-    CHECK_FALSE(any_rank(me, false));
-    const std::vector<std::string> all = gather_bytes(me, std::string(static_cast<std::size_t>(40 * me.rank()), 'x'));
-    CHECK(all[0].empty());
-    CHECK(all[1].size() == 40);
-    CHECK(all[2] == std::string(80, 'x'));
-    double number = me.rank() == 1 ? 2.5 : 0;
-    me.broadcast(&number, sizeof number, 1);
-    CHECK(number == 2.5);
-    CHECK_THROWS_WITH_AS(together(me,
-                                  [&] {
-                                    if (me.rank() == 1) fail<file_error>("a.jpg: gone");
-                                  }),
-                         "rank 1: a.jpg: gone", team_failure);
-    // An error that all have is none of one rank.
-    CHECK_THROWS_WITH_AS(together(me, [&] { fail<file_error>("a.jpg: gone"); }), "a.jpg: gone", team_failure);
-    want_same(me, "the seed", "3");
-    CHECK_THROWS_WITH_AS(want_same(me, "the seed", to_text(me.rank() / 2)),
-                         "the seed is not the same on all ranks: rank 0: 0, rank 1: 0, rank 2: 1", team_failure);
-  });
-  for (const std::string& e : errors) CHECK(e == "");
-}

@@ -4,75 +4,16 @@
 #include <limits>
 #include <memory>
 
-#include "minicnn/layers/activation.hpp"
-#include "minicnn/layers/batch_norm.hpp"
-#include "minicnn/layers/conv2d.hpp"
-#include "minicnn/layers/dense.hpp"
-#include "minicnn/layers/dropout.hpp"
-#include "minicnn/layers/flatten.hpp"
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/callbacks.hpp"
 #include "minicnn/train/ema.hpp"
+#include "sharded_data.hpp"
 #include "team_of_threads.hpp"
 
 using namespace minicnn;
+using namespace sharded_data;
 
 namespace {
-
-constexpr index_t side = 6;
-
-/// Noise in which a bright half says the class; every epoch in another order. May throw at a batch.
-class drawn {
- public:
-  drawn(index_t count, index_t batch_size) : batch_size_(batch_size), x_({count, 2, side, side}), order_(x_) {
-    random_stream r{random_key(3)};
-    labels_.resize(static_cast<std::size_t>(count));
-    ordered_.resize(static_cast<std::size_t>(count));
-    for (index_t i = 0; i < count; ++i) {
-      labels_[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(r.below(3));
-      for (index_t k = 0; k < row; ++k)
-        x_[i * row + k] = static_cast<float>(r.normal() + (k % 3 == labels_[static_cast<std::size_t>(i)] ? 1 : 0));
-    }
-  }
-  index_t size() const { return x_.dim(0); }
-  index_t batches() const { return (size() + batch_size_ - 1) / batch_size_; }
-  void start_epoch(index_t epoch, index_t first_batch = 0) {
-    next_ = first_batch * batch_size_;
-    for (index_t i = 0; i < size(); ++i) {
-      const index_t from = (i + 5 * epoch) % size();
-      std::copy_n(x_.data() + from * row, row, order_.data() + i * row);
-      ordered_[static_cast<std::size_t>(i)] = labels_[static_cast<std::size_t>(from)];
-    }
-  }
-  const batch<float>* next() {
-    if (next_ == fails_at) fail<file_error>("7.jpg: is gone");
-    if (next_ >= size()) return nullptr;
-    const index_t n = (std::min)(batch_size_, size() - next_);
-    batch_.images = view<const float>(order_.data() + row * next_, {n, 2, side, side});
-    batch_.labels = std::span<const std::int32_t>(ordered_).subspan(static_cast<std::size_t>(next_), static_cast<std::size_t>(n));
-    next_ += n;
-    return &batch_;
-  }
-  index_t fails_at = -1;
-
- private:
-  static constexpr index_t row = 2 * side * side;
-  index_t batch_size_, next_ = 0;
-  tensor<float> x_, order_;
-  std::vector<std::int32_t> labels_, ordered_;
-  batch<float> batch_;
-};
-
-network<float> classifier(bool with_noise = true) {
-  graph<float> g;
-  auto x = conv2d(g.input({2, side, side}), {.filters = 5, .kernel = 3, .padding = 1});
-  if (with_noise) x = batch_norm(x);
-  x = flatten(relu(x));
-  if (with_noise) x = dropout(x, 0.3);
-  return network<float>(std::move(g), {dense(x, 3)}, {.seed = 5, .threads = 1});
-}
-
-const classification what;
 
 /// Everything that a run leaves, as bytes.
 struct result {
@@ -82,17 +23,6 @@ struct result {
     return values.size() == o.values.size() && figures == o.figures &&
            std::memcmp(values.data(), o.values.data(), sizeof(float) * values.size()) == 0;
   }
-};
-
-/// Breaks a run off after so many steps of it.
-class stop_after final : public training_callback {
- public:
-  explicit stop_after(index_t steps) : left_(steps) {}
-  void on_step(const step_report&) override { left_ -= 1; }
-  bool stop() const override { return left_ == 0; }
-
- private:
-  index_t left_;
 };
 
 struct settings {
@@ -267,141 +197,4 @@ TEST_CASE("running statistics move by the mean over shards, and frozen ones stay
   net.freeze("bn1");
   fit(net, opt, what, data, {.epochs = 2, .shards = 3});
   CHECK(std::vector<float>(now.begin(), now.end()) == before);
-}
-
-TEST_CASE("what one rank's data throws ends all of them, with its name") {
-  std::vector<training_state> states(3);
-  const auto errors = threads_as_ranks::run(3, [&](team& me) {
-    auto net = classifier();
-    sgd<float> opt(net, {.learning_rate = 0.05});
-    drawn data(43, 20);
-    if (me.rank() == 2) data.fails_at = 20;
-    fit_options o;
-    o.shards = 4, o.ranks = &me;
-    trainer<float> loop(net, opt, what, data, o);
-    std::string text;
-    try {
-      loop.run();
-    } catch (const team_failure& e) {
-      text = e.what();
-    }
-    CHECK(text == "rank 2: 7.jpg: is gone");
-    CHECK(loop.data_failed());
-    CHECK(net.step() == 4);  // of the first batch alone
-    states[static_cast<std::size_t>(me.rank())] = loop.state;
-  });
-  for (const std::string& e : errors) CHECK(e == "");
-  for (const training_state& s : states) {
-    CHECK(s.step == 1);
-    CHECK(s.batch == 1);
-    CHECK(s.seen == 20);
-  }
-}
-
-namespace {
-
-/// Passes values on, and has no gradient to pass back.
-class without_gradient final : public op<float> {
- public:
-  std::string_view kind() const override { return "without_gradient"; }
-  attribute_list describe() const override { return {}; }
-  op_plan plan(const plan_request& request) const override {
-    op_plan p;
-    p.output = request.inputs[0];
-    return p;
-  }
-  void forward(const frame<float>& f) const override { std::copy(f.input().begin(), f.input().end(), f.output.begin()); }
-  void backward(const frame<float>&) const override { fail("no gradient"); }
-};
-
-}  // namespace
-
-TEST_CASE("a backward that throws on one rank ends all: they wait for its gradients") {
-  for (const bool overlap : {false, true}) {
-    const auto errors = threads_as_ranks::run(3, [&](team& me) {
-      graph<float> g;
-      node<float> x = conv2d(g.input({2, side, side}), {.filters = 5, .kernel = 3, .padding = 1});
-      if (me.rank() == 1) x = g.add(std::make_shared<without_gradient>(), {x}, "broken", "broken");
-      network<float> net(std::move(g), {dense(flatten(relu(x)), 3)}, {.seed = 5, .threads = 1});
-      sgd<float> opt(net, {.learning_rate = 0.05});
-      drawn data(43, 20);
-      fit_options o;
-      o.shards = 3, o.ranks = &me, o.overlap = overlap;
-      fit(net, opt, what, data, o);
-    });
-    CHECK(errors[1] == "backward: no gradient");
-    CHECK(errors[0] == "another rank has gone");
-    CHECK(errors[2] == "another rank has gone");
-  }
-}
-
-TEST_CASE("a stop on one rank stops all after the same step") {
-  const auto errors = threads_as_ranks::run(3, [&](team& me) {
-    auto net = classifier();
-    sgd<float> opt(net, {.learning_rate = 0.05});
-    drawn data(43, 20);
-    stop_after stop(me.rank() == 1 ? 2 : -1);
-    fit_options o;
-    o.shards = 3, o.ranks = &me, o.callbacks = {&stop};
-    trainer<float> loop(net, opt, what, data, o);
-    CHECK_FALSE(loop.run());
-    CHECK(loop.state.step == 2);
-  });
-  for (const std::string& e : errors) CHECK(e == "");
-}
-
-TEST_CASE("a weight that differs on one rank is found at the end of the epoch, before it is called the best") {
-  int best = 0;
-  const auto errors = threads_as_ranks::run(2, [&](team& me) {
-    auto net = classifier();
-    sgd<float> opt(net, {.learning_rate = 0.05});
-    drawn data(43, 20);
-    lambda_callback change({.on_step =
-                                [&](const step_report& s) {
-                                  if (me.rank() == 1 && s.batch == 2) net.parameter_arena()[0] += 1e-3F;
-                                },
-                            .on_best = [&](const epoch_record&, const evaluation&) { best += 1; }});
-    fit_options o;
-    o.shards = 2, o.ranks = &me, o.callbacks = {&change};
-    trainer<float> loop(net, opt, what, data, o);
-    loop.run();
-  });
-  CHECK(best == 0);
-  for (const std::string& e : errors) {
-    CHECK(e.starts_with("the hash of the weights after epoch 0 is not the same on all ranks: rank 0: "));
-    CHECK(e.find(", rank 1: ") != e.npos);
-  }
-}
-
-TEST_CASE("ranks that were told different things do not begin") {
-  const auto errors = threads_as_ranks::run(2, [&](team& me) {
-    auto net = classifier();
-    sgd<float> opt(net, {.learning_rate = 0.05});
-    drawn data(43 + me.rank(), 20);
-    fit_options o;
-    o.shards = 2, o.ranks = &me;
-    fit(net, opt, what, data, o);
-  });
-  for (const std::string& e : errors)
-    CHECK(e.starts_with("the run is not the same on all ranks: rank 0: 2 shards, 43 images in "));
-}
-
-TEST_CASE("more ranks than shards, and accumulation of shards, are refused") {
-  auto net = classifier();
-  sgd<float> opt(net, {.learning_rate = 0.05});
-  drawn data(43, 20);
-  CHECK_THROWS_WITH_AS(fit(net, opt, what, data, {.accumulate = 2, .shards = 3}),
-                       "fit: accumulate is 2 and shards 3: batches of 2 times as many images in 6 shards do the same",
-                       option_error);
-  CHECK_THROWS_WITH_AS(fit(net, opt, what, data, {.shards = 0}), "fit: shards is 0, wanted 1 to 1024", option_error);
-  CHECK_THROWS_AS(fit(net, opt, what, data, {.shards = 1025}), option_error);
-  const auto errors = threads_as_ranks::run(3, [&](team& me) {
-    auto own = classifier();
-    sgd<float> of_own(own, {.learning_rate = 0.05});
-    drawn d(43, 20);
-    fit_options o;
-    o.shards = 2, o.ranks = &me;
-    fit(own, of_own, what, d, o);
-  });
-  for (const std::string& e : errors) CHECK(e == "fit: 3 processes and shards 2: wanted at least a shard each");
 }

@@ -9,12 +9,15 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "minicnn/core/batch.hpp"
+#include "minicnn/core/std_gaps.hpp"
 #include "minicnn/train/exchange_thread.hpp"
 #include "minicnn/train/shard_sum.hpp"
 #include "minicnn/train/task.hpp"
+#include "minicnn/train/training_state.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -79,13 +82,15 @@ class sharded_batch {
 
   /// `next` gives the batch, or null at the end of the epoch, or throws. Computes this rank's shards of it, exchanges what they
   /// say about themselves, and leaves the gradients of the whole batch, as if it weighed as much as it has images, in the
-  /// network. Throws team_failure on all ranks if anything failed on one; then nothing has changed but what the network counts of
-  /// statistics. `own`: the images of this rank.
+  /// network. Throws team_failure on all ranks if anything failed on one; then the network is what it was. `own`: the images of
+  /// this rank.
   template <class Next>
   batch_figures run(const Next& next, double seconds, batch<T>& own) {
     header here{0, 0, seconds};
     std::exception_ptr failure;
     const std::uint64_t step = net_.step();
+    const view<T> statistics = net_.buffer_arena();
+    std::copy(statistics.begin(), statistics.end(), before_.data());
     bool asked = false;
     try {
       const batch<T>* b = next();
@@ -150,7 +155,6 @@ class sharded_batch {
     own = slice(b, images_of_rank(images, shards_, ranks_.size(), ranks_.rank()));
     gradients_.begin(used), statistics_.begin(used);
     const view<T> statistics = net_.buffer_arena();
-    std::copy(statistics.begin(), statistics.end(), before_.data());
     const std::uint64_t step = net_.step();
     shard_figures* figures = figures_of(mine_, 0);
     computes_ = run.size() > 0;
@@ -221,7 +225,11 @@ class sharded_batch {
       for (index_t s = range_of_part(used_, ranks_.size(), r).size(); s > 0; --s, ++f)
         sums.loss += f->loss, sums.weight += f->weight, sums.correct += f->correct;
     }
-    if (fault) net_.step(step), explain(failure, here);
+    if (fault) {
+      net_.step(step);
+      std::copy(before_.data(), before_.data() + before_.size(), net_.buffer_arena().begin());
+      explain(failure, here);
+    }
     return sums;
   }
 
@@ -252,5 +260,16 @@ class sharded_batch {
   output_table<T> outputs_;
   std::vector<char> mine_, all_;
 };
+
+/// Throws team_failure with the ranks' hashes unless parameters and buffers are the same on all of them: memory that errs, and
+/// kernels that differ, show before anything is saved.
+template <class T>
+MINICNN_COLD void want_same_weights(team& ranks, const network<T>& net, const training_state& at) {
+  using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  std::uint64_t hash = 0xCBF29CE484222325ULL;
+  for (const view<const T>& arena : {net.parameter_arena(), net.buffer_arena()})
+    for (const T value : arena) hash = (hash ^ detail::bit_cast<word>(value)) * 0x100000001B3ULL;
+  want_same(ranks, text_of("the hash of the weights after epoch ", at.epoch, " and ", at.batch, " batches"), to_text(hash));
+}
 
 }  // namespace minicnn::inline MINICNN_ABI

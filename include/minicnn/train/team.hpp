@@ -111,12 +111,15 @@ MINICNN_COLD inline void fail_together(team& ranks, const std::exception_ptr& fa
     if (!all[r].empty()) throw team_failure(ranks.name(static_cast<index_t>(r)) + ": " + all[r].substr(1));
 }
 
-/// Runs `work` on every rank; an error of one becomes one of all. `work` itself must not wait for other ranks where it may throw.
+/// Runs `work` on every rank; an error of one becomes one of all. `work` may call `together` again, and exchange more behind that
+/// where it does not throw: ranks that failed before are met there.
 template <class F>
 void together(team& ranks, const F& work) {
   std::exception_ptr failure;
   try {
     work();
+  } catch (const team_failure&) {
+    throw;  // all ranks do
   } catch (...) {
     failure = std::current_exception();
   }

@@ -5,10 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -96,7 +94,6 @@ class trainer final : public training_run {
   const batch<T>* next_batch(const mark& last_step);
   void step(double gradient_scale);
   void prepare_ranks();
-  void compare_weights();
   [[noreturn]] void give_up();
   void report(bool updated);
   void finish_epoch();
@@ -200,7 +197,7 @@ void trainer<T>::begin() {
               text_of(options_.shards, " shards", options_.wire == wire_format::bf16 ? " in bf16" : "",
                       options_.overlap ? " with overlap" : "", ", ", train_->size(), " images in ", train_->batches(),
                       " batches, ", validation_images(), " of validation, ", state.total_steps, " steps from ", state.step));
-    compare_weights();
+    want_same_weights(*options_.ranks, net_, state);
     state.seconds = agreed_seconds();
   }
   plan_pending = false;
@@ -368,22 +365,10 @@ MINICNN_COLD void trainer<T>::finish_epoch() {
                    rate_,
                    state.epoch_seconds > 0 ? seen / state.epoch_seconds : 0.0,
                    0.0};
-  if (options_.ranks != nullptr) compare_weights();
+  if (options_.ranks != nullptr) want_same_weights(*options_.ranks, net_, state);
   const evaluation e = validate(row);
   if (validation_ == nullptr) options_.lr_schedule.observe(NAN);
   for (training_callback* c : options_.callbacks) c->on_epoch(row, e);
-}
-
-/// Ranks that no longer have the same weights (memory that errs, kernels that differ) end the run before it is saved.
-template <class T>
-MINICNN_COLD void trainer<T>::compare_weights() {
-  std::uint64_t hash = 0xCBF29CE484222325ULL;
-  for (const view<T>& arena : {net_.parameter_arena(), net_.buffer_arena()})
-    for (const T value : arena) {
-      using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-      hash = (hash ^ detail::bit_cast<word>(value)) * 0x100000001B3ULL;
-    }
-  want_same(*options_.ranks, text_of("the hash of the weights after epoch ", state.epoch), to_text(hash));
 }
 
 /// Validates where it is time to, ends the epoch in `state`, and tells of a best one, while callbacks have put their values into
