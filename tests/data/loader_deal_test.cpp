@@ -5,6 +5,7 @@
 
 #include "minicnn/data/loader.hpp"
 #include "minicnn/data/split.hpp"
+#include "minicnn/train/mix.hpp"
 #include "pictures.hpp"
 
 using namespace minicnn;
@@ -79,5 +80,61 @@ TEST_CASE("dealt evaluation batches are whole, in order, each on one rank") {
         while (const batch<float>* b = part.next()) indices.insert(indices.end(), b->indices.begin(), b->indices.end());
       }
       CHECK(indices == all_samples(data));
+    }
+}
+
+TEST_CASE("for mixed batches a rank reads its own pictures and their partners, and no others") {
+  const index_t ranks = 5, count = 10;  // two pictures a rank, in one batch
+  const image_dataset data = coloured(count);
+  loader<float> whole(data, all_samples(data), options(0, true));
+  whole.start_epoch(3);
+  const batch<float>* b = whole.next();
+  const std::vector<index_t> order(b->indices.begin(), b->indices.end());
+  for (index_t place = 0; place < count; ++place) {
+    image_dataset damaged = data;  // a grey picture among those in colour is an error
+    damaged.pictures[static_cast<std::size_t>(order[static_cast<std::size_t>(place)])].channels = 1;
+    for (index_t r = 0; r < ranks; ++r) {
+      CAPTURE(place);
+      CAPTURE(r);
+      loader<float> part(damaged, all_samples(damaged), options(0, true));
+      const auto mixed = mix<float>(source_of<float>(part), {.mixup = 1, .classes = 2});
+      mixed->deal({r, ranks, 5});
+      mixed->start_epoch(3, 0);
+      if (place / 2 == r || (count - 1 - place) / 2 == r)
+        CHECK_THROWS_AS(mixed->next(), shape_error);
+      else
+        CHECK(mixed->next() != nullptr);
+    }
+  }
+}
+
+TEST_CASE("dealt mixed batches have the same images and labels at the same places") {
+  const image_dataset data = coloured(43);
+  for (const int workers : {0, 3})
+    for (const index_t ranks : {2, 3, 5}) {
+      const mix_options o{.mixup = 0.4, .cutmix = 1.0, .classes = 2, .seed = 5};
+      loader<float> all(data, all_samples(data), options(workers, true));
+      const auto whole = mix<float>(source_of<float>(all), o);
+      std::vector<std::unique_ptr<loader<float>>> loaders;
+      std::vector<std::unique_ptr<batch_source<float>>> parts;
+      for (index_t r = 0; r < ranks; ++r) {
+        loaders.push_back(std::make_unique<loader<float>>(data, all_samples(data), options(workers, true)));
+        parts.push_back(mix<float>(source_of<float>(*loaders.back()), o));
+        CHECK(parts.back()->deal({r, ranks, 5}));
+      }
+      whole->start_epoch(2, 0);
+      for (auto& p : parts) p->start_epoch(2, 0);
+      while (const batch<float>* b = whole->next())
+        for (index_t r = 0; r < ranks; ++r) {
+          const batch<float>* part = parts[static_cast<std::size_t>(r)]->next();
+          REQUIRE(part != nullptr);
+          const index_range own = images_of_rank(b->size(), 5, ranks, r);
+          const index_t image = b->images.dims().size_from(1);
+          const auto same = [&](const view<const float>& one, const view<const float>& other, index_t row) {
+            return std::equal(one.data() + own.begin * row, one.data() + own.end * row, other.data() + own.begin * row);
+          };
+          CHECK(same(part->images, b->images, image));
+          CHECK(same(part->soft_labels, b->soft_labels, 2));
+        }
     }
 }

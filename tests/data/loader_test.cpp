@@ -286,6 +286,12 @@ TEST_CASE("F32 skip_bad leaves bad pictures out, remembers why, and batches are 
   loader_options o = options(4, 1);
   o.skip_bad = true;
   CHECK_THROWS_AS(loader<float>(data, all_samples(data), o), file_error);
+  // What is known to be bad is left out, and nothing is decoded to find more.
+  o.known_bad = {{2, folder.path("cat.2.jpg"), "known"}};
+  loader<float> told(data, all_samples(data), o);
+  CHECK(told.size() == data.size() - 1);
+  REQUIRE(told.bad_files().size() == 1);
+  CHECK(told.bad_files()[0].reason == "known");
 }
 
 TEST_CASE("G11 a picture that goes: another takes its place in training, a gap is closed in evaluation, and it is named once") {

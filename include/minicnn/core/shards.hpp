@@ -15,6 +15,7 @@ inline index_t begin_of_part(index_t total, index_t parts, index_t i) { return t
 struct index_range {
   index_t begin = 0, end = 0;
   index_t size() const { return end - begin; }
+  bool has(index_t i) const { return i >= begin && i < end; }
 };
 
 /// Part `i` of `parts`.
@@ -40,6 +41,7 @@ inline index_range images_of_rank(index_t count, index_t shards, index_t ranks, 
 struct deal_of_rank {
   index_t rank = 0, ranks = 1;
   index_t shards = 1;
+  bool pairs = false;  ///< in training: for every place i of a batch of n place n - 1 - i too
 };
 
 }  // namespace minicnn::inline MINICNN_ABI

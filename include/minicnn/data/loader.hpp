@@ -44,6 +44,8 @@ struct loader_options {
   /// Decodes every picture once beforehand and leaves out those that cannot be decoded. One that goes later is left out too: in
   /// training another of the epoch takes its place, so that batches and steps are as many as before.
   bool skip_bad = false;
+  /// What `picture_source::check` of the samples has found, in their order: with `skip_bad` nothing is decoded to find it again.
+  std::optional<std::vector<bad_file>> known_bad = {};
   std::int64_t cache_bytes = 0;  ///< decoded pictures kept in memory, at most so many bytes of them
   bool preload = false;          ///< fills that memory beforehand, with all processors
   /// Told now and then, by one thread, how many pictures have been decoded beforehand (`skip_bad`, `preload`).
@@ -72,9 +74,8 @@ class loader {
     check(options_.transform);
     if (options_.balance && options_.shuffle == shuffle_mode::blocks)
       fail<option_error>("loader: balanced classes and shuffling by blocks are two orders; choose one");
-    if (options_.skip_bad)
-      leave_out_bad();
-    else if (options_.preload && options_.cache_bytes > 0)
+    if (options_.skip_bad) leave_out_bad();
+    if (options_.preload && options_.cache_bytes > 0 && (!options_.skip_bad || options_.known_bad))
       (void)source_.check(samples_, 0, options_.on_read);  // a picture that cannot be read is an error when it is asked for
     if (options_.training && options_.shuffle == shuffle_mode::blocks) stored_ = detail::storage_order(data, samples_);
     if (options_.batch_size < 1) fail<option_error>("loader: batch size ", options_.batch_size, " is below 1");
@@ -235,7 +236,7 @@ class loader {
   }
 
   void leave_out_bad() {
-    bad_ = source_.check(samples_, 0, options_.on_read);
+    bad_ = options_.known_bad ? *options_.known_bad : source_.check(samples_, 0, options_.on_read);
     if (bad_.size() == samples_.size())
       fail<file_error>(bad_.front().path, ": ", bad_.front().reason, "; none of ", samples_.size(), " pictures can be read");
     auto bad = bad_.begin();
@@ -245,22 +246,22 @@ class loader {
   index_t images_of(index_t b) const {
     return (std::max)(index_t{0}, (std::min)(options_.batch_size, total_ - b * options_.batch_size));
   }
-  /// The places of batch `b` that are to be filled.
-  index_range wanted_places(index_t b) const {
+  /// Whether the place of batch `b` is to be filled.
+  bool wanted(index_t b, index_t place) const {
+    if (deal_.ranks == 1) return true;
+    if (!options_.training) return range_of_part(batches(), deal_.ranks, deal_.rank).has(b);
     const index_t count = images_of(b);
-    if (options_.training) return images_of_rank(count, deal_.shards, deal_.ranks, deal_.rank);
-    const index_range own = range_of_part(batches(), deal_.ranks, deal_.rank);
-    return {0, b >= own.begin && b < own.end ? count : 0};
+    const index_range own = images_of_rank(count, deal_.shards, deal_.ranks, deal_.rank);
+    return own.has(place) || (deal_.pairs && own.has(count - 1 - place));
+  }
+  index_t wanted_of(index_t b) const {
+    index_t count = 0;
+    for (index_t place = 0; place < images_of(b); ++place) count += wanted(b, place) ? 1 : 0;
+    return count;
   }
   /// The first ticket from `ticket` on that stands for a wanted place.
   index_t wanted_from(index_t ticket) const {
-    if (deal_.ranks == 1) return ticket;
-    while (ticket < total_) {
-      const index_t b = ticket / options_.batch_size, place = ticket % options_.batch_size;
-      const index_range wanted = wanted_places(b);
-      if (place >= wanted.begin && place < wanted.end) break;
-      ticket = b * options_.batch_size + (place < wanted.begin ? wanted.begin : options_.batch_size);
-    }
+    while (ticket < total_ && !wanted(ticket / options_.batch_size, ticket % options_.batch_size)) ++ticket;
     return ticket;
   }
   index_t take_ticket() {
@@ -272,9 +273,8 @@ class loader {
   /// Makes the slot of batch `b` ready to be filled; with the mutex held.
   void prepare(index_t b) {
     slot& s = slots_[static_cast<std::size_t>(b) % slots_.size()];
-    const index_range wanted = deal_.ranks == 1 ? index_range{0, images_of(b)} : wanted_places(b);
-    s.count = static_cast<std::size_t>(options_.training ? images_of(b) : wanted.size());
-    s.missing = wanted.size();
+    s.missing = wanted_of(b);
+    s.count = static_cast<std::size_t>(options_.training ? images_of(b) : s.missing);
     s.failure = nullptr;
     s.bad.clear();
   }

@@ -81,9 +81,9 @@ class channel_accumulator {
   std::array<std::uint64_t, 6> products_{};  ///< rr rg rb gg gb bb
 };
 
-/// Over the samples `chosen`, at the pictures' own sizes. The result does not depend on `threads` (0: all). Throws
-/// file_error for a picture that cannot be read.
-inline channel_statistics colour_statistics(const image_dataset& data, std::span<const index_t> chosen, int threads = 0) {
+/// Sums over the samples `chosen`, at the pictures' own sizes, by `threads` threads (0: all). Throws file_error for a picture
+/// that cannot be read.
+inline channel_accumulator colour_sums(const image_dataset& data, std::span<const index_t> chosen, int threads = 0) {
   struct worker {
     channel_accumulator sum;
     image_u8 image;
@@ -101,7 +101,12 @@ inline channel_statistics colour_statistics(const image_dataset& data, std::span
   });
   channel_accumulator all;
   for (const worker& w : workers) all.add(w.sum);
-  return all.result();
+  return all;
+}
+
+/// What these sums say. Throws error where nothing was chosen.
+inline channel_statistics colour_statistics(const image_dataset& data, std::span<const index_t> chosen, int threads = 0) {
+  return colour_sums(data, chosen, threads).result();
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

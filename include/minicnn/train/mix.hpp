@@ -60,6 +60,11 @@ class mixed_source final : public batch_source<T> {
   index_t batches() const override { return data_->batches(); }
   bool resizable() const override { return data_->resizable(); }
   void set_size(index_t pixels) override { data_->set_size(pixels); }
+  /// Of a batch a rank then has its own pictures mixed, and needs their partners for that.
+  bool deal(const deal_of_rank& mine) override {
+    deal_ = mine, deal_.pairs = true;
+    return data_->deal(deal_);
+  }
 
   /// Throws shape_error for batches without labels or with images that are no pictures, option_error for labels outside the
   /// classes.
@@ -84,10 +89,13 @@ class mixed_source final : public batch_source<T> {
  private:
   static constexpr std::uint64_t mixing = std::uint64_t{0x6D6978} << 32;
 
+  index_range dealt_of(index_t n) const { return images_of_rank(n, deal_.shards, deal_.ranks, deal_.rank); }
+
   double blend(const view<const T>& from, double own) {
     const index_t n = from.dim(0), size = from.dims().size_from(1);
+    const index_range here = dealt_of(n);
     const T mine = static_cast<T>(own), other = static_cast<T>(1 - own);
-    for (index_t i = 0; i < n; ++i)
+    for (index_t i = here.begin; i < here.end; ++i)
       for (index_t k = 0; k < size; ++k)
         images_[static_cast<std::size_t>(i * size + k)] = mine * from[i * size + k] + other * from[(n - 1 - i) * size + k];
     return own;
@@ -104,11 +112,13 @@ class mixed_source final : public batch_source<T> {
     };
     const auto [top, bottom] = span_of(height);
     const auto [left, right] = span_of(width);
-    std::copy(from.begin(), from.end(), images_.begin());
-    for (index_t i = 0; i < n; ++i)
+    const index_range here = dealt_of(n);
+    const index_t size = channels * height * width;
+    std::copy(from.data() + here.begin * size, from.data() + here.end * size, images_.begin() + here.begin * size);
+    for (index_t i = here.begin; i < here.end; ++i)
       for (index_t c = 0; c < channels; ++c)
         for (index_t y = top; y < bottom; ++y) {
-          const index_t row = (c * height + y) * width, size = channels * height * width;
+          const index_t row = (c * height + y) * width;
           std::copy_n(from.data() + (n - 1 - i) * size + row + left, (std::max)(index_t{0}, right - left),
                       images_.data() + i * size + row + left);
         }
@@ -131,6 +141,7 @@ class mixed_source final : public batch_source<T> {
 
   std::unique_ptr<batch_source<T>> data_;
   mix_options options_;
+  deal_of_rank deal_;
   random_key key_;
   index_t number_ = 0;
   std::vector<T> images_, soft_;
