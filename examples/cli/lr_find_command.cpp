@@ -21,6 +21,7 @@
 #include "resolve_model.hpp"
 #include "run_data.hpp"
 #include "small_image_defaults.hpp"
+#include "start_passes.hpp"
 #include "task_choice.hpp"
 #include "train_setup.hpp"
 
@@ -72,13 +73,19 @@ minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
 
   minicnn::loader_options options;
   options.batch_size = r.batch_size;
-  options.transform = training_transform(r, evaluation_transform(r, data, split, o.threads, o.skip_bad), data, split, o.threads);
+  minicnn::team_of_one alone;
+  std::vector<minicnn::bad_file> bad;
+  if (o.skip_bad) bad = find_bad(data, split.train, o.threads, alone);
+  options.skip_bad = o.skip_bad;
+  options.known_bad = bad;
+  minicnn::image_transform picture = evaluation_transform(r);
+  normalize_by_colours(picture, r, data, without_bad(split.train, bad), o.threads, alone);
+  options.transform = training_transform(r, picture, data, split, o.threads, alone);
   options.training = true;
   options.balance = r.balance;
   if (r.shuffle == "blocks") options.shuffle = minicnn::shuffle_mode::blocks;
   options.seed = r.seed;
   options.workers = o.workers;
-  options.skip_bad = o.skip_bad;
   minicnn::loader<float> train(data, split.train, options);
 
   minicnn::progress_line progress(stderr);

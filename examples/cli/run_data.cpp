@@ -15,6 +15,7 @@
 #include "alike_names.hpp"
 #include "data_source.hpp"
 #include "paths.hpp"
+#include "ranks.hpp"
 
 namespace cli {
 
@@ -253,6 +254,42 @@ std::string run_data::list() const {
     out += minicnn::text_of(s.id, "\t", s.label, "\t", s.target, "\t", sizes_[i], "\t", on_one_line(name_of(*data_, i)), "\n");
   }
   return out;
+}
+
+/// Which picture it is shows in the hashes of the lists' beginnings: equal ones up to it, others from there on.
+void run_data::want_same_on_all(minicnn::team& ranks, const std::string& what) const {
+  want_same_members(ranks, what, {{"classes", data_->classes}});
+  std::vector<std::uint64_t> beginnings{0};
+  for (std::size_t i = 0; i < sizes_.size(); ++i) {
+    const minicnn::sample& s = data_->samples[i];
+    const std::uint64_t labelled = (beginnings.back() * prime + s.id) * prime + static_cast<std::uint64_t>(s.label + 1);
+    beginnings.push_back(labelled * prime + sizes_[i]);
+  }
+  const auto differ = [&](std::size_t pictures) {
+    std::uint64_t first = beginnings[pictures];
+    ranks.broadcast(&first, sizeof first, 0);
+    return any_rank(ranks, first != beginnings[pictures]);
+  };
+  std::vector<std::size_t> counts(static_cast<std::size_t>(ranks.size()));
+  const std::size_t count = sizes_.size();
+  ranks.gather(&count, counts.data(), sizeof count);
+  const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
+  std::size_t same = *least, end = *least;
+  if (differ(end))
+    for (same = 0; end - same > 1;) {
+      const std::size_t middle = same + (end - same) / 2;
+      (differ(middle) ? end : same) = middle;
+    }
+  if (same < *most) {
+    const bool in_memory = !data_->pictures.empty();
+    json picture = json::object{};
+    picture[minicnn::text_of("picture ", same + 1)] =
+        same == count ? "none"
+                      : minicnn::text_of(name_of(*data_, same), " (label ", data_->samples[same].label, ", ",
+                                         in_memory ? "hash " : "bytes ", sizes_[same], ")");
+    want_same_members(ranks, what, picture);
+  }
+  want_same_members(ranks, what, text());
 }
 
 void run_data::leave_out(const minicnn::bad_file& bad) {

@@ -5,6 +5,7 @@
 #include <minicnn/data/loader.hpp>
 #include <minicnn/data/split.hpp>
 #include <minicnn/io/json.hpp>
+#include <minicnn/train/team.hpp>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ class run_data {
   /// Throws option_error that says in words what differs from the pictures and classes that the run in folder `run` was made
   /// with, and which pictures, as far as it tells.
   void want_same(const std::string& run) const;
+
+  /// Throws team_failure where processes that train together have other data, with ranks and values: the first picture that is
+  /// not the same on all (name, label, size), or what else of `text`. `what`: the data's name.
+  void want_same_on_all(minicnn::team& ranks, const std::string& what) const;
 
   /// A picture that is not there, or cannot be read.
   void leave_out(const minicnn::bad_file& bad);

@@ -6,8 +6,6 @@
 #include <cstdio>
 #include <minicnn/core/printable.hpp>
 #include <minicnn/data/pca.hpp>
-#include <minicnn/data/picture_source.hpp>
-#include <minicnn/data/statistics.hpp>
 #include <minicnn/report/chart.hpp>
 #include <minicnn/train/adam.hpp>
 #include <minicnn/train/lars.hpp>
@@ -16,36 +14,35 @@
 
 #include "commands.hpp"
 #include "fine_tuning.hpp"
+#include "run_data.hpp"
 #include "small_image_defaults.hpp"
+#include "start_passes.hpp"
 
 namespace cli {
 
 using minicnn::index_t;
 
-minicnn::image_transform evaluation_transform(const recipe& r, const minicnn::image_dataset& data,
-                                              const minicnn::data_split& split, int threads, bool skip_bad) {
+minicnn::image_transform evaluation_transform(const recipe& r) {
   minicnn::image_transform t;
   t.padding = r.picture.padding;
   t.size = r.model.image_size;
   t.fit = r.picture.resize == "crop" ? minicnn::fit_mode::crop : minicnn::fit_mode::stretch;
   if (r.picture.resize == "tensorflow") t.filter = minicnn::interpolation::tensorflow1;
   t.resize_to = static_cast<index_t>(static_cast<double>(t.size) / r.picture.crop_fraction + 0.5);
-  if (r.picture.normalize == "imagenet") {
-    t.normalize = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, 1.0F / 255};
-  } else if (r.picture.normalize == "mean" || r.picture.normalize == "data") {
-    minicnn::sample_indices readable = split.train;
-    if (skip_bad)
-      for (const minicnn::bad_file& b : minicnn::picture_source(data, 0).check(split.train, threads))
-        std::erase(readable, b.index);
-    const auto statistics = minicnn::colour_statistics(data, readable, threads);
-    if (r.picture.normalize == "data") t.normalize = statistics.normalize();
-    for (std::size_t c = 0; c < 3; ++c) t.normalize.mean[c] = static_cast<float>(statistics.mean[c]);
-  }
+  if (r.picture.normalize == "imagenet") t.normalize = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, 1.0F / 255};
   return t;
 }
 
+void normalize_by_colours(minicnn::image_transform& t, const recipe& r, const minicnn::image_dataset& data,
+                          std::span<const index_t> readable, int threads, minicnn::team& ranks) {
+  if (r.picture.normalize != "mean" && r.picture.normalize != "data") return;
+  const minicnn::channel_statistics statistics = find_colours(data, readable, threads, ranks);
+  if (r.picture.normalize == "data") t.normalize = statistics.normalize();
+  for (std::size_t c = 0; c < 3; ++c) t.normalize.mean[c] = static_cast<float>(statistics.mean[c]);
+}
+
 minicnn::image_transform training_transform(const recipe& r, minicnn::image_transform t, const minicnn::image_dataset& data,
-                                            const minicnn::data_split& split, int threads) {
+                                            const minicnn::data_split& split, int threads, minicnn::team& ranks) {
   if (!r.augment) return t;
   t.augment.flip = r.mirror ? 0.5 : 0.0;
   t.augment.alternate_flip = r.alternate_flip;
@@ -55,11 +52,9 @@ minicnn::image_transform training_transform(const recipe& r, minicnn::image_tran
     // Colours of two thousand pictures are those of all.
     const std::size_t stride = (std::max)(split.train.size() / 2000, std::size_t{1});
     minicnn::sample_indices some;
-    minicnn::picture_source source(data);
     for (std::size_t i = 0; i < split.train.size(); i += stride) some.push_back(split.train[i]);
-    for (const minicnn::bad_file& b : source.check(some, threads)) std::erase(some, b.index);
-    if (!some.empty())
-      t.augment.lighting = minicnn::principal_colours(minicnn::colour_statistics(data, some, threads), r.lighting);
+    some = without_bad(some, find_bad(data, some, threads, ranks));
+    if (!some.empty()) t.augment.lighting = minicnn::principal_colours(find_colours(data, some, threads, ranks), r.lighting);
   }
   t.augment.brightness = t.augment.contrast = t.augment.saturation = r.jitter;
   if (r.crop == "none") return t;
@@ -125,8 +120,8 @@ const std::string& first_convolution(const minicnn::network<float>& net) {
   throw usage_error("--whiten: the network has no convolution");
 }
 
-void whiten_first_layer(minicnn::network<float>& net, const minicnn::image_dataset& data, const minicnn::data_split& split,
-                        const minicnn::loader_options& how) {
+void whiten_first_layer(minicnn::network<float>& net, const minicnn::image_dataset& data, const minicnn::sample_indices& training,
+                        const std::vector<minicnn::bad_file>& bad, const minicnn::loader_options& how, minicnn::team& ranks) {
   const std::string& name = first_convolution(net);
   const minicnn::shape filters = net.parameter(name + ".weight").dims();
   index_t step = 1;
@@ -137,15 +132,11 @@ void whiten_first_layer(minicnn::network<float>& net, const minicnn::image_datas
   const index_t side = how.transform.size, places = (side / step) * (side / step), values = filters.size_from(1);
   // As many pictures as half a minute is enough for, up to five thousand.
   const index_t most = (std::clamp)(index_t{30'000'000'000} / (places * values * values + 1), index_t{64}, index_t{5000});
-  const std::size_t stride = (std::max)(split.train.size() / static_cast<std::size_t>(most), std::size_t{1});
+  const std::size_t stride = (std::max)(training.size() / static_cast<std::size_t>(most), std::size_t{1});
   minicnn::sample_indices some;
-  for (std::size_t i = 0; i < split.train.size() && some.size() < static_cast<std::size_t>(most); i += stride)
-    some.push_back(split.train[i]);
-  minicnn::loader<float> pictures(data, some, how);
-  minicnn::tensor<float> images({pictures.size(), filters[1], side, side});
-  float* to = images.data();
-  pictures.start_epoch(0);
-  while (const minicnn::batch<float>* b = pictures.next()) to = std::copy(b->images.begin(), b->images.end(), to);
+  for (std::size_t i = 0; i < training.size() && some.size() < static_cast<std::size_t>(most); i += stride)
+    some.push_back(training[i]);
+  const minicnn::tensor<float> images = read_as_fed(data, without_bad(std::move(some), bad), how, ranks);
   try {
     minicnn::whiten<float>(net, name, images, 5e-4, step);
   } catch (const minicnn::shape_error& e) {

@@ -4,21 +4,16 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
-#include <filesystem>
 #include <minicnn/core/printable.hpp>
-#include <minicnn/core/utf8.hpp>
 #include <minicnn/graph/summary.hpp>
-#include <minicnn/kernels/product/choose_tile.hpp>
 #include <minicnn/train/callbacks.hpp>
 #include <minicnn/train/check_divergence.hpp>
-#include <minicnn/train/distillation.hpp>
 #include <minicnn/train/mix.hpp>
 #include <minicnn/train/parse_schedule.hpp>
 #include <minicnn/train/parse_sizes.hpp>
 #include <minicnn/train/size_schedule.hpp>
 #include <new>
 
-#include "alike_names.hpp"
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "event_log.hpp"
@@ -26,12 +21,9 @@
 #include "inference.hpp"
 #include "interrupt.hpp"
 #include "messages.hpp"
-#include "paths.hpp"
 #include "platform.hpp"
-#include "ranks.hpp"
 #include "resolve_model.hpp"
 #include "run_folder.hpp"
-#include "small_image_defaults.hpp"
 #include "train_setup.hpp"
 
 namespace cli {
@@ -40,13 +32,6 @@ using minicnn::fixed;
 using minicnn::index_t;
 
 namespace {
-
-/// What multiplies bfloat16 on this machine: sums of one are not those of another.
-const char* bf16_unit(const minicnn::context& ctx) {
-  return minicnn::kernels::has_amx(ctx.instruction_set)       ? "AMX"
-         : minicnn::kernels::native_bf16(ctx.instruction_set) ? "AVX512-BF16"
-                                                              : "none";
-}
 
 /// Names what a loader has left out since there were `told`.
 void report_bad(const minicnn::loader<float>& data, std::size_t told, bool at_start) {
@@ -74,6 +59,7 @@ training::training(const train_options& o, recipe r, minicnn::team* ranks)
   pictures_used_ = run_data(data_, split_, o.resume ? o.out : "");
   recipe_.model.classes = static_cast<int>(output_names(data_).size());
   recipe_.model.channels = data_.channels;
+  agree_on_call();
   progress_.quiet(o.quiet);
   progress_.allow_color(!o.no_color);
   if (!o.quiet) print_counts(data_, split_);
@@ -95,11 +81,7 @@ training::training(const train_options& o, recipe r, minicnn::team* ranks)
        2.0 * static_cast<double>(net_->parameter_arena().size()) * sizeof(float) / 1048576,
        static_cast<double>(optimizer_->memory_bytes()) / 1048576, recipe_.shards > 1 ? "shard" : "batch", shard_size(),
        static_cast<double>(planned.memory_bytes()) / 1048576);
-  picture_ = evaluation_transform(recipe_, data_, split_, o.threads, o.skip_bad || o.resume);
-  if (o.resume)
-    take_recorded_picture();
-  else if (o.overrides.init_from && recipe_.model.name == minicnn::graph_model)  // no recipe of ours knows what it was fed
-    picture_.normalize = read_info(minicnn::safetensors_file::open(*o.overrides.init_from)).transform.normalize;
+  look_at_pictures();
   whiten();
   take_teacher();
   if (recipe_.keep_hardest < 1)
@@ -112,103 +94,17 @@ std::vector<minicnn::state_tensor<float>> training::remembered() const {
   return hard_ ? hard_->state() : std::vector<minicnn::state_tensor<float>>{};
 }
 
-/// The teacher sees the student's pictures on its own scale.
-void training::take_teacher() {
-  if (!o_.overrides.teacher) return;
-  const std::string& path = *o_.overrides.teacher;
-  teacher_ = std::make_unique<loaded_model>(load_model(path, o_.threads));
-  if (teacher_->info.classes != data_.classes || teacher_->info.config.channels != data_.channels)
-    throw usage_error(minicnn::text_of("--teacher ", path, ": knows ", list_of(teacher_->info.classes), " in ",
-                                       teacher_->info.config.channels, " channels; the pictures have ", list_of(data_.classes),
-                                       " in ", data_.channels,
-                                       in_code_points(data_.classes, o_.data, teacher_->info.classes, path)));
-  const minicnn::channel_affine own = picture_.normalize.affine(), its = teacher_->info.transform.normalize.affine();
-  minicnn::distillation_options o{.share = recipe_.teacher_share,
-                                  .temperature = recipe_.teacher_temperature,
-                                  .labels = {recipe_.label_smoothing, recipe_.weights}};
-  for (std::size_t c = 0; c < static_cast<std::size_t>(data_.channels); ++c) {
-    o.factor.push_back(static_cast<double>(its.scale[c]) / static_cast<double>(own.scale[c]));
-    o.offset.push_back(static_cast<double>(its.offset[c]) - o.factor.back() * static_cast<double>(own.offset[c]));
-  }
-  recipe_.teacher = checksum_of(path);
-  task_ = std::make_unique<minicnn::distillation<float>>(teacher_->net, std::move(o));
-}
-
-/// A run that is resumed, or begins with weights from a file, has its filters already.
-void training::whiten() {
-  if (recipe_.whiten < 0) return;
-  if (o_.resume || o_.overrides.init_from)
-    net_->freeze(first_convolution(*net_) + ".weight");
-  else
-    whiten_first_layer(*net_, data_, split_, loader_options(false));
-  progress_.clear();
-}
-
-/// Pictures, what is known of them, and the split.
-void training::open_pictures() {
-  if (o_.resume) restore_gone(data_, o_.out);
-  const bool classifies = recipe_.task == "classify";
-  if (classifies && data_.classes.size() < 2)
-    minicnn::fail(o_.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());
-  for (const std::string& name : output_names(data_))
-    if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o_.data, ": the class name \"", name, "\" is not UTF-8");
-  if (classifies) std::erase_if(data_.samples, [](const minicnn::sample& s) { return s.label < 0; });
-  choose_channels(data_, o_.overrides);
-  if (const std::string text = apply_small_image_defaults(recipe_, o_.overrides, data_); !text.empty())
-    note("%s\n", text.c_str());
-  split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed, recipe_.fold, recipe_.folds);
-  if (classifies)
-    for (const std::string& text : class_warnings(data_, split_)) warn(o_.data + ": " + text);
-  check_validation();
-  if (split_.train.empty()) minicnn::fail(o_.data, ": no pictures to train on");
-}
-
-/// Says so where nothing is held back although it should be, or options wait for what never comes.
-void training::check_validation() const {
-  if (!split_.validation.empty()) return;
-  if (recipe_.folds > 0)
-    warn(minicnn::text_of("--fold ", recipe_.fold, "/", recipe_.folds, ": of ", split_.train.size(),
-                          " pictures this part has none, so nothing is validated"));
-  else if (recipe_.val_fraction > 0)
-    warn(minicnn::text_of("--val-fraction ", recipe_.val_fraction, ": of ", split_.train.size(),
-                          " pictures this is none, so nothing is validated"));
-  if (recipe_.patience > 0) warn("--patience: has no effect, as nothing is validated");
-}
-
-/// Means of colours are those of the pictures that were there when the run began.
-void training::take_recorded_picture() {
-  std::error_code problem;
-  const std::string path = o_.out + "/last.safetensors";
-  if (!std::filesystem::exists(system_path(path), problem)) return;
-  picture_.normalize = read_info(minicnn::safetensors_file::open(path)).transform.normalize;
-}
-
-/// A run that is resumed has its weights already; the file then only says that the call is the same as before.
-void training::take_initial_weights() {
-  if (!o_.overrides.init_from) return;
-  const std::string& path = *o_.overrides.init_from;
-  std::error_code problem;
-  if (o_.resume && !std::filesystem::exists(system_path(path), problem)) {
-    recipe_.init_from = recorded_checksum(o_.out);
-    note("%s: is gone; the run goes on without it\n", minicnn::printable(path).c_str());
-    return;
-  }
-  const std::filesystem::path folder = std::filesystem::weakly_canonical(system_path(path), problem).parent_path();
-  if (o_.overwrite && folder == std::filesystem::weakly_canonical(system_path(o_.out), problem))
-    throw usage_error("--init-from " + path + ": is part of the run that --overwrite replaces");
-  note("%s\n", minicnn::printable(begin_with_weights(*net_, recipe_, path, data_)).c_str());
-}
-
 minicnn::loader_options training::loader_options(bool for_training) {
   minicnn::loader_options options;
   options.batch_size = for_training ? recipe_.batch_size : evaluation_batch_size;
-  options.transform = for_training ? training_transform(recipe_, picture_, data_, split_, o_.threads) : picture_;
+  options.transform = for_training ? training_transform(recipe_, picture_, data_, split_, o_.threads, everyone()) : picture_;
   options.training = for_training;
   options.seed = recipe_.seed;
   options.workers = o_.workers;
   options.balance = for_training && recipe_.balance;
   if (recipe_.shuffle == "blocks") options.shuffle = minicnn::shuffle_mode::blocks;
   options.skip_bad = o_.skip_bad;
+  options.known_bad = for_training ? known_bad_train_ : known_bad_validation_;
   options.on_read = [this](index_t done, index_t total) { progress_.update("reading pictures", done, total, ""); };
   if (o_.cache == "ram") {  // half of the memory, shared between ranks, and between the two loaders by their numbers of pictures
     const std::size_t mine = for_training ? split_.train.size() : split_.validation.size();
@@ -250,18 +146,7 @@ void training::open_loaders() {
 }
 
 int training::run() {
-  if (ranks_ != nullptr) {
-    want_same_members(*ranks_, "the recipe", to_json(recipe_));
-    want_same_members(*ranks_, o_.data, pictures_used_.text());
-    want_same_members(*ranks_, "the call",
-                      {{"time-limit", o_.time_limit},
-                       {"resume", o_.resume},
-                       {"overwrite", o_.overwrite},
-                       {"skip-bad", o_.skip_bad},
-                       {"dry-run", o_.dry_run}});
-    const bool bf16 = recipe_.precision == "bf16";
-    want_same_members(*ranks_, "--precision bf16", {{"unit", bf16 ? bf16_unit(net_->ctx()) : ""}});
-  }
+  agree_on_recipe();
   if (o_.dry_run) {
     data_loader steps(data_, split_.train, loader_options(true));
     return estimate(steps);
@@ -302,7 +187,6 @@ int training::train(minicnn::training_state begin) {
     events_ = std::make_unique<event_log>(o_.tensorboard, o_.resume ? state_->step + 1 : -1, o_.overwrite);
   catch_interrupts();
   catch_broken_pipe();
-  saved_ = std::chrono::steady_clock::now();
   bool finished = false;
   try {
     finished = steps.run();
@@ -322,28 +206,38 @@ int training::train(minicnn::training_state begin) {
 
 int training::end_run(bool finished) {
   progress_.clear();
+  want_same_weights();
   if (first_rank()) {
     if (!finished) pictures_used_.note_gone();
     begin_to_replace();
     save_position();
   }
   release_interrupts();
-  if (!finished || interrupted()) {
+  if (any_rank(everyone(), !finished || interrupted())) {
     std::fprintf(stderr, "interrupted; the run is saved. Go on with: %s%s\n", o_.command.c_str(), o_.resume ? "" : " --resume");
     return exit_interrupted;
   }
-  if (first_rank()) finish();
+  finish();
   return exit_done;
 }
 
-/// Within long epochs: what a machine that goes away takes with it is no more than this.
+/// Within long epochs: what a machine that goes away takes with it is no more than this. The run's seconds are the same on all
+/// ranks.
 void training::save_now_and_then() {
   const double minutes = o_.save_every >= 0 ? o_.save_every : ranks_ != nullptr ? 10 : 0;
-  const auto now = std::chrono::steady_clock::now();
-  if (minutes <= 0 || now - saved_ < std::chrono::duration<double>(60 * minutes)) return;
+  if (saved_ < 0) saved_ = state_->seconds;
+  if (minutes <= 0 || state_->seconds - saved_ < 60 * minutes) return;
+  saved_ = state_->seconds;
+  want_same_weights();
+  if (!first_rank()) return;
   progress_.clear();
   begin_to_replace();
   save_position();
+}
+
+/// Before weights are saved that were not compared at the end of an epoch.
+void training::want_same_weights() const {
+  if (ranks_ != nullptr) minicnn::want_same_weights(*ranks_, *net_, *state_);
 }
 
 /// Names pictures that have gone since the last time, and takes them out of the report.
@@ -367,6 +261,7 @@ int training::end_without_data(const std::string& reason, bool picture) {
   note_bad();
   if (first_rank()) pictures_used_.note_gone();
   say(reason);
+  want_same_weights();
   if (first_rank()) begin_to_replace(), save_position();
   std::fprintf(stderr, "the run is saved in %s, after epoch %" PRId64 " and %" PRId64 " batches. Go on with: %s%s%s\n",
                minicnn::printable(o_.out).c_str(), state_->epoch, state_->batch, o_.command.c_str(), o_.resume ? "" : " --resume",
@@ -421,7 +316,7 @@ void training::add_callbacks(minicnn::fit_options& f, std::vector<minicnn::size_
             note_bad();
             show(s);
             if (events_ && s.updated) events_->step(state_->step, s);
-            if (s.updated && first_rank()) save_now_and_then();
+            if (s.updated) save_now_and_then();
           },
       .on_best =
           [this](const minicnn::epoch_record& e, const minicnn::evaluation& v) {
@@ -480,6 +375,7 @@ void training::show(const minicnn::step_report& s) {
 }
 
 void training::epoch_done(const minicnn::epoch_record& e, const minicnn::evaluation& v) {
+  saved_ = state_->seconds;
   if (!first_rank()) return;
   begin_to_replace();
   note_bad();

@@ -61,11 +61,13 @@ class training {
   using network = minicnn::network<float>;
   using data_loader = minicnn::loader<float>;
 
+  /// The processes that train together, or this one alone.
+  minicnn::team& everyone() { return ranks_ == nullptr ? alone_ : *ranks_; }
   bool first_rank() const { return ranks_ == nullptr || ranks_->rank() == 0; }
   /// Does `work`; of several ranks all fail where one does.
   template <class F>
   void on_all_ranks(const F& work) {
-    ranks_ == nullptr ? work() : together(*ranks_, work);
+    together(everyone(), work);
   }
   void open_run();
   void open_loaders();
@@ -76,7 +78,11 @@ class training {
   void whiten();
   void take_teacher();
   std::vector<minicnn::state_tensor<float>> remembered() const;
-  void take_recorded_picture();
+  bool saved_before() const;
+  void look_at_pictures();
+  void agree_on_call() const;
+  void agree_on_recipe() const;
+  void want_same_weights() const;
   void note_bad();
   int end_without_data(const std::string& reason, bool picture);
   [[noreturn]] void fail_without_data(const minicnn::file_error& e) const;
@@ -105,6 +111,8 @@ class training {
   void save_last();
   void save_config() const;
   void finish();
+  void take_best_weights();
+  minicnn::evaluation evaluate_validation(minicnn::session<float>& run, const minicnn::image_transform& view);
   void calibrate();
   void check_validation() const;
   void check_warmup(minicnn::index_t total_steps) const;
@@ -113,6 +121,7 @@ class training {
 
   train_options o_;
   recipe recipe_;
+  minicnn::team_of_one alone_;
   minicnn::team* ranks_;
   minicnn::image_dataset data_;
   minicnn::data_split split_;
@@ -129,12 +138,13 @@ class training {
   std::unique_ptr<run_report> pictures_;  ///< of the report
   std::unique_ptr<event_log> events_;     ///< for TensorBoard; null: none
   std::unique_ptr<run_folder> folder_;
-  std::unique_ptr<data_loader> train_, validation_;  ///< validation null: none
-  std::size_t bad_train_ = 0, bad_validation_ = 0;   ///< pictures left out that have been named
+  std::unique_ptr<data_loader> train_, validation_;                        ///< validation null: none
+  std::vector<minicnn::bad_file> known_bad_train_, known_bad_validation_;  ///< with --skip-bad, as found at the start
+  std::size_t bad_train_ = 0, bad_validation_ = 0;                         ///< pictures left out that have been named
   minicnn::training_state* state_ = nullptr;
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
-  std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
+  double saved_ = -1;  ///< seconds of the run at the last save, or the first step
   minicnn::index_t steps_an_epoch_ = 1;
   bool replacing_ = false;  // the old run is set aside
   bool replaced_ = false;   // and has gone

@@ -43,7 +43,6 @@ void training::begin_to_replace() {
 }
 
 void training::save_position() {
-  saved_ = std::chrono::steady_clock::now();
   save_last();
   if (!listed_) folder_->write_pictures(pictures_used_.list());
   listed_ = true;
