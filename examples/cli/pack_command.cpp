@@ -84,7 +84,7 @@ void remove_leftovers(std::string out) {
   }
   for (const fs::path& folder : found) {
     fs::remove_all(folder, failed);
-    say(path_text(folder) + ": left by a pack that was killed; removed");
+    say(path_text(folder.lexically_normal()) + ": left by a pack that was killed; removed");
   }
 }
 
