@@ -66,7 +66,7 @@ std::string megabytes(const std::string& path) {
 }
 
 int quantize_command(const quantize_command_options& o) {
-  refuse_quantized(o.weights, "it is quantised already");
+  refuse_quantized(o.weights, "the network is quantised already");
   const loaded_model model = load_model(o.weights, o.threads);
   for (const std::string& name : o.keep)
     if (std::none_of(model.net.nodes().begin(), model.net.nodes().end(),

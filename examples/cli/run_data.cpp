@@ -231,9 +231,17 @@ void run_data::want_same(const std::string& run) const {
       changed.push_back(minicnn::text_of(name, " (", sizes_[i], " bytes, ", found->second->bytes, " before)"));
   }
   for (const auto& [name, picture] : by_name) others.push_back(name);
-  if (!added.empty())
-    minicnn::fail<option_error>(path, ": the run was made with other pictures: ", root, " has ", added.size(),
-                                " that it did not have: ", list_of(added), in_code_points(added, root, others, "the run"));
+  if (!added.empty()) {
+    const auto is_gone = [](const minicnn::sample& one) {
+      std::error_code failed;
+      return one.member < 0 && !fs::exists(system_path(one.path), failed);
+    };
+    const auto gone = std::count_if(data_->samples.begin(), data_->samples.end(), is_gone);
+    const bool as_many = gone == static_cast<std::ptrdiff_t>(added.size());
+    minicnn::fail<option_error>(
+        path, ": the run was made with other pictures: ", as_many ? "there are as many, but some have other names: " : "", root,
+        " has ", added.size(), " that it did not have: ", list_of(added), in_code_points(added, root, others, "the run"));
+  }
   const json* images = known.counts.find("images");
   if (images != nullptr && !(*images == json(data_->size())))
     minicnn::fail<option_error>(path, ": the run was made with ", write_json(*images), " pictures, ", root, " has ",
