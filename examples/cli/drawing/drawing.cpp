@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <system_error>
 
@@ -89,21 +90,24 @@ void prepare_folder(const std::string& folder) {
 }
 
 void write_file(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
+  using minicnn::detail::path_text;
   // Named as those of minicnn::atomic_file, and not flushed: pictures that are lost with the power are drawn again.
-  const std::filesystem::path temporary = minicnn::text_of(path.string(), ".tmp-", static_cast<std::int64_t>(::getpid()), "-0");
+  std::filesystem::path temporary = path;
+  temporary += minicnn::text_of(".tmp-", static_cast<std::int64_t>(::getpid()), "-0");
   std::error_code failure, ignored;
   const auto note = [&](bool done) {
     if (!done && !failure) failure = std::error_code(errno, std::generic_category());
   };
-  std::FILE* out = std::fopen(temporary.string().c_str(), "wbxe");
-  note(out != nullptr);
-  if (failure) minicnn::fail<minicnn::file_error>(temporary.string(), ": cannot be written: ", failure.message());
-  note(std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0);
-  note(std::fclose(out) == 0);
+  std::ofstream out(temporary, std::ios::binary);
+  note(out.is_open());
+  if (failure) minicnn::fail<minicnn::file_error>(path_text(temporary), ": cannot be written: ", failure.message());
+  note(out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size())).good());
+  out.close();
+  note(out.good());
   if (!failure) std::filesystem::rename(temporary, path, failure);
   if (!failure) return;
   std::filesystem::remove(temporary, ignored);
-  minicnn::fail<minicnn::file_error>(path.string(), ": cannot be written: ", failure.message());
+  minicnn::fail<minicnn::file_error>(path_text(path), ": cannot be written: ", failure.message());
 }
 
 }  // namespace
@@ -164,7 +168,8 @@ minicnn::index_t generate_images(const std::string& folder, minicnn::index_t ima
       const bool cat = i % 2 == 0;
       const picture p = draw_picture(cat ? species::cat : species::dog, own);
       const int quality = dice(own.of(file)).below(15) + 82;
-      write_file(std::filesystem::path(folder) / minicnn::text_of(cat ? "cat." : "dog.", i / 2, ".jpg"), jpeg_bytes(p, quality));
+      const std::string name = minicnn::text_of(cat ? "cat." : "dog.", i / 2, ".jpg");
+      write_file(minicnn::detail::system_path(folder) / name, jpeg_bytes(p, quality));
       const std::lock_guard lock(one_at_a_time);
       ++done;
       if (!stopped && progress && !progress(done, images)) stopped = true;

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The program on Windows, or what runs its programs: trains, evaluates and predicts. One thread and two give the same bytes.
+#   windows.sh OUT PROGRAM...     OUT: a folder that this empties; PROGRAM: minicnn.exe, behind an emulator where there is one
+set -euo pipefail
+export LC_ALL=C.UTF-8  # in which wine reads arguments
+out=$1 program=("${@:2}")
+rm -rf "$out"
+mkdir -p "$out"
+cd "$out"
+failed() { echo "FAILED: $1"; cat output.txt; exit 1; }
+run() {  # EXIT PATTERN ARGUMENT...: the output has a line like PATTERN
+  local code=0
+  "${program[@]}" "${@:3}" >output.txt 2>&1 </dev/null || code=$?
+  tr -d '\r' <output.txt >plain.txt && mv plain.txt output.txt
+  [[ $code -eq $1 ]] || failed "${*:3}: wanted exit code $1, got $code"
+  grep -qE -- "$2" output.txt || failed "${*:3}: wanted a line like $2"
+}
+
+run 0 '' generate --out Bilder-ü --images 24 --seed 1
+recipe=(--data Bilder-ü --model alexnet-small --image-size 48 --epochs 2 --batch-size 8 --val-fraction 0.25 --learning-rate 0.01 --seed 1 --quiet)
+run 0 '' train --out eins "${recipe[@]}" --threads 1
+run 0 '' train --out zwei "${recipe[@]}" --threads 2
+cmp eins/last.safetensors zwei/last.safetensors
+run 0 'accuracy' evaluate --weights zwei/best.safetensors --data Bilder-ü --threads 2
+run 0 '^Bilder-ü/dog.1.jpg' predict --weights zwei/best.safetensors Bilder-ü/dog.1.jpg 'Bilder-ü\cat.0.jpg' --threads 2
+run 0 '' train --out zwei "${recipe[@]}" --threads 2 --resume --epochs 3
+run 1 'none.jpg' predict --weights zwei/best.safetensors none.jpg
+ls zwei/report.html zwei/results.csv >/dev/null
