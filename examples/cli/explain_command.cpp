@@ -83,7 +83,10 @@ class explainer {
     try {
       if (wants("grad-cam") || wants("activations")) cam_.emplace(net, o_.node);
     } catch (const minicnn::option_error& e) {
-      refuse_quantized(o_.weights, "--method grad-cam and activations want feature maps in real numbers (occlusion does not)");
+      const std::string quantized =
+          about_quantized(minicnn::safetensors_file::open(o_.weights),
+                          "--method grad-cam and activations want feature maps in real numbers (occlusion does not)");
+      if (!quantized.empty()) throw usage_error(o_.weights + ": " + quantized);
       throw usage_error(o_.node.empty() ? e.what() : "--node " + o_.node + ": " + e.what());
     }
     run_.emplace(net, minicnn::session_options{.retain = nodes_});
