@@ -169,7 +169,8 @@ inline bytes quantized_description() {
   const auto x =
       int8_conv2d(quantize(g.input({3, 9, 9}), {q}), {.filters = 8, .kernel = 3, .padding = 1, .input = q, .output = q});
   const auto y = int8_conv2d(
-      x, {.filters = 8, .kernel = {3, 1}, .padding = {1, 0}, .groups = 8, .input = q, .output = q, .mapped = true}, &x);
+      x, {.filters = 8, .kernel = {3, 1}, .padding = {1, 0}, .groups = 8, .input = q, .output = q, .mapped = true, .addend = q},
+      &x);
   auto z = int8_concat<float>(
       {int8_max_pool(y, {.kernel = 3, .stride = 2, .padding = 1}),
        int8_avg_pool(int8_add(x, y, {.inputs = {q, q}, .output = q}), avg_pool_options{.kernel = 2, .ceil_mode = true}, q, q)},
