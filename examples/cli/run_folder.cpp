@@ -222,6 +222,24 @@ double usable_seconds(double seconds) { return std::isfinite(seconds) && seconds
 
 }  // namespace
 
+/// Why best.safetensors is not what the run, whose last weights are `last`, wrote; or nothing.
+std::string run_folder::fault_of_best(const minicnn::safetensors_file& last) const {
+  const std::string path = file("best.safetensors");
+  std::error_code problem;
+  if (!fs::exists(system_path(path), problem)) return "is missing";
+  try {
+    const auto best = minicnn::safetensors_file::open(path);
+    for (const char* key : {"model", "classes"}) {
+      const std::string *here = best.find_metadata(key), *wanted = last.find_metadata(key);
+      if (here == nullptr || wanted == nullptr || *here != *wanted)
+        return minicnn::text_of("is not this run's: another \"", key, "\" than last.safetensors");
+    }
+  } catch (const minicnn::error& e) {
+    return "cannot be used (" + std::string(e.what()) + ")";
+  }
+  return "";
+}
+
 void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
                            minicnn::training_state& p, const json& recipe_text, const json& data_text,
                            const state_tensors& more) const {
@@ -230,9 +248,9 @@ void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<floa
   check_same(from, "recipe", recipe_text);
   p = minicnn::load_training(from, net, optimizer, average, more);
   load_times(p);
-  std::error_code problem;
-  if (p.best_epoch > 0 && !fs::exists(system_path(file("best.safetensors")), problem)) {
-    warn(file("best.safetensors") + ": is missing; the next epoch that is validated counts as the best so far");
+  const std::string fault = p.best_epoch > 0 ? fault_of_best(from) : "";
+  if (!fault.empty()) {
+    warn(file("best.safetensors") + ": " + fault + "; the next epoch that is validated counts as the best so far");
     p.best_epoch = 0;
     p.best_score = INFINITY;
   }

@@ -393,3 +393,27 @@ TEST_CASE("F10 what is no file under the name of a run's file is named at once")
   }
   CHECK(run(s.command("--resume")).code == 0);
 }
+
+TEST_CASE("A15 best weights that are damaged, or another run's, do not end a run that goes on") {
+  const small_set s;
+  const std::string options = "--val-fraction 0.25";
+  CHECK(s.begin_then(options, "kill -TERM $p").code == 130);
+  fs::resize_file(s.out("best.safetensors"), 1000);
+  const auto damaged = s.go_on(options);
+  INFO(damaged.err);
+  CHECK(damaged.code == 130);
+  CHECK(contains(damaged.err, "best.safetensors: cannot be used ("));
+  CHECK(contains(damaged.err, "the next epoch that is validated counts as the best so far"));
+  CHECK(run("summary --weights '" + s.out("best.safetensors") + "'").code == 0);
+
+  const std::string other = s.folder().path("other");
+  REQUIRE(run("train --model lenet5 --image-size 40 --batch-size 8 --threads 1 --workers 0 --quiet --epochs 1 --data '" +
+              s.data() + "' --out '" + other + "'")
+              .code == 0);
+  fs::copy_file(other + "/best.safetensors", s.out("best.safetensors"), fs::copy_options::overwrite_existing);
+  const auto foreign = s.go_on(options);
+  INFO(foreign.err);
+  CHECK(foreign.code == 130);
+  CHECK(contains(foreign.err, "best.safetensors: is not this run's: another \"model\" than last.safetensors"));
+  CHECK_FALSE(contains(s.go_on(options).err, "best.safetensors: "));
+}
