@@ -292,7 +292,11 @@ void add_serve(CLI::App& app, action& chosen) {
   command->add_option("--connections", o->connections, "open at the same time; beyond, those go that only hold a place")
       ->transform(whole_from(1, 1024))
       ->capture_default_str();
-  command->callback([o, &chosen] { chosen = [o] { return serve_command(*o); }; });
+  command->callback([o, command, &chosen] {
+    if (const char* token = std::getenv("MINICNN_TOKEN"); token != nullptr && *token == '\0' && command->count("--token") == 0)
+      throw usage_error("MINICNN_TOKEN: is set to nothing; unset it to serve without a token, or give one");
+    chosen = [o] { return serve_command(*o); };
+  });
 }
 
 }  // namespace cli
