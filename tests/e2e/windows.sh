@@ -23,6 +23,6 @@ run 0 '' train --out zwei "${recipe[@]}" --threads 2
 cmp eins/last.safetensors zwei/last.safetensors
 run 0 'accuracy' evaluate --weights zwei/best.safetensors --data Bilder-ü --threads 2
 run 0 '^Bilder-ü/dog.1.jpg' predict --weights zwei/best.safetensors Bilder-ü/dog.1.jpg 'Bilder-ü\cat.0.jpg' --threads 2
-run 0 '' train --out zwei "${recipe[@]}" --threads 2 --resume --epochs 3
+run 0 '' train --out zwei "${recipe[@]}" --threads 2 --resume
 run 1 'none.jpg' predict --weights zwei/best.safetensors none.jpg
 ls zwei/report.html zwei/results.csv >/dev/null
