@@ -1,6 +1,7 @@
 #include "data_source.hpp"
 
 #include <algorithm>
+#include <minicnn/data/folder_layout.hpp>
 #include <minicnn/data/read_dataset.hpp>
 #include <minicnn/report/progress.hpp>
 #include <numeric>
@@ -57,6 +58,17 @@ void note_small_classes(minicnn::image_dataset& data) {
                                              "; what is no class is to be moved elsewhere or renamed"));
 }
 
+/// cat/, dog/ and test/: pictures to test on would be a class called "test".
+void note_parts(minicnn::image_dataset& data) {
+  if (data.layout != "a folder a class") return;
+  std::vector<std::string> parts;
+  for (const std::string& name : data.classes)
+    if (minicnn::detail::layout_judge::called_for_testing(name) || name == "train" || name == "training") parts.push_back(name);
+  if (!parts.empty() && parts.size() < data.classes.size())
+    data.warnings.push_back("taken for a class as the folders beside: " + list_of(parts) +
+                            "; a part to train or test on is to be moved elsewhere");
+}
+
 minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part, bool quiet) {
   minicnn::progress_line progress(stderr);
   const auto show = [&](const std::string& file, index_t done, index_t total) {
@@ -66,6 +78,7 @@ minicnn::image_dataset open_data(const std::string& path, minicnn::data_part par
   progress.clear();
   if (!quiet) say(data.root + ": " + describe_layout(data));
   note_small_classes(data);
+  note_parts(data);
   for (const std::string& text : data.warnings) warn(data.root + ": " + text);
   warn_of_alike_names(data.root, data.classes);
   return data;

@@ -59,14 +59,18 @@ void attach_classes(minicnn::image_dataset& data, const minicnn::csv_table& tabl
 
 minicnn::image_dataset open_task_data(const std::string& path, const std::string& labels, const std::string& task,
                                       minicnn::data_part part, bool quiet) {
-  if (task == "classify" && labels.empty()) return open_data(path, part, quiet);
+  std::error_code problem;
+  const bool table_of_classes =
+      is_file(path + "/labels.csv") ||
+      (is_file(path + "/trainLabels.csv") && !std::filesystem::is_directory(system_path(path + "/train"), problem));
+  if (task == "classify" && labels.empty() && (!table_of_classes || !minicnn::read_dataset(path, {.part = part}).classes.empty()))
+    return open_data(path, part, quiet);
   std::string table = labels, pictures = path;
   if (table.empty())
     for (const char* name : {"/labels.csv", "/trainLabels.csv"})
       if (table.empty() && is_file(path + name)) table = path + name;
   if (table.empty())
     throw usage_error("--task " + task + ": wants --labels FILE (or labels.csv or trainLabels.csv in " + path + ")");
-  std::error_code problem;
   if (table == path + "/trainLabels.csv" && std::filesystem::is_directory(system_path(path + "/train"), problem))
     pictures = path + "/train";
   minicnn::image_dataset data = minicnn::read_dataset(pictures, {.part = part, .labels = false});

@@ -272,3 +272,31 @@ TEST_CASE("classes that are called alike are warned of by every command that rea
     CHECK_FALSE(contains(run("check --data '" + folder.path("data") + "'").err, "alike"));
   }
 }
+
+TEST_CASE("G05 a folder of pictures to test on beside the classes is warned of") {
+  const pictures::folder folder("part_beside");
+  write_classes(folder, "data/");
+  for (int i = 0; i < 4; ++i) folder.write("data/Test/" + std::to_string(i) + ".png", red_png(60 * i));
+  const auto r = run("check --data '" + folder.path("data") + "'");
+  CHECK(contains(r.err, "taken for a class as the folders beside: Test;"));
+  CHECK(contains(run(train(folder.path("data"), folder.path("run"), "--quiet")).err, "taken for a class"));
+  std::filesystem::remove_all(folder.path("data/Test"));
+  CHECK_FALSE(contains(run("check --data '" + folder.path("data") + "'").err, "taken for a class"));
+}
+
+TEST_CASE("a table of labels in the data's folder gives the classes where names do not") {
+  for (const char* name : {"labels.csv", "trainLabels.csv"}) {
+    CAPTURE(name);
+    const pictures::folder folder("table_inside");
+    std::string table = "id,label\n";
+    for (int i = 0; i < 8; ++i) {
+      folder.write("data/" + std::to_string(i) + ".png", red_png(30 * i));
+      table += std::to_string(i) + (i < 4 ? ",cat\n" : ",dog\n");
+    }
+    folder.write("data/" + std::string(name), pictures::bytes(table.begin(), table.end()));
+    const auto r = run(train(folder.path("data"), folder.path("run"), ""));
+    INFO(r.err);
+    CHECK(r.code == 0);
+    CHECK(contains(r.err + r.out, "8 pictures with a row in " + folder.path("data/" + std::string(name)) + ": cat, dog"));
+  }
+}
