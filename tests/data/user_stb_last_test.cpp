@@ -39,7 +39,7 @@ TEST_CASE("F68 the user's stb, included later, has every decoder and its own mem
 
   const int before = allocations;
   CHECK_THROWS_AS(minicnn::decode_image(gif, "a.gif"), minicnn::file_error);
-  const std::string picture = (std::filesystem::path(__FILE__).parent_path().parent_path() / "golden/images/gray.jpg").string();
+  const std::string picture = MINICNN_TEST_GOLDEN_DIR "/images/gray.jpg";
   CHECK(minicnn::load_image(picture).width == 16);
   CHECK(allocations == before);
 }
