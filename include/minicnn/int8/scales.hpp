@@ -24,8 +24,8 @@ inline double quantization_number(const attribute_value& v) {
 }  // namespace detail
 
 /// The same network. Throws error that names the node, the one before it and both values where a node's `input_scale` or zero
-/// point is not the `output_scale` or zero point of the node that made its bytes: the result would be wrong by their ratio, and
-/// nothing would show it. Operations that say no scale (pooling, flattening) hand on bytes as they are.
+/// point is not the `output_scale` or zero point of the node that made its bytes: the result would be silently wrong by their
+/// ratio. Operations without a scale of their own (pooling, flattening) leave bytes on the scale that they came with.
 template <class T>
 MINICNN_COLD network<T> with_equal_scales(network<T> net) {
   const auto node = [&](int id) -> const graph_node<T>& { return net.nodes()[static_cast<std::size_t>(id)]; };
