@@ -249,6 +249,9 @@ void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<floa
   p = minicnn::load_training(from, net, optimizer, average, more);
   load_times(p);
   const std::string fault = p.best_epoch > 0 ? fault_of_best(from) : "";
+  if (!fault.empty() && json(p.epoch) == recipe_text.at("epochs"))
+    fail<file_error>(file("best.safetensors"), ": ", fault, "; the run is complete and writes no other: put it back, or use ",
+                     file("last.safetensors"));
   if (!fault.empty()) {
     warn(file("best.safetensors") + ": " + fault + "; the next epoch that is validated counts as the best so far");
     p.best_epoch = 0;

@@ -417,3 +417,19 @@ TEST_CASE("A15 best weights that are damaged, or another run's, do not end a run
   CHECK(contains(foreign.err, "best.safetensors: is not this run's: another \"model\" than last.safetensors"));
   CHECK_FALSE(contains(s.go_on(options).err, "best.safetensors: "));
 }
+
+TEST_CASE("A15 a complete run with damaged best weights says so and stays as it is") {
+  const small_set s;
+  const std::string options = "--val-fraction 0.25 --resume";
+  REQUIRE(run(s.command("--val-fraction 0.25")).code == 0);
+  const pictures::bytes best = s.file("best.safetensors"), last = s.file("last.safetensors");
+  fs::resize_file(s.out("best.safetensors"), 1000);
+  const auto damaged = run(s.command(options));
+  INFO(damaged.err);
+  CHECK(damaged.code == 1);
+  CHECK(contains(damaged.err, "best.safetensors: cannot be used ("));
+  CHECK(contains(damaged.err, "the run is complete and writes no other: put it back, or use "));
+  CHECK(s.file("last.safetensors") == last);
+  s.folder().write("run/best.safetensors", best);
+  CHECK(run(s.command(options)).code == 0);
+}
