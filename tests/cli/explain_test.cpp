@@ -120,3 +120,18 @@ TEST_CASE("explain takes what predict takes as PATH, and --method takes one word
   CHECK(none.code == 1);
   CHECK(contains(none.err, "matches no file or folder"));
 }
+
+TEST_CASE("G06 what explain writes beside class folders is no class") {
+  const program::red_means_dog weights;
+  const pictures::folder set("classes");
+  for (const char* name : {"cat/a.png", "cat/b.png", "dog/a.png", "dog/b.png"}) set.write(name, half_red());
+  const std::string begin = "explain" + weights.option() + "--method grad-cam '" + set.path("cat/a.png") + "' --out '";
+  REQUIRE(program::run(begin + set.path("heat") + "'").code == 0);
+  REQUIRE(program::run(begin + set.path("heat") + "'").code == 0);  // again
+  const auto checked = program::run("check --json --data '" + set.path() + "'").json();
+  CHECK(checked["images"] == 4);
+  CHECK(checked["classes"].size() == 2);
+  // A folder that was there is not marked: its pictures may be wanted.
+  REQUIRE(program::run(begin + set.path("dog") + "'").code == 0);
+  CHECK(program::run("check --json --data '" + set.path() + "'").json()["classes"].size() == 2);
+}

@@ -175,3 +175,15 @@ TEST_CASE("F8 where most pictures are called LABEL.NUMBER, other names with dots
   CHECK(tree{"cat.1.jpg", "cat.2.jpg", "cat.3.jpg", "dog.1.jpg", "dog.2.jpg", "bird.a.jpg", "bird.b.jpg"}.read().classes ==
         list{"bird", "cat", "dog"});
 }
+
+TEST_CASE("G06 a folder that holds .nomedia is left out, whatever it is called; one that is named itself is not") {
+  const tree set{"cat/1.jpg",  "dog/1.jpg",           "heat/.nomedia",   "heat/cat/1.jpg",
+                 "heat/1.jpg", "dog/thumbs/.nomedia", "dog/thumbs/1.jpg"};
+  const image_dataset data = set.read();
+  CHECK(data.classes == list{"cat", "dog"});
+  CHECK(data.size() == 2);
+  CHECK(data.ignored.folders == 2);
+  CHECK(std::any_of(data.ignored.names.begin(), data.ignored.names.end(),
+                    [](const auto& e) { return e.path.ends_with("/heat") && e.reason == "holds .nomedia"; }));
+  CHECK(tree{".nomedia", "cat/1.jpg", "dog/1.jpg"}.read().size() == 2);
+}

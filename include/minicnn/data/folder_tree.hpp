@@ -71,7 +71,7 @@ struct folder_tree {
   std::vector<index_t> members;       ///< of an archive: the pictures' numbers in it; empty: they are files
   std::vector<folder_tree> folders;   ///< in byte order
   index_t below = 0;                  ///< pictures in the folders
-  bool left_out = false;              ///< a run of `minicnn train`
+  bool left_out = false;              ///< a run of `minicnn train`, or a folder that holds .nomedia
   index_t total() const { return static_cast<index_t>(pictures.size()) + below; }
 };
 
@@ -94,6 +94,7 @@ class tree_reader {
     out.name = name;
     std::vector<std::pair<std::string, bool>> inner;  // folders, and whether each is a symbolic link
     int run_files = 0;
+    bool no_media = false;  // Android's mark for pictures that are in no collection; `minicnn explain` writes it
     const ignored_files::mark before = ignored_->here();
     const index_t unread_before = unread_;
     std::error_code failed;
@@ -102,6 +103,7 @@ class tree_reader {
       const std::string file = path_text(entry->path().filename()), ending = ending_of(file);
       std::error_code ignored;
       run_files += one_of(file, files_of_a_run);
+      no_media = no_media || (file == ".nomedia" && !name.empty());
       if (file.front() == '.')
         leave(&ignored_files::hidden, entry->path(), "hidden");
       else if (one_of(ending, picture_endings))
@@ -116,12 +118,12 @@ class tree_reader {
     if (failed) fail<file_error>(path_text(folder), ": cannot be listed: ", failed.message());
     std::sort(out.pictures.begin(), out.pictures.end(), natural_less);
     std::sort(inner.begin(), inner.end());
-    out.left_out = run_files >= 2 && is_run(out);
+    out.left_out = no_media || (run_files >= 2 && is_run(out));
     if (out.left_out) {  // one thing, whatever is in it
       ignored_->back_to(before);
       unread_ = unread_before;
       out.pictures.clear();
-      leave(&ignored_files::folders, folder, "holds a run of minicnn train");
+      leave(&ignored_files::folders, folder, no_media ? "holds .nomedia" : "holds a run of minicnn train");
     } else if (run_files >= 2 && std::erase(out.pictures, "curves.png") > 0) {
       leave(&ignored_files::other, folder / "curves.png", "of a run of minicnn train");
     }
