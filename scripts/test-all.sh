@@ -2,7 +2,7 @@
 # Everything: the quick test, then layout and checks, sanitizers (address, undefined behaviour, threads), clang, no OpenMP, 64-bit ARM, Windows, and
 # last the optimised build with all tests, among them the program in a browser, packaging, the documentation's site and damaged files.
 # Installs missing Debian packages. MINICNN_TEST_PARTS chooses among the parts between the first and the last (default:
-# "lint asan asan-cli tsan clang no-openmp arm mingw"; "layout" is clang-format alone).
+# "lint asan asan-cli tsan clang no-openmp arm mingw"; "layout" is clang-format alone), and leaves out of the last what the first has run.
 # The last lines are those of ctest over the optimised build; the exit code is not 0 if any part failed, and each is named before.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -32,7 +32,10 @@ for part in ${MINICNN_TEST_PARTS:-lint asan asan-cli tsan clang no-openmp arm mi
     *) build "$part" && run_tests "$part" && slowest_tests "$part" ;;
   esac
 done
-build release -DMINICNN_UNITY_BUILD=ON
+# With chosen parts, as where minutes count, folders that the quick test has just run and no optimisation changes are not run again.
+run_before=""
+[[ -z ${MINICNN_TEST_PARTS:-} ]] || run_before="cli;data;files;formats;io;model;report"
+build release -DMINICNN_UNITY_BUILD=ON -DMINICNN_TEST_EXCLUDE="$run_before"
 heading "Tests: release"
 ctest --preset release -j "$jobs" --no-label-summary </dev/null 2>&1 | tee "$log.release"
 [[ ${PIPESTATUS[0]} -eq 0 ]] || failed+=("tests of release")
