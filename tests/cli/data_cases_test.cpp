@@ -136,6 +136,22 @@ TEST_CASE("G06 a run that lies in data is no class") {
   CHECK(predicted.lines().size() == 7);
 }
 
+TEST_CASE("G05 a class that is a link to another one is refused by every command that reads class folders") {
+  const pictures::folder folder("linked");
+  write_classes(folder, "d/");
+  std::filesystem::create_directory_symlink("cat", folder.path("d/wolf"));
+  const std::string data = " --data '" + folder.path("d") + "'", out = " --out '" + folder.path("out") + "'";
+  for (const std::string& command :
+       {train(folder.path("d"), folder.path("run")), "check" + data, "evaluate" + weights().option() + data,
+        "lr-find --model lenet5 --image-size 32" + data, "pack" + data + " --out '" + folder.path("p.tar") + "'",
+        "quantize" + weights().option() + data + out}) {
+    const auto r = run(command);
+    INFO(command << r.err);
+    CHECK(r.code == 1);
+    CHECK(contains(r.err, "cat and wolf are one folder"));
+  }
+}
+
 TEST_CASE("every command that reads data says which layout it found") {
   const pictures::folder folder("said");
   write_classes(folder);

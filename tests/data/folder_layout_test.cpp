@@ -187,3 +187,31 @@ TEST_CASE("G06 a folder that holds .nomedia is left out, whatever it is called; 
                     [](const auto& e) { return e.path.ends_with("/heat") && e.reason == "holds .nomedia"; }));
   CHECK(tree{".nomedia", "cat/1.jpg", "dog/1.jpg"}.read().size() == 2);
 }
+
+TEST_CASE("G05 one folder under two names is no two classes") {
+  namespace fs = std::filesystem;
+  const tree set{"cat/1.jpg", "cat/in/2.jpg", "dog/1.jpg", "fox/Thumbs.db"};
+  const auto is_refused = [&](const std::string& target, const std::string& link, const std::string& names) {
+    fs::create_directory_symlink(target, set.folder.path(link));
+    CHECK(set.refusal() ==
+          ": " + names + " are one folder, by a link or a mount: its pictures would be of two classes; remove one");
+    CHECK(read_pictures(set.folder.path()).size() == 3);
+    fs::remove(set.folder.path(link));
+  };
+  is_refused("cat", "wolf", "cat and wolf");
+  is_refused(set.folder.path("cat"), "ant", "ant and cat");  // absolute, and before it
+  is_refused("cat/in", "wolf", "cat/in and wolf");
+  is_refused("cat/in", "ant", "ant and cat/in");
+  is_refused("../" + fs::path(set.folder.path()).filename().string() + "/dog/", "wolf", "dog and wolf");
+  // Elsewhere is elsewhere, and an empty folder twice has no pictures.
+  const tree other{"1.jpg"};
+  fs::create_directory_symlink(other.folder.path(), set.folder.path("wolf"));
+  fs::create_directory_symlink("fox", set.folder.path("vixen"));
+  CHECK(set.read().classes == list{"cat", "dog", "wolf"});
+  // Labels from a table: each picture once.
+  fs::create_directory_symlink("cat", set.folder.path("kitten"));
+  const image_dataset once = read_pictures(set.folder.path());
+  CHECK(once.size() == 4);
+  REQUIRE(once.warnings.size() == 1);
+  CHECK(once.warnings[0] == "kitten is the same folder as cat and is left out");
+}

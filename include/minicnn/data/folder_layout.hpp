@@ -46,14 +46,25 @@ class layout_judge {
     return one_of(first_word(name), parts);
   }
 
-  /// Throws file_error for parts of a set, and where two layouts have about as much for them.
+  /// Throws file_error for parts of a set, for a folder under two names, and where two layouts have about as much for them.
   folder_layout decide() const {
     const folder_layout layout = by_majority();
-    if (layout == folder_layout::classes) refuse_parts();
+    if (layout != folder_layout::classes) return layout;
+    refuse_same(top_);
+    refuse_parts();
     return layout;
   }
 
  private:
+  /// dogs, a link to cats: each picture would have both labels. Within one class it is no matter.
+  void refuse_same(const folder_tree& f) const {
+    const auto in = [](const std::string& name) { return name.substr(0, name.find('/')); };
+    if (!f.same_as.empty() && in(f.same_as) != in(f.name))
+      fail<file_error>(root_, ": ", f.same_as, " and ", f.name,
+                       " are one folder, by a link or a mount: its pictures would be of two classes; remove one");
+    for (const folder_tree& inner : f.folders) refuse_same(inner);
+  }
+
   folder_layout by_majority() const {
     const auto loose = static_cast<index_t>(top_.pictures.size());
     const bool names = labels_.size() >= 2, folders = full_.size() >= 2;

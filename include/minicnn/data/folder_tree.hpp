@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "minicnn/data/dataset.hpp"
 #include "minicnn/data/natural_order.hpp"
 #include "minicnn/files/path.hpp"
+#include "minicnn/files/system.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -71,6 +73,7 @@ struct folder_tree {
   std::vector<index_t> members;       ///< of an archive: the pictures' numbers in it; empty: they are files
   std::vector<folder_tree> folders;   ///< in byte order
   index_t below = 0;                  ///< pictures in the folders
+  std::string same_as = {};           ///< name of the folder that it is as well, by a link or a mount; empty: none
   bool left_out = false;              ///< a run of `minicnn train`, or a folder that holds .nomedia
   index_t total() const { return static_cast<index_t>(pictures.size()) + below; }
 };
@@ -128,7 +131,16 @@ class tree_reader {
       leave(&ignored_files::other, folder / "curves.png", "of a run of minicnn train");
     }
     if (!out.left_out) descend(out, inner);
+    if (out.total() > 0) note_same(out, folder);
     return out;
+  }
+
+  /// Links and mounts are told by what they lead to, not by how they are made. Systems without such numbers say 0.
+  void note_same(folder_tree& out, const std::filesystem::path& folder) {
+    posix::file_status info{};
+    if (posix::stat(path_text(folder), info) != 0 || info.st_ino == 0) return;
+    const auto number = std::pair(static_cast<std::uint64_t>(info.st_dev), static_cast<std::uint64_t>(info.st_ino));
+    if (const auto [first, is_new] = seen_.emplace(number, out.name); !is_new) out.same_as = first->second;
   }
 
   /// A training's own pictures are no data: a folder below is left out if it holds no others.
@@ -180,6 +192,7 @@ class tree_reader {
   ignored_files* ignored_;
   bool follow_;
   index_t unread_ = 0;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> seen_;  ///< folders with pictures by device and number
 };
 
 }  // namespace detail

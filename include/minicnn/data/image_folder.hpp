@@ -156,6 +156,10 @@ class folder_reader {
   }
 
   void add_all(const folder_tree& f, const std::string& label) {
+    if (!f.same_as.empty()) {
+      leave(&ignored_files::folders, f.name, "the same folder as " + f.same_as);
+      return data_.warnings.push_back(text_of(f.name, " is the same folder as ", f.same_as, " and is left out"));
+    }
     for (std::size_t i = 0; i < f.pictures.size(); ++i) add(f, i, label);
     for (const folder_tree& inner : f.folders) add_all(inner, label);
   }
