@@ -104,6 +104,36 @@ TEST_CASE("G05 parts of a set are told by what they hold, whatever they are call
                  "/training_set"));
 }
 
+TEST_CASE("G05 classes that hold parts, or folders called alike, are told what to do, and that works") {
+  namespace fs = std::filesystem;
+  const tree parts{"cat/train/1.jpg", "cat/val/2.jpg", "dog/train/1.jpg", "dog/train/3.jpg", "dog/val/2.jpg"};
+  const std::string root = parts.folder.path();
+  CHECK(parts.refusal() ==
+        ": cat, dog: classes that hold parts of a data set (train, val); wanted parts that hold classes: move " + root +
+            "/dog/train to " + root + "/train/dog and the others likewise, then name " + root + "/train");
+  for (const char* part : {"train", "val"})
+    for (const char* of : {"cat", "dog"}) {
+      fs::create_directories(root + "/" + part);
+      fs::rename(root + "/" + of + "/" + part, root + "/" + part + "/" + of);
+    }
+  CHECK(read_image_folder(root + "/train").classes == list{"cat", "dog"});
+  CHECK(read_image_folder(root + "/train").size() == 3);
+  for (const char* of : {"cat", "dog"}) fs::remove(root + "/" + of);
+  CHECK(contains(parts.refusal(), "name one of these folders: " + root + "/"));
+
+  const tree alike{"cats/a/1.jpg", "cats/b/2.jpg", "dogs/a/3.jpg", "dogs/b/4.jpg"};
+  const std::string text = alike.refusal(), where = alike.folder.path();
+  CHECK(contains(text, ": cats, dogs: parts of a data set, not classes (cats holds a, b); name one of these folders: " + where));
+  CHECK(contains(text, "; if these are classes, their pictures are to lie in them without folders in between"));
+  CHECK(read_image_folder(where + "/cats").classes == list{"a", "b"});
+  for (const std::string name : {"cats/a/1.jpg", "cats/b/2.jpg", "dogs/a/3.jpg", "dogs/b/4.jpg"}) {
+    const fs::path from = where + "/" + name;
+    fs::rename(from, from.parent_path().parent_path() / from.filename());
+  }
+  CHECK(alike.read().classes == list{"cats", "dogs"});
+  CHECK_FALSE(contains(tree{"train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg"}.refusal(), "if these are classes"));
+}
+
 TEST_CASE("G05 a copy of the classes beside them is no class") {
   CHECK(tree{"cat/1.jpg", "dog/1.jpg", "backup/cat/1.jpg", "backup/dog/1.jpg"}.refusal() ==
         ": backup holds folders that are called like the classes beside it (cat, dog); move it elsewhere, or name it alone");

@@ -179,12 +179,22 @@ class layout_judge {
       if (std::pair(sets[i].complete(), full_[i]->total()) > std::pair(sets[largest].complete(), full_[largest]->total()))
         largest = i;
     const inner_set& s = sets[largest];
-    const std::string holds =
-        s.complete() ? " (" + s.folder + " holds " + few_names(std::vector<std::string>(s.labels.begin(), s.labels.end())) + ")"
-                     : std::string();
+    const std::string inner = few_names({s.labels.begin(), s.labels.end()}), slash = root_.ends_with('/') ? "" : "/";
+    const std::string holds = s.complete() ? " (" + s.folder + " holds " + inner + ")" : std::string();
+    const auto parts = std::count_if(s.labels.begin(), s.labels.end(), called_a_part);
+    if (s.folder == full_[largest]->name && s.folders && s.complete() && !called_a_part(s.folder) &&
+        parts == static_cast<std::ptrdiff_t>(s.labels.size())) {
+      const std::string from = full_[largest]->folders.front().name, part = root_ + slash + from.substr(s.folder.size() + 1);
+      fail<file_error>(root_, ": ", few_names(names_of(full_)), ": classes that hold parts of a data set (", inner,
+                       "); wanted parts that hold classes: move ", root_, slash, from, " to ", part, "/", s.folder,
+                       " and the others likewise, then name ", part);
+    }
+    const bool classes = s.folders && !only_one &&
+                         std::none_of(full_.begin(), full_.end(), [](const folder_tree* f) { return called_a_part(f->name); });
     fail<file_error>(root_, ": ", few_names(names_of(full_)),
                      only_one ? ": a data set within the folder" : ": parts of a data set", ", not classes", holds,
-                     "; name one of these folders: ", root_, root_.ends_with('/') ? "" : "/", s.folder);
+                     "; name one of these folders: ", root_, slash, s.folder,
+                     classes ? "; if these are classes, their pictures are to lie in them without folders in between" : "");
   }
 
   const folder_tree& top_;
