@@ -40,8 +40,7 @@ int run(int argc, const char* const* argv) {
 
   bool started = false;
   try {
-    cli::check_arguments(app, argc, argv);
-    app.parse(argc, argv);
+    app.parse(cli::check_arguments(app, argc, argv));
     started = true;
     return chosen();
   } catch (const CLI::Success& e) {  // --help, --version

@@ -63,7 +63,16 @@ bool knows_grammar(CLI::Option& option) {
   }
 }
 
+constexpr char after_dashes_mark = '\0';  ///< before an argument that stands after --; none can hold it
+
+CLI::Option* positional_of(CLI::App& command) {
+  const auto all = command.get_options([](CLI::Option* option) { return option->get_positional(); });
+  return all.empty() ? nullptr : all.front();
+}
+
 void check_values_of(CLI::Option& option) {
+  if (option.get_positional())
+    option.transform([](std::string name) { return name.empty() || name[0] != after_dashes_mark ? name : name.substr(1); });
   const std::string type = option.get_type_name();
   if (option.get_items_expected_max() == 0 || knows_grammar(option)) return;
   if (type.starts_with("INT"))
@@ -149,17 +158,25 @@ void check_all_values(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) check_all_values(*command);
 }
 
-void check_arguments(CLI::App& app, int argc, const char* const* argv) {
+std::vector<std::string> check_arguments(CLI::App& app, int argc, const char* const* argv) {
   CLI::App* command = nullptr;
   for (CLI::App* one : app.get_subcommands([](CLI::App*) { return true; }))
     if (argc > 1 && one->check_name(argv[1])) command = one;
+  std::vector<std::string> checked_ones;
   bool after_dashes = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i], before = argv[i - 1];
-    const bool is_value = takes_value(command, before);
+    const bool is_value = !after_dashes && takes_value(command, before);
     if (argument.empty())
       throw usage_error(text_of(is_value ? std::string(before) : text_of("argument ", i), ": ", refused("a value", "")));
-    after_dashes = after_dashes || (argument == "--" && !is_value);
+    if (!after_dashes && argument == "--" && !is_value && command != nullptr) {
+      after_dashes = true;
+      continue;
+    }
+    // CLI11 hands what stands after -- to the program itself once the command has as many names as it must have.
+    if (after_dashes && positional_of(*command) == nullptr)
+      throw usage_error(text_of(argv[1], ": takes options alone, got \"", minicnn::excerpt(argument), "\""));
+    checked_ones.push_back((after_dashes ? std::string(1, after_dashes_mark) : "") + std::string(argument));
     if (after_dashes || is_value) continue;
     if (argument.starts_with("--") && argument.find('=') + 1 == argument.size())
       throw usage_error(text_of(argument.substr(0, argument.size() - 1), ": ", refused("a value", "")));
@@ -167,6 +184,8 @@ void check_arguments(CLI::App& app, int argc, const char* const* argv) {
       throw usage_error(text_of("there is no option \"", minicnn::excerpt(argument), "\"; a file of that name is ./",
                                 minicnn::excerpt(argument), ", or stands after --"));
   }
+  std::reverse(checked_ones.begin(), checked_ones.end());
+  return checked_ones;
 }
 
 }  // namespace cli

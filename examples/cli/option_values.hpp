@@ -39,7 +39,9 @@ CLI::Validator readable_by(std::function<void(const std::string&)> read);
 void check_all_values(CLI::App& app);
 
 /// Throws usage_error for what CLI11 would pass over or take for something else: an empty argument (a variable of a script that
-/// is not set), "--out=", whose value it would look for in the next argument, and files like "-x.jpg".
-void check_arguments(CLI::App& app, int argc, const char* const* argv);
+/// is not set), "--out=", whose value it would look for in the next argument, files like "-x.jpg", and names after -- for a
+/// command that takes none. Returns the arguments as App::parse takes them, the last one first, where all that stands after --
+/// are names.
+std::vector<std::string> check_arguments(CLI::App& app, int argc, const char* const* argv);
 
 }  // namespace cli

@@ -1,7 +1,9 @@
 // The values of options: every number of every command by one grammar, and what is said where a value is refused.
 #include "option_values.hpp"
 
+#include <algorithm>
 #include <array>
+#include <filesystem>
 #include <functional>
 
 #include "commands.hpp"
@@ -238,6 +240,34 @@ TEST_CASE("A23 a file whose name begins like an option is told how to be named")
   }
   CHECK(contains(run("predict --weights w -- -x.jpg").err, "w: "));
   CHECK(contains(run("check --data -x").err, "-x: "));  // a value
+}
+
+TEST_CASE("A23 names after -- are names, whatever stands before it") {
+  const program::red_means_dog weights;
+  const pictures::folder folder("dashes");
+  for (const char* name : {"a.png", "-b.png", "--json", "train"}) folder.write(name, program::red_png(200));
+  const std::string command = "predict --json --weights w", cd = "cd '" + folder.path() + "'; ";
+  std::filesystem::copy_file(weights.path(), folder.path("w"));
+  for (const char* names : {"a.png -- -b.png", "-- a.png -b.png", "-- -b.png a.png", "a.png -- -b.png --json", "-- train --json",
+                            "a.png a.png -- train -b.png"}) {
+    CAPTURE(names);
+    const auto r = run(std::string(command) + " " + names, cd);
+    INFO(r.err);
+    CHECK(r.code == 0);
+    const std::string given = names;
+    const auto lines = r.lines();
+    REQUIRE(lines.size() == static_cast<std::size_t>(std::count(given.begin(), given.end(), ' ')));  // words without --
+    CHECK(nlohmann::json::parse(lines.back())["path"] == given.substr(given.rfind(' ') + 1));
+  }
+  const auto explained = run("explain --weights w --out out a.png -- -b.png", cd);
+  INFO(explained.err);
+  CHECK(explained.code == 0);
+  CHECK(contains(run("compare --out c.html a -- -b", cd).err, "a: no such run folder"));
+  for (const char* arguments : {"check --data . -- -x", "summary --model lenet5 -- x", "train --data . --out o -- --resume"}) {
+    const auto r = run(arguments, cd);
+    CHECK(r.code == 2);
+    CHECK_MESSAGE(contains(r.err, ": takes options alone, got \""), r.err);
+  }
 }
 
 TEST_CASE("A23 messages are one line without what a terminal obeys or a library's tags") {
