@@ -54,6 +54,9 @@ char32_t without_accents(char32_t c) {
   return c;
 }
 
+/// A byte order mark, characters of no width, a soft hyphen.
+bool is_unseen(char32_t c) { return c == 0xFEFF || (c >= 0x200B && c <= 0x200D) || c == 0x2060 || c == 0xAD; }
+
 bool is_accent(char32_t c) { return (c >= 0x300 && c <= 0x36F) || c == 0x3099 || c == 0x309A; }
 
 /// Appends `c`, a Hangul syllable as its letters (Unicode standard, section 3.12).
@@ -115,7 +118,7 @@ std::string remembered(const std::string& name) {
       out += name[at];
     else if (code == ' ' || code == '-' || code == '_' || code == 0xA0)
       out += out.empty() || out.back() == '_' ? "" : "_";
-    else if (!is_accent(code))
+    else if (!is_accent(code) && !is_unseen(code))
       add_plain(out, code);
     at += bytes == 0 ? 1 : bytes;
   }

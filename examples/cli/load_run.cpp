@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <minicnn/files/file.hpp>
+#include <minicnn/files/text_lines.hpp>
 #include <minicnn/report/progress.hpp>
 
 #include "data_source.hpp"
@@ -32,7 +32,7 @@ index_t parameters_of(const json& recipe) {
 }
 
 json read_json(const std::string& path) {
-  json text = minicnn::parse_json(minicnn::read_file(path), path);
+  json text = minicnn::parse_json(minicnn::read_utf8(path), path);
   if (!text.is_object()) fail<file_error>(path, ": wanted a JSON object");
   return text;
 }
@@ -64,7 +64,7 @@ finished_run load_run(const std::string& folder) {
   } catch (const minicnn::error& e) {
     fail<file_error>(config, ": ", e.what());
   }
-  run.page.history = minicnn::parse_history_csv(minicnn::read_file(results), results);
+  run.page.history = minicnn::parse_history_csv(minicnn::read_utf8(results), results);
   std::filesystem::path path = system_path(folder);
   if (path.filename().empty() || path.filename() == ".") path = path.parent_path();
   run.page.name = path.filename().empty() || path.filename() == ".." ? folder : path_text(path.filename());

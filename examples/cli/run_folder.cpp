@@ -6,6 +6,7 @@
 #include <minicnn/files/file.hpp>
 #include <minicnn/model/training_file.hpp>
 #include <string_view>
+#include <minicnn/files/text_lines.hpp>
 #include <utility>
 
 #include "curves_png.hpp"
@@ -84,7 +85,7 @@ bool run_folder::holds_run() const {
     if (std::string_view(name) != "config.json" && fs::exists(system_path(file(name)), problem)) return true;
   if (!fs::exists(system_path(file("config.json")), problem)) return fs::exists(system_path(file(replaced)), problem);
   try {
-    const json config = minicnn::parse_json(minicnn::read_file(file("config.json")));
+    const json config = minicnn::parse_json(minicnn::read_utf8(file("config.json")));
     return !(config.has("recipe") && config.has("command"));
   } catch (const std::exception&) {
     return true;  // not ours
@@ -263,7 +264,7 @@ void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<floa
 void run_folder::load_times(minicnn::training_state& p) const {
   if (p.epoch > 0) {
     try {
-      const auto rows = minicnn::parse_history_csv(minicnn::read_file(file("results.csv")), file("results.csv"));
+      const auto rows = minicnn::parse_history_csv(minicnn::read_utf8(file("results.csv")), file("results.csv"));
       if (p.history.empty()) p.history = rows;  // of an older version
       for (minicnn::epoch_record& e : p.history)
         for (const minicnn::epoch_record& row : rows)
@@ -281,7 +282,7 @@ void run_folder::load_times(minicnn::training_state& p) const {
   if (!p.history.empty()) p.seconds = p.history.back().seconds;
   std::string text;
   try {
-    text = minicnn::read_file(file("config.json"));
+    text = minicnn::read_utf8(file("config.json"));
   } catch (const minicnn::error& e) {
     warn(std::string(e.what()) + "; config.json is written anew");
     return;

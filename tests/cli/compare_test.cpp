@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "program.hpp"
 
@@ -18,7 +19,8 @@ class drawings {
   std::string path(const std::string& name) const { return folder_.path(name.c_str()); }
   void train(const std::string& name, const std::string& rest) const {
     const auto result = run("train --data '" + path("data") + "' --out '" + path(name) +
-                            "' --image-size 63 --batch-size 8 --val-fraction 0.3 --epochs 2 --quiet " + rest);
+                            "' --batch-size 8 --val-fraction 0.3 --epochs 2 --quiet " +
+                            (contains(rest, "--image-size") ? rest : rest + " --image-size 63"));
     INFO(result.err);
     REQUIRE(result.code == 0);
   }
@@ -128,4 +130,39 @@ TEST_CASE("lr-find: options that mean nothing end with 2") {
   const auto missing = run("lr-find --data nowhere");
   CHECK(missing.code == 1);
   CHECK(contains(missing.err, "nowhere"));
+}
+
+TEST_CASE("G15 A15 results.csv and config.json as editors of Windows save them are read by all") {
+  const drawings d;
+  d.train("a", "--model lenet5 --image-size 32 --threads 1 --workers 0");
+  const std::string compare = "compare --no-test '" + d.path("a") + "' '" + d.path("b") + "'";
+  std::filesystem::copy(d.path("a"), d.path("b"), std::filesystem::copy_options::recursive);
+  const auto before = run(compare);
+  REQUIRE(before.code == 0);
+  const auto put = [&](const char* name, const std::string& text) {
+    std::ofstream(d.path("a/" + std::string(name)), std::ios::binary) << text;
+  };
+  for (const char* name : {"results.csv", "config.json"}) {
+    std::string text = "\xEF\xBB\xBF";
+    for (const char c : d.text("a/" + std::string(name))) text += c == '\n' ? "\r\n" : std::string(1, c);
+    put(name, text);
+  }
+  CHECK(run(compare).out == before.out);
+  const auto resumed = run("train --data '" + d.path("data") + "' --out '" + d.path("a") +
+                           "' --batch-size 8 --val-fraction 0.3 --epochs 2 --quiet --model lenet5 --image-size 32 --threads 1 "
+                           "--workers 0 --resume");
+  INFO(resumed.err);
+  CHECK(resumed.code == 0);
+  CHECK_FALSE(contains(resumed.err, "warning"));
+  // What is missing is named, and another encoding told.
+  const auto refusal_of = [&](const std::string& text) {
+    put("config.json", text);
+    const auto r = run(compare);
+    CHECK(r.code == 1);
+    CHECK(contains(r.err, "a/config.json: "));
+    return r.err;
+  };
+  CHECK(contains(refusal_of("\xEF\xBB\xBF{\"recipe\": {}}\r\n"), "\"data\""));
+  CHECK(contains(refusal_of("{\"data\": \"x\"}"), "\"recipe\""));
+  CHECK(contains(refusal_of(std::string("\xFF\xFE{\0}\0", 6)), "is UTF-16 text, wanted UTF-8"));
 }

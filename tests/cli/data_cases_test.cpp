@@ -270,7 +270,9 @@ TEST_CASE("classes that are called alike are warned of by every command that rea
                                                                {"\uac15", "\u1100\u1161\u11bc"},
                                                                {"\u304c", "\u304b\u3099"},
                                                                {"\u30d1", "\u30cf\u309a"},
-                                                               {"\u0419", "\u0438\u0306"}};
+                                                               {"\u0419", "\u0438\u0306"},
+                                                               {"\uFEFFcat", "cat"},
+                                                               {"ca\u200Bt", "cat"}};
   for (const auto& [first, second] : alike) {
     CAPTURE(first);
     const pictures::folder folder("alike");

@@ -28,6 +28,11 @@ TEST_CASE("G15 a byte order mark and every system's line ends are passed over") 
                            "\xEF\xBB\xBF"
                            "a\nb\n"})
     CHECK(joined(text) == "1:a|2:b|");
+  // Twice, as two programs add it, and where files were joined.
+  const std::string mark = "\xEF\xBB\xBF";
+  CHECK(joined(mark + mark + "a\n" + mark + "b\r\n") == "1:a|2:b|");
+  CHECK(joined("a\n" + mark + "b\n", text_encoding::any) == "1:a|2:" + mark + "b|");  // a path may be called so
+  CHECK(without_mark(mark + mark + mark + "a", "f") == "a");
   CHECK(joined("a\n\nb\n\n") == "1:a|2:|3:b|4:|");
   CHECK(joined("\xC3\xA9\n\xE7\x8C\xAB") == "1:\xC3\xA9|2:\xE7\x8C\xAB|");
   CHECK(joined("a\xEF\xBB\xBF") == "1:a\xEF\xBB\xBF|");  // only at the beginning

@@ -144,10 +144,7 @@ class csv_parser {
 inline csv_table parse_csv(std::string_view text, std::string path) { return detail::csv_parser(text, std::move(path)).run(); }
 
 /// The table in the file `path`.
-inline csv_table read_csv(const std::string& path) {
-  const std::string text = read_text(path);
-  return parse_csv(text, path);
-}
+inline csv_table read_csv(const std::string& path) { return parse_csv(read_text(path), path); }
 
 /// A text as a field: in quotes where it holds commas, quotes or line ends.
 inline std::string csv_field(const std::string& text) {
