@@ -99,16 +99,15 @@ std::string with_marks(const std::string& name) {
 
 std::string escaped(const std::string& name) { return minicnn::write_json(name, {.ascii = true, .tolerant = true}); }
 
-/// The names of `from` that are not in `in`.
-std::vector<std::string> missing(const std::vector<std::string>& from, const std::vector<std::string>& in) {
+}  // namespace
+
+std::vector<std::string> missing_names(const std::vector<std::string>& from, const std::vector<std::string>& in) {
   std::vector<std::string> out;
   const std::set<std::string> known(in.begin(), in.end());
   for (const std::string& name : from)
     if (known.count(name) == 0) out.push_back(name);
   return out;
 }
-
-}  // namespace
 
 std::string remembered(const std::string& name) {
   std::string out;
@@ -142,8 +141,8 @@ void warn_of_alike_names(const std::string& root, const std::vector<std::string>
 std::string composition_difference(const std::vector<std::string>& some, const std::string& where,
                                    const std::vector<std::string>& others, const std::string& where_others) {
   std::map<std::string, std::string> there;
-  for (const std::string& name : missing(others, some)) there.emplace(with_marks(name), name);
-  for (const std::string& name : missing(some, others))
+  for (const std::string& name : missing_names(others, some)) there.emplace(with_marks(name), name);
+  for (const std::string& name : missing_names(some, others))
     if (const auto same = there.find(with_marks(name)); same != there.end())
       return " (the names differ only in Unicode composition, that is in how accents are written: as code points, " +
              escaped(name) + " is not " + escaped(same->second) + ", the first in " + where + ", the second in " + where_others +
@@ -154,7 +153,7 @@ std::string composition_difference(const std::vector<std::string>& some, const s
 std::string in_code_points(const std::vector<std::string>& some, const std::string& where, const std::vector<std::string>& others,
                            const std::string& where_others) {
   if (std::string text = composition_difference(some, where, others, where_others); !text.empty()) return text;
-  std::vector<std::string> here = missing(some, others), there = missing(others, some);
+  std::vector<std::string> here = missing_names(some, others), there = missing_names(others, some);
   for (std::string& name : here) name = escaped(name);
   for (std::string& name : there) name = escaped(name);
   const auto has_escape = [](const std::string& text) { return text.find('\\') != text.npos; };

@@ -13,6 +13,9 @@ std::string remembered(const std::string& name);
 /// Warns of classes that are called alike, which are most often one class twice: "Cat" and "cat", "cat" and "cat ".
 void warn_of_alike_names(const std::string& root, const std::vector<std::string>& names);
 
+/// The names of `from` that are not in `in`.
+std::vector<std::string> missing_names(const std::vector<std::string>& from, const std::vector<std::string>& in);
+
 /// In brackets, which of the names that are in `some` alone is in `others` alone with its accents written in the other way (an e
 /// with an accent is one code point or two), both as escaped code points with the places that the lists are from; or nothing.
 std::string composition_difference(const std::vector<std::string>& some, const std::string& where,

@@ -7,6 +7,7 @@
 #include <minicnn/int8/quantizer.hpp>
 #include <minicnn/model/described_network.hpp>
 
+#include "alike_names.hpp"
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "import_weights.hpp"
@@ -40,6 +41,10 @@ minicnn::sample_indices calibration_pictures(const minicnn::image_dataset& data,
   const minicnn::sample_indices from =
       labelled ? split_data(data, info.limit, info.val_fraction, info.split_seed, info.fold, info.folds).train
                : all_samples(data);
+  const std::vector<std::string> others = missing_names(data.classes, info.classes);
+  if (labelled && info.task.classifies() && !others.empty())
+    warn(data.root + ": has classes that the weights do not tell apart: " + list_of(others) + "; the weights' are " +
+         list_of(info.classes) + in_code_points(data.classes, data.root, info.classes, "the weights"));
   if (from.empty()) fail<minicnn::file_error>(data.root, ": holds no pictures to calibrate with");
   return stratified_subset(data, from, count, info.split_seed);
 }

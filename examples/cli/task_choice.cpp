@@ -55,6 +55,39 @@ void attach_classes(minicnn::image_dataset& data, const minicnn::csv_table& tabl
   data.target_names.clear(), data.targets.clear();
 }
 
+/// What a text has beyond ASCII is all that can be written in two ways.
+void add_accented(std::vector<std::string>& out, std::string_view text) {
+  if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) out.emplace_back(text);
+}
+
+/// Names of pictures as a table may have them, below the data's folder with the ending and without.
+std::vector<std::string> accented_names(const minicnn::image_dataset& data) {
+  std::vector<std::string> out;
+  for (const minicnn::sample& s : data.samples) {
+    const std::string_view name = minicnn::detail::name_within(s.path, data.root), file = name.substr(name.rfind('/') + 1);
+    for (const std::string_view way : {name, name.substr(0, name.rfind('.')), file, file.substr(0, file.rfind('.'))})
+      add_accented(out, way);
+  }
+  return out;
+}
+
+/// Gives pictures what `attach` finds for the ids of the table; ids and names that differ in composition are told.
+template <class Attach>
+void attach_rows(minicnn::image_dataset& data, const minicnn::csv_table& table, Attach attach) {
+  const std::vector<std::string> names = accented_names(data);
+  std::vector<std::string> ids;
+  const auto id = std::find(table.header.begin(), table.header.end(), "id");
+  const std::size_t column = id == table.header.end() ? 0 : static_cast<std::size_t>(id - table.header.begin());
+  for (const minicnn::csv_row& row : table.rows) add_accented(ids, row.fields[column]);
+  const std::string difference = composition_difference(ids, table.path, names, data.root);
+  try {
+    attach();
+  } catch (const file_error& e) {
+    fail<file_error>(e.what(), difference);
+  }
+  if (!difference.empty()) data.warnings.push_back("pictures and rows of " + table.path + " that are one by look" + difference);
+}
+
 }  // namespace
 
 minicnn::image_dataset open_task_data(const std::string& path, const std::string& labels, const std::string& task,
@@ -74,11 +107,14 @@ minicnn::image_dataset open_task_data(const std::string& path, const std::string
   if (table == path + "/trainLabels.csv" && std::filesystem::is_directory(system_path(path + "/train"), problem))
     pictures = path + "/train";
   minicnn::image_dataset data = minicnn::read_dataset(pictures, {.part = part, .labels = false});
-  if (task == "classify")
-    attach_classes(data, minicnn::read_csv(table));
-  else
-    attach_targets(data, minicnn::read_label_table(
-                             table, task == "multilabel" ? minicnn::target_kind::labels : minicnn::target_kind::numbers));
+  const minicnn::csv_table rows = minicnn::read_csv(table);
+  const auto kind = task == "multilabel" ? minicnn::target_kind::labels : minicnn::target_kind::numbers;
+  attach_rows(data, rows, [&] {
+    if (task == "classify")
+      attach_classes(data, rows);
+    else
+      attach_targets(data, minicnn::read_label_table(rows, kind));
+  });
   if (!quiet)
     say(text_of(data.root, ": ", data.size(), data.size() == 1 ? " picture" : " pictures", " with a row in ", table, ": ",
                 list_of(output_names(data))));
@@ -106,12 +142,12 @@ std::vector<double> class_weights(const recipe& r, const minicnn::image_dataset&
     std::vector<double> weights(names.size(), -1);
     for (const minicnn::csv_row& row : table.rows) {
       const auto found = std::find(names.begin(), names.end(), row.fields[name]);
-      double value = 0;
       const std::string& text = row.fields[weight];
-      const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+      const double value = minicnn::parse_number(text).value_or(0);
       if (found == names.end())
-        fail<file_error>(table.path, ": line ", row.line, ": \"", row.fields[name], "\" is none of ", list_of(names));
-      if (failure != std::errc() || end != text.data() + text.size() || !(value > 0 && value < 1e9))
+        fail<file_error>(table.path, ": line ", row.line, ": \"", row.fields[name], "\" is none of ", list_of(names),
+                         in_code_points({row.fields[name]}, table.path, names, data.root));
+      if (!(value > 0 && value < 1e9))
         fail<file_error>(table.path, ": line ", row.line, ": wanted a weight above 0, got \"", text, "\"");
       double& place = weights[static_cast<std::size_t>(found - names.begin())];
       if (place >= 0) fail<file_error>(table.path, ": line ", row.line, ": a second weight for \"", *found, "\"");

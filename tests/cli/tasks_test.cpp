@@ -254,3 +254,46 @@ TEST_CASE("several labels and numbers: pictures that cannot be read are left out
     CHECK(contains(r.err, "3.png: empty file"));
   }
 }
+
+TEST_CASE("G21 tables whose names differ from the pictures' or classes' in Unicode composition alone") {
+  const std::string composed = "caf\xC3\xA9", apart = "cafe\xCC\x81", told = "differ only in Unicode composition";
+  const pictures::folder folder("composed_tables");
+  for (int i = 0; i < 8; ++i) {
+    folder.write("p/" + std::to_string(i) + ".png", red_png(20 * i));
+    folder.write("d/" + (i % 2 == 0 ? apart : "dog") + "/" + std::to_string(i) + ".png", red_png(20 * i));
+  }
+  folder.write("p/" + apart + ".png", red_png(9));
+  const auto table = [&](const std::string& name, const std::string& text) {
+    std::ofstream(folder.path(name)) << text;
+    return " '" + folder.path(name) + "' ";
+  };
+  const auto train = [&](const std::string& data, const std::string& rest) {
+    return run("train --model lenet5 --image-size 32 --batch-size 4 --epochs 1 --threads 1 --workers 0 --overwrite --data '" +
+               folder.path(data) + "' --out '" + folder.path("run") + "' " + rest);
+  };
+  std::string rows;
+  for (int i = 0; i < 8; ++i) rows += std::to_string(i) + (i % 2 == 0 ? ",a\n" : ",b\n");
+  for (const std::string ending : {"", ".png"}) {
+    const auto one = train("p", "--labels" + table("l.csv", "id,label\n" + rows + composed + ending + ",a\n"));
+    INFO(one.err);
+    CHECK(one.code == 0);
+    CHECK(contains(one.err, told));
+  }
+  const auto none = train("p", "--task regress --labels" + table("n.csv", "id,x\n" + composed + ",1\n"));
+  CHECK(none.code == 1);
+  CHECK(contains(none.err, "none of its 1 ids"));
+  CHECK(contains(none.err, told));
+  CHECK_FALSE(contains(train("p", "--labels" + table("m.csv", "id,label\n" + rows + apart + ",a\n")).err, told));
+  const auto weights = train("d", "--class-weights" + table("w.csv", "class,weight\n" + composed + ",1\ndog,2\n"));
+  CHECK(weights.code == 1);
+  CHECK(contains(weights.err, "line 2: "));
+  CHECK(contains(weights.err, told));
+  // quantize reads no labels but to take of each class its share.
+  REQUIRE(train("d", "").code == 0);
+  std::filesystem::rename(folder.path("d/" + apart), folder.path("d/" + composed));
+  const auto quantized = run("quantize --weights '" + folder.path("run/best.safetensors") + "' --data '" + folder.path("d") +
+                             "' --out '" + folder.path("q.safetensors") + "'");
+  INFO(quantized.err);
+  CHECK(quantized.code == 0);
+  CHECK(contains(quantized.err, told));
+}
