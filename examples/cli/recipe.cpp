@@ -1,8 +1,8 @@
 #include "recipe.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
+#include <minicnn/core/number.hpp>
 #include <minicnn/train/parse_schedule.hpp>
 #include <minicnn/train/parse_sizes.hpp>
 #include <minicnn/train/size_schedule.hpp>
@@ -44,8 +44,9 @@ void choose_optimizer(recipe& r, const std::string& optimizer) {
 void parse_fold(recipe& r, const std::string& text) {
   const std::size_t slash = text.find('/');
   const auto number = [&](std::string_view part, int& value) {
-    const auto [end, failure] = std::from_chars(part.data(), part.data() + part.size(), value);
-    return failure == std::errc() && end == part.data() + part.size();
+    const auto read = minicnn::parse_whole_number<int>(part);
+    value = read.value_or(0);
+    return read.has_value();
   };
   const std::string_view all(text);
   if (slash == text.npos || !number(all.substr(0, slash), r.fold) || !number(all.substr(slash + 1), r.folds) || r.folds < 2 ||

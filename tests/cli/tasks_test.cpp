@@ -255,6 +255,25 @@ TEST_CASE("several labels and numbers: pictures that cannot be read are left out
   }
 }
 
+TEST_CASE("A20 one grammar of numbers in tables and folds too") {
+  const red_pictures p;
+  std::ofstream(p.path("weights.csv")) << "class,weight\nrare,+2\nusual,1.\n";
+  const auto r = run(p.train("run", "--labels '" + p.path("classes.csv") + "' --class-weights '" + p.path("weights.csv") + "'"));
+  INFO(r.err);
+  CHECK(r.code == 0);
+  for (const std::string fold : {"+1/5", "01/+5", "1/5"}) {
+    const auto folded = run("train --dry-run --model lenet5 --image-size 32 --data '" + p.path("pictures") + "' --labels '" +
+                            p.path("classes.csv") + "' --out '" + p.path("other") + "' --fold " + fold);
+    INFO(folded.err);
+    CHECK(folded.code == 0);
+  }
+  for (const std::string fold : {"1/", "/5", "1/+", "0x1/5", "1.0/5", "1/5/", "+-1/5"}) {
+    const auto refused = run("train --dry-run --model lenet5 --data x --out y --fold " + fold);
+    CHECK(refused.code == 2);
+    CHECK_MESSAGE(contains(refused.err, "--fold " + fold + ": wanted I/K"), refused.err);
+  }
+}
+
 TEST_CASE("G21 tables whose names differ from the pictures' or classes' in Unicode composition alone") {
   const std::string composed = "caf\xC3\xA9", apart = "cafe\xCC\x81", told = "differ only in Unicode composition";
   const pictures::folder folder("composed_tables");

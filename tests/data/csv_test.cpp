@@ -52,6 +52,17 @@ TEST_CASE("F49 what is odd is refused with file and line") {
   CHECK(contains(refusal("\xFF\xFEi\0d\0"), "UTF-16"));
 }
 
+TEST_CASE("F49 tables with other separators than commas are told which they have") {
+  const auto refusal = [](std::string_view text) { return thrown<file_error>([&] { parse_csv(text, "t.csv"); }); };
+  const std::string wanted = "t.csv: line 1: its columns are separated by ",
+                    advice = ", wanted commas; save it as CSV with commas";
+  for (const char* text : {"id;label\n1;cat\n", "\"id\";\"label\"\n", "\xEF\xBB\xBFid;age\r\n1;3,5\r\n", "id;label"})
+    CHECK(refusal(text) == wanted + "semicolons" + advice);
+  for (const char* text : {"id\tlabel\n1\tcat\n", "\"id\"\t\"label\"\n"}) CHECK(refusal(text) == wanted + "tabs" + advice);
+  CHECK(parse_csv("id,tags\n1,a;b\n", "t.csv").rows[0].fields[1] == "a;b");
+  CHECK(parse_csv("id,a;b\n1,2\n", "t.csv").header[1] == "a;b");
+}
+
 TEST_CASE("F49 numbers do not follow the locale") {
   const char* before = std::setlocale(LC_ALL, "de_DE.UTF-8");  // null where it is not installed
   const csv_table table = parse_csv("id,label\n\"1,5\",a\n1.5,a\n007,a\n-1,a\n,a\n99999999999999999999,a\n", "t.csv");

@@ -33,7 +33,7 @@ TEST_CASE("a column a label, or one of names") {
   CHECK(columns.ids == std::vector<std::string>{"1", "2"});
   CHECK(columns.values == std::vector<double>{1, 0, 0, 1});
   for (const char* text : {"id,tags\n1,people beach\n2,\n3,people\n", "id,tags\n1,people;beach\n2,\n3,people\n",
-                           "id,tags\n1,\"people, beach\"\n2,\n3,people\n"}) {
+                           "id,tags\n1,people|beach\n2,\n3,people\n", "id,tags\n1,\"people, beach\"\n2,\n3,people\n"}) {
     CAPTURE(text);
     const label_table names = labels(text);
     CHECK(names.names == std::vector<std::string>{"beach", "people"});
@@ -48,7 +48,8 @@ TEST_CASE("numbers, and the id wherever it stands") {
   CHECK(t.names == std::vector<std::string>{"age", "weight"});
   CHECK(t.ids == std::vector<std::string>{"a", "b"});
   CHECK(t.values == std::vector<double>{34, 71.5, -2, 1000});
-  CHECK(numbers("image,age\nx,1\n").ids[0] == "x");  // the first where none is called id
+  CHECK(numbers("id,age\n1,+5\n2,5.\n").values == std::vector<double>{5, 5});  // the grammar of options
+  CHECK(numbers("image,age\nx,1\n").ids[0] == "x");                            // the first where none is called id
 }
 
 TEST_CASE("what is no table of labels is refused with file, line and column") {

@@ -1,7 +1,6 @@
 #pragma once
 /// Tables as text: comma-separated values (RFC 4180), read strictly.
 
-#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -46,11 +45,9 @@ struct csv_table {
   /// A field as a whole number of 0 or more; what the locale says about numbers does not matter. Throws file_error.
   std::uint64_t number(const csv_row& row, std::size_t column) const {
     const std::string& text = row.fields[column];
-    std::uint64_t value = 0;
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size())
-      fail<file_error>(path, ": line ", row.line, ": ", header[column], ": wanted a whole number, got \"", text, "\"");
-    return value;
+    const auto value = parse_whole_number<std::uint64_t>(text);
+    if (!value) fail<file_error>(path, ": line ", row.line, ": ", header[column], ": wanted a whole number, got \"", text, "\"");
+    return *value;
   }
 };
 
@@ -62,6 +59,7 @@ class csv_parser {
 
   csv_table run() {
     text_ = without_mark(text_, table_.path);
+    refuse_separator(text_.substr(0, text_.find('\n')));
     csv_row row;
     while (next(row)) {
       if (table_.header.empty()) {
@@ -78,6 +76,14 @@ class csv_parser {
   }
 
  private:
+  /// Spreadsheets write semicolons where numbers have a decimal comma, and tabs on request. No table here has one column.
+  void refuse_separator(std::string_view head) const {
+    const char found = head.find(',') != head.npos ? '\0' : head.find(';') != head.npos ? ';' : '\t';
+    if (head.find(found) != head.npos && found != '\0')
+      fail<file_error>(table_.path, ": line 1: its columns are separated by ", found == ';' ? "semicolons" : "tabs",
+                       ", wanted commas; save it as CSV with commas");
+  }
+
   bool done() const { return at_ == text_.size(); }
   char here() const { return done() ? '\0' : text_[at_]; }
   [[noreturn]] void refuse(const char* what) const { fail<file_error>(table_.path, ": line ", line_, ": ", what); }

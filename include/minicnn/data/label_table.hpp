@@ -8,17 +8,15 @@
 /// ending.
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "minicnn/core/std_gaps.hpp"
 #include "minicnn/data/csv.hpp"
 #include "minicnn/data/dataset.hpp"
 
@@ -26,7 +24,7 @@ namespace minicnn::inline MINICNN_ABI {
 
 /// What the columns beside the id hold.
 enum class target_kind {
-  labels,  ///< one column a label, of 0 and 1; or one column of names, with spaces, semicolons or commas between
+  labels,  ///< one column a label, of 0 and 1; or one column of names, with spaces, semicolons, commas or bars (|) between
   numbers  ///< real numbers
 };
 
@@ -81,7 +79,7 @@ class label_table_reader {
   static std::vector<std::string> split(const std::string& text) {
     std::vector<std::string> names;
     for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = (std::min)(text.find_first_of(" ;,", at), text.size());
+      const std::size_t end = (std::min)(text.find_first_of(" ;,|", at), text.size());
       if (end > at) names.push_back(text.substr(at, end - at));
       at = end + 1;
     }
@@ -123,15 +121,11 @@ class label_table_reader {
 
   double number(const csv_row& row, std::size_t column) const {
     const std::string& text = row.fields[column];
-    double value = 0;
-    const auto [end, failure] = detail::float_from_chars(text.data(), text.data() + text.size(), value);
-    const bool whole = failure == std::errc() && end == text.data() + text.size() &&
-                       text.find_first_of("nN") == text.npos;  // neither nan nor inf
-    const bool label = whole && (value == 0 || value == 1);
-    if (kind_ == target_kind::labels ? !label : !whole)
+    const std::optional<double> value = parse_number(text);
+    if (!value || (kind_ == target_kind::labels && *value != 0 && *value != 1))
       fail<file_error>(table_.path, ": line ", row.line, ": ", table_.header[column], ": wanted ",
                        kind_ == target_kind::labels ? "0 or 1" : "a number", ", got \"", text, "\"");
-    return value;
+    return *value;
   }
 
   csv_table table_;
