@@ -158,6 +158,7 @@ std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const st
   r.init_from = checksum_of(path);
   const minicnn::transfer_result got = with_weights_file(path, [&](const auto& file) {
     const auto names = names_in(file, r.model.name, net);
+    refuse_whole_numbers(file, names);
     note_losses(file, names, path);
     return minicnn::transfer_named_weights(net, file, names, other_classes);
   });

@@ -79,6 +79,7 @@ void load(const File& file, const import_options& o, minicnn::network<float>& ne
     std::copy_if(names.begin(), names.end(), std::back_inserter(heads), is_head);
     std::erase_if(names, is_head);
   }
+  refuse_whole_numbers(file, names);
   try {
     load_named_weights(net, file, names, heads);
   } catch (const file_error& e) {

@@ -1,6 +1,7 @@
 #pragma once
 // Weights files of whatever kind, and whose names their tensors have.
 
+#include <algorithm>
 #include <minicnn/formats/file_kind.hpp>
 #include <minicnn/formats/named_weights.hpp>
 #include <minicnn/formats/npz_reader.hpp>
@@ -46,12 +47,58 @@ decltype(auto) with_weights_file(const std::string& path, const F& use) {
   }
 }
 
+/// The last layer by the file's name for it ("head.weight" for "fc.weight") where all else is found and one layer remains, whose
+/// tensors are such as the last layer has, but for the number of classes.
+template <class File>
+void name_last_layer(const File& file, std::vector<minicnn::tensor_name>& names, const minicnn::network<float>& net) {
+  auto remaining = tensors_by_name(file, names);
+  const int head = head_nodes(net)[0];
+  std::vector<minicnn::tensor_name*> lacking;
+  for (minicnn::tensor_name& n : names)
+    if (remaining.erase(n.other) == 0) {
+      if (n.node != head) return;
+      lacking.push_back(&n);
+    }
+  if (lacking.empty() || remaining.size() != lacking.size()) return;
+  const std::string layer = remaining.begin()->first.substr(0, remaining.begin()->first.rfind('.') + 1);
+  std::vector<std::string> called;
+  for (const minicnn::tensor_name* n : lacking) {
+    const auto same = remaining.find(layer + n->own.substr(n->own.rfind('.') + 1));
+    if (same == remaining.end() || same->second->dims.rank() != n->dims.rank()) return;
+    for (int axis = 1; axis < n->dims.rank(); ++axis)
+      if (same->second->dims[axis] != n->dims[axis]) return;
+    called.push_back(same->first);
+  }
+  for (std::size_t i = 0; i < lacking.size(); ++i) lacking[i]->other = called[i];
+}
+
+/// Throws minicnn::file_error for tensors of whole numbers in the place of weights, with what such a file is or wants.
+template <class File>
+void refuse_whole_numbers(const File& file, const std::vector<minicnn::tensor_name>& names) {
+  const auto whole = [](const auto& e) { return e.type > minicnn::dtype::bf16; };
+  const auto& all = file.entries();
+  if (all.empty()) return;
+  if (std::all_of(all.begin(), all.end(), whole))
+    minicnn::fail<minicnn::file_error>(file.path(), ": holds whole numbers alone (", all.front().name, ": ",
+                                       dtype_name(all.front().type), " ", all.front().dims,
+                                       ", ...): pictures and labels are no weights, and quantized weights are to be made "
+                                       "floating-point numbers first");
+  const auto found = tensors_by_name(file, names);
+  for (const minicnn::tensor_name& n : names)
+    if (const auto e = found.find(n.other); e != found.end() && whole(*e->second))
+      minicnn::fail<minicnn::file_error>(file.path(), ": tensor ", e->second->name, ": wanted floating-point numbers, got ",
+                                         dtype_name(e->second->type),
+                                         "; quantized weights are to be made such first, others by .astype(\"float32\")");
+}
+
 /// The names that the file has: torchvision's or ours, whichever more of its tensors are called by.
 template <class File>
 std::vector<minicnn::tensor_name> names_in(const File& file, const std::string& model, const minicnn::network<float>& net) {
   auto theirs = minicnn::torchvision_names(model, net);
   auto ours = minicnn::own_names(net);
-  return count_present(file, ours) > count_present(file, theirs) ? ours : theirs;
+  auto names = count_present(file, ours) > count_present(file, theirs) ? ours : theirs;
+  name_last_layer(file, names, net);
+  return names;
 }
 
 /// Says which tensors of the file are left out because they are a loss's.

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <minicnn/formats/pth_writer.hpp>
 #include <minicnn/io/safetensors.hpp>
 
 #include "program.hpp"
@@ -150,4 +151,54 @@ TEST_CASE("weights that do not fit, and layers that there are not, are refused a
   const auto own = run("train --overwrite --data " + t.path("new") + " --out " + t.path("base") + " " + from);
   CHECK(own.code == 2);
   CHECK(contains(own.err, "--overwrite replaces"));
+}
+
+TEST_CASE("F11 a last layer of another name is found as the one that remains") {
+  const pictures::folder folder("last_layer");
+  const minicnn::network<float> net = minicnn::make_model({.name = "lenet5", .classes = 2, .image_size = 32}, {.threads = 1});
+  const std::string last = net.parameters().back().name.substr(0, net.parameters().back().name.find('.'));
+  for (int i = 0; i < 4; ++i)
+    folder.write((i % 2 == 0 ? "d/cat/" : "d/dog/") + std::to_string(i) + ".png", program::red_png(50 * i));
+  const auto write = [&](const std::string& layer, minicnn::index_t classes, const std::string& more = "") {
+    std::vector<std::string> names;
+    for (const auto& p : net.parameters())
+      names.push_back("module." + (p.name.starts_with(last + ".") ? layer + p.name.substr(last.size()) : p.name));
+    const minicnn::index_t width = net.parameter(last + ".weight").dim(1);
+    const minicnn::tensor<float> weight({classes, width}), bias({classes});
+    std::vector<minicnn::named_tensor<float>> all;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::string& own = net.parameters()[i].name;
+      all.push_back({names[i], own == last + ".weight" ? minicnn::view<const float>(weight)
+                               : own == last + ".bias" ? minicnn::view<const float>(bias)
+                                                       : net.parameter(own)});
+    }
+    if (!more.empty()) all.push_back({more, minicnn::view<const float>(bias)});
+    minicnn::write_pth<float>(folder.path("h.pth"), all);
+  };
+  const std::string import = "import --model lenet5 --image-size 32 --from '" + folder.path("h.pth") + "' --out '" +
+                             folder.path("o.safetensors") + "'",
+                    tune =
+                        "train --model lenet5 --image-size 32 --batch-size 2 --epochs 1 --threads 1 --workers 0 --overwrite "
+                        "--val-fraction 0 --data '" +
+                        folder.path("d") + "' --out '" + folder.path("run") + "' --init-from '" + folder.path("h.pth") + "'";
+  for (const char* layer : {"head", "classifier", "head.fc", "my_last"}) {
+    CAPTURE(layer);
+    write(layer, 2);
+    for (const std::string& command : {import, import + " --new-head --classes 2", tune}) {
+      const auto r = run(command);
+      INFO(r.err);
+      CHECK(r.code == 0);
+    }
+    write(layer, 7);
+    const auto seven = run(import);
+    INFO(seven.err);
+    CHECK(seven.code == 0);
+    CHECK(contains(seven.err, "7 classes"));
+    CHECK(run(tune).code == 0);
+    CHECK(contains(run(import + " --classes 3").err, "--new-head"));
+    write(layer, 2, "module.spare.bias");
+    const auto spare = run(import);
+    CHECK(spare.code == 1);
+    CHECK(contains(spare.err, "spare.bias"));
+  }
 }

@@ -10,6 +10,7 @@
 #include "data/pictures.hpp"
 #include "minicnn/formats/npz.hpp"
 #include "minicnn/formats/pth_writer.hpp"
+#include "minicnn/formats/zip_writer.hpp"
 #include "program.hpp"
 
 using program::contains;
@@ -116,6 +117,31 @@ TEST_CASE("G24 what is no weights file is named, with the command that makes one
     CHECK(r.code == 1);
     CHECK(contains(r.err, file + ": is a"));
   }
+}
+
+TEST_CASE("A22 arrays of whole numbers are no weights, and what they may be is said") {
+  const pictures::folder folder("whole");
+  const auto write = [&](const std::vector<std::string>& names) {
+    minicnn::zip_writer out(folder.path("u.npz"));
+    for (const std::string& name : names) {
+      std::string head = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }";
+      head.resize(117, ' ');
+      const std::string bytes = std::string("\x93NUMPY\1\0\x76\0", 10) + head + "\n" + "abcdef";
+      out.add(name + ".npy", {std::string_view(bytes)});
+    }
+    out.commit();
+  };
+  write({"train_images", "train_labels"});
+  const auto r =
+      run("import --model lenet5 --image-size 32 --from '" + folder.path("u.npz") + "' --out '" + folder.path("o") + "'");
+  CHECK(r.code == 1);
+  CHECK_MESSAGE(
+      contains(r.err, "u.npz: holds whole numbers alone (train_images: U8 2x3, ...): pictures and labels are no weights"), r.err);
+  const auto file = changed_weights(
+      folder, [](auto&) {}, true);
+  const auto one = run("import --model lenet5 --image-size 32 --from '" + file + "' --out '" + folder.path("o") + "'");
+  CHECK(one.code == 1);
+  CHECK_MESSAGE(contains(one.err, "floating-point"), one.err);
 }
 
 TEST_CASE("G03 names that occur twice are told apart by their number, G15 in files of every editor") {

@@ -301,6 +301,27 @@ TEST_CASE("G10 prefixes of wrappers are taken off where all names then fit") {
         path + ": tensors do not fit the network: 1 that the network does not have: spare.weight");
 }
 
+TEST_CASE("G10 a tensor that is there both wrapped and bare is named by both names") {
+  const temporary_folder folder;
+  const std::string path = folder / "n.pth";
+  graph<float> g;
+  network<float> net(std::move(g), {dense(flatten(g.input({1, 2, 2})), 3)});
+  for (const std::string prefix : {"module.", "_orig_mod.", "module._orig_mod."}) {
+    CAPTURE(prefix);
+    std::vector<std::string> names;
+    for (const std::string& before : {std::string(), prefix})
+      for (const parameter_info& p : net.parameters()) names.push_back(before + p.name);
+    std::vector<named_tensor<float>> all;
+    for (std::size_t i = 0; i < names.size(); ++i) all.push_back({names[i], net.parameter(net.parameters()[i % 2].name)});
+    write_pth<float>(path, all);
+    const std::string text = thrown<file_error>([&] { load_named_weights(net, pth_file::open(path), own_names(net)); });
+    CAPTURE(text);
+    CHECK(text.find("2 that the network does not have: ") != text.npos);
+    CHECK((text.find(prefix + "fc1.bias (beside fc1.bias)") != text.npos ||
+           text.find("fc1.bias (beside " + prefix + "fc1.bias)") != text.npos));
+  }
+}
+
 TEST_CASE("A22 weights that are no numbers, or whole ones, are refused by name") {
   const temporary_folder folder;
   graph<float> g;

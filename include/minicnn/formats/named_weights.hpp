@@ -106,7 +106,9 @@ auto tensors_by_name(const File& file, const std::vector<tensor_name>& names) {
       if (plain.starts_with(prefix) != with) continue;
       const std::string name = detail::current_name(with ? plain.substr(prefix.size()) : plain);
       if (detail::of_a_loss(name) && !wanted(name)) continue;
-      if (!detail::passed_over(name) && !found.emplace(name, &e).second) found[name + " (without " + prefix + ")"] = &e;
+      if (detail::passed_over(name)) continue;
+      const auto [first, is_new] = found.emplace(name, &e);
+      if (!is_new) found[e.name + " (beside " + first->second->name + ")"] = &e;  // as wrapped and bare, or a prefix and none
     }
   return found;
 }
