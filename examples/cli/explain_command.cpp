@@ -208,12 +208,18 @@ int explain_command(const explain_options& o) {
     progress.update("explaining", i, pictures.size(), "");
     const std::string& path = pictures.samples[static_cast<std::size_t>(i)].path;
     const minicnn::image_u8* image = nullptr;
-    try {
-      image = &source.get(i, workspace);
-    } catch (const minicnn::file_error& e) {
+    const auto leave_out = [&](const minicnn::error& e) {
       progress.clear();
       say(path + ": " + without_path(e.what(), path));
       bad += 1;
+    };
+    try {
+      image = &source.get(i, workspace);
+    } catch (const minicnn::file_error& e) {
+      leave_out(e);
+      continue;
+    } catch (const minicnn::length_error& e) {  // memory for this picture
+      leave_out(e);
       continue;
     }
     const explanation e = explain.run(*image, path);

@@ -1,5 +1,7 @@
 #include "inference.hpp"
 
+#include <new>
+
 #include "commands.hpp"
 #include "option_values.hpp"
 
@@ -61,6 +63,22 @@ std::vector<predictor::result> predict_samples(const predictor& predict, const m
                              });
   for (std::size_t i = 0; i < chosen.size(); ++i)
     results[i].reason = without_path(results[i].reason, data.samples[static_cast<std::size_t>(chosen[i])].path);
+  return results;
+}
+
+std::vector<predictor::result> predict_what_fits(const predictor& predict, const minicnn::image_dataset& data,
+                                                 std::span<const index_t> chosen) {
+  try {
+    try {
+      return predict_samples(predict, data, chosen);  // what it worked with is freed when it throws
+    } catch (const minicnn::length_error&) {
+      throw std::bad_alloc();
+    }
+  } catch (const std::bad_alloc&) {
+    if (chosen.size() == 1) return {{{}, "not enough memory for this picture"}};
+  }
+  std::vector<predictor::result> results;
+  for (const index_t i : chosen) results.push_back(predict_what_fits(predict, data, {&i, 1}).front());
   return results;
 }
 

@@ -46,4 +46,9 @@ predictor predictor_of(const loaded_model& model, const std::string& tta, int ba
 std::vector<predictor::result> predict_samples(const predictor& predict, const minicnn::image_dataset& data,
                                                std::span<const minicnn::index_t> chosen);
 
+/// The same where pictures are answered for one by one: if memory does not suffice for all of them together they are taken
+/// singly, and one for which it does not suffice even so has that for its reason, which says nothing about the picture.
+std::vector<predictor::result> predict_what_fits(const predictor& predict, const minicnn::image_dataset& data,
+                                                 std::span<const minicnn::index_t> chosen);
+
 }  // namespace cli

@@ -77,7 +77,7 @@ int predict_command(const predict_options& o) {
   for (std::size_t done = 0; done < all.size();) {
     progress.update("predicting", static_cast<index_t>(done), pictures.size(), "");
     const auto count = (std::min)(all.size() - done, static_cast<std::size_t>(predict.at_once()));
-    const auto results = predict_samples(predict, pictures, std::span<const index_t>(all.data() + done, count));
+    const auto results = predict_what_fits(predict, pictures, std::span<const index_t>(all.data() + done, count));
     progress.clear();
     for (std::size_t i = 0; i < count; ++i) {
       const std::string& path = pictures.samples[done + i].path;

@@ -220,6 +220,9 @@ int predict_targets(const loaded_model& model, const target_prediction& o) {
     } catch (const minicnn::file_error& e) {
       say(e.what()), bad += 1;
       continue;
+    } catch (const minicnn::length_error& e) {  // memory for this picture
+      say(e.what()), bad += 1;
+      continue;
     }
     const minicnn::view<const float> outputs = run.predict(input);
     std::vector<double> answers(info.classes.size());

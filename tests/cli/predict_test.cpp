@@ -1,6 +1,7 @@
 #include <set>
 
 #include "program.hpp"
+#include "serving.hpp"
 
 using program::contains;
 using program::red_means_dog;
@@ -195,4 +196,33 @@ TEST_CASE("--keep-size feeds pictures as they are, of any height and width") {
   const auto fixed = run("predict --keep-size" + weights().option() + paths);
   CHECK(fixed.code == 1);
   CHECK(contains(fixed.err, "at 20 x 50 pixels"));
+}
+
+TEST_CASE("G07 memory that does not suffice for one picture is said of that one, and the others are answered for") {
+#if defined(__SANITIZE_ADDRESS__)
+  MESSAGE("address space cannot be limited under the address sanitizer");
+#else
+  const pictures::folder folder("short");
+  folder.write("p/1.png", red_png(0));
+  folder.write("p/3.png", red_png(255));
+  const std::string huge = serving::flat_png(9999);
+  folder.write("p/2.png", pictures::bytes(huge.begin(), huge.end()));
+  const std::string quoted = "'" + folder.path("p") + "'", limit = "ulimit -v 500000;";
+  for (const char* threads : {"1", "2"}) {
+    const auto r = run("predict --json --threads " + std::string(threads) + weights().option() + quoted, limit);
+    INFO(r.err);
+    CHECK(r.code == 1);
+    const auto lines = r.lines();
+    REQUIRE(lines.size() == 2);
+    CHECK(nlohmann::json::parse(lines[0])["class"] == "cat");
+    CHECK(nlohmann::json::parse(lines[1])["class"] == "dog");
+    CHECK(contains(r.err, "p/2.png: not enough memory for this picture"));
+    CHECK(contains(r.err, "1 path has no prediction"));
+  }
+  const auto explained = run("explain --threads 1 --out '" + folder.path("e") + "'" + weights().option() + quoted, limit);
+  INFO(explained.err);
+  CHECK(explained.code == 1);
+  CHECK(explained.lines().size() == 2);
+  CHECK(contains(explained.err, "p/2.png: not enough memory to read this picture"));
+#endif
 }
