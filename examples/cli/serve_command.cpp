@@ -6,10 +6,10 @@
 #endif
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <minicnn/core/number.hpp>
 #include <minicnn/core/parallel.hpp>
 #include <minicnn/io/json.hpp>
 
@@ -102,19 +102,38 @@ class router : public httplib::Server {
 std::size_t number_of(const httplib::Request& request, const char* name, std::size_t otherwise) {
   if (!request.has_param(name)) return otherwise;
   const std::string text = request.get_param_value(name);
-  std::size_t value = 0;
-  const auto [stop, reason] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (reason != std::errc() || stop != text.data() + text.size() || value < 1)
-    throw refusal{400, std::string(name) + ": wanted a whole number above 0, got \"" + text + "\"", ""};
-  return value;
+  const auto value = minicnn::parse_whole_number<std::size_t>(text);
+  if (!value || *value < 1) throw refusal{400, std::string(name) + ": wanted a whole number above 0, got \"" + text + "\"", ""};
+  return *value;
+}
+
+/// "?explain" and "?explain=1"; not if it is missing.
+bool is_asked(const httplib::Request& request, const char* name) {
+  if (!request.has_param(name)) return false;
+  const std::string text = lower_case(request.get_param_value(name));
+  for (const char* yes : {"", "1", "true", "yes", "on"})
+    if (text == yes) return true;
+  for (const char* no : {"0", "false", "no", "off"})
+    if (text == no) return false;
+  throw refusal{400, std::string(name) + ": wanted 1 or 0, got \"" + text + "\"", ""};
+}
+
+/// What is not understood is refused, not left unread.
+void check_query(const httplib::Request& request) {
+  for (const auto& [name, value] : request.params) {
+    if (name != "top" && name != "explain" && name != "name" && name != "token")
+      throw refusal{400, "there is no parameter \"" + name + "\"; there are top, explain and name", ""};
+    if (request.get_param_value_count(name) > 1) throw refusal{400, name + ": is given more than once", ""};
+  }
 }
 
 /// POST /predict
 void predict(const httplib::Request& request, httplib::Response& response, prediction_service& service, const serve_options& o) {
   try {
+    check_query(request);
     const std::vector<std::string>& classes = service.info().classes;
     const std::size_t shown = number_of(request, "top", classes.size());
-    const bool explain = request.has_param("explain") && request.get_param_value("explain") != "0";
+    const bool explain = is_asked(request, "explain");
     const std::string name = request.has_param("name") ? request.get_param_value("name") : "picture";
     const std::vector<uploaded_picture> pictures =
         uploaded_pictures(request.body, request.get_header_value(router::upload_type), name, o.pictures);
@@ -197,12 +216,23 @@ connection_limits limits_of(const serve_options& o) {
 int listen_on(router& server, const serve_options& o) {
   // IPv6 addresses have brackets in a browser, none here.
   const bool brackets = o.host.size() > 2 && o.host.front() == '[' && o.host.back() == ']';
-  const std::string host = brackets ? o.host.substr(1, o.host.size() - 2) : o.host;
+  const std::string host = brackets ? o.host.substr(1, o.host.size() - 2) : o.host == "*" ? "0.0.0.0" : o.host;
   const int port = o.port == 0 ? server.bind_to_any_port(host) : server.bind_to_port(host, o.port) ? o.port : -1;
   if (port < 0)
     minicnn::fail("cannot listen on ", o.host, " port ", o.port, ": in use, not allowed, or no address of this machine");
   listen(server.listener(), SOMAXCONN);  // httplib lets five wait
   return port;
+}
+
+/// For a socket that listens on all addresses ("0.0.0.0", "::", "*"), which no browser opens, one that it does; else nothing.
+std::string loopback_of_all(int listener) {
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return "";
+  if (bound.ss_family == AF_INET6)
+    return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(bound).sin6_addr) ? "[::1]" : "";
+  const bool all = bound.ss_family == AF_INET && reinterpret_cast<const sockaddr_in&>(bound).sin_addr.s_addr == INADDR_ANY;
+  return all ? "127.0.0.1" : "";
 }
 
 /// Threads that hold a request while its pictures wait for their turn: one for each, as far as connections go.
@@ -232,8 +262,12 @@ int serve_command(const serve_options& o) {
       server.listener(), limits_of(o), [&](const request_head& head) { guard.check(head); },
       [&](received_request& request) { return server.respond(request); }, waiting_threads(o));
   if (!local) warn(o.host + " can be reached from other machines: whoever has the token can use it, and reads it on the way");
+  const std::string loopback = loopback_of_all(server.listener());
+  if (!loopback.empty()) say("on all addresses of this machine; others put its name in the place of " + loopback);
   // A token that was given is not repeated: whoever gave it knows it, and output ends in logs.
-  const std::string address = o.host.find(':') == o.host.npos || o.host.starts_with('[') ? o.host : "[" + o.host + "]";
+  const std::string address = !loopback.empty()                                            ? loopback
+                              : o.host.find(':') == o.host.npos || o.host.starts_with('[') ? o.host
+                                                                                           : "[" + o.host + "]";
   const std::string query = token.empty() || !o.token.empty() ? "" : "?token=" + token;
   std::printf("http://%s:%d/%s\n", address.c_str(), port, query.c_str());
   std::fflush(stdout);

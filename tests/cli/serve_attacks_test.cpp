@@ -252,6 +252,18 @@ TEST_CASE("beyond this machine a token is wanted; one that is made up is printed
   CHECK(program::run("serve" + weights().option() + "--token 'a b'").code == 2);
 }
 
+TEST_CASE("the address that is printed can be opened where all addresses are listened on") {
+  if (built_without()) return;
+  for (const char* host : {"0.0.0.0", "0", "*"}) {
+    CAPTURE(host);
+    const server s(weights().path(), {"--host", host, "--token", "known"});
+    CHECK(s.address() == "http://127.0.0.1:" + std::to_string(s.port()) + "/");
+    CHECK(get(s.port(), "/health?token=known").status == 200);
+  }
+  const server local(weights().path());
+  CHECK(local.address() == "http://127.0.0.1:" + std::to_string(local.port()) + "/");
+}
+
 TEST_CASE("A08 a token that the environment sets to nothing is refused before anything is served") {
   if (built_without()) return;
   const pictures::folder folder("token");

@@ -87,6 +87,14 @@ TEST_CASE("what cannot be answered has a status and a sentence") {
   check(post(s.port(), "/predict", form({{"big.jpg", big}}), form_type), 413, "big.jpg: is larger than 1 MB");
   check(post(s.port(), "/predict", big + big), 413, "the request is larger than 2 MB");
   check(post(s.port(), "/predict?top=0", whole), 400, "top: wanted a whole number above 0");
+  check(post(s.port(), "/predict?top=1&top=2", whole), 400, "top: is given more than once");
+  check(post(s.port(), "/predict?explain=0&name=x&explain=1", whole), 400, "explain: is given more than once");
+  check(post(s.port(), "/predict?explain=maybe", whole), 400, "explain: wanted 1 or 0, got \"maybe\"");
+  check(post(s.port(), "/predict?topk=3", whole), 400, "there is no parameter \"topk\"; there are top, explain and name");
+  for (const std::string yes : {"explain", "explain=", "explain=1", "explain=yes", "explain=True"})
+    CHECK(post(s.port(), "/predict?" + yes, whole).text()["predictions"][0].contains("overlay"));
+  for (const std::string no : {"", "explain=0", "explain=no", "explain=FALSE"})
+    CHECK_FALSE(post(s.port(), "/predict?" + no, whole).text()["predictions"][0].contains("overlay"));
   check(get(s.port(), "/predict"), 405, "takes POST");
   check(get(s.port(), "/nowhere"), 404, "there is no /nowhere");
   check(get(s.port(), "/", "pictures.example.com:80"), 403, "this machine's own name");
