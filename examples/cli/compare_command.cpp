@@ -201,6 +201,7 @@ void add_compare(CLI::App& app, action& chosen) {
       for (const char* name : {"best.safetensors", "last.safetensors", "config.json", "results.csv"})
         refuse_replacing(o->out, run + "/" + name, "RUN");
     o->out = output_file(o->out);
+    refuse_losing(o->out, {minicnn::file_kind::web_page});
     chosen = [o] { return compare_command(*o); };
   });
 }

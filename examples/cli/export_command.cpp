@@ -145,6 +145,8 @@ void add_export(CLI::App& app, action& chosen) {
     if (o->format == "npz" && o->type == "bf16") throw usage_error("--dtype bf16: NumPy has no such type; npz takes f32 or f16");
     refuse_replacing(o->out, o->weights, "--weights");
     o->out = output_file(o->out);
+    using minicnn::file_kind;
+    refuse_losing(o->out, {file_kind::safetensors, file_kind::npz, file_kind::torch_zip, file_kind::onnx});
     chosen = [o] { return export_command(*o); };
   });
 }

@@ -204,6 +204,7 @@ void add_import(CLI::App& app, action& chosen) {
     refuse_replacing(o->out, o->from, "--from");
     refuse_replacing(o->out, o->class_names, "--class-names");
     o->out = output_file(o->out);
+    refuse_losing(o->out, {minicnn::file_kind::safetensors});
     chosen = [o] { return import_command(*o); };
   });
 }

@@ -172,6 +172,7 @@ void add_lr_find(CLI::App& app, action& chosen) {
   command->callback([o, &chosen] {
     refuse_inside_data(o->out, o->data);
     o->out = output_file(o->out);
+    refuse_losing(o->out, {minicnn::file_kind::text});
     adopt_model(o->overrides);
     const recipe r = make_recipe(o->overrides);
     o->test.lowest = o->lowest.value_or(r.optimizer == "sgd" ? 1e-4 : 1e-6);

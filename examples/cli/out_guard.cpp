@@ -1,5 +1,6 @@
 #include "out_guard.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -57,6 +58,23 @@ void refuse_replacing(const std::string& out, const std::string& input, const ch
       !fs::equivalent(system_path(out), system_path(input), failed))
     return;
   throw usage_error("--out " + out + ": is the file of " + input_option + ", which would be lost; name another one");
+}
+
+void refuse_losing(const std::string& out, std::initializer_list<minicnn::file_kind> writes) {
+  using minicnn::file_kind;
+  std::error_code failed;
+  if (out.starts_with("/dev/") || out.starts_with("/proc/") || !fs::is_regular_file(system_path(out), failed)) return;
+  file_kind kind = file_kind::unknown;
+  try {
+    kind = minicnn::kind_of_file(out);
+  } catch (const minicnn::file_error&) {
+    return;  // writing says why
+  }
+  const std::initializer_list<file_kind> harmless = {file_kind::text, file_kind::web_page, file_kind::empty, file_kind::unknown};
+  for (const auto& kinds : {writes, harmless})
+    if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
+  throw usage_error("--out " + out + ": is " + std::string(description(kind)) +
+                    ", which would be lost; remove it first, or name another file");
 }
 
 }  // namespace cli

@@ -1,6 +1,8 @@
 #pragma once
 // Nothing is ever written into data: what would be read as pictures of it next time.
 
+#include <initializer_list>
+#include <minicnn/formats/file_kind.hpp>
 #include <string>
 
 namespace cli {
@@ -12,5 +14,9 @@ void refuse_inside_data(const std::string& out, const std::string& data, const c
 /// Throws usage_error if `out` is the file `input`, by whatever name or link: it would be replaced by what is made of it.
 /// `input_option` names `input` in the text.
 void refuse_replacing(const std::string& out, const std::string& input, const char* input_option);
+
+/// Throws usage_error if `out` is a picture, or weights, a model or an archive of another kind than those that the command
+/// `writes`: no older result of it, and lost if it were replaced.
+void refuse_losing(const std::string& out, std::initializer_list<minicnn::file_kind> writes);
 
 }  // namespace cli

@@ -121,6 +121,7 @@ void add_quantize(CLI::App& app, action& chosen) {
     refuse_replacing(o->out, o->weights, "--weights");
     refuse_inside_data(o->out, o->data);
     o->out = output_file(o->out);
+    refuse_losing(o->out, {minicnn::file_kind::safetensors});
     chosen = [o] { return quantize_command(*o); };
   });
 }

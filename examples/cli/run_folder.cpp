@@ -1,12 +1,14 @@
 #include "run_folder.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <minicnn/files/file.hpp>
+#include <minicnn/files/text_lines.hpp>
 #include <minicnn/model/training_file.hpp>
 #include <string_view>
-#include <minicnn/files/text_lines.hpp>
 #include <utility>
 
 #include "curves_png.hpp"
@@ -75,7 +77,20 @@ void run_folder::check_files() const {
   };
   for (const char* name : run_files) check(name, fs::file_type::regular);
   check(".lock", fs::file_type::regular);
-  for (const char* name : {replaced, dropped}) check(name, fs::file_type::directory);
+  for (const char* name : {replaced, dropped}) {
+    check(name, fs::file_type::directory);
+    check_aside(name);
+  }
+}
+
+/// What a run sets aside is removed with its folder: nothing else may lie there.
+void run_folder::check_aside(const std::string& name) const {
+  std::error_code problem;
+  for (fs::directory_iterator entry(system_path(file(name)), problem), end; !problem && entry != end; entry.increment(problem)) {
+    const std::string inner = path_text(entry->path().filename());
+    if (std::find(std::begin(run_files), std::end(run_files), inner) == std::end(run_files))
+      fail<option_error>(file(name), ": holds ", inner, ", which no run wrote and which would be removed; move it elsewhere");
+  }
 }
 
 /// Whether anything would be lost. config.json by itself is what is left of a run that ended before its first weights.
@@ -83,7 +98,8 @@ bool run_folder::holds_run() const {
   std::error_code problem;
   for (const char* name : run_files)
     if (std::string_view(name) != "config.json" && fs::exists(system_path(file(name)), problem)) return true;
-  if (!fs::exists(system_path(file("config.json")), problem)) return fs::exists(system_path(file(replaced)), problem);
+  if (!fs::exists(system_path(file("config.json")), problem))
+    return !fs::is_empty(system_path(file(replaced)), problem) && !problem;
   try {
     const json config = minicnn::parse_json(minicnn::read_utf8(file("config.json")));
     return !(config.has("recipe") && config.has("command"));

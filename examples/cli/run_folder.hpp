@@ -71,6 +71,7 @@ class run_folder {
   void check_files() const;
   void lock();
   bool holds_run() const;
+  void check_aside(const std::string& name) const;
   std::string fault_of_best(const minicnn::safetensors_file& last) const;
   void load_times(minicnn::training_state& state) const;
   void restore_old_run() const;

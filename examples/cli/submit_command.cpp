@@ -169,6 +169,7 @@ void add_submit(CLI::App& app, action& chosen) {
     if (o->out != "-") refuse_inside_data(o->out, o->data);
     refuse_replacing(o->out, o->inference.weights, "--weights");
     o->out = output_file(o->out);
+    refuse_losing(o->out, {minicnn::file_kind::text});
     chosen = [o] { return submit_command(*o); };
   });
 }

@@ -273,3 +273,23 @@ TEST_CASE("an epoch takes as long as what is slowest: computing, reading, or the
   CHECK(epoch_seconds({10, 30}, 1, 8, 2) == 20);  // (10 + 30) / 2
   CHECK(epoch_seconds({10, 4}, 4, 1, 1) == 14);
 }
+
+TEST_CASE("A05 a folder .replaced that no run made is neither taken for a run nor removed") {
+  const small_run r;
+  std::filesystem::create_directories(r.out("run/.replaced"));
+  const auto empty = run(r.small("run"));
+  INFO(empty.err);
+  CHECK(empty.code == 0);
+  for (const std::string name : {"run/.replaced", "run/.replaced-dropped"})
+    for (const char* how : {"", "--overwrite", "--resume"}) {
+      std::filesystem::create_directories(r.out(name));
+      put(r.out(name + "/my.txt"), "mine");
+      const auto refused = run(r.small("run", how));
+      CHECK(refused.code == 1);
+      CHECK_MESSAGE(contains(refused.err, "holds my.txt, which no run wrote and which would be removed; move it elsewhere"),
+                    refused.err);
+      CHECK(std::filesystem::exists(r.out(name + "/my.txt")));
+      std::filesystem::remove_all(r.out(name));
+    }
+  CHECK(run(r.small("run", "--overwrite")).code == 0);
+}

@@ -227,6 +227,36 @@ TEST_CASE("A05 A06 --out never replaces the file that a command reads") {
   CHECK(run("export --weights " + quoted + " --format npz --out '" + folder.path("new.npz") + "'").code == 0);
 }
 
+TEST_CASE("A05 --out never replaces a picture, or weights of another kind") {
+  const red_means_dog w;
+  const pictures::folder folder("losing");
+  folder.write("1.png", red_png(200));
+  folder.write("d/cat/1.png", red_png(9));
+  folder.write("d/dog/1.png", red_png(200));
+  const auto quoted = [&](const std::string& name) { return " '" + folder.path(name) + "' "; };
+  for (const char* format : {"pth", "npz", "onnx"})
+    REQUIRE(run("export --format " + std::string(format) + " --out" + quoted("w." + std::string(format)) + w.option()).code == 0);
+  const std::string import = "import --model alexnet-bn --image-size 63 --from" + quoted("w.pth") + "--out",
+                    submit = "submit" + w.option() + "--data" + quoted("d/dog") + "--out",
+                    quantize = "quantize" + w.option() + "--data" + quoted("d") + "--out";
+  for (const auto& [command, file] :
+       {std::pair{"export --format npz" + w.option() + "--out", "1.png"}, std::pair{import, "1.png"}, std::pair{import, "w.onnx"},
+        std::pair{submit, "1.png"}, std::pair{submit, "w.pth"}, std::pair{quantize, "1.png"}, std::pair{quantize, "w.npz"}}) {
+    const pictures::bytes before = pictures::read(folder.path(file));
+    const auto r = run(command + quoted(file));
+    INFO(command << file << r.err);
+    CHECK(r.code == 2);
+    CHECK(contains(r.err, "which would be lost; remove it first, or name another file"));
+    CHECK(pictures::read(folder.path(file)) == before);
+  }
+  // Older results are replaced, in whichever format, and what is nobody's.
+  put(folder.path("notes.txt"), "x");
+  CHECK(run("export --format onnx" + w.option() + "--out" + quoted("w.pth")).code == 0);
+  CHECK(run("export --format npz" + w.option() + "--out" + quoted("notes.txt")).code == 0);
+  CHECK(run(submit + quoted("s.csv")).code == 0);
+  CHECK(run(submit + quoted("s.csv")).code == 0);
+}
+
 TEST_CASE("G15 a file of class names without names is an error, not the default") {
   const pictures::folder folder("no_names");
   const std::string w = changed_weights(folder, [](auto&) {});
