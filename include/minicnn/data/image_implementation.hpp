@@ -1,6 +1,7 @@
 #pragma once
 /// The decoder behind image.hpp. Included through it, in the one unit that defines MINICNN_IMAGE_IMPLEMENTATION.
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -19,7 +20,6 @@ namespace minicnn::inline MINICNN_ABI::detail {
 using image_request = ::MINICNN_VERSIONED(minicnn_image_request);
 
 inline void decode(std::span<const unsigned char> bytes, std::string_view name, const image_request& request) {
-  constexpr int channels = 3;
   if (static_cast<index_t>(bytes.size()) > max_image_file_bytes)
     fail<file_error>(name, ": ", bytes.size(), " bytes are more than the ", max_image_file_bytes, " that are read");
   if (detect_image_format(bytes) == image_format::bmp) {
@@ -28,6 +28,8 @@ inline void decode(std::span<const unsigned char> bytes, std::string_view name, 
   }
   const image_header header = check_image(bytes, name);
   const auto pixels = static_cast<std::size_t>(header.height * header.width);
+  const bool grey = header.channels == 1 && header.orientation == 1;  // decoded as such, in a third of the memory
+  const int channels = grey ? 1 : 3;
 
   // The most that a well-formed picture takes: 16-bit RGBA or progressive JPEG, with copies.
   decoder_memory memory((std::size_t{16} << 20) + 4 * bytes.size() + 40 * pixels);
@@ -46,8 +48,11 @@ inline void decode(std::span<const unsigned char> bytes, std::string_view name, 
     fail<file_error>(name, ": the header says ", header.width, "x", header.height, " pixels, decoded were ", width, "x", height);
 
   const auto memory_for = [&](index_t rows, index_t columns) { return request.pixel_memory(request.caller, rows, columns); };
-  if (header.orientation == 1)
-    std::memcpy(memory_for(height, width), decoded, pixels * channels);
+  if (grey)
+    for (unsigned char* to = memory_for(height, width); const unsigned char value : std::span(decoded, pixels))
+      to = std::fill_n(to, 3, value);
+  else if (header.orientation == 1)
+    std::memcpy(memory_for(height, width), decoded, pixels * 3);
   else
     copy_upright(decoded, height, width, channels, header.orientation, memory_for);
 }
