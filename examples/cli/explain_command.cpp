@@ -195,6 +195,7 @@ int explain_command(const explain_options& o) {
   auto bad = static_cast<index_t>(problems.size());
   explainer explain(o);
   if (explain.wants("filters")) {
+    refuse_quantized(o.weights, "--method filters draws weights in real numbers");
     const std::string file = explain.write_filters();
     if (o.json)
       std::printf("%s\n", json_text(json({{"files", {{"filters", file}}}})).c_str());

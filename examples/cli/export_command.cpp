@@ -26,7 +26,7 @@ namespace {
 
 struct export_options {
   std::string weights, format, out, type = "f32", names;
-  bool probabilities = false, free_size = false;
+  bool probabilities = false, free_size = false, signed_weights = false;
 };
 
 using tensors = std::vector<minicnn::named_tensor<float>>;
@@ -90,6 +90,7 @@ int export_onnx(const export_options& o, const minicnn::safetensors_file& file, 
   how.probabilities = o.probabilities;
   how.temperature = model.info.temperature;
   how.free_size = o.free_size;
+  how.signed_weights = o.signed_weights;
   how.metadata = kept_metadata(file);
   minicnn::write_onnx(o.out, model.net, how);
   const minicnn::shape& in = model.net.input_dims();
@@ -103,6 +104,9 @@ int export_command(const export_options& o) {
   const loaded_model model = load_model(o.weights, 1);
   warn_of_bad_values(model.net, o.weights);
   if (o.format == "onnx") return export_onnx(o, file, model);
+  if (o.format != "safetensors") refuse_quantized(o.weights, "of other formats ONNX alone has its scales");
+  if (o.type != "f32" && minicnn::is_quantized(model.net))
+    throw usage_error("--dtype " + o.type + ": " + o.weights + " is an 8-bit file, whose weights are I8 and the rest F32");
   const bool foreign = o.names.empty() ? o.format == "pth" : o.names == "torchvision";
   const auto names = foreign ? minicnn::torchvision_names(model.info.config.name, model.net) : minicnn::own_names(model.net);
   const dtype stored = o.type == "f16" ? dtype::f16 : o.type == "bf16" ? dtype::bf16 : dtype::f32;
@@ -136,11 +140,13 @@ void add_export(CLI::App& app, action& chosen) {
   command->add_flag("--probabilities", o->probabilities,
                     "onnx: softmax behind the logits, with the temperature that the weights file has");
   command->add_flag("--free-size", o->free_size, "onnx: images of any height and width, where the network allows it");
+  command->add_flag("--signed-weights", o->signed_weights,
+                    "onnx: signed weights of an 8-bit network, which are faster with VNNI and wrong in ONNX Runtime without it");
   command->callback([o, &chosen, command] {
     const bool onnx = o->format == "onnx";
     for (const char* option : {"--dtype", "--names"})
       if (onnx && command->count(option) > 0) throw usage_error(std::string(option) + ": not with onnx, whose weights are f32");
-    for (const char* option : {"--probabilities", "--free-size"})
+    for (const char* option : {"--probabilities", "--free-size", "--signed-weights"})
       if (!onnx && command->count(option) > 0) throw usage_error(std::string(option) + " goes with --format onnx only");
     if (o->format == "npz" && o->type == "bf16") throw usage_error("--dtype bf16: NumPy has no such type; npz takes f32 or f16");
     refuse_replacing(o->out, o->weights, "--weights");

@@ -59,6 +59,17 @@ TEST_CASE("quantize: a quarter of the size, answers that are near, for all comma
   CHECK(run("predict --weights '" + out.path("copy.safetensors") + "' '" + data.path("cat.0.png") + "'").out ==
         run("predict" + option + "'" + data.path("cat.0.png") + "'").out);
 
+  for (const std::string format : {"npz", "pth"}) {
+    const auto real = run("export" + option + "--format " + format + " --out '" + out.path("real." + format) + "'");
+    CHECK(real.code == 1);
+    CHECK(contains(real.err, "8-bit"));
+  }
+  CHECK(run("export" + option + "--format safetensors --dtype f16 --out '" + out.path("half.safetensors") + "'").code == 2);
+  CHECK(run("export" + weights.option() + "--format npz --signed-weights --out '" + out.path("x.npz") + "'").code == 2);
+  const auto filters = run("explain" + option + "--method filters --out '" + out.path("maps") + "'");
+  CHECK(filters.code == 1);
+  CHECK(contains(filters.err, "8-bit"));
+
   const auto twice = run("quantize" + option + "--data '" + data.path() + "' --out '" + again + "'");
   CHECK(twice.code == 1);
   CHECK(contains(twice.err, "the network is quantised already"));

@@ -28,6 +28,11 @@ struct onnx_options {
   /// Whether the model takes images of any height and width. Default: of those that the network was built for.
   bool free_size = false;
 
+  /// Whether weights of quantised layers are signed bytes. Default: the same numbers plus 128, unsigned. ONNX Runtime multiplies
+  /// signed ones by an instruction that saturates on x86-64 without VNNI, and the answers are wrong; with VNNI, and on other
+  /// runtimes, they are faster.
+  bool signed_weights = false;
+
   /// Texts kept in the model as metadata_props.
   std::map<std::string, std::string> metadata = {};
 };
@@ -49,7 +54,7 @@ void write_onnx(const std::string& path, const network<T>& net, const onnx_optio
   const std::vector<char> needed = nodes_of_first_output(net);
   if (o.free_size) detail::check_free_size(net, needed);
   detail::onnx_graph graph("minicnn");
-  graph.free_size = o.free_size;
+  graph.free_size = o.free_size, graph.signed_weights = o.signed_weights;
   detail::onnx_translator<T> translator(net, graph);
   for (std::size_t i = 0; i < needed.size(); ++i)
     if (needed[i]) translator.add(static_cast<int>(i));

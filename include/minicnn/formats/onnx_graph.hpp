@@ -103,7 +103,7 @@ class onnx_graph {
   /// `free_size` those behind the channels are of any size too.
   void input(const std::string& name, const shape& dims) { graph_.message(onnx_field::graph::input, value_info(name, dims)); }
   void output(const std::string& name, const shape& dims) { graph_.message(onnx_field::graph::output, value_info(name, dims)); }
-  bool free_size = false;
+  bool free_size = false, signed_weights = false;
 
   /// The operator `type`, called like the value that it makes.
   void node(std::string_view type, const std::vector<std::string>& inputs, const std::string& output,

@@ -53,6 +53,17 @@ inline std::string onnx_mapped(const onnx_layer& l, const std::string& real) {
   return l.y + ".mapped";
 }
 
+/// Weights as bytes, and their zero points: the names of both (`onnx_options::signed_weights`).
+inline std::pair<std::string, std::string> onnx_weight_bytes(const onnx_layer& l, const shape& dims, index_t filters) {
+  std::vector<double> weights = l.numbers("weight");
+  const std::string name = l.y + ".weight", zero = l.y + ".weight_zero";
+  const std::vector<double> zeros(static_cast<std::size_t>(filters), l.out.signed_weights ? 0.0 : 128.0);
+  if (l.out.signed_weights)
+    return {l.out.whole<std::int8_t>(name, dims, weights), l.out.whole<std::int8_t>(zero, {filters}, zeros)};
+  for (double& w : weights) w += 128;
+  return {l.out.whole<std::uint8_t>(name, dims, weights), l.out.whole<std::uint8_t>(zero, {filters}, zeros)};
+}
+
 /// Weights and biases as real numbers made of whole ones by scales for each filter: the names of both.
 inline std::pair<std::string, std::string> onnx_int8_weights(const onnx_layer& l, const shape& dims) {
   const std::vector<double> scale = l.numbers("scale"), bias = l.numbers("bias");
@@ -64,11 +75,8 @@ inline std::pair<std::string, std::string> onnx_int8_weights(const onnx_layer& l
   }
   const onnx_attributes axis = onnx_attributes().integer("axis", 0);
   const auto name = [&](const char* part) { return l.y + part; };
-  l.out.node("DequantizeLinear",
-             {l.out.whole<std::int8_t>(name(".weight"), dims, l.numbers("weight")),
-              l.out.constants(name(".weight_scale"), {filters}, scale),
-              l.out.whole<std::int8_t>(name(".weight_zero"), {filters}, std::vector<double>(unit.size(), 0.0))},
-             name(".weights"), axis);
+  const auto [bytes, zero] = onnx_weight_bytes(l, dims, filters);
+  l.out.node("DequantizeLinear", {bytes, l.out.constants(name(".weight_scale"), {filters}, scale), zero}, name(".weights"), axis);
   l.out.node("DequantizeLinear",
              {l.out.whole<std::int32_t>(name(".bias"), {filters}, whole), l.out.constants(name(".bias_scale"), {filters}, unit)},
              name(".biases"), axis);
