@@ -8,6 +8,7 @@
 
 // What the weights file's network is made by: the file says how many classes and pixels.
 static minicnn::network<float> resnet18_small(const minicnn::model_config& c, const minicnn::network_options& n) {
+  if (c.name != "resnet18-small") minicnn::fail("wanted a file of resnet18-small, got ", c.name.empty() ? "another" : c.name);
   return minicnn::resnet<float>({.classes = c.classes, .image_size = c.image_size, .width = 40, .network = n});
 }
 

@@ -96,7 +96,7 @@ END
 
 for network in "${networks[@]}"; do
   if [[ -z ${made[$network]:-} ]]; then echo "$0: no network $network here; there are: ${!made[*]}" >&2; exit 2; fi
-  sed "s|minicnn/resnet.hpp|minicnn/model/registry.hpp|; s|return minicnn::resnet.*|using namespace minicnn; using namespace detail; return ${made[$network]}(completed(c), n);|" \
+  sed "s|minicnn/resnet.hpp|minicnn/model/registry.hpp|; s|resnet18-small|$network|g; s|return minicnn::resnet.*|using namespace minicnn; using namespace detail; return ${made[$network]}(completed(c), n);|" \
     examples/small.cpp >"$out/$network.cpp"
   [[ $network != resnet18-small ]] || cp examples/small.cpp "$out/$network.cpp"
   program "$out/$network.cpp" "$out/$network"

@@ -34,7 +34,8 @@ struct quantizer_options {
 template <class T = float>
 class quantizer {
  public:
-  /// Batch normalisations of `net` are folded first (fold_batch_norm); `net` stays as it is and is not needed any more.
+  /// Batch normalisations of `net` are folded first (fold_batch_norm); `net` stays as it is and is not needed any more. What is
+  /// made has what `predict` returns alone, the first output: no auxiliary heads, nor others of several.
   MINICNN_COLD explicit quantizer(const network<T>& net)
       : net_(std::make_unique<network<T>>(fold_batch_norm(net))), seen_(net_->nodes().size()) {
     if (is_quantized(net)) fail<option_error>("quantizer: the network is quantised already");
