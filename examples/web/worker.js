@@ -5,7 +5,7 @@ onmessage=async({data:{id,weights,picture,explain}})=>{
  try{
   if(weights){
    ready=createMinicnn().then(m=>{m.FS.writeFile('/weights.safetensors',new Uint8Array(weights));return m});
-   postMessage({id,reply:{note:(await ready).note()}});return}
+   postMessage({id,reply:JSON.parse((await ready).note())});return}
   const m=await ready;postMessage({id,reply:JSON.parse(m.answer(picture,explain))});
  }catch(e){postMessage({id,reply:{error:'no answer: '+(e.message||e)}})}
 };
