@@ -26,6 +26,11 @@ version=$(sed -n 's/.*version_string = "\(.*\)".*/\1/p' include/minicnn/version.
 for page in $(grep -l 'href="#nested-classes"' "$output"/*.html); do
   grep -q 'name="nested-classes"' "$page" || sed -i 's|<a href="#nested-classes">Classes</a> &#124;||' "$page"
 done
-# The page of docs/web.md, where it can be made without installing anything.
-if command -v em++ >/dev/null; then bash scripts/web.sh examples/weights/alexnet-small-cats-dogs.safetensors "$output/photos.html" >/dev/null; fi
+# The page of docs/web.md, where it can be made without installing anything; the guide then links to it.
+rm -f "$output/photos.html"
+if command -v em++ >/dev/null; then
+  bash scripts/web.sh examples/weights/alexnet-small-cats-dogs.safetensors "$output/photos.html" >/dev/null
+  guide=$(grep -l '<code>photos.html</code>' "$output"/md_*.html)
+  sed -i 's|<code>photos.html</code>|<a href="photos.html"><code>photos.html</code></a>|' "$guide"
+fi
 echo "$output/index.html"

@@ -13,6 +13,8 @@ bash scripts/install-packages.sh clang clang-format clang-tidy libomp-dev libben
   pkgconf libonnx-testdata python3-onnx doxygen doxygen-awesome-css || exit 1
 [[ -n ${MINICNN_TEST_PARTS:-} ]] || bash scripts/install-packages.sh libopenmpi-dev openmpi-bin || exit 1  # training by several processes
 source scripts/parts.sh
+[[ -n ${MINICNN_TEST_PARTS:-} ]] || bash scripts/install-packages.sh emscripten node-acorn ||
+  heading "Left out: a network in a web page (e2e.web), whose packages emscripten and node-acorn cannot be had"
 [[ $quick -eq 0 ]] || failed+=("scripts/test.sh")
 
 if [[ -z ${MINICNN_DOGS_VS_CATS:-} && -d ../shared/dogs-vs-cats ]]; then

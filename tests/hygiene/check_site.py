@@ -50,6 +50,9 @@ def main():
                 faults.add(f"{name}: {link} does not exist")
             elif url.fragment and target in pages and urllib.parse.unquote(url.fragment) not in pages[target].names:
                 faults.add(f"{name}: {link}: no such place in that page")
+    # photos.html is made by another program than the rest: where it is, something leads to it.
+    if "photos.html" in pages and not any(link == "photos.html" for page in pages.values() for _, link in page.links):
+        faults.add("photos.html: no page links to it")
     titles = {page.title.split(": ", 1)[-1].strip() for page in pages.values()}
     for document in documents:
         with open(document, encoding="utf-8") as file:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The documentation as a site: Doxygen builds it without a warning, every link and picture in it exists, nothing comes from another
-# host, and every guide is in it; docs/index.md lists all guides and examples, docs/layers/README.md all layers.
+# host, and every guide is in it, with the page of docs/web.md where emscripten is installed; docs/index.md lists all guides and examples, docs/layers/README.md all layers.
 #   docs_site.sh ROOT OUT PYTHON
 set -euo pipefail
 root=$1 out=$2 python=$3
@@ -21,5 +21,9 @@ if ! command -v doxygen >/dev/null; then
 fi
 rm -rf "$out"
 bash "$root/scripts/docs.sh" "$out"
+if command -v em++ >/dev/null && [[ ! -s $out/photos.html ]]; then
+  echo "$out/photos.html is missing, although there is em++"
+  exit 1
+fi
 mapfile -t guides < <(find "$root/docs" "$root/CONTRIBUTING.md" "$root/SECURITY.md" "$root/CHANGELOG.md" -name '*.md')
 "$python" "$root/tests/hygiene/check_site.py" "$out" "${guides[@]}"
