@@ -57,8 +57,8 @@ std::optional<validated_run> validated(const finished_run& run, const compare_op
     notes.push_back(without + "its labels, " + run.labels + " as config.json has it, are not there.");
     return std::nullopt;
   }
-  if (!fs::exists(system_path(run.folder + "/best.safetensors"), problem)) {
-    notes.push_back(without + "there is no " + run.folder + "/best.safetensors.");
+  if (!fs::exists(system_path(joined(run.folder, "best.safetensors")), problem)) {
+    notes.push_back(without + "there is no " + joined(run.folder, "best.safetensors") + ".");
     return std::nullopt;
   }
   const std::string data = o.data.empty() ? run.data : o.data;

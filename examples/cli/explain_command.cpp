@@ -146,7 +146,7 @@ class explainer {
     const bool made = std::filesystem::create_directories(system_path(o_.out), problem);
     if (problem) minicnn::fail<minicnn::file_error>(o_.out, ": cannot be made: ", problem.message());
     if (made) minicnn::write_file(o_.out + "/.nomedia", "");  // beside class folders it would be a class otherwise
-    const std::string path = o_.out + "/" + name + ".png";
+    const std::string path = joined(o_.out, name + ".png");
     const encoded_picture bytes = png_file(picture);
     minicnn::write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     return path;

@@ -13,7 +13,6 @@
 
 #include "curves_png.hpp"
 #include "messages.hpp"
-#include "paths.hpp"
 #include "platform.hpp"
 
 namespace cli {

@@ -1,6 +1,6 @@
 #pragma once
 // A run's folder: config.json, results.csv, results.jsonl, report.html, curves.svg, curves.png, best.safetensors,
-// last.safetensors, pictures.txt.
+// last.safetensors, pictures.txt; events.txt is event_log's.
 
 #include <minicnn/io/json.hpp>
 #include <minicnn/report/html.hpp>
@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "paths.hpp"
 #include "recipe.hpp"
 #include "weights.hpp"
 
@@ -38,7 +39,7 @@ class run_folder {
   /// folder next puts the older run back.
   void drop_old_run() const;
 
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  std::string file(const std::string& name) const { return joined(path_, name); }
   const std::string& path() const { return path_; }
 
   /// Each is written to a temporary name and renamed. The history goes to results.csv and, an object a line, to results.jsonl.

@@ -49,6 +49,13 @@ void put(const std::string& path, const char* text) { std::ofstream(path) << tex
 
 }  // namespace
 
+TEST_CASE("a run folder given as FOLDER/ is told with one slash") {
+  const small_run r;
+  const auto told = run(r.small("slash/", "--quiet"));
+  CHECK(told.code == 0);
+  CHECK(told.out == r.out("slash/best.safetensors") + "\n" + r.out("slash/report.html") + "\n");
+}
+
 TEST_CASE("equal seeds give byte-equal weights files for any threads, workers and folder") {
   const small_run r;
   REQUIRE(run(r.command("a", "--threads 1 --workers 0")).code == 0);
