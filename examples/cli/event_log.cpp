@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <minicnn/core/error.hpp>
 #include <minicnn/data/image_format.hpp>
+#include <minicnn/files/file.hpp>
 #include <span>
 #include <string_view>
 
@@ -43,27 +45,68 @@ std::string tag_of(std::string name) {
   return name;
 }
 
+bool is_event_file(std::string_view name) {
+  return name.starts_with("events.out.tfevents.") && name.ends_with(minicnn::tensorboard_writer::ending);
+}
+
 }  // namespace
 
 void event_log::open() {
   if (file_ != nullptr) return;
+  const std::string list = joined(run_, "events.txt");
+  std::ifstream before(system_path(list));
+  for (std::string name; std::getline(before, name);) older_.push_back(name);
   std::error_code failed;
-  std::vector<fs::path> old;
-  if (replace_)
-    for (fs::directory_iterator entry(system_path(folder_), failed), end; !failed && entry != end; entry.increment(failed)) {
-      const std::string name = path_text(entry->path().filename());
-      if (name.starts_with("events.out.tfevents.") && name.ends_with(minicnn::tensorboard_writer::ending))
-        old.push_back(entry->path());
-    }
-  for (const fs::path& path : old) fs::remove(path, failed);
   fs::create_directories(system_path(folder_), failed);
   file_ = std::make_unique<minicnn::tensorboard_writer>(folder_, resumed_at_);
+  // Before any step: the file of a run that is killed is known to be its own.
+  std::string names;
+  for (const std::string& name : older_) names += name + "\n";
+  minicnn::write_file(list, names + path_text(system_path(file_->path()).filename()) + "\n");
+}
+
+void event_log::write_steps() {
+  open();
+  for (const step_values& s : steps_) file_->scalars(s.step, {{"step/loss", s.loss}, {"step/learning_rate", s.rate}});
+  steps_.clear();
+  file_->flush();
+  written_ = clock::now();
+}
+
+void event_log::step(index_t step, const minicnn::step_report& s) {
+  steps_.push_back({step, s.loss, s.learning_rate});
+  if (failed_ || clock::now() - written_ < std::chrono::seconds(1)) return;
+  try {
+    write_steps();
+  } catch (const minicnn::file_error&) {
+    failed_ = std::current_exception();
+  }
+}
+
+void event_log::saved() {
+  if (failed_) std::rethrow_exception(failed_);
+  write_steps();
+  if (resumed_at_ < 0 && !removed_) remove_older();
+  removed_ = true;
+}
+
+/// What is neither listed nor in the run's own folder may be another run's.
+void event_log::remove_older() {
+  const std::string now = path_text(system_path(file_->path()).filename());
+  std::error_code failed;
+  const bool own = overwrite_ && fs::equivalent(system_path(folder_), system_path(run_), failed);
+  std::vector<fs::path> old;
+  for (fs::directory_iterator entry(system_path(folder_), failed), end; !failed && entry != end; entry.increment(failed)) {
+    const std::string name = path_text(entry->path().filename());
+    const bool listed = std::find(older_.begin(), older_.end(), name) != older_.end();
+    if (is_event_file(name) && name != now && (own || listed)) old.push_back(entry->path());
+  }
+  for (const fs::path& path : old) fs::remove(path, failed);
+  minicnn::write_file(joined(run_, "events.txt"), now + "\n");
 }
 
 void event_log::epoch(index_t step, const minicnn::epoch_record& row, const minicnn::evaluation& e) {
   open();
-  for (const step_values& s : steps_) file_->scalars(s.step, {{"step/loss", s.loss}, {"step/learning_rate", s.rate}});
-  steps_.clear();
   std::vector<std::pair<std::string, double>> values{
       {"epoch", static_cast<double>(row.epoch)},   {"loss/train", row.train_loss},
       {"loss/validation", row.val_loss},           {"accuracy/train", row.train_accuracy},

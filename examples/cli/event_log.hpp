@@ -1,6 +1,8 @@
 #pragma once
 // What TensorBoard shows of a run.
 
+#include <chrono>
+#include <exception>
 #include <memory>
 #include <minicnn/formats/tensorboard.hpp>
 #include <minicnn/report/html.hpp>
@@ -11,16 +13,22 @@
 
 namespace cli {
 
-/// Counts in optimizer steps. Nothing is written before the first epoch ends, so that an older run is not touched before that.
+/// Counts in optimizer steps.
 class event_log {
  public:
-  /// An event file in `folder`. `resumed_at`: the step at which the run goes on; -1: it is a new one. `replace`: event files of
-  /// earlier runs of minicnn in the folder go.
-  event_log(std::string folder, minicnn::index_t resumed_at, bool replace)
-      : folder_(std::move(folder)), resumed_at_(resumed_at), replace_(replace) {}
+  /// An event file in `folder`, which other runs may share: events.txt in the run's own folder `run` lists the names of this
+  /// run's event files. `resumed_at`: the step at which the run goes on; -1: it is a new one, whose `saved` removes those that
+  /// are listed. `overwrite`: also any that minicnn wrote into `run`.
+  event_log(std::string folder, std::string run, minicnn::index_t resumed_at, bool overwrite)
+      : folder_(std::move(folder)), run_(std::move(run)), resumed_at_(resumed_at), overwrite_(overwrite) {}
 
-  /// Loss, as the mean of the epoch so far, and learning rate of a step.
-  void step(minicnn::index_t step, const minicnn::step_report& s) { steps_.push_back({step, s.loss, s.learning_rate}); }
+  /// Loss, as the mean of the epoch so far, and learning rate of a step. Written about once a second; what cannot be written
+  /// ends the run at the next `saved`, when no step is lost by it.
+  void step(minicnn::index_t step, const minicnn::step_report& s);
+
+  /// To be called when the run has been saved: steps up to here are written, so that a resumed run goes on at the next one, and
+  /// event files of the run that this one has replaced go. Throws file_error.
+  void saved();
 
   /// The row of an epoch and all figures of its validation. Throws file_error.
   void epoch(minicnn::index_t step, const minicnn::epoch_record& row, const minicnn::evaluation& e);
@@ -34,14 +42,22 @@ class event_log {
     double loss, rate;
   };
 
+  using clock = std::chrono::steady_clock;
+
   void open();
+  void write_steps();
+  void remove_older();
   void picture(minicnn::index_t step, const std::string& name, const std::string& source);
 
-  std::string folder_;
+  std::string folder_, run_;
   minicnn::index_t resumed_at_;
-  bool replace_;
+  bool overwrite_;
+  bool removed_ = false;                               ///< older files
   std::unique_ptr<minicnn::tensorboard_writer> file_;  ///< null: not begun
-  std::vector<step_values> steps_;                     ///< since the last epoch
+  std::vector<std::string> older_;                     ///< names that events.txt had
+  std::vector<step_values> steps_;                     ///< not written yet
+  clock::time_point written_ = clock::now();
+  std::exception_ptr failed_;  ///< why steps could not be written
 };
 
 }  // namespace cli

@@ -184,7 +184,7 @@ int training::train(minicnn::training_state begin) {
   steps.state = std::move(begin);
   state_ = &steps.state;
   if (!o_.tensorboard.empty() && first_rank())
-    events_ = std::make_unique<event_log>(o_.tensorboard, o_.resume ? state_->step + 1 : -1, o_.overwrite);
+    events_ = std::make_unique<event_log>(o_.tensorboard, o_.out, o_.resume ? state_->step + 1 : -1, o_.overwrite);
   catch_interrupts();
   catch_broken_pipe();
   bool finished = false;

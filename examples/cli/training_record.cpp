@@ -3,6 +3,7 @@
 #include <minicnn/graph/summary.hpp>
 
 #include "data_source.hpp"
+#include "event_log.hpp"
 #include "path_json.hpp"
 #include "platform.hpp"
 #include "run_folder.hpp"
@@ -51,6 +52,7 @@ void training::save_position() {
   if (replacing_) folder_->drop_old_run();
   replacing_ = false;
   replaced_ = true;
+  if (events_) events_->saved();
 }
 
 void training::save_last() {
