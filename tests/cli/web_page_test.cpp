@@ -75,7 +75,8 @@ TEST_CASE("weights that cannot be a page's: the reason as text, without a file's
 
   minicnn::model_info info;
   info.config.name = "alexnet-bn";
-  info.config.image_size = info.transform.size = 63;
+  info.config.image_size = 63;
+  info.transform.size = 63;
   info.config.classes = 1;
   info.classes = {"age"};
   info.task.kind = "regress";
