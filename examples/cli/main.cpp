@@ -31,6 +31,7 @@ int run(int argc, const char* const* argv) {
   CLI::App app("Trains and uses convolutional networks for pictures, on processors.", "minicnn");
   app.set_version_flag("--version", std::string("minicnn ") + minicnn::version_string);
   app.require_subcommand(1);
+  app.allow_windows_style_options(false);  // what begins with '/' is a path there too
   app.option_defaults()->always_capture_default();
   app.footer(
       "Exit codes: 0 done, 1 failed, 2 command line not understood, 130 interrupted.\n"
