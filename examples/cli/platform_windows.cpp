@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <minicnn/core/printable.hpp>
 #include <minicnn/files/descriptor.hpp>
 #include <string_view>
 
@@ -24,11 +25,13 @@ namespace cli {
 
 namespace {
 
-/// Whether `name` fits a pattern of *, ? and other characters.
-bool fits(std::string_view pattern, std::string_view name) {
+/// Whether `name` fits a pattern of *, ? and other characters, by the system's rule for letters of both cases.
+bool fits(std::wstring_view pattern, std::wstring_view name) {
   if (pattern.empty()) return name.empty();
-  if (pattern[0] == '*') return fits(pattern.substr(1), name) || (!name.empty() && fits(pattern, name.substr(1)));
-  return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) && fits(pattern.substr(1), name.substr(1));
+  if (pattern[0] == L'*') return fits(pattern.substr(1), name) || (!name.empty() && fits(pattern, name.substr(1)));
+  if (name.empty()) return false;
+  if (pattern[0] == L'?') return fits(pattern.substr(1), name.substr(name.size() > 1 && IS_HIGH_SURROGATE(name[0]) ? 2 : 1));
+  return CompareStringOrdinal(&pattern[0], 1, &name[0], 1, TRUE) == CSTR_EQUAL && fits(pattern.substr(1), name.substr(1));
 }
 
 }  // namespace
@@ -56,13 +59,23 @@ std::vector<std::string> system_arguments(int argc, char** argv) {
 
 std::vector<std::string> paths_matching(const std::string& pattern) {
   const std::size_t slash = pattern.find_last_of('/');
-  const std::string folder = slash == pattern.npos ? "" : pattern.substr(0, slash + 1), last = pattern.substr(folder.size());
+  const std::string folder = slash == pattern.npos ? "" : pattern.substr(0, slash + 1);
+  const std::wstring last = system_path(pattern.substr(folder.size())).native();
   std::vector<std::string> out;
   std::error_code failed;
   for (std::filesystem::directory_iterator entry(system_path(folder.empty() ? "." : folder), failed), end;
        !failed && entry != end; entry.increment(failed))
-    if (const std::string name = path_text(entry->path().filename()); fits(last, name)) out.push_back(folder + name);
+    if (const auto name = entry->path().filename(); fits(last, name.native())) out.push_back(folder + path_text(name));
   return out;
+}
+
+std::string shell_word(const std::string& word) {
+  if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=+") == word.npos &&
+      !word.empty())
+    return word;  // no comma: PowerShell makes two words there
+  std::string out;
+  for (const char c : minicnn::printable(word)) out += c == '"' ? std::string("\\\"") : std::string(1, c);
+  return '"' + out + '"';
 }
 
 int hold_file(const std::string& path) {

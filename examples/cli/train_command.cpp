@@ -1,7 +1,5 @@
 // minicnn train
 
-#include <cstdio>
-#include <minicnn/core/printable.hpp>
 #include <minicnn/model/registry.hpp>
 #include <minicnn/train/parse_schedule.hpp>
 #include <minicnn/train/parse_sizes.hpp>
@@ -14,6 +12,7 @@
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
+#include "platform.hpp"
 #include "presets.hpp"
 #include "ranks.hpp"
 #include "recipe_options.hpp"
@@ -25,23 +24,6 @@ namespace {
 
 /// The command line as far as options were given, quoted for a shell.
 std::string command_line(const CLI::App& command) {
-  const auto quoted = [](const std::string& word) {
-    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,=+") == word.npos &&
-        !word.empty())
-      return word;
-    if (minicnn::printable(word) != word) {  // as bash takes it, with nothing that a terminal obeys
-      std::string out = "$'";
-      for (const char c : word) {
-        char octal[8];
-        std::snprintf(octal, sizeof octal, "\\%03o", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        out += (c >= 0x20 && c < 0x7F && c != '\'' && c != '\\') ? std::string(1, c) : std::string(octal);
-      }
-      return out + "'";
-    }
-    std::string out = "'";
-    for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
-  };
   std::string text = "minicnn train";
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_lnames().front();
@@ -50,7 +32,7 @@ std::string command_line(const CLI::App& command) {
     text += " --" + name;
     if (option->results() == std::vector<std::string>{events_beside}) continue;  // without a value
     if (option->get_items_expected_max() > 0)
-      for (const std::string& value : option->results()) text += " " + quoted(value);
+      for (const std::string& value : option->results()) text += " " + shell_word(value);
   }
   return text;
 }

@@ -13,17 +13,17 @@ using program::run;
 
 TEST_CASE("patterns match in natural order, files whose names are patterns are themselves, a list comes from the input") {
   const pictures::folder folder("patterns");
-  for (const char* name : {"a2.png", "a10.png", "b.png", ".hidden.png", "x[1].png", "x1.png"})
+  for (const char* name : {"a2.png", "a10.png", "b.png", ".hidden.png", "x[1].png", "x1.png", "\u00fc.png"})
     folder.write(name, std::string("-"));
   const auto at = [&](const char* name) { return folder.path(name); };
   strings problems;
   std::istringstream input("one.png\r\n\n  two words.png\n-\n*.png");
-  CHECK(
-      cli::expand_paths({at("a*.png"), at("none"), "-", at("x[1].png"), at("?.png")}, input, problems) ==
-      strings{at("a2.png"), at("a10.png"), at("none"), "one.png", "  two words.png", "-", "*.png", at("x[1].png"), at("b.png")});
+  CHECK(cli::expand_paths({at("a*.png"), at("none"), "-", at("x[1].png"), at("?.png")}, input, problems) ==
+        strings{at("a2.png"), at("a10.png"), at("none"), "one.png", "  two words.png", "-", "*.png", at("x[1].png"), at("b.png"),
+                at("\u00fc.png")});
   CHECK(problems.empty());
   CHECK(cli::expand_paths({at("*.png")}, input, problems) ==
-        strings{at("a2.png"), at("a10.png"), at("b.png"), at("x1.png"), at("x[1].png")});
+        strings{at("a2.png"), at("a10.png"), at("b.png"), at("x1.png"), at("x[1].png"), at("\u00fc.png")});
   CHECK(cli::expand_paths({at("*.jpg"), "-"}, input, problems).empty());
   CHECK(problems == strings{at("*.jpg") + ": matches no file or folder"});
 }
