@@ -89,7 +89,9 @@ int quantize_command(const quantize_command_options& o) {
     bytes += kind == "int8_conv2d", multiplying += kind == "int8_conv2d" || kind == "conv2d" || kind == "dense";
   }
   std::string text = minicnn::text_of(o.out, ": ", bytes, " of ", multiplying, " convolutions and dense layers in 8 bits");
-  if (!is_standard_output(o.out)) text += ", " + megabytes(o.weights) + " -> " + megabytes(o.out);
+  std::error_code ignored;
+  if (!is_standard_output(o.out) && std::filesystem::is_regular_file(system_path(o.out), ignored))
+    text += ", " + megabytes(o.weights) + " -> " + megabytes(o.out);
   say(text);
   return exit_done;
 }

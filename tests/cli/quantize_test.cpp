@@ -109,6 +109,7 @@ TEST_CASE("quantize: layers that stay in fp32, and what is refused") {
   CAPTURE(kept.err);
   CHECK(kept.code == 0);
   CHECK(contains(kept.err, "6 of 8 convolutions and dense layers in 8 bits"));
+  CHECK(run(call + "--pictures 4 --out /dev/null").code == 0);  // which has no size to tell
 
   const auto unknown = run(call + "--keep conv11 --out '" + out.path("no.safetensors") + "'");
   CHECK(unknown.code == 2);
