@@ -26,17 +26,20 @@ struct output_target {
 inline bool wait_for_room(int) { return false; }
 inline void flush_folder(const std::string&) {}
 
-/// Throws file_error if `path` leads to a folder. A device (NUL, CON) is a stream.
+/// Throws file_error if `path` leads to a folder. Standard output is a stream, and so are devices (NUL, CON).
 inline output_target find_output(const std::string& path) {
   posix::file_status info{};
-  if (posix::stat(path, info) != 0) {
+  std::error_code ignored;
+  const bool out = path == "/dev/stdout";
+  const bool device = out || std::filesystem::absolute(system_path(path), ignored).native().starts_with(L"\\\\.\\");
+  if (!device && posix::stat(path, info) != 0) {
     if (errno != ENOENT || path.empty() || path.ends_with('/')) fail_system(path, "write", errno);
     return {path, {}};
   }
   if (S_ISDIR(info.st_mode)) fail_system(path, "write", EISDIR);
   if (S_ISREG(info.st_mode)) return {path, {}};
-  descriptor stream(posix::open(path, O_WRONLY));
-  if (!stream.open()) fail_system(path, "write", errno);
+  descriptor stream(out ? ::_dup(1) : posix::open(path, O_WRONLY));
+  if (!stream.open() || ::_setmode(stream.number(), O_BINARY) < 0) fail_system(path, "write", errno);
   return {{}, std::move(stream)};
 }
 
