@@ -8,6 +8,7 @@ namespace cli {
 
 using minicnn::detail::path_text;
 using minicnn::detail::system_path;
+using minicnn::detail::why_missing;
 
 /// The path of a file in a folder, which may have been given as "run/".
 inline std::string joined(const std::string& folder, const std::string& name) {

@@ -53,7 +53,7 @@ run_folder::run_folder(std::string path, existing_run existing) : path_(std::mov
       !fs::exists(system_path(file(replaced) + "/last.safetensors"), problem))
     fail<option_error>(path_, ": nothing to resume: no last.safetensors; without --resume a run begins here");
   fs::create_directories(system_path(path_), problem);
-  if (problem) fail<file_error>(path_, ": cannot be made: ", problem.message());
+  if (problem) fail<file_error>(path_, ": cannot be made: ", why_missing(path_, problem.message()));
   lock();
   restore_old_run();
   remove_stale_files();

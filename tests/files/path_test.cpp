@@ -31,6 +31,29 @@ TEST_CASE("paths: names of any language are UTF-8 on every system") {
   CHECK(thrown<file_error>([&] { input_file{missing}; }).starts_with(missing + ": cannot open: No such file"));
 }
 
+TEST_CASE("paths: what stands at the beginning and at the end of a path stays") {
+  for (const std::string path : {"//localhost/share/pics", "//?/C:/x", "/a/b", "a//b/", "./a", "C:/x"})
+    CHECK(detail::path_text(detail::system_path(path)) == path);
+  const fs::path share = detail::system_path("//localhost/share");
+  CHECK(detail::path_text(share / detail::system_path("a/b.jpg")) == "//localhost/share/a/b.jpg");
+  CHECK(detail::path_text((share / "a").parent_path()) == "//localhost/share");
+#if defined(_WIN32)
+  CHECK(detail::path_text(L"\\\\localhost\\share\\pics") == "//localhost/share/pics");
+  CHECK(detail::system_path("//?/C:/x").native() == L"\\\\?\\C:\\x");
+#endif
+}
+
+#if defined(_WIN32)
+TEST_CASE("paths: a device is written to, and a path that is too long is said to be") {
+  for (const char* device : {"NUL", "nul", "//./NUL"}) CHECK_NOTHROW(write_file(device, "x"));
+  const temporary_folder folder;
+  const std::string path = folder / std::string(260, 'x');
+  const std::string reason = "too long for Windows: " + std::to_string(path.size()) + " of 259 characters";
+  CHECK(thrown<file_error>([&] { input_file{path}; }) == path + ": cannot open: " + reason);
+  CHECK(thrown<file_error>([&] { write_file(path, "x"); }) == path + ": cannot write: " + reason);
+}
+#endif
+
 TEST_CASE("paths: a file is replaced, and no temporary stays") {
   const temporary_folder folder;
   const std::string path = folder / name;

@@ -118,7 +118,7 @@ class tree_reader {
       else
         inner.emplace_back(file, entry->is_symlink(ignored));
     }
-    if (failed) fail<file_error>(path_text(folder), ": cannot be listed: ", failed.message());
+    if (failed) fail<file_error>(path_text(folder), ": cannot be listed: ", why_missing(path_text(folder), failed.message()));
     std::sort(out.pictures.begin(), out.pictures.end(), natural_less);
     std::sort(inner.begin(), inner.end());
     out.left_out = no_media || (run_files >= 2 && is_run(out));

@@ -69,7 +69,8 @@ class folder_reader {
   void check_folder() const {
     std::error_code failed;
     const std::filesystem::file_status status = std::filesystem::status(root_, failed);
-    if (status.type() == std::filesystem::file_type::not_found) fail<file_error>(data_.root, ": no such folder");
+    if (status.type() == std::filesystem::file_type::not_found)
+      fail<file_error>(data_.root, ": ", why_missing(data_.root, "no such folder"));
     if (failed) fail<file_error>(data_.root, ": cannot be read: ", failed.message());
     if (!std::filesystem::is_directory(status)) fail<file_error>(data_.root, ": is not a folder");
   }

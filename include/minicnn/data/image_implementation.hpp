@@ -72,7 +72,7 @@ inline std::span<const unsigned char> read_whole(const std::string& path, const 
   std::error_code status;
   const std::filesystem::file_type type = std::filesystem::status(at, status).type();
   if (type == std::filesystem::file_type::directory) fail<file_error>(path, ": is a directory, not a picture");
-  if (type == std::filesystem::file_type::not_found) fail<file_error>(path, ": no such file");
+  if (type == std::filesystem::file_type::not_found) fail<file_error>(path, ": ", why_missing(path, "no such file"));
   if (status) fail<file_error>(path, ": cannot be read: ", status.message());
   if (type != std::filesystem::file_type::regular) fail<file_error>(path, ": is not a regular file");
 

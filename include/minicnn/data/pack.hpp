@@ -70,7 +70,7 @@ class packer {
     explicit temporary(std::string name) : path(std::move(name)) {
       std::error_code failed;
       std::filesystem::create_directories(system_path(path), failed);
-      if (failed) fail<file_error>(path, ": cannot be made: ", failed.message());
+      if (failed) fail<file_error>(path, ": cannot be made: ", why_missing(path, failed.message()));
     }
     temporary(const temporary&) = delete;
     temporary& operator=(const temporary&) = delete;

@@ -13,7 +13,7 @@ namespace minicnn::inline MINICNN_ABI {
 namespace detail {
 
 [[noreturn]] inline void fail_system(const std::string& path, const char* action, int code) {
-  fail<file_error>(path, ": cannot ", action, ": ", std::generic_category().message(code));
+  fail<file_error>(path, ": cannot ", action, ": ", why_missing(path, std::generic_category().message(code)));
 }
 
 /// Owns a POSIX file descriptor.
