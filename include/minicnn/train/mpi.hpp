@@ -53,7 +53,7 @@ class mpi_team final : public team {
     find_hosts();
   }
   ~mpi_team() override {
-    if (std::uncaught_exceptions() > exceptions_) MPI_Abort(all_, 1);
+    if (std::uncaught_exceptions() > exceptions_) MPI_Abort(MPI_COMM_WORLD, 1);
     MPI_Type_free(&line_);
     MPI_Comm_free(&all_);
     if (owner_) MPI_Finalize();
@@ -127,7 +127,7 @@ class mpi_team final : public team {
   [[noreturn]] void end_all(const std::string& why) override { end_all(why, 1); }
   [[noreturn]] void end_all(const std::string& why, int exit_code) {
     if (options_.tell) options_.tell(name(rank_) + ": " + why);
-    MPI_Abort(all_, exit_code);
+    MPI_Abort(MPI_COMM_WORLD, exit_code);  // of another communicator MPICH asks the ranks first, also those that are stopped
     for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));  // until it comes
   }
 
