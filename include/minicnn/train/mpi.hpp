@@ -153,7 +153,8 @@ class mpi_team final : public team {
   /// which leave the processor to others, but where much is on its way (`bulk`), which moves when it is looked at alone.
   void wait(std::span<MPI_Request> requests, bool bulk = false) {
     using clock = std::chrono::steady_clock;
-    const clock::time_point began = clock::now();
+    clock::time_point looked = clock::now();
+    double seconds = 0;
     bool reported = rank_ == 0, warned = false;
     waits_ += 1;
     for (long round = 0;; ++round) {
@@ -165,7 +166,9 @@ class mpi_team final : public team {
       }
       if (all) return;
       if (round < 2000) continue;
-      const double seconds = std::chrono::duration<double>(clock::now() - began).count();
+      // No more than a second for a look: all may have been stopped together, as by Slurm's suspend, and go on now.
+      const clock::time_point now = clock::now();
+      seconds += (std::min)(1.0, std::chrono::duration<double>(now - std::exchange(looked, now)).count());
       // Rank 0 knows more and speaks first.
       const double later = rank_ == 0 ? 0 : 5;
       if (!reported && seconds > options_.warn_after / 2) reported = true, send_wait(0, waiting_tag);
