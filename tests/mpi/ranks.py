@@ -2,7 +2,7 @@
 """Trainings by several processes: ranks.py CASE MPIEXEC MINICNN EXAMPLE, where CASE is a function below.
 
 Each case trains a small network with batch norm and dropout on drawn pictures, with augmentation, an average of weights and a ragged
-last batch, and compares files byte by byte."""
+last batch, and compares files byte by byte. MINICNN_MPI_KILLS: how often `resume` kills a rank (default 6)."""
 import json
 import os
 import pathlib
@@ -10,108 +10,10 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 
-MPIEXEC, MINICNN, EXAMPLE = sys.argv[2:5]
-VERSION = subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True).stdout
-OPEN_MPI = "Open MPI" in VERSION or "OpenRTE" in VERSION
-FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="minicnn_mpi_"))
-DATA = FOLDER / "data"
-TRAIN = ["--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--ema", "0.9", "--learning-rate",
-         "0.01", "--threads", "1"]
-
-
-def environment(**more):
-    env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **more)
-    for name in list(env):  # of a launcher that this test itself may run under
-        if name.startswith(("PMI_", "PMIX_", "SLURM_", "OMPI_COMM_")) and name not in more:
-            del env[name]
-    return env
-
-
-def launcher(count):
-    if OPEN_MPI:
-        return [MPIEXEC, "-np", str(count), "--oversubscribe", "--bind-to", "none"]
-    return [MPIEXEC, "-n", str(count)]
-
-
-def command(count, out, *options):
-    defaults = {"--epochs": "3", "--data": str(DATA), "--val-fraction": "0.2"}
-    left = [word for name, value in defaults.items() if name not in options for word in (name, value)]
-    quiet = [] if "--no-color" in options else ["--quiet"]
-    words = [MINICNN, "train", "--out", str(FOLDER / out), *TRAIN, *quiet, *left, *map(str, options)]
-    return (launcher(count) if count else []) + words
-
-
-def start(count, out, *options, env=None):
-    return subprocess.Popen(command(count, out, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=env or environment(), start_new_session=True)
-
-
-def run(count, out, *options, wanted=0, env=None):
-    made = subprocess.run(command(count, out, *options), capture_output=True, text=True, env=env or environment(), timeout=300)
-    check(wanted is None or made.returncode == wanted, f"exit code {made.returncode}, wanted {wanted}: {made.stderr}")
-    return made
-
-
-def check(true, text):
-    if not true:
-        print("FAILED:", text)
-        sys.exit(1)
-
-
-def rows(out):
-    """results.csv without the columns of time."""
-    return [line.split(",")[:6] for line in (FOLDER / out / "results.csv").read_text().splitlines()]
-
-
-def same(one, other):
-    for name in ("last.safetensors", "best.safetensors"):
-        check((FOLDER / one / name).read_bytes() == (FOLDER / other / name).read_bytes(), f"{name} of {one} and {other} differ")
-    check(rows(one) == rows(other), f"results.csv of {one} and {other} differ")
-
-
-def bytes_of(out):
-    return (FOLDER / out / "last.safetensors").read_bytes()
-
-
-def processes(out):
-    """Ranks that train in this folder."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words and words[0] == MINICNN.encode() and str(FOLDER / out).encode() in words:
-            found.append(int(entry.name))
-    return sorted(found)
-
-
-def rank_of(process):
-    for word in pathlib.Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
-        name, _, value = word.partition(b"=")
-        if name in (b"OMPI_COMM_WORLD_RANK", b"PMI_RANK"):
-            return int(value)
-    return -1
-
-
-def none_left(out, after):
-    """mpirun may end before the last of those that it ends."""
-    end = time.time() + 5
-    while processes(out):
-        check(time.time() < end, f"ranks are left after {after}")
-        time.sleep(0.05)
-
-
-def wait_for(out, name="last.safetensors", seconds=120):
-    end = time.time() + seconds
-    while not (FOLDER / out / name).exists():
-        check(time.time() < end, f"{out}/{name} does not appear")
-        time.sleep(0.02)
+from launch import (BY_NETWORK, CASE, DATA, EXAMPLE, FOLDER, MINICNN, OPEN_MPI, TIME_TO_SAVE, bytes_of, check, clean_up, command,
+                    environment, finish, launcher, none_left, process_of, processes, rows, run, same, send, start, until, wait_for)
 
 
 def same_bits():
@@ -133,32 +35,30 @@ def same_bits():
     run(2, "default")  # a shard each
     run(0, "two", "--shards", 2)
     same("default", "two")
-    if OPEN_MPI:  # the network's way instead of shared memory
-        run(2, "tcp", "--shards", 4, env=environment(OMPI_MCA_btl="tcp,self"))
-        same("alone", "tcp")
+    run(2, "network", "--shards", 4, env=environment(**BY_NETWORK))
+    same("alone", "network")
 
 
 def passes():
     """What is read before the first step and after the last one: the colours' mean, deviation and principal components, a whitened
     layer's patches, pictures that cannot be read, temperature."""
-    global DATA
-    DATA = FOLDER / "more"
-    subprocess.run([MINICNN, "generate", "--out", str(DATA), "--images", "260"], check=True, capture_output=True)
+    more = FOLDER / "more"
+    finish([MINICNN, "generate", "--out", str(more), "--images", "260"])
     cases = {"classic": ["--preset", "classic", "--lighting", 0.2, "--mixup", 0.4, "--cutmix", 1],
              "cifar": ["--preset", "cifar", "--whiten", 1]}
     for preset, options in cases.items():
-        options = [*options, "--shards", 3, "--epochs", 1, "--val-fraction", 0.4, "--no-color"]
+        options = [*options, "--data", more, "--shards", 3, "--epochs", 1, "--val-fraction", 0.4, "--no-color"]
         told = lambda made: [line for line in made.stderr.splitlines() if ", with temperature " in line]
         one = run(0, preset, *options)
         check(len(told(one)) == 1, one.stderr)
         made = run(3, f"{preset}_3", *options)
         same(preset, f"{preset}_3")
         check(told(made) == told(one), f"{told(one)} of one process, {told(made)} of three")
-    options = ["--preset", "classic", "--lighting", 0.2, "--shards", 3, "--epochs", 1]
-    for bad in sorted(DATA.iterdir())[::9]:
+    options = ["--data", more, "--preset", "classic", "--lighting", 0.2, "--shards", 3, "--epochs", 1]
+    for bad in sorted(more.iterdir())[::9]:
         bad.write_bytes(bad.read_bytes()[:200])
     made = run(3, "bad", *options, wanted=1)  # each has read a part, so it is one that complains
-    check(made.stderr.count(" (host ") == 1 and made.stderr.count(str(DATA)) == 1, made.stderr)
+    check(made.stderr.count(" (host ") == 1 and made.stderr.count(str(more)) == 1, made.stderr)
     check(not (FOLDER / "bad").exists(), "something was written")
     one = run(0, "skip", *options, "--skip-bad")
     made = run(3, "skip_3", *options, "--skip-bad")
@@ -168,69 +68,138 @@ def passes():
 
 
 def resume():
-    """A random rank dies, and another number goes on, twenty times; the last with what the run itself says about shards."""
-    last = ["--epochs", 100, "--save-every", 0.01]
+    """A random rank dies at a random moment, and another number of ranks goes on from the last save, again and again: all processes
+    end, no more than the interval's work is lost, and the result is that of a run that nothing disturbed."""
+    kills, interval = int(os.environ.get("MINICNN_MPI_KILLS", 6)), 0.01
+    more = FOLDER / "more"
+    finish([MINICNN, "generate", "--out", str(more), "--images", "500"])
+    last = ["--data", more, "--epochs", 2 * kills, "--save-every", interval]
     run(0, "alone", "--shards", 4, *last)
+    children = os.times()
+    work = children.children_user + children.children_system  # seconds of one core, whatever else the machine has to do
     random.seed(1)
-    counts, killed = [4, 3, 2, 1], 0
-    run_on = start(4, "run", "--shards", 4, *last)
-    for turn in range(20):
-        wait_for("run")
-        while run_on.poll() is None and not processes("run"):  # on their way
-            time.sleep(0.02)
-        time.sleep(random.uniform(0.1, 1.5))
+    saved = lambda: (FOLDER / "run/last.safetensors").stat().st_mtime_ns if (FOLDER / "run/last.safetensors").exists() else 0
+    most_lost = 0
+    for turn in range(kills):
+        before = seen = saved()
+        options = [] if turn % 2 else ["--shards", 4]
+        training = start([4, 3, 2, 1][turn % 4], "run", *options, *last, *(["--resume"] if turn else []))
+        until(lambda: saved() != before or training.ended(), "the run is saved")
+        check(not training.ended(), f"over before kill {turn + 1}: {training.text()}")
+        worked, moment = cpu_seconds(processes("run")), time.time() + random.uniform(0, work / kills / 4)
+        while time.time() < moment or seen == before:
+            if saved() != seen:
+                seen, worked = saved(), cpu_seconds(processes("run"))
+            time.sleep(0.01)
         ranks = processes("run")
-        if ranks:
-            os.kill(random.choice(ranks), signal.SIGKILL)
-            killed += 1
-        run_on.communicate(timeout=60)
+        most_lost = max(most_lost, (cpu_seconds(ranks) - worked) / max(1, len(ranks)))
+        check(ranks and send(random.choice(ranks), signal.SIGKILL), f"over before kill {turn + 1}: {training.text()}")
+        code, text = training.end()
+        check(code != 0 and "has waited" not in text, f"exit code {code}: {text}")
         none_left("run", "one was killed")
-        options = ["--shards", 4] if turn % 2 else []
-        run_on = start(counts[turn % 4], "run", *options, *last, "--resume")
-    run_on.communicate(timeout=300)
-    check(killed >= 15, f"only {killed} of 20 found a run to kill")
+    check(most_lost < 60 * interval + 1, f"{most_lost:.1f} s of work are lost, saved every {60 * interval} s")
     run(2, "run", *last, "--resume")
     same("alone", "run")
+    print(f"{kills} of {kills} kills, at most {most_lost:.1f} s of work lost, saved every {60 * interval} s")
     refused = run(5, "run", *last, "--resume", wanted=1)
     check(refused.stderr.count("--shards 4 of the run: wanted at most so many processes, got 5") == 1, refused.stderr)
 
 
+def cpu_seconds(ranks):
+    """That these processes have computed."""
+    ticks = 0
+    for process in ranks:
+        try:
+            ticks += sum(map(int, pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+        except OSError:
+            pass
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def interrupted(out, name, rank, patient=False):
+    """Sends a signal to mpirun, or to a rank, within a training; what that leaves. Once more where the training was over before.
+    `patient`: Open MPI is told to leave time to save, and stays itself for twice that time, which nobody waits for."""
+    for _ in range(20):
+        shutil.rmtree(FOLDER / out, ignore_errors=True)
+        training = start(2, out, "--shards", 2, "--epochs", 15, env=environment(**TIME_TO_SAVE) if patient else None)
+        wait_for(training, out)
+        target = training.process.pid if rank is None else process_of(out, rank)
+        sent = target is not None and send(target, name)
+        if patient:
+            none_left(out, name.name)
+            training.kill()
+        code, text = training.end()
+        none_left(out, name.name)
+        if sent and code != 0 and (not patient or SAVED in text):
+            return code, text
+    check(False, f"{name.name}: no training lasted until it came: {text}")
+
+
+SAVED = "interrupted; the run is saved"
+
+
 def signals():
-    run(0, "alone", "--shards", 2, "--epochs", 50)
-    for name in (signal.SIGUSR1, signal.SIGTERM):
-        out = f"run_{name}"
-        training = start(2, out, "--shards", 2, "--epochs", 50, env=environment(OMPI_MCA_odls_base_sigkill_timeout="10"))
-        wait_for(out)
-        training.send_signal(name)
-        _, text = training.communicate(timeout=60)
-        check(training.returncode != 0, "exit code 0 after a signal")
-        check(text.count("interrupted; the run is saved") == 1, text)
-        none_left(out, "a signal")
-        run(2, out, "--epochs", 50, "--resume")
+    run(0, "alone", "--shards", 2, "--epochs", 15)
+    ends_mpirun = [signal.SIGKILL] if OPEN_MPI else [signal.SIGHUP, signal.SIGUSR2, signal.SIGKILL]
+    asked = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+    cases = [(name, None) for name in asked if name not in ends_mpirun]
+    for name, rank in cases + [(signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGUSR2, 0)]:
+        out = f"{name.name}_{rank}"
+        kills_later = OPEN_MPI and rank is None and name in asked[:3]
+        code, text = interrupted(out, name, rank, kills_later)
+        check(kills_later or code == 130, f"{out}: exit code {code}, wanted 130: {text}")
+        check(text.count(SAVED) == 1, text)
+        run(2, out, "--shards", 2, "--epochs", 15, "--resume")
         same("alone", out)
+    # Without time to save, or where the signal ends mpirun itself, the save before is whole.
+    for name in ends_mpirun + [signal.SIGTERM] * OPEN_MPI:
+        interrupted("abrupt", name, None)
+        run(2, "abrupt", "--shards", 2, "--epochs", 15, "--resume")
+        same("alone", "abrupt")
 
 
 def kills():
-    training = start(3, "killed", "--epochs", 1000)
-    wait_for("killed")
-    began = time.time()
-    os.kill(processes("killed")[1], signal.SIGKILL)
-    training.communicate(timeout=30)
-    check(training.returncode != 0 and time.time() - began < 10, f"{time.time() - began:.1f} s until all had ended")
+    training = start(3, "killed", "--epochs", 100000)
+    wait_for(training, "killed")
+    check(send(process_of("killed", 1), signal.SIGKILL), "no rank 1")
+    code, text = training.end()
+    check(code != 0 and "has waited" not in text, f"exit code {code}: {text}")  # mpirun has noticed, no rank of ours
     none_left("killed", "one was killed")
     # One that stops is named, wherever it stands in a step, and once.
     for turn in range(3):
         out = f"stopped{turn}"
-        training = start(3, out, "--epochs", 1000, "--stall-limit", 0.1)
-        wait_for(out)
+        training = start(3, out, "--epochs", 100000, "--stall-limit", 0.2)
+        wait_for(training, out)
         time.sleep(0.05 * turn)
-        victim = [p for p in processes(out) if rank_of(p) == 2][0]
-        os.kill(victim, signal.SIGSTOP)
-        _, text = training.communicate(timeout=60)
-        check(text.count("has waited 3 seconds for rank 2 (host ") == 1, text)
-        check(text.count("has waited") == 2 and text.count("seconds for rank 2 (host ") == 2, text)
-        check(training.returncode == 75, f"exit code {training.returncode}, wanted 75")
+        before = len(training.text())
+        check(send(process_of(out, 2), signal.SIGSTOP), "no rank 2")
+        code, text = training.end()
+        said = re.findall(r"has waited (\d+) seconds for (.*)", text[before:])
+        check(len(said) == 2 and all(re.fullmatch(r"rank 2 \(host [^()]+\)(; all ranks are ended)?", who) for _, who in said), text)
+        check(6 <= int(said[0][0]) < 12 <= int(said[1][0]) and said[1][1].endswith("ended"), text)
+        check(code == 75, f"exit code {code}, wanted 75")
         none_left(out, "one was stopped")
+
+
+def pause():
+    """All are stopped for longer than the limit and go on, as jobs that Slurm suspends."""
+    training = start(3, "run", "--epochs", 100000, "--stall-limit", 0.1)
+    wait_for(training, "run")
+    ranks = [process_of("run", rank) for rank in range(3)]
+    for process in reversed(ranks):
+        if process == ranks[0]:  # which is to be stopped while it waits
+            until(lambda: training.ended() or re.search(r"has waited \d seconds for rank 1", training.text()), "rank 0 waits")
+        check(send(process, signal.SIGSTOP), training.text())
+    time.sleep(6)
+    before = bytes_of("run")
+    for process in ranks:
+        time.sleep(0.2)
+        check(send(process, signal.SIGCONT), training.text())
+    until(lambda: training.ended() or bytes_of("run") != before, "the run goes on")
+    check(not training.ended(), training.text())
+    check(send(process_of("run", 0), signal.SIGTERM), training.text())
+    code, text = training.end()
+    check(code == 130 and "all ranks are ended" not in text, f"exit code {code}, wanted 130: {text}")
 
 
 def faults():
@@ -240,12 +209,12 @@ def faults():
     for count in (0, 3):
         out = f"gone_{count}"
         training = start(count, out, "--shards", 4, "--epochs", 100000)
-        wait_for(out)
+        wait_for(training, out)
         whole = bad.read_bytes()
         bad.write_bytes(whole[:200])
-        _, text = training.communicate(timeout=60)
+        code, text = training.end()
         bad.write_bytes(whole)
-        check(training.returncode == 1, f"exit code {training.returncode}, wanted 1")
+        check(code == 1, f"exit code {code}, wanted 1")
         check(text.count(str(bad)) == 1 and (" (host " in text) == (count > 0), text)
         check(text.count(", and with --skip-bad if the picture is gone for good") == 1, text)
     bad.write_bytes(bad.read_bytes()[:200])
@@ -264,11 +233,11 @@ def memory():
     """A bit of a rank's memory turns over, and the next save within the epoch, as there is one after every step, does not come about.
     What is sought in the memory are the first weights, which are frozen."""
     more = FOLDER / "more"
-    subprocess.run([MINICNN, "generate", "--out", str(more), "--images", "2000"], check=True, capture_output=True)
-    training = start(2, "run", "--data", more, "--epochs", 1, "--save-every", 1e-5, "--freeze", "conv1")
-    wait_for("run")
-    victim = [p for p in processes("run") if rank_of(p) == 1][0]
-    os.kill(victim, signal.SIGSTOP)
+    finish([MINICNN, "generate", "--out", str(more), "--images", "2000"])
+    training = start(2, "run", "--data", more, "--epochs", 1000, "--save-every", 1e-5, "--freeze", "conv1")
+    wait_for(training, "run")
+    victim = process_of("run", 1)
+    check(send(victim, signal.SIGSTOP), "no rank 1")
     whole = (FOLDER / "run/last.safetensors").read_bytes()
     length = int.from_bytes(whole[:8], "little")
     begin = json.loads(whole[8:8 + length])["conv1.weight"]["data_offsets"][0] + 8 + length
@@ -291,38 +260,28 @@ def memory():
                 memory_of.write(bytes([sought[0] ^ 1]))
                 turned += 1
                 at = found.find(sought, at + 1)
-    os.kill(victim, signal.SIGCONT)
-    _, text = training.communicate(timeout=60)
+    send(victim, signal.SIGCONT)
+    code, text = training.end()
     check(turned > 0, "the weights were not found in memory")
-    check(training.returncode == 1, f"exit code {training.returncode}, wanted 1: {text}")
-    said = re.findall(r"the hash of the weights after epoch 0 and (\d+) batches is not the same on all ranks: rank 0 \(host ", text)
+    check(code == 1, f"exit code {code}, wanted 1: {text}")
+    said = re.findall(r"the hash of the weights after epoch \d+ and (\d+) batches is not the same on all ranks: rank 0 \(host ", text)
     check(len(said) == 1 and int(said[0]) < 100, text)  # of 100 batches
 
 
 def differences():
     def both(first, second):
-        single = launcher(1)[0:1] + (["--oversubscribe", "--bind-to", "none"] if OPEN_MPI else [])
-        return subprocess.run([*single, "-n", "1", *command(0, "run", *first), ":", "-n", "1",
-                               *command(0, "run", *second)], capture_output=True, text=True, env=environment(), timeout=120)
-    made = both(["--seed", "1"], ["--seed", "2"])
-    check(made.returncode == 1, f"exit code {made.returncode}")
-    check("the recipe: seed is not the same on all ranks; rank 0 (host " in made.stderr, made.stderr)
-    check("): 1; rank 1 (host " in made.stderr and "): 2" in made.stderr, made.stderr)
+        return finish(launcher((1, *command("run", *first)), (1, *command("run", *second))), wanted=1)
+    for option, one, other in (("seed", 1, 2), ("shards", 2, 4)):
+        made = both([f"--{option}", one], [f"--{option}", other])
+        check(f"the recipe: {option} is not the same on all ranks; rank 0 (host " in made.stderr, made.stderr)
+        check(f"): {one}; rank 1 (host " in made.stderr and f"): {other}" in made.stderr, made.stderr)
     check(not (FOLDER / "run").exists(), "something was written")
-    other = FOLDER / "other"
-    shutil.copytree(DATA, other)
-    next(other.iterdir()).unlink()
-    made = both([], ["--data", str(other)])
-    check("picture " in made.stderr and "is not the same on all ranks; rank " in made.stderr and made.returncode == 1, made.stderr)
     # Kernels of the least instruction set, with the bits that they have on all.
     weak = environment(MINICNN_ISA="baseline")
     run(0, "baseline", "--shards", 2, env=weak)
     wrap = ["sh", "-c", 'MINICNN_ISA=baseline exec "$@"', "-"]
-    words = command(0, "mixed", "--shards", 2)
-    single = [MPIEXEC] + (["--oversubscribe", "--bind-to", "none"] if OPEN_MPI else [])
-    made = subprocess.run([*single, "-n", "1", *words, ":", "-n", "1", *wrap, *words], capture_output=True, text=True,
-                          env=environment(), timeout=120)
-    check(made.returncode == 0, made.stderr)
+    words = command("mixed", "--shards", 2)
+    made = finish(launcher((1, *words), (1, *wrap, *words)))
     check("the instruction set is baseline" in made.stderr, made.stderr)
     same("baseline", "mixed")
     # Tasks of srun that MPI knows nothing of.
@@ -335,18 +294,34 @@ def differences():
     check(few.stderr.count("--shards 2: wanted at most so many processes, got 3") == 1, few.stderr)
 
 
+def listing():
+    """Rank 0 alone reads folders: what lies in those of the others besides changes nothing, what is not there is named."""
+    other = FOLDER / "other"
+    shutil.copytree(DATA, other)
+    victim = sorted(other.iterdir())[40]
+    shutil.copy(victim, other / "cat.77777.jpg")
+    run(0, "alone", "--shards", 2)
+    finish(launcher((1, *command("run", "--shards", 2)), (1, *command("run", "--shards", 2, "--data", str(other)))))
+    same("alone", "run")
+    whole = victim.read_bytes()
+    for change, said in ((lambda: victim.write_bytes(whole + b"!"), f"got {len(whole) + 1}"), (victim.unlink, "it is not there")):
+        change()
+        made = finish(launcher((1, *command("none")), (1, *command("none", "--data", str(other)))), wanted=1)
+        line = f"): {victim}: wanted the {len(whole)} bytes that rank 0 (host "
+        check(made.stderr.count(line) == 1 and "rank 1 (host " in made.stderr and said in made.stderr, made.stderr)
+    check(not (FOLDER / "none").exists(), "something was written")
+
+
 def example():
     made = {}
     for count in (1, 3):
-        made[count] = subprocess.run([*launcher(count), EXAMPLE, str(DATA), str(FOLDER / f"{count}.safetensors")], capture_output=True,
-                                     text=True, env=environment(), timeout=300)
-        check(made[count].returncode == 0, made[count].stderr)
+        made[count] = finish(launcher((count, EXAMPLE, str(DATA), str(FOLDER / f"{count}.safetensors"))))
         check(made[count].stdout.count("epoch 5: ") == 1, made[count].stdout)
     check((FOLDER / "1.safetensors").read_bytes() == (FOLDER / "3.safetensors").read_bytes(), "weights differ")
 
 
 try:
-    subprocess.run([MINICNN, "generate", "--out", str(DATA), "--images", "90"], check=True, capture_output=True)
-    globals()[sys.argv[1]]()
+    finish([MINICNN, "generate", "--out", str(DATA), "--images", "90"])
+    globals()[CASE]()
 finally:
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    clean_up()
