@@ -10,6 +10,7 @@
 #include <minicnn/data/picture_source.hpp>
 #include <minicnn/files/file.hpp>
 #include <minicnn/io/safetensors.hpp>
+#include <optional>
 #include <set>
 
 #include "alike_names.hpp"
@@ -129,6 +130,20 @@ std::uint64_t hash_of(const minicnn::image_u8& picture, int label) {
   return hash;
 }
 
+bool in_memory(const minicnn::image_dataset& data, std::size_t i) {
+  return !data.pictures.empty() && data.pictures[i].height > 0;
+}
+
+/// Bytes of a picture's file, or what stands for a picture in memory; nothing where there is no file.
+std::optional<std::uint64_t> size_of(const minicnn::image_dataset& data, std::size_t i) {
+  const minicnn::sample& s = data.samples[i];
+  if (in_memory(data, i)) return hash_of(data.pictures[i], s.label);
+  if (s.member >= 0) return static_cast<std::uint64_t>(data.archive->size_of(s.member));
+  std::error_code failed;
+  const std::uintmax_t size = fs::file_size(system_path(s.path), failed);
+  return failed ? std::nullopt : std::optional<std::uint64_t>(size);
+}
+
 /// The run's classes where all of the data's are among them.
 void adopt_classes(minicnn::image_dataset& data, const std::vector<std::string>& classes) {
   std::vector<int> numbers;
@@ -172,26 +187,16 @@ void restore_gone(minicnn::image_dataset& data, const std::string& run) {
   }
 }
 
-run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run) : data_(&data) {
-  std::map<std::uint64_t, std::uint64_t> known;  // sizes by id
-  for (const known_picture& p : known_of(run).pictures) known[p.id] = p.bytes;
-  minicnn::sample_indices changed;
-  for (std::size_t i = 0; i < data.samples.size(); ++i) {
-    std::error_code failed;
-    const minicnn::sample& s = data.samples[i];
-    const bool in_memory = !data.pictures.empty() && data.pictures[i].height > 0;
-    std::uint64_t size = in_memory       ? hash_of(data.pictures[i], s.label)
-                         : s.member >= 0 ? static_cast<std::uint64_t>(data.archive->size_of(s.member))
-                                         : fs::file_size(system_path(s.path), failed);
-    const auto before = known.find(s.id);
-    if (failed) size = before != known.end() ? before->second : 0;
-    if (!in_memory && before != known.end() && before->second != size) changed.push_back(static_cast<index_t>(i));
-    sizes_.push_back(size);
-  }
-  // What has been damaged since is as good as gone; what is another picture now is not.
-  if (!changed.empty())
-    for (const minicnn::bad_file& bad : minicnn::picture_source(data, 0).check(changed, 1))
-      sizes_[static_cast<std::size_t>(bad.index)] = known[data.samples[static_cast<std::size_t>(bad.index)].id];
+run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run,
+                   minicnn::team& ranks)
+    : data_(&data), sizes_(data.samples.size()), recorded_(data.samples.size()) {
+  want_same_members(ranks, data.root, {{"images", data.size()}, {"classes", data.classes}});
+  together(ranks, [&] {
+    if (ranks.rank() == 0) find_sizes(run);
+  });
+  ranks.broadcast(sizes_.data(), data.size() * static_cast<index_t>(sizeof sizes_[0]), 0);
+  ranks.broadcast(recorded_.data(), data.size(), 0);
+  together(ranks, [&] { want_sizes_here(ranks); });
   std::uint64_t names = 0, sizes = 0, labels = 0;
   for (std::size_t i = 0; i < data.samples.size(); ++i) {
     names = names * prime + data.samples[i].id;
@@ -206,6 +211,42 @@ run_data::run_data(const minicnn::image_dataset& data, const minicnn::data_split
              {"names", names},
              {"sizes", sizes},
              {"labels", labels}};
+}
+
+void run_data::find_sizes(const std::string& run) {
+  std::map<std::uint64_t, std::uint64_t> known;  // sizes by id
+  for (const known_picture& p : known_of(run).pictures) known[p.id] = p.bytes;
+  minicnn::sample_indices changed;
+  for (std::size_t i = 0; i < sizes_.size(); ++i) {
+    const std::optional<std::uint64_t> size = size_of(*data_, i);
+    const auto before = known.find(data_->samples[i].id);
+    sizes_[i] = size.value_or(before != known.end() ? before->second : 0);
+    recorded_[i] = !size;
+    if (!in_memory(*data_, i) && before != known.end() && before->second != sizes_[i]) changed.push_back(static_cast<index_t>(i));
+  }
+  if (changed.empty()) return;
+  // What has been damaged since is as good as gone; what is another picture now is not.
+  for (const minicnn::bad_file& bad : minicnn::picture_source(*data_, 0).check(changed, 1)) {
+    const auto i = static_cast<std::size_t>(bad.index);
+    sizes_[i] = known[data_->samples[i].id];
+    recorded_[i] = 1;
+  }
+}
+
+/// Another folder under the same name shows in a few hundred files; asking for all of them is what the first rank has done for
+/// all.
+void run_data::want_sizes_here(minicnn::team& ranks) const {
+  constexpr std::size_t some = 256;
+  const std::size_t last = sizes_.size() - 1, looks = data_->pictures.empty() ? (std::min)(some, last) : last;
+  for (std::size_t k = 0; k <= looks && !sizes_.empty() && ranks.rank() > 0; ++k) {
+    const std::size_t i = looks == 0 ? 0 : k * last / looks;
+    const std::optional<std::uint64_t> size = size_of(*data_, i);
+    if (size == sizes_[i] || recorded_[i] != 0) continue;
+    const std::string& path = data_->samples[i].path;
+    if (in_memory(*data_, i)) minicnn::fail(path, ": picture ", i + 1, " is not that of ", ranks.name(0));
+    minicnn::fail(path, ": wanted the ", sizes_[i], " bytes that ", ranks.name(0), " has, ",
+                  size ? minicnn::text_of("got ", *size) : "but it is not there");
+  }
 }
 
 void run_data::want_same(const std::string& run) const {
@@ -262,42 +303,6 @@ std::string run_data::list() const {
     out += minicnn::text_of(s.id, "\t", s.label, "\t", s.target, "\t", sizes_[i], "\t", on_one_line(name_of(*data_, i)), "\n");
   }
   return out;
-}
-
-/// Which picture it is shows in the hashes of the lists' beginnings: equal ones up to it, others from there on.
-void run_data::want_same_on_all(minicnn::team& ranks, const std::string& what) const {
-  want_same_members(ranks, what, {{"classes", data_->classes}});
-  std::vector<std::uint64_t> beginnings{0};
-  for (std::size_t i = 0; i < sizes_.size(); ++i) {
-    const minicnn::sample& s = data_->samples[i];
-    const std::uint64_t labelled = (beginnings.back() * prime + s.id) * prime + static_cast<std::uint64_t>(s.label + 1);
-    beginnings.push_back(labelled * prime + sizes_[i]);
-  }
-  const auto differ = [&](std::size_t pictures) {
-    std::uint64_t first = beginnings[pictures];
-    ranks.broadcast(&first, sizeof first, 0);
-    return any_rank(ranks, first != beginnings[pictures]);
-  };
-  std::vector<std::size_t> counts(static_cast<std::size_t>(ranks.size()));
-  const std::size_t count = sizes_.size();
-  ranks.gather(&count, counts.data(), sizeof count);
-  const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
-  std::size_t same = *least, end = *least;
-  if (differ(end))
-    for (same = 0; end - same > 1;) {
-      const std::size_t middle = same + (end - same) / 2;
-      (differ(middle) ? end : same) = middle;
-    }
-  if (same < *most) {
-    const bool in_memory = !data_->pictures.empty();
-    json picture = json::object{};
-    picture[minicnn::text_of("picture ", same + 1)] =
-        same == count ? "none"
-                      : minicnn::text_of(name_of(*data_, same), " (label ", data_->samples[same].label, ", ",
-                                         in_memory ? "hash " : "bytes ", sizes_[same], ")");
-    want_same_members(ranks, what, picture);
-  }
-  want_same_members(ranks, what, text());
 }
 
 void run_data::leave_out(const minicnn::bad_file& bad) {

@@ -19,17 +19,14 @@ void restore_gone(minicnn::image_dataset& data, const std::string& run);
 class run_data {
  public:
   run_data() = default;
-  /// Asks for the size of every picture's file, or goes over pictures that lie in memory. `run`: a run to be resumed, whose word
-  /// counts for pictures that are gone or can no longer be read; or empty.
-  run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run);
+  /// On the first rank, asks for the size of every picture's file; the others look at some, and all go over pictures that lie in
+  /// memory. `run`: a run to be resumed, whose word counts for pictures that are gone or can no longer be read; or empty. Throws
+  /// team_failure with rank and file where a rank sees other pictures than the first.
+  run_data(const minicnn::image_dataset& data, const minicnn::data_split& split, const std::string& run, minicnn::team& ranks);
 
   /// Throws option_error that says in words what differs from the pictures and classes that the run in folder `run` was made
   /// with, and which pictures, as far as it tells.
   void want_same(const std::string& run) const;
-
-  /// Throws team_failure where processes that train together have other data, with ranks and values: the first picture that is
-  /// not the same on all (name, label, size), or what else of `text`. `what`: the data's name.
-  void want_same_on_all(minicnn::team& ranks, const std::string& what) const;
 
   /// A picture that is not there, or cannot be read.
   void leave_out(const minicnn::bad_file& bad);
@@ -44,9 +41,13 @@ class run_data {
   std::string list() const;
 
  private:
+  void find_sizes(const std::string& run);
+  void want_sizes_here(minicnn::team& ranks) const;
+
   const minicnn::image_dataset* data_ = nullptr;
   minicnn::json counts_;
   std::vector<std::uint64_t> sizes_;
+  std::vector<char> recorded_;  ///< whether a size is the run's word
   std::vector<std::size_t> left_out_;
 };
 

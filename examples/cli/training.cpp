@@ -50,16 +50,13 @@ minicnn::ema_options averaging(const recipe& r) {
 
 training::~training() = default;
 
-training::training(const train_options& o, recipe r, minicnn::team* ranks)
-    : o_(o),
-      recipe_(std::move(r)),
-      ranks_(ranks),
-      data_(open_task_data(o.data, o.labels, recipe_.task, minicnn::data_part::train, o.quiet)) {
-  open_pictures();
-  pictures_used_ = run_data(data_, split_, o.resume ? o.out : "");
+training::training(const train_options& o, recipe r, minicnn::team* ranks) : o_(o), recipe_(std::move(r)), ranks_(ranks) {
+  agree_on_call();
+  read_names();
+  on_all_ranks([this] { open_pictures(); });
+  pictures_used_ = run_data(data_, split_, o.resume ? o.out : "", everyone());
   recipe_.model.classes = static_cast<int>(output_names(data_).size());
   recipe_.model.channels = data_.channels;
-  agree_on_call();
   progress_.quiet(o.quiet);
   progress_.allow_color(!o.no_color);
   if (!o.quiet) print_counts(data_, split_);

@@ -117,6 +117,7 @@ class training {
   void check_validation() const;
   void check_warmup(minicnn::index_t total_steps) const;
   void choose_thresholds();
+  void read_names();
   void open_pictures();
 
   train_options o_;

@@ -15,6 +15,7 @@
 #include "paths.hpp"
 #include "ranks.hpp"
 #include "run_folder.hpp"
+#include "shared_listing.hpp"
 #include "small_image_defaults.hpp"
 #include "start_passes.hpp"
 #include "train_setup.hpp"
@@ -35,13 +36,12 @@ const char* bf16_unit(const minicnn::context& ctx) {
 
 }  // namespace
 
-/// All ranks have the same pictures and were told the same. What follows is shared between them, so it is asked before, and of
-/// what files have added once more before the first step.
+/// All ranks were told the same. What follows is shared between them, so it is asked before, and of what files have added once
+/// more before the first step.
 void training::agree_on_call() const {
   if (ranks_ == nullptr) return;
   fail_together(*ranks_, nullptr);
   want_same_members(*ranks_, "the recipe", to_json(recipe_));
-  pictures_used_.want_same_on_all(*ranks_, o_.data);
   want_same_members(*ranks_, "the call",
                     {{"time-limit", o_.time_limit},
                      {"save-every", o_.save_every},
@@ -60,9 +60,17 @@ void training::agree_on_recipe() const {
   want_same_members(*ranks_, "--precision bf16", {{"unit", bf16 ? bf16_unit(net_->ctx()) : ""}});
 }
 
+/// Which pictures there are, as the first rank sees it.
+void training::read_names() {
+  data_ = open_together(everyone(), o_.data, [this] {
+    minicnn::image_dataset data = open_task_data(o_.data, o_.labels, recipe_.task, minicnn::data_part::train, o_.quiet);
+    if (o_.resume) restore_gone(data, o_.out);
+    return data;
+  });
+}
+
 /// Pictures, what is known of them, and the split.
 void training::open_pictures() {
-  if (o_.resume) restore_gone(data_, o_.out);
   const bool classifies = recipe_.task == "classify";
   if (classifies && data_.classes.size() < 2)
     minicnn::fail(o_.data, ": wanted pictures of at least 2 classes, found ", data_.classes.size());

@@ -9,7 +9,6 @@
 #include <string>
 
 #include "data/pictures.hpp"
-#include "run_data.hpp"
 #include "train/team_of_threads.hpp"
 
 using minicnn::index_t;
@@ -93,34 +92,4 @@ TEST_CASE("a picture that one rank cannot read is an error on all, with rank and
   const auto fed = threads_as_ranks::run(3, [&](team& me) { cli::read_as_fed(p.data, chosen, small_pictures(), me); });
   for (const auto& all : {errors, fed})
     for (const std::string& e : all) CHECK(e.starts_with("rank 2: " + p.path("dog.22.png") + ": "));
-}
-
-TEST_CASE("ranks with other pictures do not begin: the first that differs is named, with ranks and values") {
-  const photos p;
-  const minicnn::data_split split{minicnn::all_samples(p.data), {}};
-  const auto compared = [&](const auto& change) {
-    return threads_as_ranks::run(3, [&](team& me) {
-      minicnn::image_dataset data = p.data;
-      if (me.rank() == 1) change(data);
-      cli::run_data(data, split, "").want_same_on_all(me, "photos");
-    });
-  };
-  for (const std::string& e : compared([](minicnn::image_dataset&) {})) CHECK(e == "");
-  const auto bytes = [&](const std::string& name) { return std::to_string(std::filesystem::file_size(p.path(name))); };
-  for (const std::size_t i : {0U, 1U, 7U, 21U, 22U}) {
-    const std::string name = (i < 10 ? "cat." : "dog.") + std::to_string(i) + ".png", label = i < 10 ? "0" : "1";
-    const std::string was = name + " (label " + label + ", bytes " + bytes(name) + ")";
-    const std::string begin = "photos: picture " + std::to_string(i + 1) + " is not the same on all ranks";
-    for (const std::string& e : compared([&](minicnn::image_dataset& d) { d.samples[i].label += 5; })) {
-      CHECK(e.starts_with(begin));
-      CHECK(e.find("rank 0, rank 2: " + was) != e.npos);
-      CHECK(e.find("rank 1: " + name + " (label " + (i < 10 ? "5" : "6")) != e.npos);
-    }
-    for (const std::string& e :
-         compared([&](minicnn::image_dataset& d) { d.samples.erase(d.samples.begin() + static_cast<long>(i)); })) {
-      CHECK(e.starts_with(begin));
-      CHECK(e.find("rank 0, rank 2: " + was) != e.npos);
-      CHECK((i < 22 || e.find("rank 1: none") != e.npos));
-    }
-  }
 }
