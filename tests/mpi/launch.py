@@ -20,8 +20,8 @@ DATA = FOLDER / "data"
 TRAIN = ["--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--ema", "0.9", "--learning-rate",
          "0.01", "--threads", "1"]
 HANG = 240
-# Open MPI kills so many seconds after SIGINT, SIGTERM and SIGHUP; MPICH leaves the ranks alone.
-TIME_TO_SAVE = {"OMPI_MCA_odls_base_sigkill_timeout": "60"}
+# Open MPI passes SIGINT, SIGTERM and SIGHUP on after so many seconds, and kills after as many more. MPICH leaves the ranks alone.
+TIME_TO_SAVE = {"OMPI_MCA_odls_base_sigkill_timeout": "15"}
 # What takes ranks of one machine to the network instead of shared memory.
 BY_NETWORK = {"OMPI_MCA_btl": "tcp,self"} if OPEN_MPI else {"MPIR_CVAR_NOLOCAL": "1", "UCX_TLS": "tcp,self", "FI_PROVIDER": "tcp"}
 

@@ -10,9 +10,11 @@ import random
 import re
 import shutil
 import signal
+import sys
 import time
 
-from launch import (BY_NETWORK, CASE, DATA, EXAMPLE, FOLDER, MINICNN, OPEN_MPI, TIME_TO_SAVE, bytes_of, check, clean_up, command,
+import machines
+from launch import (BY_NETWORK, CASE, DATA, EXAMPLE, FOLDER, MINICNN, OPEN_MPI, TIME_TO_SAVE, Started, bytes_of, check, clean_up, command,
                     environment, finish, launcher, none_left, process_of, processes, rows, run, same, send, start, until, wait_for)
 
 
@@ -70,10 +72,10 @@ def passes():
 def resume():
     """A random rank dies at a random moment, and another number of ranks goes on from the last save, again and again: all processes
     end, no more than the interval's work is lost, and the result is that of a run that nothing disturbed."""
-    kills, interval = int(os.environ.get("MINICNN_MPI_KILLS", 6)), 0.01
+    kills, interval = int(os.environ.get("MINICNN_MPI_KILLS", 6)), 0.005
     more = FOLDER / "more"
-    finish([MINICNN, "generate", "--out", str(more), "--images", "500"])
-    last = ["--data", more, "--epochs", 2 * kills, "--save-every", interval]
+    finish([MINICNN, "generate", "--out", str(more), "--images", "400"])
+    last = ["--data", more, "--epochs", 1 + kills * 2 // 5, "--save-every", interval]
     run(0, "alone", "--shards", 4, *last)
     children = os.times()
     work = children.children_user + children.children_system  # seconds of one core, whatever else the machine has to do
@@ -86,7 +88,7 @@ def resume():
         training = start([4, 3, 2, 1][turn % 4], "run", *options, *last, *(["--resume"] if turn else []))
         until(lambda: saved() != before or training.ended(), "the run is saved")
         check(not training.ended(), f"over before kill {turn + 1}: {training.text()}")
-        worked, moment = cpu_seconds(processes("run")), time.time() + random.uniform(0, work / kills / 4)
+        worked, moment = cpu_seconds(processes("run")), time.time() + random.uniform(0, work / kills / 6)
         while time.time() < moment or seen == before:
             if saved() != seen:
                 seen, worked = saved(), cpu_seconds(processes("run"))
@@ -116,43 +118,43 @@ def cpu_seconds(ranks):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def interrupted(out, name, rank, patient=False):
-    """Sends a signal to mpirun, or to a rank, within a training; what that leaves. Once more where the training was over before.
-    `patient`: Open MPI is told to leave time to save, and stays itself for twice that time, which nobody waits for."""
+SAVED = "interrupted; the run is saved"
+
+
+def interrupted(out, name, rank):
+    """Sends a signal to mpirun, or to a rank, within a training; what that leaves. Once more where the training was over before."""
     for _ in range(20):
         shutil.rmtree(FOLDER / out, ignore_errors=True)
-        training = start(2, out, "--shards", 2, "--epochs", 15, env=environment(**TIME_TO_SAVE) if patient else None)
+        training = start(2, out, "--shards", 2, "--epochs", 15)
         wait_for(training, out)
         target = training.process.pid if rank is None else process_of(out, rank)
         sent = target is not None and send(target, name)
-        if patient:
-            none_left(out, name.name)
-            training.kill()
         code, text = training.end()
         none_left(out, name.name)
-        if sent and code != 0 and (not patient or SAVED in text):
+        if sent and code != 0:
             return code, text
     check(False, f"{name.name}: no training lasted until it came: {text}")
 
 
-SAVED = "interrupted; the run is saved"
-
-
 def signals():
+    killed_later = [signal.SIGINT, signal.SIGTERM] if OPEN_MPI else []
+    passed_on = [signal.SIGUSR1, signal.SIGUSR2] if OPEN_MPI else [signal.SIGUSR1, signal.SIGINT, signal.SIGTERM]
     run(0, "alone", "--shards", 2, "--epochs", 15)
-    ends_mpirun = [signal.SIGKILL] if OPEN_MPI else [signal.SIGHUP, signal.SIGUSR2, signal.SIGKILL]
-    asked = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
-    cases = [(name, None) for name in asked if name not in ends_mpirun]
-    for name, rank in cases + [(signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGUSR2, 0)]:
+    for name, rank in [(s, None) for s in passed_on] + [(signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGUSR2, 0)]:
         out = f"{name.name}_{rank}"
-        kills_later = OPEN_MPI and rank is None and name in asked[:3]
-        code, text = interrupted(out, name, rank, kills_later)
-        check(kills_later or code == 130, f"{out}: exit code {code}, wanted 130: {text}")
-        check(text.count(SAVED) == 1, text)
+        code, text = interrupted(out, name, rank)
+        check(code == 130 and text.count(SAVED) == 1, f"{out}: exit code {code}, wanted 130: {text}")
         run(2, out, "--shards", 2, "--epochs", 15, "--resume")
         same("alone", out)
+    for name in killed_later:
+        training = start(2, name.name, "--epochs", 100000, env=environment(**TIME_TO_SAVE))
+        wait_for(training, name.name)
+        send(training.process.pid, name)
+        code, text = training.end()
+        check(code == 1 and text.count(SAVED) == 1, f"{name.name}: exit code {code}, wanted 1: {text}")
+        none_left(name.name, name.name)
     # Without time to save, or where the signal ends mpirun itself, the save before is whole.
-    for name in ends_mpirun + [signal.SIGTERM] * OPEN_MPI:
+    for name in [signal.SIGKILL] + ([signal.SIGTERM, signal.SIGHUP] if OPEN_MPI else [signal.SIGHUP, signal.SIGUSR2]):
         interrupted("abrupt", name, None)
         run(2, "abrupt", "--shards", 2, "--epochs", 15, "--resume")
         same("alone", "abrupt")
@@ -227,6 +229,25 @@ def faults():
     same("alone", "run")
     refused = run(2, "run", "--shards", 4, wanted=1)
     check(refused.stderr.count("holds a run already") == 1, refused.stderr)
+
+
+def two_machines():
+    """The same bits; and where the link between them goes, that is told, and the processes of both end."""
+    if not machines.set_up():
+        print("network namespaces are not allowed")
+        sys.exit(77)
+    until(machines.is_up, "the link is up")
+    env = environment(**BY_NETWORK)
+    run(0, "alone", "--shards", 2)
+    finish(machines.launcher(*command("run", "--shards", "2")), env=env)
+    same("alone", "run")
+    training = Started(machines.launcher(*command("cut", "--epochs", 100000, "--stall-limit", 0.2)), env)
+    wait_for(training, "cut")
+    machines.set_link("down")
+    code, text = training.end()
+    check(len(re.findall(r"has waited \d+ seconds for rank 1 \(host [^()]+\); all ranks are ended", text)) == 1, text)
+    check(code == 75, f"exit code {code}, wanted 75: {text}")
+    none_left("cut", "the link is cut")
 
 
 def memory():

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <functional>
@@ -127,6 +128,11 @@ class mpi_team final : public team {
   [[noreturn]] void end_all(const std::string& why) override { end_all(why, 1); }
   [[noreturn]] void end_all(const std::string& why, int exit_code) {
     if (options_.tell) options_.tell(name(rank_) + ": " + why);
+    std::thread([exit_code] {  // where a network is gone, nobody may come and end this process
+      std::this_thread::sleep_for(std::chrono::seconds(10));
+      std::_Exit(exit_code);
+    })
+        .detach();
     MPI_Abort(MPI_COMM_WORLD, exit_code);  // of another communicator MPICH asks the ranks first, also those that are stopped
     for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));  // until it comes
   }
