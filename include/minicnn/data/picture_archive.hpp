@@ -39,12 +39,10 @@ class picture_archive {
   }
 
   void reserve(index_t members) { members_.reserve(static_cast<std::size_t>(members)); }
-
   index_t size() const { return static_cast<index_t>(members_.size()); }
   index_t size_of(index_t number) const { return at(number).size; }
   index_t offset_of(index_t number) const { return at(number).offset; }
   std::size_t file_of(index_t number) const { return at(number).file; }
-
   const std::vector<std::string>& paths() const { return paths_; }
 
   /// "train-000.tar at byte 1536".

@@ -128,11 +128,8 @@ class mpi_team final : public team {
   [[noreturn]] void end_all(const std::string& why) override { end_all(why, 1); }
   [[noreturn]] void end_all(const std::string& why, int exit_code) {
     if (options_.tell) options_.tell(name(rank_) + ": " + why);
-    std::thread([exit_code] {  // where a network is gone, nobody may come and end this process
-      std::this_thread::sleep_for(std::chrono::seconds(10));
-      std::_Exit(exit_code);
-    })
-        .detach();
+    // Where a network is gone, nobody may come and end this process.
+    std::thread([=] { std::this_thread::sleep_for(std::chrono::seconds(10)), std::_Exit(exit_code); }).detach();
     MPI_Abort(MPI_COMM_WORLD, exit_code);  // of another communicator MPICH asks the ranks first, also those that are stopped
     for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));  // until it comes
   }
@@ -175,8 +172,7 @@ class mpi_team final : public team {
       // No more than a second for a look: all may have been stopped together, as by Slurm's suspend, and go on now.
       const clock::time_point now = clock::now();
       seconds += (std::min)(1.0, std::chrono::duration<double>(now - std::exchange(looked, now)).count());
-      // Rank 0 knows more and speaks first.
-      const double later = rank_ == 0 ? 0 : 5;
+      const double later = rank_ == 0 ? 0 : 5;  // rank 0 knows more and speaks first
       if (!reported && seconds > options_.warn_after / 2) reported = true, send_wait(0, waiting_tag);
       if (!warned && seconds > options_.warn_after + later) warned = true, warn(requests, seconds);
       if (seconds > options_.stall_limit + later)
@@ -215,8 +211,7 @@ class mpi_team final : public team {
     MPI_Request_free(&request);
   }
 
-  /// Whether that rank has sent the number of this wait. Or of the one before: from an exchange with a rank that is missing some
-  /// get what they want, and wait in the next one.
+  /// Whether that rank has sent the number of this wait or the one before: some get all they want although one is missing.
   bool waits_here(int from, int about) {
     long long& last = heard_[static_cast<std::size_t>(from)];
     for (int found = 1;;) {
