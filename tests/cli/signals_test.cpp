@@ -79,7 +79,8 @@ TEST_CASE("G09 one signal ends a command that waits, with exit code 130 and no t
   const pictures::folder folder("waiting");
   const std::string err = folder.path("err");
   // Until the process $p has its handlers, of the signals 1, 2 and 15; sanitizers and MPICH's UCX have others too.
-  const std::string ready = "while kill -0 $p && ! grep -q 'SigCgt:.*[4-7c-f]..[37bf]$' /proc/$p/status; do sleep 0.02; done; sleep 0.3; ";
+  const std::string ready =
+      "while kill -0 $p && ! grep -q 'SigCgt:.*[4-7c-f]..[37bf]$' /proc/$p/status; do sleep 0.02; done; sleep 0.3; ";
   for (const char* signal : {"INT", "TERM", "HUP"}) {
     CAPTURE(signal);
     std::signal(SIGHUP, SIG_DFL);  // whoever started this test may have it ignored, as nohup does
