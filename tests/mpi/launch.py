@@ -81,10 +81,7 @@ class Started:
 
     def end(self):
         """Its exit code and what it said on standard error."""
-        try:
-            self.process.wait(HANG)
-        except subprocess.TimeoutExpired:
-            check(False, f"{self.process.args} hangs: {self.text()}")
+        until(self.ended, f"{self.process.args} ends", self.text)
         return self.process.returncode, self.text()
 
 
@@ -161,10 +158,12 @@ def send(process, what):
         return False
 
 
-def until(true, what):
-    end = time.time() + HANG
+def until(true, what, text=lambda: ""):
+    waited, looked = 0, time.monotonic()
     while not true():
-        check(time.time() < end, f"{what}: not in {HANG} seconds")
+        waited += min(1, time.monotonic() - looked)  # or all were stopped together with this
+        looked = time.monotonic()
+        check(waited < HANG, f"{what}: not in {HANG} seconds. {text()}")
         time.sleep(0.02)
 
 

@@ -1,6 +1,7 @@
 """Two machines: network namespaces of this one, with a link between them, which mpirun reaches by a script in place of ssh."""
 import atexit
 import os
+import signal
 import subprocess
 
 from launch import FOLDER, MPIEXEC, OPEN_MPI, check
@@ -23,7 +24,7 @@ def set_up():
             return False
     except OSError:
         return False
-    atexit.register(lambda: [ip("netns", "del", name) for name in NAMES])
+    atexit.register(take_down)
     made = [ip("netns", "add", NAMES[1]),
             ip("link", "add", "wire", "netns", NAMES[0], "type", "veth", "peer", "name", "wire", "netns", NAMES[1])]
     for i, name in enumerate(NAMES):
@@ -31,6 +32,13 @@ def set_up():
     made += [ip("-n", name, "link", "set", "wire", "up") for name in NAMES]
     check(all(m.returncode == 0 for m in made), [m.stderr for m in made])
     return True
+
+
+def take_down():
+    for name in NAMES:
+        for process in ip("netns", "pids", name).stdout.split():
+            os.kill(int(process), signal.SIGKILL)
+        ip("netns", "del", name)
 
 
 def is_up():
