@@ -128,6 +128,7 @@ class mpi_team final : public team {
   [[noreturn]] void end_all(const std::string& why) override { end_all(why, 1); }
   [[noreturn]] void end_all(const std::string& why, int exit_code) {
     if (options_.tell) options_.tell(name(rank_) + ": " + why);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));  // MPICH's mpirun prints nothing more once it ends them
     // Where a network is gone, nobody may come and end this process.
     std::thread([=] { std::this_thread::sleep_for(std::chrono::seconds(10)), std::_Exit(exit_code); }).detach();
     MPI_Abort(MPI_COMM_WORLD, exit_code);  // of another communicator MPICH asks the ranks first, also those that are stopped
