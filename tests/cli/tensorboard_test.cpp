@@ -14,8 +14,7 @@ using program::run;
 
 namespace {
 
-const std::string reader =
-    "python3 '" + (std::filesystem::path(__FILE__).parent_path().parent_path() / "formats" / "read_events.py").string() + "' ";
+const std::string reader = "python3 '" + std::string(MINICNN_TEST_GOLDEN_DIR) + "/../formats/read_events.py" + "' ";
 
 bool can_read() {
   if (std::system("python3 -c 1 2>/dev/null") == 0) return true;

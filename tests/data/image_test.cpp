@@ -15,9 +15,7 @@ using pictures::bytes;
 
 namespace {
 
-std::string golden(const std::string& name) {
-  return (std::filesystem::path(__FILE__).parent_path().parent_path() / "golden" / "images" / name).string();
-}
+std::string golden(const std::string& name) { return std::string(MINICNN_TEST_GOLDEN_DIR) + "/images/" + name; }
 
 bytes golden_bytes(const std::string& name) {
   std::ifstream file(golden(name), std::ios::binary);

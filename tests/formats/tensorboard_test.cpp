@@ -14,7 +14,7 @@ namespace {
 
 /// What an independent reader finds in an event file; its error where it finds a fault.
 std::string read_events(const temporary_folder& folder, const std::string& path) {
-  const std::string script = (std::filesystem::path(__FILE__).parent_path() / "read_events.py").string();
+  const std::string script = std::string(MINICNN_TEST_GOLDEN_DIR) + "/../formats/read_events.py";
   const std::string command = "python3 '" + script + "' '" + path + "' > '" + (folder / "found") + "' 2>&1";
   const int status = std::system(command.c_str());
   return (status == 0 ? "" : "failed: ") + read_file(folder / "found");

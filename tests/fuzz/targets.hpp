@@ -17,6 +17,7 @@
 #include "data/picture_files.hpp"
 #include "data/pictures.hpp"
 #include "fuzz/folder_tree.hpp"
+#include "golden/golden.hpp"
 #include "minicnn/data/cifar10.hpp"
 #include "minicnn/data/csv.hpp"
 #include "minicnn/data/exif.hpp"
@@ -124,7 +125,7 @@ inline bytes archive(std::initializer_list<std::pair<std::string_view, std::stri
 /// The pictures of tests/golden: progressive, CMYK, palettes, interlaced and more.
 inline std::vector<bytes> stored_pictures() {
   std::vector<bytes> out;
-  const auto folder = std::filesystem::path(__FILE__).parent_path().parent_path() / "golden" / "images";
+  const auto folder = std::filesystem::path(MINICNN_TEST_GOLDEN_DIR) / "images";
   for (const char* name :
        {"gray.jpg", "progressive.jpg", "cmyk_red.jpg", "ycck_gray.jpg", "rgba.png", "palette.png", "rgb16.png", "interlaced.png"})
     out.push_back(pictures::read((folder / name).string()));
@@ -147,7 +148,7 @@ inline bytes packed_idx() {
 /// Small ONNX models of tests/golden, with weights of several types.
 inline std::vector<bytes> stored_models() {
   std::vector<bytes> out;
-  const auto folder = std::filesystem::path(__FILE__).parent_path().parent_path() / "golden" / "onnx";
+  const auto folder = std::filesystem::path(MINICNN_TEST_GOLDEN_DIR) / "onnx";
   for (const char* name : {"channels_last", "dense", "activations", "weights_f16", "weights_f64", "no_batch", "norms17", "parts"})
     out.push_back(pictures::read((folder / (std::string(name) + ".onnx")).string()));
   return out;
