@@ -145,7 +145,8 @@ class explainer {
     std::error_code problem;  // now, so that no empty folder is left where nothing can be explained
     const bool made = std::filesystem::create_directories(system_path(o_.out), problem);
     if (problem) minicnn::fail<minicnn::file_error>(o_.out, ": cannot be made: ", problem.message());
-    if (made) minicnn::write_file(o_.out + "/.nomedia", "");  // beside class folders it would be a class otherwise
+    if (made || std::filesystem::is_empty(system_path(o_.out), problem))
+      minicnn::write_file(o_.out + "/.nomedia", "");  // beside class folders it would be a class otherwise
     const std::string path = joined(o_.out, name + ".png");
     const encoded_picture bytes = png_file(picture);
     minicnn::write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
@@ -274,6 +275,7 @@ void add_explain(CLI::App& app, action& chosen) {
       else if (std::filesystem::equivalent(system_path(o->out),
                                            std::filesystem::absolute(system_path(path), failed).parent_path(), failed))
         throw usage_error("--out " + o->out + ": is the folder of " + path + ", where overlays would be taken for pictures");
+    refuse_among_pictures(o->out);
     chosen = [o] { return explain_command(*o); };
   });
 }

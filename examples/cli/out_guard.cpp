@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <minicnn/data/folder_tree.hpp>
 #include <system_error>
 
 #include "commands.hpp"
@@ -35,7 +36,40 @@ bool inside(const fs::path& place, const fs::path& folder) {
   }
 }
 
+/// The first picture that lies in a folder itself and is none of `explain` or of a run; empty: none, or .nomedia says that they
+/// are no data.
+std::string picture_in(const fs::path& folder) {
+  std::error_code failed;
+  if (fs::exists(folder / ".nomedia", failed)) return "";
+  for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
+    const std::string name = path_text(entry->path().filename());
+    const bool made = name.ends_with(".grad-cam.png") || name.ends_with(".occlusion.png") || name == "filters.png" ||
+                      name == "curves.png" || name.starts_with('.');
+    if (!made && minicnn::detail::one_of(minicnn::detail::ending_of(name), minicnn::detail::picture_endings)) return name;
+  }
+  return "";
+}
+
 }  // namespace
+
+void refuse_among_pictures(const std::string& out) {
+  const fs::path folder = system_path(out);
+  std::error_code failed;
+  if (!fs::is_directory(folder, failed) || fs::exists(folder / ".nomedia", failed)) return;
+  if (fs::exists(folder / "results.csv", failed) && fs::exists(folder / "config.json", failed)) return;  // of a run
+  std::string found = picture_in(folder);
+  int classes = 0;
+  for (fs::directory_iterator entry(folder, failed), end; found.empty() && !failed && entry != end; entry.increment(failed)) {
+    std::error_code none;
+    const std::string name = path_text(entry->path().filename());
+    if (name.starts_with('.') || !entry->is_directory(none)) continue;
+    const std::string picture = picture_in(entry->path());
+    if (!picture.empty() && ++classes == 2) found = name + "/" + picture;
+  }
+  if (!found.empty())
+    throw usage_error("--out " + out + ": holds pictures (" + found +
+                      "), among which what is written would be taken for data; name a new folder");
+}
 
 void refuse_inside_data(const std::string& out, const std::string& data, const char* option) {
   if (out.empty() || data.empty()) return;

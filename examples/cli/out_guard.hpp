@@ -11,6 +11,10 @@ namespace cli {
 /// either are followed. What does not exist yet counts where it would be made. `option` names `out` in the text.
 void refuse_inside_data(const std::string& out, const std::string& data, const char* option = "--out");
 
+/// Throws usage_error if the folder `out` holds pictures that `minicnn explain` has not written, or two folders with such
+/// pictures: class folders.
+void refuse_among_pictures(const std::string& out);
+
 /// Throws usage_error if `out` is the file `input`, by whatever name or link: it would be replaced by what is made of it.
 /// `input_option` names `input` in the text.
 void refuse_replacing(const std::string& out, const std::string& input, const char* input_option);

@@ -131,7 +131,28 @@ TEST_CASE("G06 what explain writes beside class folders is no class") {
   const auto checked = program::run("check --json --data '" + set.path() + "'").json();
   CHECK(checked["images"] == 4);
   CHECK(checked["classes"].size() == 2);
-  // A folder that was there is not marked: its pictures may be wanted.
-  REQUIRE(program::run(begin + set.path("dog") + "'").code == 0);
-  CHECK(program::run("check --json --data '" + set.path() + "'").json()["classes"].size() == 2);
+  // Nothing is written among pictures: into a class, beside class folders, into a flat set.
+  set.write("flat/1.jpg", half_red());
+  for (const char* place : {"dog", "", "flat"}) {
+    CAPTURE(place);
+    const auto files = std::distance(fs::recursive_directory_iterator(set.path()), fs::recursive_directory_iterator());
+    const auto refused = program::run(begin + set.path(place) + "'");
+    INFO(refused.err);
+    CHECK(refused.code == 2);
+    CHECK(contains(refused.err, "holds pictures ("));
+    CHECK(contains(refused.err, "name a new folder"));
+    CHECK(std::distance(fs::recursive_directory_iterator(set.path()), fs::recursive_directory_iterator()) == files);
+  }
+  // What explain has written itself is in nobody's way, nor is what lies beside it in a run or a folder of work.
+  const pictures::folder work("work");
+  for (const char* name : {"run/best.safetensors", "run/curves.png", "run/b.grad-cam.png", "pets/1.jpg"})
+    work.write(name, half_red());
+  fs::create_directories(work.path("empty"));
+  const std::string all = "explain" + weights.option() + "--method all '" + set.path("cat/a.png") + "' --out '";
+  for (const char* place : {"run", "", "empty", "empty"}) {
+    CAPTURE(place);
+    const auto r = program::run((std::string(place) == "empty" ? all : begin) + work.path(place) + "'");
+    INFO(r.err);
+    CHECK(r.code == 0);
+  }
 }
