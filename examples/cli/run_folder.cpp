@@ -51,7 +51,8 @@ run_folder::run_folder(std::string path, existing_run existing) : path_(std::mov
     fail<option_error>(path_, ": holds a run already; --resume goes on with it, --overwrite begins anew");
   if (existing == existing_run::resume && !fs::exists(system_path(file("last.safetensors")), problem) &&
       !fs::exists(system_path(file(replaced) + "/last.safetensors"), problem))
-    fail<option_error>(path_, ": nothing to resume: no last.safetensors; without --resume a run begins here");
+    fail<option_error>(path_, ": nothing to resume: no last.safetensors; ",
+                       holds_run() ? "--overwrite begins anew" : "without --resume a run begins here");
   fs::create_directories(system_path(path_), problem);
   if (problem) fail<file_error>(path_, ": cannot be made: ", why_missing(path_, problem.message()));
   lock();

@@ -169,14 +169,14 @@ int training::train(minicnn::training_state begin) {
   // Reading the folder and filling the cache are part of the time.
   begin.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
   add_callbacks(how, std::move(steps_in_size), limit);
-  auto batches = minicnn::source_of<float>(*train_);
+  auto batches = source(*train_);
   if (hard_) batches = hard_->source(std::move(batches));
   if (recipe_.mixup > 0 || recipe_.cutmix > 0)
     batches = minicnn::mix<float>(
         std::move(batches),
         {.mixup = recipe_.mixup, .cutmix = recipe_.cutmix, .classes = recipe_.model.classes, .seed = recipe_.seed});
   minicnn::trainer<float> steps(*net_, *optimizer_, hard_ ? hard_->task() : *task_, std::move(batches),
-                                validation_ ? minicnn::source_of<float>(*validation_) : nullptr, std::move(how));
+                                validation_ ? source(*validation_) : nullptr, std::move(how));
   steps.reserve(largest_batch());
   steps.state = std::move(begin);
   state_ = &steps.state;

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "class_guard.hpp"
 #include "recipe.hpp"
 #include "run_data.hpp"
 #include "run_report.hpp"
@@ -72,6 +73,7 @@ class training {
   void open_run();
   void open_loaders();
   int train(minicnn::training_state begin);
+  std::unique_ptr<minicnn::batch_source<float>> source(data_loader& pictures);
   int end_run(bool finished);
   void save_now_and_then();
   void take_initial_weights();
@@ -140,6 +142,7 @@ class training {
   std::unique_ptr<event_log> events_;     ///< for TensorBoard; null: none
   std::unique_ptr<run_folder> folder_;
   std::unique_ptr<data_loader> train_, validation_;                        ///< validation null: none
+  std::vector<std::unique_ptr<class_guard>> guards_;                       ///< of both loaders, with --skip-bad
   std::vector<minicnn::bad_file> known_bad_train_, known_bad_validation_;  ///< with --skip-bad, as found at the start
   std::size_t bad_train_ = 0, bad_validation_ = 0;                         ///< pictures left out that have been named
   minicnn::training_state* state_ = nullptr;

@@ -172,4 +172,13 @@ void training::whiten() {
   progress_.clear();
 }
 
+/// With --skip-bad and classes training ends where all pictures of one have gone.
+std::unique_ptr<minicnn::batch_source<float>> training::source(data_loader& pictures) {
+  if (!o_.skip_bad || !learned_.classifies()) return minicnn::source_of<float>(pictures);
+  const bool first = &pictures == train_.get();
+  guards_.push_back(std::make_unique<class_guard>(data_, pictures, first ? split_.train : split_.validation,
+                                                  first ? split_.validation : split_.train, first ? "train" : "validate"));
+  return minicnn::source_of<float>(*guards_.back());
+}
+
 }  // namespace cli

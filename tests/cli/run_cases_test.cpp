@@ -1,72 +1,17 @@
-// Runs that are broken off, whose pictures or side files have changed, and classes without pictures.
+// Runs that are broken off, whose side files have changed, and classes without pictures.
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 
-#include "program.hpp"
+#include "small_set.hpp"
 
 using program::contains;
 using program::red_png;
+using program::rows_of;
 using program::run;
-
-namespace {
+using program::small_set;
 
 namespace fs = std::filesystem;
-
-/// Sixteen pictures each of cat and dog, whose files differ in size, and a short training on them.
-class small_set {
- public:
-  small_set() {
-    for (int i = 0; i < 16; ++i) {
-      folder_.write("data/cat." + std::to_string(i) + ".png", red_png(5 * i, 40 + i, 40));
-      folder_.write("data/dog." + std::to_string(i) + ".png", red_png(160 + 5 * i, 40, 60 + i));
-    }
-  }
-  std::string data() const { return folder_.path("data"); }
-  std::string out(const std::string& name = "") const { return folder_.path("run") + (name.empty() ? "" : "/" + name); }
-  std::string picture(const std::string& name) const { return folder_.path("data/" + name); }
-  std::string command(const std::string& rest = "", int epochs = 2) const {
-    return "train --model lenet5 --image-size 32 --batch-size 8 --threads 1 --workers 0 --quiet --epochs " +
-           std::to_string(epochs) + " --data '" + data() + "' --out '" + out() + "' " + rest;
-  }
-  /// Begins a long training; when its first epoch is on disk, `then` in a shell that knows the process as $p. The exit code and
-  /// standard error of the training.
-  program::outcome begin_then(const std::string& rest, const std::string& then) const {
-    const std::string line = "'" MINICNN_PROGRAM "' " + command(rest, 100000) + " >/dev/null 2>'" + folder_.path("err") +
-                             "' & p=$!; while [ ! -f '" + out("report.html") +
-                             "' ] && kill -0 $p 2>/dev/null; do sleep 0.02; done; " + then + "; wait $p";
-    const int status = std::system(line.c_str());
-    const pictures::bytes err = pictures::read(folder_.path("err"));
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, "", std::string(err.begin(), err.end())};
-  }
-  /// Goes on with a long training until an epoch more is on disk, or it ends.
-  program::outcome go_on(const std::string& rest) const {
-    const std::string marker = folder_.path("marker"), err = folder_.path("err2");
-    const std::string line = "touch '" + marker + "'; sleep 0.02; '" MINICNN_PROGRAM "' " + command(rest + " --resume", 100000) +
-                             " >/dev/null 2>'" + err + "' & p=$!; sleep 0.1; while [ ! '" + out("report.html") + "' -nt '" +
-                             marker + "' ] && kill -0 $p 2>/dev/null; do sleep 0.02; done; kill -TERM $p 2>/dev/null; wait $p";
-    const int status = std::system(line.c_str());
-    const pictures::bytes text = pictures::read(err);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, "", std::string(text.begin(), text.end())};
-  }
-  std::string say_until(const std::string& text) const {
-    return "for i in $(seq 1500); do grep -q '" + text + "' '" + folder_.path("err") + "' && break; sleep 0.02; done";
-  }
-  pictures::bytes file(const char* name) const { return pictures::read(out(name)); }
-  const pictures::folder& folder() const { return folder_; }
-
- private:
-  pictures::folder folder_{"run_cases"};
-};
-
-std::size_t rows_of(const std::string& csv) {
-  std::ifstream file(csv);
-  std::size_t n = 0;
-  for (std::string line; std::getline(file, line);) ++n;
-  return n - 1;
-}
-
-}  // namespace
 
 TEST_CASE("A09 a train that fails before its first step leaves a folder that the next one takes") {
   const small_set s;
@@ -95,46 +40,15 @@ TEST_CASE("A09 a train that fails before its first step leaves a folder that the
   CHECK(other.file("config.json").size() == 16);
 }
 
-TEST_CASE("G11 a picture that goes during training is named and left out with --skip-bad, and the run can be resumed") {
-  for (const char* gone : {"cat.3.png", "dog.0.png"}) {
-    const small_set s;
-    const auto first = s.begin_then("--skip-bad", "mv '" + s.picture(gone) + "' '" + s.folder().path("kept.png") + "'; " +
-                                                      s.say_until(gone) + "; kill -TERM $p");
-    INFO(first.err);
-    CHECK(first.code == 130);
-    CHECK(contains(first.err, std::string("skipped: ") + s.picture(gone) + ": no such file"));
-    CHECK(first.err.find("skipped: ") == first.err.rfind("skipped: "));  // once
-    const auto still_gone = s.go_on("--skip-bad");
-    INFO(still_gone.err);
-    CHECK(contains(still_gone.err, "interrupted; the run is saved"));
-    CHECK(contains(still_gone.err, gone));
-    fs::rename(s.folder().path("kept.png"), s.picture(gone));
-    const auto back = s.go_on("--skip-bad");
-    INFO(back.err);
-    CHECK(contains(back.err, "interrupted; the run is saved"));
-    CHECK_FALSE(contains(back.err, "skipped"));
-  }
-}
-
-TEST_CASE("G11 without --skip-bad the run ends, says what is saved, and can be resumed either way") {
+TEST_CASE("A09 best weights alone are no run to go on with, and both messages say what to do") {
   const small_set s;
-  const auto ended = s.begin_then("--accumulate 3", "mv '" + s.picture("cat.5.png") + "' '" + s.folder().path("kept.png") + "'");
-  INFO(ended.err);
-  CHECK(ended.code == 1);
-  CHECK(contains(ended.err, "cat.5.png: no such file"));
-  CHECK(contains(ended.err, "the run is saved in " + s.out() + ", after epoch "));
-  CHECK(contains(ended.err, "--resume, and with --skip-bad if the picture is gone for good"));
-  const auto once_more = run(s.command("--accumulate 3 --resume", 100000));
-  INFO(once_more.err);
-  CHECK(once_more.code == 1);
-  CHECK(contains(once_more.err, "cat.5.png: no such file"));
-  fs::copy_file(s.picture("cat.6.png"), s.picture("cat.5.png"));  // not the same picture
-  CHECK(contains(run(s.command("--accumulate 3 --resume", 100000)).err, "their sizes in bytes are not"));
-  fs::remove(s.picture("cat.5.png"));
-  const auto without = s.go_on("--accumulate 3 --skip-bad");
-  INFO(without.err);
-  CHECK(without.code == 130);
-  CHECK(contains(without.err, "interrupted; the run is saved"));
+  s.folder().write("run/best.safetensors", "x");
+  CHECK(contains(run(s.command("")).err, "holds a run already; --resume goes on with it, --overwrite begins anew"));
+  const auto resumed = run(s.command("--resume"));
+  INFO(resumed.err);
+  CHECK(resumed.code == 1);
+  CHECK(contains(resumed.err, "nothing to resume: no last.safetensors; --overwrite begins anew"));
+  CHECK(run(s.command("--overwrite")).code == 0);
 }
 
 TEST_CASE("A10 other pictures under the same names are refused") {
@@ -182,27 +96,6 @@ TEST_CASE("other labels of the same pictures, and other names, are refused in wo
   const auto model = run(other.command("--resume --channels 1"));
   INFO(model.err);
   CHECK(contains(model.err, "the run was made with recipe.model.channels = 3, this call says 1"));
-}
-
-TEST_CASE("G11 a picture that goes is left out for several labels and numbers too, and the run can be resumed") {
-  for (const std::string task : {"multilabel", "regress"}) {
-    CAPTURE(task);
-    const small_set s;
-    const std::string table = s.folder().path("answers.csv");
-    std::ofstream file(table);
-    file << "id,x,y\n";
-    for (int i = 0; i < 16; ++i) file << "cat." << i << ",1," << i % 2 << "\ndog." << i << ",0," << i % 2 << '\n';
-    file.close();
-    const std::string options = "--skip-bad --task " + task + " --labels '" + table + "' ";
-    const auto first =
-        s.begin_then(options, "rm '" + s.picture("cat.3.png") + "'; " + s.say_until("cat.3.png") + "; kill -TERM $p");
-    INFO(first.err);
-    CHECK(first.code == 130);
-    const auto on = s.go_on(options);
-    INFO(on.err);
-    CHECK(on.code == 130);
-    CHECK(contains(on.err, "interrupted; the run is saved"));
-  }
 }
 
 TEST_CASE("nothing to validate on is said, and what has no effect then") {
@@ -316,56 +209,6 @@ TEST_CASE("A19 classes without pictures after --limit and the split are refused 
   INFO(named.err);
   CHECK(named.code == 0);
   CHECK(contains(named.err, "no pictures to train on of: fox"));
-}
-
-TEST_CASE("F5 a run begun without --skip-bad goes on with it when a picture has gone or is damaged since") {
-  for (const char* lost : {"gone", "damaged"}) {
-    CAPTURE(lost);
-    const small_set s;
-    const auto first = s.begin_then("", "kill -TERM $p");
-    INFO(first.err);
-    REQUIRE(first.code == 130);
-    const pictures::bytes before = s.file("last.safetensors");
-    const std::string gone = s.picture("cat.3.png");
-    if (std::string(lost) == "gone")
-      fs::remove(gone);
-    else
-      fs::resize_file(gone, 20);
-    const auto without = run(s.command("--resume", 100000));
-    INFO(without.err);
-    CHECK(without.code == 1);
-    CHECK(contains(without.err, gone + ": "));
-    CHECK(contains(without.err, "--resume --skip-bad"));
-    const auto with = s.go_on("--skip-bad");
-    INFO(with.err);
-    CHECK(with.code == 130);
-    CHECK(contains(with.err, "skipped: " + gone + ": "));
-    CHECK(contains(with.err, "interrupted; the run is saved"));
-    CHECK(rows_of(s.out("results.csv")) >= 2);  // it went on, not anew
-    CHECK(s.file("last.safetensors") != before);
-  }
-}
-
-TEST_CASE("F5 a whole class that has gone, pictures that were added, and a run without its list") {
-  const small_set s;
-  REQUIRE(s.begin_then("", "kill -TERM $p").code == 130);
-  for (int i = 0; i < 8; ++i) fs::rename(s.picture("dog." + std::to_string(i) + ".png"), s.folder().path(std::to_string(i)));
-  const auto half = s.go_on("--skip-bad");
-  INFO(half.err);
-  CHECK(half.code == 130);
-  for (const char* name : {"dog.0.png", "dog.7.png"}) CHECK(contains(half.err, "skipped: " + s.picture(name) + ": no such file"));
-  for (int i = 0; i < 8; ++i) fs::rename(s.folder().path(std::to_string(i)), s.picture("dog." + std::to_string(i) + ".png"));
-  fs::copy_file(s.picture("cat.1.png"), s.picture("cat.99.png"));
-  const auto more = run(s.command("--resume --skip-bad", 100000));
-  CHECK(more.code == 1);
-  CHECK(contains(more.err, "the run was made with other pictures: " + s.data() + " has 1 that it did not have: cat.99.png"));
-  fs::remove(s.picture("cat.99.png"));
-  fs::remove(s.picture("cat.1.png"));
-  std::ofstream(s.out("pictures.txt")) << "id\tlabel\ttarget\tbytes\tname\n1\t0";
-  const auto blind = run(s.command("--resume --skip-bad", 100000));
-  INFO(blind.err);
-  CHECK(blind.code == 1);
-  CHECK(contains(blind.err, "the run was made with 32 pictures, " + s.data() + " has 31"));
 }
 
 TEST_CASE("F10 what is no file under the name of a run's file is named at once") {
