@@ -51,7 +51,7 @@ void note_small_classes(minicnn::image_dataset& data) {
     }
   std::vector<std::string> small;
   for (std::size_t c = 0; c < counts.size(); ++c)
-    if ((counts[c] == 1 && usual >= 20) || (counts[c] > 0 && counts[c] <= 5 && usual >= 100))
+    if ((counts[c] == 1 && usual >= 5) || (counts[c] > 0 && counts[c] <= 5 && usual >= 100))
       small.push_back(minicnn::text_of(data.classes[c], " (", counts[c], ")"));
   if (!small.empty())
     data.warnings.push_back(minicnn::text_of("classes of very few pictures beside others of ", usual, ": ", list_of(small),

@@ -72,9 +72,9 @@ TEST_CASE("G05 train, check and evaluate refuse the folder above the parts of a 
     const auto r = run(command);
     CHECK(r.code == 1);
     CHECK(contains(r.err,
-                   "test_set, training_set: parts of a data set, not classes (test_set holds cat, dog); name one of these "
+                   "test_set, training_set: parts of a data set, not classes (training_set holds cat, dog); name one of these "
                    "folders: " +
-                       folder.path() + "/test_set"));
+                       folder.path() + "/training_set"));
   }
   CHECK(run("check --data '" + folder.path("training_set") + "'").code == 0);
 }
@@ -252,10 +252,49 @@ TEST_CASE("F8 a stray name makes no class, and classes of a few pictures beside 
   }
 }
 
+TEST_CASE("F8 one picture beside classes of five is warned of in small folders too") {
+  const pictures::folder folder("few");
+  for (int i = 1; i <= 5; ++i) {
+    folder.write("d/cat." + std::to_string(i) + ".resized.png", red_png(8 * i));
+    folder.write("d/dog." + std::to_string(i) + ".png", red_png(200 + 8 * i));
+  }
+  const std::string check = "check --data '" + folder.path("d") + "'";
+  CHECK_FALSE(contains(run(check).err, "very few"));
+  folder.write("d/IMG.2020.01.02.png", red_png(1));
+  folder.write("d/Screenshot 1.2.png", red_png(2));
+  for (const std::string& command : {check, train(folder.path("d"), folder.path("run"), "--quiet")}) {
+    const auto r = run(command);
+    INFO(r.err);
+    CHECK(contains(r.err, "classes of very few pictures beside others of 5: IMG (1), Screenshot 1 (1)"));
+  }
+}
+
+TEST_CASE("check reads labels.csv beside the pictures as train and evaluate do") {
+  const pictures::folder folder("table");
+  for (int i = 1; i <= 4; ++i) folder.write("d/" + std::to_string(i) + ".png", red_png(60 * i));
+  folder.write("d/labels.csv", "id,label\n1,cat\n2,cat\n3,dog\n4,dog\n");
+  const std::string check = "check --json --data '" + folder.path("d") + "'";
+  const auto labelled = run(check);
+  INFO(labelled.err);
+  CHECK(labelled.code == 0);
+  CHECK(labelled.json()["classes"]["cat"] == 2);
+  CHECK(labelled.json()["classes"]["dog"] == 2);
+  CHECK(labelled.json()["unlabelled"] == 0);
+  // A table of something else is none of classes: the pictures are looked at all the same.
+  folder.write("d/labels.csv", "id,x,y\n1,0,1\n2,0,1\n3,1,0\n4,1,1\n");
+  const auto numbers = run(check);
+  INFO(numbers.err);
+  CHECK(numbers.code == 0);
+  CHECK(numbers.json()["images"] == 4);
+  CHECK(numbers.json()["unlabelled"] == 4);
+  CHECK(contains(numbers.err, "labels.csv"));
+}
+
 TEST_CASE("folders that systems and network storage make are no classes") {
   const pictures::folder folder("systems");
   write_classes(folder, "data/");
-  for (const char* name : {"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "cat/@eaDir/0.png"})
+  for (const char* name : {"@eaDir", "#recycle", "$Recycle.Bin", "System Volume Information", "lost+found", "cat/@eaDir/0.png",
+                           "#snapshot/daily.0/cat", "~snapshot", ".snapshot", "__macosx"})
     folder.write("data/" + std::string(name) + "/SYNOPHOTO_THUMB_XL.jpg", red_png(50));
   const auto r = run("check --json --data '" + folder.path("data") + "'");
   CHECK(r.json()["images"] == 6);

@@ -134,6 +134,23 @@ TEST_CASE("G05 classes that hold parts, or folders called alike, are told what t
   CHECK_FALSE(contains(tree{"train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg"}.refusal(), "if these are classes"));
 }
 
+TEST_CASE("G05 of parts of a set the one to train on is advised") {
+  const std::vector<std::pair<const char*, const char*>> parts = {
+      {"Training", "Testing"},  {"TRAIN", "DEV"},          {"train1", "test1"},    {"seg_train", "seg_test"},
+      {"cats_train", "cats_a"}, {"data-train", "data-ev"}, {"tr", "te"},           {"train2017", "a2017"},
+      {"main", "holdout"},      {"main", "eval"},          {"training_set", "dev"}};
+  for (const auto& [training, other] : parts) {
+    CAPTURE(training);
+    const tree set{};
+    for (const char* name : {"/cat/1.jpg", "/dog/1.jpg"}) set.folder.write(training + std::string(name), "x");
+    for (const char* name : {"/cat/2.jpg", "/dog/2.jpg", "/dog/3.jpg"}) set.folder.write(other + std::string(name), "x");
+    CHECK(contains(set.refusal(), "; name one of these folders: " + set.folder.path(training)));
+  }
+  const tree within{"cat/Testing/1.jpg", "cat/Training/2.jpg", "dog/Testing/3.jpg", "dog/Training/4.jpg"};
+  const std::string root = within.folder.path();
+  CHECK(contains(within.refusal(), "move " + root + "/cat/Training to " + root + "/Training/cat and"));
+}
+
 TEST_CASE("G05 a copy of the classes beside them is no class") {
   CHECK(tree{"cat/1.jpg", "dog/1.jpg", "backup/cat/1.jpg", "backup/dog/1.jpg"}.refusal() ==
         ": backup holds folders that are called like the classes beside it (cat, dog); move it elsewhere, or name it alone");

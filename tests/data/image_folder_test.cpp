@@ -124,7 +124,7 @@ TEST_CASE("folders that are no data set are errors with their name") {
   folder.write("train/cat.1.jpg", "x");
   folder.write("test1/1.jpg", "x");
   CHECK(message(folder.path()) ==
-        folder.path() + ": test1, train: parts of a data set, not classes; name one of these folders: " + folder.path("test1"));
+        folder.path() + ": test1, train: parts of a data set, not classes; name one of these folders: " + folder.path("train"));
 
   std::filesystem::permissions(folder.path("train"), std::filesystem::perms::none);
   std::error_code failed;

@@ -130,6 +130,12 @@ class layout_judge {
     return one_of(first_word(name), training) || called_for_testing(name);
   }
 
+  /// Which part is to train on: seg_train rather than main, main rather than test.
+  static int training_first(const folder_tree& f) {
+    if (lower_case(f.name).find("train") != f.name.npos || first_word(f.name) == "tr") return 1;
+    return called_for_testing(f.name) || first_word(f.name) == "te" ? -1 : 0;
+  }
+
   void refuse_parts() const {
     std::vector<inner_set> sets;
     std::map<std::string, int> shared;
@@ -174,17 +180,17 @@ class layout_judge {
   }
 
   [[noreturn]] void refuse(const std::vector<inner_set>& sets, bool only_one) const {
-    std::size_t largest = 0;
-    for (std::size_t i = 1; i < sets.size(); ++i)
-      if (std::pair(sets[i].complete(), full_[i]->total()) > std::pair(sets[largest].complete(), full_[largest]->total()))
-        largest = i;
+    std::size_t largest = 0;  // of those that are called for training, if any
+    const auto rank = [&](auto i) { return std::pair(4 * sets[i].complete() + training_first(*full_[i]), full_[i]->total()); };
+    for (std::size_t i = 1; i < sets.size(); ++i) largest = rank(i) > rank(largest) ? i : largest;
     const inner_set& s = sets[largest];
     const std::string inner = few_names({s.labels.begin(), s.labels.end()}), slash = root_.ends_with('/') ? "" : "/";
     const std::string holds = s.complete() ? " (" + s.folder + " holds " + inner + ")" : std::string();
     const auto parts = std::count_if(s.labels.begin(), s.labels.end(), called_a_part);
     if (s.folder == full_[largest]->name && s.folders && s.complete() && !called_a_part(s.folder) &&
         parts == static_cast<std::ptrdiff_t>(s.labels.size())) {
-      const std::string from = full_[largest]->folders.front().name, part = root_ + slash + from.substr(s.folder.size() + 1);
+      const std::string from = std::ranges::max_element(full_[largest]->folders, {}, training_first)->name;
+      const std::string part = root_ + slash + from.substr(s.folder.size() + 1);
       fail<file_error>(root_, ": ", few_names(names_of(full_)), ": classes that hold parts of a data set (", inner,
                        "); wanted parts that hold classes: move ", root_, slash, from, " to ", part, "/", s.folder,
                        " and the others likewise, then name ", part);

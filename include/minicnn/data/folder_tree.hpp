@@ -54,10 +54,10 @@ inline std::string ending_of(std::string_view name) {
 inline constexpr std::array<std::string_view, 6> picture_endings{"jpg", "jpeg", "jpe", "jfif", "png", "bmp"};
 inline constexpr std::array<std::string_view, 6> unread_endings{"gif", "webp", "tif", "tiff", "heic", "avif"};
 
-/// Folders of packing programs, network storage (thumbnails, bins), Windows, file systems and Python.
-inline constexpr std::array<std::string_view, 10> system_folders{
-    "__MACOSX",  "@eaDir",     "#recycle",   "@Recycle", "$RECYCLE.BIN", "RECYCLER", "System Volume Information",
-    "found.000", "lost+found", "__pycache__"};
+/// Folders of packing programs, network storage (thumbnails, bins, snapshots), Windows, file systems and Python, in lower case.
+inline constexpr std::array<std::string_view, 12> system_folders{
+    "__macosx",  "@eadir",     "#recycle",    "@recycle",  "$recycle.bin", "recycler", "system volume information",
+    "found.000", "lost+found", "__pycache__", "#snapshot", "~snapshot"};
 
 /// "cat" of "cat.12.jpg"; empty for names with fewer than two dots.
 inline std::string label_in(std::string_view name) {
@@ -113,7 +113,7 @@ class tree_reader {
         out.pictures.push_back(file);
       else if (!entry->is_directory(ignored))
         other_file(entry->path(), ending);
-      else if (one_of(file, system_folders))
+      else if (one_of(lower_case(file), system_folders))
         leave(&ignored_files::folders, entry->path(), "made by a system or a program, not by people");
       else
         inner.emplace_back(file, entry->is_symlink(ignored));
