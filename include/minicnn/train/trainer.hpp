@@ -110,14 +110,12 @@ class trainer final : public training_run {
   bool any(const F& says) const {
     return std::any_of(options_.callbacks.begin(), options_.callbacks.end(), says);
   }
-  /// On any rank.
+  bool on_any_rank(bool here) const { return options_.ranks == nullptr ? here : any_rank(*options_.ranks, here); }
   bool finished() const {
-    const bool here = any([](const training_callback* c) { return c->finished(); });
-    return options_.ranks == nullptr ? here : any_rank(*options_.ranks, here);
+    return on_any_rank(any([](const training_callback* c) { return c->finished(); }));
   }
   bool stopped() const {
-    const bool here = any([](const training_callback* c) { return c->stop(); });
-    return options_.ranks == nullptr ? here : any_rank(*options_.ranks, here);
+    return on_any_rank(any([](const training_callback* c) { return c->stop(); }));
   }
   /// Rank 0's clock, for what all must agree on.
   double agreed_seconds() const {
