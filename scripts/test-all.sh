@@ -36,7 +36,7 @@ for part in ${MINICNN_TEST_PARTS:-lint asan asan-cli tsan clang no-openmp arm mi
 done
 # With chosen parts, as where minutes count, folders that the quick test has just run and no optimisation changes are not run again.
 run_before=""
-[[ -z ${MINICNN_TEST_PARTS:-} ]] || run_before="cli;data;files;formats;io;model;report"
+[[ -z ${MINICNN_TEST_PARTS:-} ]] || run_before="analysis;cli;data;examples;files;formats;golden;graph;hygiene;io;model;report"
 build release -DMINICNN_UNITY_BUILD=ON -DMINICNN_TEST_EXCLUDE="$run_before"
 heading "Tests: release"
 ctest --preset release -j "$jobs" --no-label-summary </dev/null 2>&1 | tee "$log.release"
