@@ -221,7 +221,6 @@ class loader {
   }
 
   index_t image_elements() const { return data_->channels * options_.transform.size * options_.transform.size; }
-
   index_t target_columns() const { return static_cast<index_t>(data_->target_names.size()); }
 
   void reserve() {
