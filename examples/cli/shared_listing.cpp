@@ -70,7 +70,8 @@ class message {
   bool reading_ = false;
 };
 
-/// Tar files by path and size, and what lies where in them. `here`: what the first rank's path is called on this one.
+/// Writes or reads paths and sizes of tar files, and file, offset and length of each member. `here`: what the first rank's path
+/// is called on this one.
 template <class F>
 void pass_archive(message& m, image_dataset& data, const F& here) {
   struct tar {
