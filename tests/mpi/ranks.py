@@ -299,6 +299,12 @@ def differences():
         made = both([f"--{option}", one], [f"--{option}", other])
         check(f"the recipe: {option} is not the same on all ranks; rank 0 (host " in made.stderr, made.stderr)
         check(f"): {one}; rank 1 (host " in made.stderr and f"): {other}" in made.stderr, made.stderr)
+    # A build of another version, whose file has another name.
+    made = finish(launcher((1, *command("run")), (1, MINICNN + "_other_version", *command("run")[1:])), wanted=1)
+    said = r"minicnn: version is not the same on all ranks; rank (\d) \(host [^()]+\): ([^;]*); rank (\d) \(host [^()]+\): (.*)"
+    told = re.findall(said, made.stderr)
+    mine = finish([MINICNN, "--version"]).stdout.split()[1]
+    check(len(told) == 1 and {told[0][:2], told[0][2:]} == {("0", mine), ("1", "0.0.9")}, made.stderr)
     check(not (FOLDER / "run").exists(), "something was written")
     # Kernels of the least instruction set, with the bits that they have on all.
     weak = environment(MINICNN_ISA="baseline")
