@@ -179,7 +179,7 @@ int training::train(minicnn::training_state begin) {
                                 validation_ ? source(*validation_) : nullptr, std::move(how));
   steps.reserve(largest_batch());
   steps.state = std::move(begin);
-  state_ = &steps.state;
+  state_ = &steps.state, trainer_ = &steps;
   if (!o_.tensorboard.empty() && first_rank())
     events_ = std::make_unique<event_log>(o_.tensorboard, o_.out, o_.resume ? state_->step + 1 : -1, o_.overwrite);
   catch_interrupts();
@@ -203,6 +203,7 @@ int training::train(minicnn::training_state begin) {
 
 int training::end_run(bool finished) {
   progress_.clear();
+  tell_ranks();
   want_same_weights();
   if (first_rank()) {
     if (!finished) pictures_used_.note_gone();

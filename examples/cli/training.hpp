@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "class_guard.hpp"
+#include "rank_times.hpp"
 #include "recipe.hpp"
 #include "run_data.hpp"
 #include "run_report.hpp"
@@ -117,6 +118,8 @@ class training {
   minicnn::evaluation evaluate_validation(minicnn::session<float>& run, const minicnn::image_transform& view);
   void calibrate();
   void check_validation() const;
+  std::vector<rank_step> steps_of_ranks() const;
+  void tell_ranks() const;
   void check_warmup(minicnn::index_t total_steps) const;
   void choose_thresholds();
   void read_names();
@@ -146,6 +149,7 @@ class training {
   std::vector<minicnn::bad_file> known_bad_train_, known_bad_validation_;  ///< with --skip-bad, as found at the start
   std::size_t bad_train_ = 0, bad_validation_ = 0;                         ///< pictures left out that have been named
   minicnn::training_state* state_ = nullptr;
+  const minicnn::trainer<float>* trainer_ = nullptr;  ///< while it trains
   minicnn::progress_line progress_{stderr};
   bool header_shown_ = false;
   double saved_ = -1;  ///< seconds of the run at the last save, or the first step

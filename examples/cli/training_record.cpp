@@ -1,9 +1,11 @@
 // What a training writes: its weights, place, configuration and report.
 
+#include <algorithm>
 #include <minicnn/graph/summary.hpp>
 
 #include "data_source.hpp"
 #include "event_log.hpp"
+#include "messages.hpp"
 #include "path_json.hpp"
 #include "platform.hpp"
 #include "run_folder.hpp"
@@ -19,6 +21,25 @@ model_info training::info() const {
   return info;
 }
 
+std::vector<rank_step> training::steps_of_ranks() const {
+  if (ranks_ == nullptr) return {};
+  return rank_steps(*ranks_, recipe_.shards, trainer_->rank_times());
+}
+
+/// At the end: how the ranks have got along with each other.
+void training::tell_ranks() const {
+  const std::vector<rank_step> all = steps_of_ranks();
+  if (!first_rank() || all.empty()) return;
+  const auto range = [&](double rank_step::*seconds) {
+    const auto [least, most] = std::minmax_element(
+        all.begin(), all.end(), [&](const rank_step& a, const rank_step& b) { return a.*seconds < b.*seconds; });
+    return minicnn::fixed((*least).*seconds, 3) + " to " + minicnn::fixed((*most).*seconds, 3);
+  };
+  note("ranks compute %s s a step and wait %s s; report.html has each\n", range(&rank_step::computing).c_str(),
+       range(&rank_step::waiting).c_str());
+  if (const std::string text = slow_rank(all); !text.empty()) warn(text);
+}
+
 minicnn::training_report training::report(bool finished) const {
   minicnn::training_report r;
   r.title = recipe_.model.name + " on " + o_.data;
@@ -31,6 +52,7 @@ minicnn::training_report training::report(bool finished) const {
   r.settings.emplace_back("parameters", minicnn::grouped(net_->parameter_count()));
   r.data = count_rows(data_, split_);
   r.machine = describe_machine(*net_);
+  for (const rank_step& s : steps_of_ranks()) r.machine.emplace_back(s.name, text_of_step(s));
   pictures_->fill(r);
   r.command = o_.command;
   return r;
@@ -61,6 +83,9 @@ void training::save_last() {
 
 /// Everything about the run that must stay out of the weights files.
 void training::save_config() const {
+  minicnn::json::array times;
+  for (const rank_step& s : steps_of_ranks())
+    times.push_back({{"rank", s.name}, {"shards", s.shards}, {"computing", s.computing}, {"waiting", s.waiting}});
   folder_->write_config({{"command", o_.command},
                          {"data", o_.data},
                          {"labels", o_.labels},
@@ -69,6 +94,7 @@ void training::save_config() const {
                          {"threads", net_->threads()},
                          {"workers", o_.workers},
                          {"ranks", ranks_ == nullptr ? 1 : static_cast<int>(ranks_->size())},
+                         {"rank_seconds_a_step", times},
                          {"instruction_set", minicnn::name_of(net_->ctx().instruction_set)},
                          {"host", host_name()},
                          {"version", minicnn::version_string},

@@ -253,6 +253,31 @@ def two_machines():
     check(OPEN_MPI or code == 75, f"exit code {code}, wanted 75: {text}")
 
 
+def slow():
+    """A rank that is stopped again and again, as by a neighbour on its machine: the same bits, and it is named."""
+    options = ["--shards", 3, "--epochs", 4, "--no-color"]
+    run(0, "alone", *options)
+    training = start(3, "run", *options)
+    until(lambda: process_of("run", 2) or training.ended(), "rank 2 begins")
+    while not training.ended():
+        victim = process_of("run", 2)
+        for signal_, seconds in ((signal.SIGSTOP, 0.2), (signal.SIGCONT, 0.02)):
+            if victim and send(victim, signal_):
+                time.sleep(seconds)
+    code, text = training.end()
+    check(code == 0, f"exit code {code}: {text}")
+    same("alone", "run")
+    told = re.findall(r"warning: (rank .*) is slow: it computes ([0-9.]+) s a step, where ([0-9.]+) s is the median of all ranks", text)
+    check(len(told) == 1 and re.fullmatch(r"rank 2 \(host [^()]+\)", told[0][0]), text)
+    check(float(told[0][1]) > 1.25 * float(told[0][2]), text)
+    means = json.loads((FOLDER / "run/config.json").read_text())["rank_seconds_a_step"]
+    check([m["rank"].split(" (")[0] for m in means] == ["rank 0", "rank 1", "rank 2"], means)
+    check(max(means, key=lambda m: m["computing"]) == means[2] == min(means, key=lambda m: m["waiting"]), means)
+    page = (FOLDER / "run/report.html").read_text()
+    check(all(f">{m['rank']}</" in page for m in means), "the report does not have each rank")
+    check(page.count(" s a step for 1 shard, waits ") == 3, "the report does not have each rank's times")
+
+
 def memory():
     """A bit of a rank's memory turns over, and the next save within the epoch, as there is one after every step, does not come about.
     What is sought in the memory are the first weights, which are frozen."""

@@ -1,8 +1,10 @@
 // Training by shards: the same bits for any number of ranks, which are threads here.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <limits>
 #include <memory>
+#include <thread>
 
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/callbacks.hpp"
@@ -170,6 +172,53 @@ TEST_CASE("shards without ranks are those of a team of one; their number decides
   CHECK(weights[0] != weights[1]);
   for (std::size_t i = 0; i < weights[0].size(); ++i)
     CHECK(weights[1][i] == doctest::Approx(weights[0][i]).epsilon(1e-4).scale(0.1));
+}
+
+namespace {
+
+/// Data whose batches come late on one rank.
+class late_on final : public drawn {
+ public:
+  late_on(bool late) : drawn(48, 12), late_(late) {}
+  const batch<float>* next() {
+    if (late_) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return drawn::next();
+  }
+
+ private:
+  bool late_;
+};
+
+}  // namespace
+
+TEST_CASE("every rank knows what batches have taken each") {
+  std::vector<std::vector<rank_time>> told(3);
+  const auto errors = threads_as_ranks::run(3, [&](team& me) {
+    auto net = classifier();
+    sgd<float> opt(net, {.learning_rate = 0.05});
+    late_on data(me.rank() == 1);
+    fit_options o;
+    o.epochs = 2, o.shards = 3, o.ranks = &me, o.overlap = true;
+    trainer<float> loop(net, opt, what, data, o);
+    loop.run();
+    told[static_cast<std::size_t>(me.rank())] = loop.rank_times();
+  });
+  for (const std::string& e : errors) CHECK(e == "");
+  for (const auto& times : told) {
+    REQUIRE(times.size() == 3);
+    for (std::size_t r = 0; r < 3; ++r) {
+      CHECK(times[r].batches == 7);  // of 8, as what the last one took is told with the next
+      CHECK((times[r].computing == told[0][r].computing && times[r].waiting == told[0][r].waiting));
+      CHECK((times[r].computing > 0 && times[r].waiting > 0));
+    }
+    CHECK(times[1].computing >= 7 * 0.005);
+  }
+  auto net = classifier();
+  sgd<float> opt(net, {.learning_rate = 0.05});
+  drawn data(48, 12);
+  trainer<float> whole(net, opt, what, data, {.epochs = 1});
+  whole.run();
+  CHECK(whole.rank_times().empty());
 }
 
 TEST_CASE("running statistics move by the mean over shards, and frozen ones stay") {

@@ -4,12 +4,14 @@
 /// where they are computed.
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "minicnn/core/batch.hpp"
@@ -26,6 +28,12 @@ struct batch_figures {
   index_t images = 0;                        ///< 0: the epoch is over
   double loss = 0, weight = 0, correct = 0;  ///< sums over the shards
   double seconds = 0;                        ///< the clock of rank 0
+};
+
+/// What batches have taken a rank, in seconds: its own shards, and the exchange, in which it waits for the others.
+struct rank_time {
+  index_t batches = 0;
+  double computing = 0, waiting = 0;
 };
 
 /// Images [part.begin, part.end) of a batch.
@@ -71,6 +79,7 @@ class sharded_batch {
     record_bytes_ = static_cast<index_t>(sizeof(header)) + most * static_cast<index_t>(sizeof(shard_figures));
     mine_.resize(static_cast<std::size_t>(record_bytes_));
     all_.resize(static_cast<std::size_t>(record_bytes_ * ranks.size()));
+    rank_times_.resize(static_cast<std::size_t>(ranks.size()));
   }
 
   /// Plans memory for the shards of batches like this one.
@@ -86,7 +95,8 @@ class sharded_batch {
   /// this rank.
   template <class Next>
   batch_figures run(const Next& next, double seconds, batch<T>& own) {
-    header here{0, 0, seconds};
+    header here{0, 0, seconds, spent_};
+    lap();
     std::exception_ptr failure;
     const std::uint64_t step = net_.step();
     const view<T> statistics = net_.buffer_arena();
@@ -100,16 +110,22 @@ class sharded_batch {
       failure = std::current_exception();
       here.images = asked ? failed : data_failed_code;
     }
+    spent_.computing += lap();
     // Before the last backward, which may be exchanging gradients: no rank begins with that unless all are well.
     const batch_figures sums = exchange_figures(here, failure, step);
     if (sums.images == 0) return sums;
+    spent_.waiting += lap();
     exchange_gradients();
     move_statistics();
+    spent_.waiting += lap(), spent_.batches += 1;
     return sums;
   }
 
   /// Whether `run` threw because the data of some rank did.
   bool data_failed() const { return data_failed_; }
+
+  /// Of every rank, without the latest batch.
+  const std::vector<rank_time>& rank_times() const { return rank_times_; }
 
  private:
   /// Parts that are large enough for a network's delays not to count, and small enough to begin early.
@@ -121,6 +137,7 @@ class sharded_batch {
     index_t images;
     index_t shards;
     double seconds;
+    rank_time spent;
   };
   struct shard_figures {
     double loss, weight, correct;
@@ -141,6 +158,12 @@ class sharded_batch {
   index_t largest_shard(index_t images) const {
     const index_t used = (std::max)(shards_of_batch(images, shards_), index_t{1});
     return (std::max)((images + used - 1) / used, (std::min)(images, index_t{3}));  // of an odd small batch
+  }
+
+  /// Seconds since it was asked last.
+  double lap() {
+    const auto before = std::exchange(lap_, std::chrono::steady_clock::now());
+    return std::chrono::duration<double>(lap_ - before).count();
   }
 
   shard_figures* figures_of(std::vector<char>& records, index_t rank) const {
@@ -200,6 +223,7 @@ class sharded_batch {
   void last_backward(const Done& done) {
     try {
       session_.backward(false, done);
+      spent_.computing += lap();
     } catch (const std::exception& e) {
       if (ranks_.size() > 1) ranks_.end_all(text_of("backward: ", e.what()));
       throw;
@@ -217,6 +241,7 @@ class sharded_batch {
     for (index_t r = 0; r < ranks_.size(); ++r) {
       header there;
       std::memcpy(&there, all_.data() + r * record_bytes_, sizeof there);
+      rank_times_[static_cast<std::size_t>(r)] = there.spent;
       if (r == 0) sums.images = there.images, sums.seconds = there.seconds;
       data_failed_ = data_failed_ || there.images == data_failed_code;
       fault = fault || there.images < 0 || there.images != sums.images || there.shards != shards_;
@@ -259,6 +284,9 @@ class sharded_batch {
   aligned_buffer<T> before_, change_;
   output_table<T> outputs_;
   std::vector<char> mine_, all_;
+  std::chrono::steady_clock::time_point lap_;
+  rank_time spent_;
+  std::vector<rank_time> rank_times_;
 };
 
 /// Throws team_failure with the ranks' hashes unless parameters and buffers are the same on all of them: memory that errs, and

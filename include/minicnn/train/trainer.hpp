@@ -66,6 +66,9 @@ class trainer final : public training_run {
   /// Whether `run` ended because the data threw. `state` is then that of the last step, and can be saved.
   bool data_failed() const { return data_failed_; }
 
+  /// What `run` has taken each rank, without its latest batch; empty where batches are whole.
+  std::vector<rank_time> rank_times() const { return sharded_ ? sharded_->rank_times() : std::vector<rank_time>(); }
+
   index_t epochs() const override { return state.first_epoch + (state.total_steps + steps_per_epoch() - 1) / steps_per_epoch(); }
   index_t steps_per_epoch() const override { return (train_->batches() + options_.accumulate - 1) / options_.accumulate; }
   index_t training_images() const override { return train_->size(); }
