@@ -3,11 +3,13 @@
 
 Each case trains a small network with batch norm and dropout on drawn pictures, with augmentation, an average of weights and a ragged
 last batch, and compares files byte by byte. MINICNN_MPI_KILLS: how often `resume` kills a rank (default 6)."""
+import ctypes
 import json
 import os
 import pathlib
 import random
 import re
+import select
 import shutil
 import signal
 import sys
@@ -229,6 +231,44 @@ def faults():
     same("alone", "run")
     refused = run(2, "run", "--shards", 4, wanted=1)
     check(refused.stderr.count("holds a run already") == 1, refused.stderr)
+
+
+def one_cannot_read():
+    """A picture that one rank alone cannot decode, while they train: all have ended 2 seconds after it is opened. A machine with other
+    things to do may take longer now and then, so the best of some turns counts."""
+    own = FOLDER / "own"
+    shutil.copytree(DATA, own)
+    picture = sorted(own.iterdir())[30]
+    whole, seconds = picture.read_bytes(), []
+    for turn in range(5):
+        out = f"run_{turn}"
+        of_others, of_one = (command(out, "--shards", 4, "--epochs", 100000, "--data", data) for data in (DATA, own))
+        training = Started(launcher((2, *of_others), (1, *of_one), (1, *of_others)))
+        wait_for(training, out)
+        opened = replace_watched(picture, bytes(len(whole)))
+        until(lambda: opened() or training.ended(), "the picture is opened")
+        began = time.monotonic()
+        until(lambda: not processes(out), "all ranks end", training.text)
+        seconds.append(time.monotonic() - began)
+        code, text = training.end()
+        picture.write_bytes(whole)
+        check(code == 1, f"exit code {code}, wanted 1: {text}")
+        check(len(re.findall(rf"rank 2 \(host [^()]+\): {re.escape(str(picture))}: ", text)) == 1, text)
+        check(text.count(str(picture)) == 1 and text.count("the run is saved in ") == 1 and "has waited" not in text, text)
+        if seconds[-1] < 2:
+            return print(f"all have ended after {seconds[-1]:.2f} s")
+    check(False, f"all have ended after {seconds} s, wanted less than 2")
+
+
+def replace_watched(path, content):
+    """Another file takes the place of this one at once; returns a function that says whether it was opened."""
+    libc, opening = ctypes.CDLL(None), 0x20  # IN_OPEN
+    other = FOLDER / "other"
+    other.write_bytes(content)
+    events = libc.inotify_init1(os.O_NONBLOCK)
+    check(libc.inotify_add_watch(events, str(other).encode(), opening) >= 0, "inotify is there")
+    os.replace(other, path)
+    return lambda: bool(select.select([events], [], [], 0)[0])
 
 
 def two_machines():
