@@ -271,6 +271,14 @@ def replace_watched(path, content):
     return lambda: bool(select.select([events], [], [], 0)[0])
 
 
+def throws():
+    """A backward that throws on one rank while the others wait for its gradients, or exchange those that it has sent."""
+    for options in ([], ["overlap"]):
+        made = finish(launcher((3, str(pathlib.Path(MINICNN).parent / "minicnn_mpi_throws"), *options)), wanted=1)
+        check(len(re.findall(r"rank 1 \(host [^()]+\): backward: no gradient", made.stderr)) == 1, made.stderr)
+        check("has waited" not in made.stderr, made.stderr)
+
+
 def two_machines():
     """The same bits; and where the link between them goes, that is told, and the processes of both end."""
     if not machines.set_up():
