@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "minicnn/resnet.hpp"
 #include "minicnn/train/adam.hpp"
 #include "minicnn/train/callbacks.hpp"
 #include "minicnn/train/ema.hpp"
@@ -27,9 +28,11 @@ struct result {
   }
 };
 
+const resnet_options small_resnet{.classes = 3, .channels = 2, .image_size = side, .width = 4, .small_stem = true};
+
 struct settings {
   index_t images = 43, batch_size = 20, shards = 8;
-  bool adam = false;
+  bool adam = false, residual = false;
   int threads = 1;
   bool overlap = false;
   wire_format wire = wire_format::fp32;
@@ -49,7 +52,7 @@ result train(const settings& s, const std::vector<index_t>& sizes, index_t steps
     std::uint64_t next_network_step = 0;
     index_t next_optimizer_steps = 0, next_updates = 0;
     const auto work = [&](team* me, index_t rank) {
-      auto net = classifier();
+      auto net = s.residual ? resnet(small_resnet) : classifier();
       net.threads(s.threads);
       std::unique_ptr<optimizer<float>> opt;
       if (s.adam)
@@ -71,7 +74,7 @@ result train(const settings& s, const std::vector<index_t>& sizes, index_t steps
       drawn data(s.images, s.batch_size), validation(31, 4);
       stop_after stop(last ? -1 : steps);
       fit_options o;
-      o.epochs = 4, o.shards = s.shards, o.ranks = me, o.clip_norm = 1, o.callbacks = {&average, &stop};
+      o.epochs = 7, o.shards = s.shards, o.ranks = me, o.clip_norm = 1, o.callbacks = {&average, &stop};
       o.lr_schedule = cosine_schedule{};
       o.overlap = s.overlap, o.wire = s.wire;
       trainer<float> loop(net, *opt, what, data, validation, o);
@@ -120,6 +123,15 @@ TEST_CASE("weights, averages, moments, statistics and figures have the same bits
       s.threads = 2;
       CHECK(train(s, {3}) == one);
     }
+}
+
+TEST_CASE("a residual network has the same bits on 1 to 8 ranks") {
+  for (const bool adam : {false, true}) {
+    settings s;
+    s.adam = adam, s.residual = true;
+    const result one = alone(s);
+    for (const index_t ranks : {2, 3, 4, 5, 8}) CHECK(train(s, {ranks}) == one);
+  }
 }
 
 TEST_CASE("with overlap runs have the bits that they have without") {
