@@ -159,7 +159,7 @@ std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const st
   const minicnn::transfer_result got = with_weights_file(path, [&](const auto& file) {
     const auto names = names_in(file, r.model.name, net);
     refuse_whole_numbers(file, names);
-    note_losses(file, names, path);
+    note_left_out(file, names, path);
     return minicnn::transfer_named_weights(net, file, names, other_classes);
   });
   if (got.loaded.empty()) fail<file_error>(path, ": has no tensors for ", r.model.name);

@@ -99,7 +99,7 @@ int import_from(const File& file, import_options o, model_info info, bool known)
   o.model = minicnn::completed(o.model);
   minicnn::network<float> net = resolve_model(o.model, 1);
   load(file, o, net);
-  note_losses(file, names_in(file, o.model.name, net), o.from);
+  note_left_out(file, names_in(file, o.model.name, net), o.from);
   if (!known) info.transform = imagenet_pictures(o.model.image_size);
   info.config = o.model;
   if (!o.class_names.empty()) info.classes = read_class_names(o.class_names);

@@ -101,11 +101,11 @@ std::vector<minicnn::tensor_name> names_in(const File& file, const std::string& 
   return names;
 }
 
-/// Says which tensors of the file are left out because they are a loss's.
+/// Says which tensors of the file are left out because they are of a loss, a metric or an average.
 template <class File>
-void note_losses(const File& file, const std::vector<minicnn::tensor_name>& names, const std::string& path) {
-  if (const std::vector<std::string> left = tensors_of_losses(file, names); !left.empty())
-    say(path + ": left out, as they belong to a loss: " + list_of(left));
+void note_left_out(const File& file, const std::vector<minicnn::tensor_name>& names, const std::string& path) {
+  if (const std::vector<std::string> left = tensors_left_out(file, names); !left.empty())
+    say(path + ": left out, as they belong to a loss, a metric or an average of the weights: " + list_of(left));
 }
 
 }  // namespace cli

@@ -119,6 +119,27 @@ TEST_CASE("G24 what is no weights file is named, with the command that makes one
   }
 }
 
+TEST_CASE("what a file has beside the network is left out and named") {
+  const pictures::folder folder("beside");
+  minicnn::model_config lenet;
+  lenet.name = "lenet5", lenet.image_size = 32, lenet.classes = 2;
+  const minicnn::network<float> net = minicnn::make_model(lenet, {.seed = 1, .threads = 1});
+  std::vector<minicnn::named_tensor<float>> all;
+  std::vector<std::string> names;
+  for (const std::string before : {"model.", "ema_model."})
+    for (const auto& p : net.parameters()) names.push_back(before + p.name);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    all.push_back({names[i], net.parameter(net.parameters()[i % net.parameters().size()].name)});
+  minicnn::write_pth<float>(folder.path("w.pth"), all, std::vector<std::string>{"train_acc.tp", "model.bn.num_batches_tracked"});
+  const auto r = run("import --model lenet5 --image-size 32 --classes 2 --from '" + folder.path("w.pth") + "' --out '" +
+                     folder.path("x") + "'");
+  INFO(r.err);
+  CHECK(r.code == 0);
+  CHECK(contains(r.err,
+                 "w.pth: left out, as they belong to a loss, a metric or an average of the weights: ema_model.*, "
+                 "train_acc.tp\n"));
+}
+
 TEST_CASE("A22 arrays of whole numbers are no weights, and what they may be is said") {
   const pictures::folder folder("whole");
   const auto write = [&](const std::vector<std::string>& names) {

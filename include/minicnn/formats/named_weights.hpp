@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "minicnn/core/printable.hpp"
@@ -52,23 +53,75 @@ inline std::string without_wrappers(std::string_view name) {
   return out;
 }
 
-/// What stands before the names of most of the tensors `names`: wrappers ("module.", "_orig_mod.", "model.", and one within
-/// another; "model/" and its like of NumPy files) put theirs there. The shortest of those that fit equally many.
+/// Of the beginning "ema_model.module." of names what says that it is an average of the weights, "ema_model."; else nothing.
+inline std::string_view average_in(std::string_view prefix) {
+  static constexpr std::string_view words[] = {"ema", "EMA", "swa", "SWA", "avg", "average", "averaged", "shadow"};
+  for (std::size_t at = 0, end = 0; at < prefix.size(); at = end + 1) {
+    end = (std::min)(prefix.find_first_of("./:|_-0123456789", at), prefix.size());
+    if (std::find(std::begin(words), std::end(words), prefix.substr(at, end - at)) != std::end(words))
+      return prefix.substr(0, prefix.find_first_of("./:|", end) + 1);
+  }
+  return {};
+}
+
+/// What stands before the names `wanted` in a file.
+struct name_prefixes {
+  std::string best;                ///< before most of them
+  std::set<std::string> averages;  ///< before those of averages of the weights beside
+};
+
+/// Wrappers ("module.", "_orig_mod.", "model.", and one within another; "model/" and its like of NumPy files) put theirs before
+/// the names of most tensors. Of prefixes that fit equally many that of trained weights, not of their average, and of these the
+/// shortest. Throws file_error if the file has two copies of most of the tensors, neither of which is an average.
 template <class File>
-std::string common_prefix(const File& file, const std::vector<tensor_name>& names) {
-  std::set<std::string_view> wanted;
-  for (const tensor_name& n : names) wanted.insert(n.other);
-  std::map<std::string, index_t, std::less<>> fits;
+name_prefixes find_prefixes(const File& file, const std::set<std::string_view>& wanted) {
+  std::map<std::string, std::size_t, std::less<>> fits;
   for (const auto& e : file.entries()) {
     const std::string plain = without_wrappers(e.name);
     const std::string_view name = plain;
     for (std::size_t at = 0; at < name.size(); at = (std::min)(name.find_first_of("./:|", at), name.size() - 1) + 1)
       if (wanted.count(name.substr(at)) > 0) fits[std::string(name.substr(0, at))] += 1;
   }
-  std::string best;
-  for (const auto& [prefix, count] : fits)
-    if (count > fits[best] || (count == fits[best] && prefix.size() < best.size())) best = prefix;
-  return best;
+  const auto rank = [&](const auto& one) { return std::pair(one.second, average_in(one.first).empty()); };
+  name_prefixes out;
+  auto best = fits.end();
+  for (auto one = fits.begin(); one != fits.end(); ++one) {
+    const bool first = best == fits.end() || rank(*one) > rank(*best);
+    if (first || (rank(*one) == rank(*best) && one->first.size() < best->first.size())) best = one;
+  }
+  if (best == fits.end()) return out;
+  out.best = best->first;
+  for (const auto& one : fits) {
+    const std::string_view average = average_in(one.first);
+    if (&one != &*best && rank(one) == rank(*best) && one.second * 2 > wanted.size())
+      fail<file_error>(file.path(), ": has the network twice, below \"", printable((std::min)(one.first, out.best)),
+                       "\" and below \"", printable((std::max)(one.first, out.best)),
+                       "\"; save the state dict of one of them alone");
+    if (!average.empty() && average_in(out.best).empty() && one.second * 2 > best->second) out.averages.emplace(average);
+  }
+  return out;
+}
+
+/// Where metrics of torchmetrics stand ("train_acc" of "train_acc.tp"): places that hold what these keep, and nothing else.
+template <class File>
+std::set<std::string> places_of_metrics(const File& file) {
+  static const std::set<std::string_view> states = {
+      "tp",          "fp",         "tn",      "fn",        "confmat",   "correct", "total",  "value",
+      "mean_value",  "min_val",    "max_val", "max_value", "min_value", "preds",   "target", "measures",
+      "confidences", "accuracies", "measure", "sum_value", "score",     "scores"};
+  std::map<std::string, bool> places;
+  for (const auto& e : file.entries()) {
+    const std::size_t dot = (std::min)(e.name.rfind('.'), e.name.size());
+    const std::string_view last = std::string_view(e.name).substr((std::min)(dot + 1, e.name.size()));
+    if (last == "weight" && e.dims.rank() == 0) continue;  // of a mean
+    const bool state = states.count(last) > 0 || (e.type > dtype::bf16 && last != "weight" && last != "bias");
+    const auto place = places.emplace(e.name.substr(0, dot), true).first;
+    place->second = place->second && state;
+  }
+  std::set<std::string> out;
+  for (const auto& [place, metric] : places)
+    if (metric) out.insert(place);
+  return out;
 }
 
 /// " (is a list)" for what a file has in the place of a tensor; else nothing.
@@ -88,43 +141,55 @@ inline std::string some_of(const std::vector<std::string>& texts) {
   return out;
 }
 
+/// The tensors of a file: by name, and those that no network has.
+template <class Entry>
+struct sorted_tensors {
+  std::string prefix;  ///< taken off the names
+  std::map<std::string, const Entry*> by_name;
+  std::vector<std::string> left_out;  ///< what belongs to losses, metrics and averages; of these "ema_model.*"
+};
+
+template <class File>
+auto sort_tensors(const File& file, const std::vector<tensor_name>& names) {
+  using entry = typename std::decay_t<decltype(file.entries())>::value_type;
+  std::set<std::string_view> wanted;
+  for (const tensor_name& n : names) wanted.insert(n.other);
+  const name_prefixes prefixes = find_prefixes(file, wanted);
+  const std::set<std::string> metrics = places_of_metrics(file);
+  sorted_tensors<entry> out{prefixes.best, {}, {}};
+  for (const std::string& average : prefixes.averages) out.left_out.push_back(average + "*");
+  for (const bool with : {true, false})
+    for (const entry& e : file.entries()) {
+      const std::string plain = without_wrappers(e.name);
+      if (plain.starts_with(out.prefix) != with) continue;
+      const std::string name = current_name(with ? plain.substr(out.prefix.size()) : plain);
+      const auto in = [&](const std::string& average) { return plain.starts_with(average); };
+      if (passed_over(name) || std::any_of(prefixes.averages.begin(), prefixes.averages.end(), in)) continue;
+      if (wanted.count(name) == 0 && (of_a_loss(name) || metrics.count(e.name.substr(0, e.name.rfind('.'))) > 0)) {
+        out.left_out.push_back(e.name);
+        continue;
+      }
+      const auto [first, is_new] = out.by_name.emplace(name, &e);
+      if (!is_new)
+        out.by_name[e.name + " (beside " + first->second->name + ")"] = &e;  // as wrapped and bare, or a prefix and none
+    }
+  return out;
+}
+
 }  // namespace detail
 
 /// A file's tensors by name, without the prefix that most of `names` have in it, and without what no network has. A tensor
-/// without the prefix keeps its name.
+/// without the prefix keeps its name. Throws file_error if the file has the network twice, and neither as an average.
 template <class File>
 auto tensors_by_name(const File& file, const std::vector<tensor_name>& names) {
-  using entry = typename std::decay_t<decltype(file.entries())>::value_type;
-  const std::string prefix = detail::common_prefix(file, names);
-  std::map<std::string, const entry*> found;
-  const auto wanted = [&](const std::string& name) {
-    return std::any_of(names.begin(), names.end(), [&](const tensor_name& n) { return n.other == name; });
-  };
-  for (const bool with : {true, false})
-    for (const entry& e : file.entries()) {
-      const std::string plain = detail::without_wrappers(e.name);
-      if (plain.starts_with(prefix) != with) continue;
-      const std::string name = detail::current_name(with ? plain.substr(prefix.size()) : plain);
-      if (detail::of_a_loss(name) && !wanted(name)) continue;
-      if (detail::passed_over(name)) continue;
-      const auto [first, is_new] = found.emplace(name, &e);
-      if (!is_new) found[e.name + " (beside " + first->second->name + ")"] = &e;  // as wrapped and bare, or a prefix and none
-    }
-  return found;
+  return detail::sort_tensors(file, names).by_name;
 }
 
-/// Tensors of a loss in the file, which no network has: passed over.
+/// What of the file is passed over though it holds more than counters: tensors of losses and of metrics, and averages of the
+/// weights beside the trained ones ("ema_model.*").
 template <class File>
-std::vector<std::string> tensors_of_losses(const File& file, const std::vector<tensor_name>& names) {
-  const auto found = tensors_by_name(file, names);
-  const std::string prefix = detail::common_prefix(file, names);
-  std::vector<std::string> out;
-  for (const auto& e : file.entries()) {
-    const std::string plain = detail::without_wrappers(e.name);
-    const std::string name = plain.starts_with(prefix) ? plain.substr(prefix.size()) : plain;
-    if (detail::of_a_loss(name) && found.count(name) == 0) out.push_back(e.name);
-  }
-  return out;
+std::vector<std::string> tensors_left_out(const File& file, const std::vector<tensor_name>& names) {
+  return detail::sort_tensors(file, names).left_out;
 }
 
 /// How many of the names are in the file.
@@ -142,8 +207,7 @@ void load_named_weights(network<T>& net, const File& file, const std::vector<ten
                         const std::vector<tensor_name>& without = {}) {
   std::vector<tensor_name> all = names;
   all.insert(all.end(), without.begin(), without.end());
-  auto found = tensors_by_name(file, all);
-  const std::string prefix = detail::common_prefix(file, all);
+  auto [prefix, found, left_out] = detail::sort_tensors(file, all);
   for (const tensor_name& n : without) found.erase(n.other);
   std::vector<std::string> missing, unexpected, wrong, sources;
   for (const tensor_name& n : names) {

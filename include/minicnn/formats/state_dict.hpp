@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/core/printable.hpp"
 #include "minicnn/formats/pickle_value.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -145,13 +146,20 @@ class state_dict_finder {
     if (keyed(root) == nullptr && root.kind != type::list && root.kind != type::tuple)
       fail<file_error>(path_, ": holds ", described(root), ", no dictionary of tensors; ", advice);
     std::string instead;
-    for (const char* key : {"", "state_dict", "model_state_dict", "model", "net"}) {
-      const pickle_value* v = *key == 0 ? &root : keyed(root) == nullptr ? nullptr : objects_.find(*keyed(root), key);
-      const pickle_value* from = v == nullptr ? nullptr : keyed(*v);
-      for (std::size_t i = 0; from != nullptr && i + 1 < from->items.size() && instead.empty(); i += 2)
-        if (const pickle_value& name = objects_[from->items[i]]; name.kind == type::text && name.text.ends_with("weight"))
-          instead = text_of(" (\"", name.text, "\" is ", described(objects_[from->items[i + 1]]), ")");
-    }
+    std::vector<const pickle_value*> places = {keyed(root)};  // of its own members, and of theirs
+    for (std::size_t i = 1; places[0] != nullptr && i < places[0]->items.size(); i += 2)
+      places.push_back(keyed(objects_[places[0]->items[i]]));
+    for (const pickle_value* from : places)
+      for (std::size_t i = 0; from != nullptr && i + 1 < from->items.size(); i += 2) {
+        const pickle_value& name = objects_[from->items[i]];
+        const std::string what = described(objects_[from->items[i + 1]]);
+        if (name.kind != type::text) continue;
+        if (what == array)
+          fail<file_error>(
+              path_, ": holds NumPy arrays, no tensors (\"", printable(name.text),
+              "\" is one); save tensors, torch.from_numpy(array), or the arrays by numpy.savez, whose files are read");
+        if (instead.empty() && name.text.ends_with("weight")) instead = text_of(" (\"", name.text, "\" is ", what, ")");
+      }
     fail<file_error>(path_, ": no tensors in it, and no \"state_dict\"", instead, "; ", advice);
   }
 
@@ -200,10 +208,12 @@ class state_dict_finder {
                                                           "bytes",     "a tuple",       "a list",   "a dictionary", "a class",
                                                           "a storage", "a tensor",      ""};
     if (v.kind != type::object) return kinds[static_cast<std::size_t>(v.kind)];
+    if (v.text.starts_with("numpy.") && v.text.ends_with("core.multiarray._reconstruct")) return array;
     return text_of("an object of ", std::string_view(v.text).substr(0, 200));
   }
 
   static constexpr std::size_t many = 1000;
+  static constexpr const char* array = "a NumPy array";
   static constexpr const char* advice = "save the state dict alone: torch.save(model.state_dict(), file)";
 
   const pickle_objects& objects_;
