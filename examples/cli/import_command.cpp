@@ -1,5 +1,6 @@
 // minicnn import
 
+#include <minicnn/data/csv.hpp>
 #include <minicnn/files/text_lines.hpp>
 #include <minicnn/io/checkpoint.hpp>
 
@@ -61,10 +62,9 @@ std::vector<std::string> read_class_names(const std::string& path) {
   while (!lines.empty() && lines.back().text.empty()) lines.pop_back();
   if (lines.empty()) fail<file_error>(path, ": holds no names of classes, wanted one a line");
   std::vector<std::string> names;
-  for (minicnn::text_line& line : lines) {
-    if (line.text.find_first_not_of(" \t") == line.text.npos)
-      fail<file_error>(path, ": line ", line.number, ": a class without a name");
-    names.push_back(std::move(line.text));
+  for (const minicnn::text_line& line : lines) {
+    names.emplace_back(minicnn::trimmed(line.text));
+    if (names.back().empty()) fail<file_error>(path, ": line ", line.number, ": a class without a name");
   }
   return minicnn::distinct_names(names);
 }

@@ -43,8 +43,8 @@ void attach_classes(minicnn::image_dataset& data, const minicnn::csv_table& tabl
     if (row.fields[id].empty() || !lines.emplace(row.fields[id], row.line).second)
       fail<file_error>(table.path, ": line ", row.line, ": wanted an id, each once, got \"", row.fields[id], "\"");
     numbers.ids.push_back(row.fields[id]);
-    numbers.values.push_back(static_cast<double>(std::lower_bound(data.classes.begin(), data.classes.end(), row.fields[label]) -
-                                                 data.classes.begin()));
+    const auto name = std::lower_bound(data.classes.begin(), data.classes.end(), table.name(row, label));
+    numbers.values.push_back(static_cast<double>(name - data.classes.begin()));
   }
   attach_targets(data, numbers);
   for (index_t i = 0; i < data.size(); ++i) {
@@ -141,12 +141,12 @@ std::vector<double> class_weights(const recipe& r, const minicnn::image_dataset&
     const std::size_t name = table.column("class"), weight = table.column("weight");
     std::vector<double> weights(names.size(), -1);
     for (const minicnn::csv_row& row : table.rows) {
-      const auto found = std::find(names.begin(), names.end(), row.fields[name]);
-      const std::string& text = row.fields[weight];
+      const std::string called = table.name(row, name), &text = row.fields[weight];
+      const auto found = std::find(names.begin(), names.end(), called);
       const double value = minicnn::parse_number(text).value_or(0);
       if (found == names.end())
-        fail<file_error>(table.path, ": line ", row.line, ": \"", row.fields[name], "\" is none of ", list_of(names),
-                         in_code_points({row.fields[name]}, table.path, names, data.root));
+        fail<file_error>(table.path, ": line ", row.line, ": \"", called, "\" is none of ", list_of(names),
+                         in_code_points({called}, table.path, names, data.root));
       if (!(value > 0 && value < 1e9))
         fail<file_error>(table.path, ": line ", row.line, ": wanted a weight above 0, got \"", text, "\"");
       double& place = weights[static_cast<std::size_t>(found - names.begin())];

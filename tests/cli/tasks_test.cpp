@@ -182,6 +182,36 @@ TEST_CASE("labels are found whatever ends the data's path, and a table that does
   CHECK(contains(refused("id,caf\xe9,b\n1,1,0\n2,0,1\n", "multilabel"), "wanted names in UTF-8"));
 }
 
+TEST_CASE("blanks around names of classes make no other classes, in any table or list") {
+  const red_pictures p;
+  std::ofstream classes(p.path("blanks.csv")), weights(p.path("w.csv")), names(p.path("names.txt")), none(p.path("none.txt"));
+  classes << "id, label\n";
+  for (int i = 0; i < 24; ++i) classes << i << (i % 2 == 0 ? ",dog\n" : i % 3 == 0 ? ", cat\t\n" : ",\"cat \"\n");
+  weights << "class, weight\ncat , 2\n\" dog\",1\n";
+  names << "cat \n\tdog\n", none << "cat\n \t\n";
+  classes.close(), weights.close(), names.close(), none.close();
+  const auto r = run(p.train("blanks", "--labels '" + p.path("blanks.csv") + "' --class-weights '" + p.path("w.csv") + "'"));
+  INFO(r.err);
+  REQUIRE(r.code == 0);
+  const std::string best = p.path("blanks/best.safetensors");
+  const auto predicted = [&](const std::string& weights_file) {
+    return run("predict --json --weights '" + weights_file + "' '" + p.path("pictures/3.png") + "'").json()["probabilities"];
+  };
+  CHECK(predicted(best).size() == 2);
+  CHECK(predicted(best).contains("cat"));
+  const std::string import =
+      "import --model lenet5 --image-size 32 --from '" + best + "' --out '" + p.path("i") + "' --class-names '";
+  REQUIRE(run(import + p.path("names.txt") + "'").code == 0);
+  CHECK(predicted(p.path("i")).contains("cat"));
+  CHECK(predicted(p.path("i")).contains("dog"));
+  CHECK(contains(run(import + p.path("none.txt") + "'").err, "none.txt: line 2: a class without a name"));
+  std::ofstream(p.path("blanks.csv")) << "id,label\n1,cat\n2,\t\n";
+  CHECK(contains(run(p.train("none", "--labels '" + p.path("blanks.csv") + "'")).err, "blanks.csv: line 3: the label is empty"));
+  std::ofstream(p.path("w.csv")) << "class,weight\ncat,1\n cat,2\n";
+  CHECK(contains(run(p.train("twice", "--labels '" + p.path("classes.csv") + "' --class-weights '" + p.path("w.csv") + "'")).err,
+                 "w.csv: line 2: \"cat\" is none of"));
+}
+
 TEST_CASE("a class has one weight") {
   const red_pictures p;
   std::ofstream(p.path("w.csv")) << "class,weight\nrare,5\nusual,1\nrare,2\n";

@@ -58,4 +58,6 @@ TEST_CASE("names of classes: a line each, LF or CR LF, the last one unfinished")
   CHECK(read_class_names(folder.write("b", "T-shirt/top\nAnkle boot")) == std::vector<std::string>{"T-shirt/top", "Ankle boot"});
   CHECK(contains(thrown<file_error>([&] { read_class_names(folder.write("c", "cat\ncat\n")); }), "there twice"));
   CHECK(contains(thrown<file_error>([&] { read_class_names(folder.write("d", "\n")); }), "no names"));
+  CHECK(read_class_names(folder.write("e", " cat\n\tbig dog \n \n")) == std::vector<std::string>{"cat", "big dog"});
+  CHECK(contains(thrown<file_error>([&] { read_class_names(folder.write("f", "cat\ncat \n")); }), "there twice"));
 }

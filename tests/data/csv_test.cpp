@@ -40,6 +40,27 @@ TEST_CASE("F49 line ends, byte order mark, quotes, a last line without an end") 
   CHECK(odd.rows[1].line == 4);
 }
 
+TEST_CASE("blanks and tabs around fields and names do not count, unless a field is in quotes") {
+  for (const char* text :
+       {"id, label\n1, big dog\n", "id\t,label \n 1 ,\tbig dog \t\n", " \"id\" , \"label\"\t\r\n\"1\", \"big dog\" \r\n"}) {
+    CAPTURE(text);
+    const csv_table table = parse_csv(text, "t.csv");
+    CHECK(table.header == fields{"id", "label"});
+    CHECK(table.rows[0].fields == fields{"1", "big dog"});
+  }
+  // What is in quotes may be the name of a file; as the name of a class or column it is the same one.
+  const csv_table quoted = parse_csv("id,\" label\"\n\" 1.jpg\",\" dog\t\"\n2,\" \"\n3, \n", "t.csv");
+  CHECK(quoted.column("label") == 1);
+  CHECK(quoted.rows[0].fields[0] == " 1.jpg");
+  CHECK(quoted.name(quoted.rows[0], 1) == "dog");
+  for (const std::size_t row : {1, 2})
+    CHECK(thrown<file_error>([&] { (void)quoted.name(quoted.rows[row], 1); }) ==
+          text_of("t.csv: line ", row + 2, ": the label is empty"));
+  CHECK(trimmed("") == "");
+  CHECK(trimmed(" \t ") == "");
+  CHECK(trimmed("\t a b\u00a0 ") == "a b\u00a0");
+}
+
 TEST_CASE("F49 what is odd is refused with file and line") {
   CHECK(refusal("") == "t.csv: is empty");
   CHECK(refusal("id,label\n1\n") == "t.csv: line 2: 1 fields, wanted 2 as in the first line");

@@ -33,12 +33,14 @@ TEST_CASE("a column a label, or one of names") {
   CHECK(columns.ids == std::vector<std::string>{"1", "2"});
   CHECK(columns.values == std::vector<double>{1, 0, 0, 1});
   for (const char* text : {"id,tags\n1,people beach\n2,\n3,people\n", "id,tags\n1,people;beach\n2,\n3,people\n",
-                           "id,tags\n1,people|beach\n2,\n3,people\n", "id,tags\n1,\"people, beach\"\n2,\n3,people\n"}) {
+                           "id,tags\n1,people|beach\n2,\n3,people\n", "id,tags\n1,\"people, beach\"\n2,\n3,people\n",
+                           "id,tags\n1,\"people;\tbeach \"\n2,\" \"\n3,people\t\n"}) {
     CAPTURE(text);
     const label_table names = labels(text);
     CHECK(names.names == std::vector<std::string>{"beach", "people"});
     CHECK(names.values == std::vector<double>{1, 1, 0, 0, 0, 1});
   }
+  CHECK(labels("id,\" beach\",people\t\n1, 1,0 \n").names == std::vector<std::string>{"beach", "people"});
   // One column of 0 and 1 is one label.
   CHECK(labels("id,sharp\n1,1\n2,0\n").names == std::vector<std::string>{"sharp"});
 }
@@ -56,7 +58,7 @@ TEST_CASE("what is no table of labels is refused with file, line and column") {
   using enum target_kind;
   CHECK(refusal("id,a,b\n1,0,2\n", target_kind::labels) == "t.csv: line 2: b: wanted 0 or 1, got \"2\"");
   CHECK(refusal("id,a\n1,x\n", target_kind::numbers) == "t.csv: line 2: a: wanted a number, got \"x\"");
-  for (const char* text : {"id,a\n1,nan\n", "id,a\n1,inf\n", "id,a\n1,1e999\n", "id,a\n1,\n", "id,a\n1,1 \n"})
+  for (const char* text : {"id,a\n1,nan\n", "id,a\n1,inf\n", "id,a\n1,1e999\n", "id,a\n1,\n", "id,a\n1,\"1 \"\n"})
     CHECK(refusal(text, target_kind::numbers).find("wanted a number") != std::string::npos);
   CHECK(refusal("id,a,b\n1,0,1\n1,0,1\n", target_kind::labels) == "t.csv: line 3: the id 1 is there twice");
   CHECK(refusal("id,a,b\n,0,1\n", target_kind::labels) == "t.csv: line 2: the id is empty");

@@ -106,3 +106,18 @@ TEST_CASE("what is not packed") {
   data.pictures.resize(2);
   CHECK(contains(thrown<option_error>([&] { pack_pictures(data, out / "a"); }), "lie in a few large files already"));
 }
+
+TEST_CASE("classes that classes.txt would give back under another name are refused") {
+  const pictures::folder folder("names");
+  folder.write("a/1.png", picture(1));
+  folder.write("b/2.png", picture(2));
+  image_dataset data = read_dataset(folder.path());
+  const temporary_folder out;
+  for (const char* name : {"", " b", "b\t", " ", "b\nc"}) {
+    CAPTURE(name);
+    data.classes[1] = name;
+    CHECK(thrown<option_error>([&] { pack_pictures(data, out / "p", {.cls = true}); }).find("cannot stand in classes.txt") !=
+          std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(out / "p"));
+  }
+}

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/data/csv.hpp"
 #include "minicnn/data/dataset.hpp"
 #include "minicnn/files/sequential_file.hpp"
-#include "minicnn/files/text_lines.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -55,8 +55,8 @@ inline void read_cifar10_file(const std::string& path, image_dataset& data,
 /// The names in a batches.meta.txt: a line each, empty lines passed over.
 inline std::vector<std::string> read_class_names(const std::string& path) {
   std::vector<std::string> names;
-  for (text_line& line : read_lines(path, index_t{1} << 20))
-    if (!line.text.empty()) names.push_back(std::move(line.text));
+  for (const text_line& line : read_lines(path, index_t{1} << 20))
+    if (const std::string_view name = trimmed(line.text); !name.empty()) names.emplace_back(name);
   if (names.empty()) fail<file_error>(path, ": holds no names of classes");
   for (std::size_t i = 0; i < names.size(); ++i)
     for (std::size_t k = 0; k < i; ++k)

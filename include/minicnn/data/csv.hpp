@@ -1,6 +1,7 @@
 #pragma once
 /// Tables as text: comma-separated values (RFC 4180), read strictly.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,6 +12,12 @@
 #include "minicnn/files/text_lines.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
+
+/// `text` without blanks and tabs (or what else `blank` holds) at its ends.
+inline std::string_view trimmed(std::string_view text, std::string_view blank = " \t") {
+  text.remove_prefix((std::min)(text.find_first_not_of(blank), text.size()));
+  return text.substr(0, text.find_last_not_of(blank) + 1);
+}
 
 struct csv_row {
   index_t line = 0;  ///< on which it begins, from 1
@@ -32,9 +39,9 @@ struct csv_table {
     fail<file_error>(path, ": wanted a column \"", name, "\", got \"", known, "\"");
   }
 
-  /// A field that becomes the name of a class or label. Throws file_error where it is empty or not UTF-8.
-  const std::string& name(const csv_row& row, std::size_t column) const {
-    const std::string& text = row.fields[column];
+  /// A field that becomes the name of a class or label, trimmed. Throws file_error where it is empty or not UTF-8.
+  std::string name(const csv_row& row, std::size_t column) const {
+    const std::string text(trimmed(row.fields[column]));
     if (text.empty()) fail<file_error>(path, ": line ", row.line, ": the ", header[column], " is empty");
     if (valid_utf8_prefix(text) != text.size())
       fail<file_error>(path, ": line ", row.line, ": the ", header[column], " \"", text,
@@ -63,7 +70,7 @@ class csv_parser {
     csv_row row;
     while (next(row)) {
       if (table_.header.empty()) {
-        table_.header = std::move(row.fields);
+        for (const std::string& name : row.fields) table_.header.emplace_back(trimmed(name));
       } else if (row.fields.size() != table_.header.size()) {
         fail<file_error>(table_.path, ": line ", row.line, ": ", row.fields.size(), " fields, wanted ", table_.header.size(),
                          " as in the first line");
@@ -102,10 +109,15 @@ class csv_parser {
     if (done()) return false;
     row = {line_, {}};
     do {
+      blanks();
       row.fields.push_back(here() == '"' ? quoted() : plain());
     } while (here() == ',' && !done() && ++at_ > 0);
     if (!done() && !line_end()) refuse("text after a closing quote");
     return true;
+  }
+
+  void blanks() {
+    while (here() == ' ' || here() == '\t') ++at_;
   }
 
   std::string plain() {
@@ -116,7 +128,7 @@ class csv_parser {
       ++at_;
     }
     if (here() == '\r' && (at_ + 1 == text_.size() || text_[at_ + 1] != '\n')) refuse("a carriage return without a line feed");
-    return std::string(text_.substr(begin, at_ - begin));
+    return std::string(trimmed(text_.substr(begin, at_ - begin)));
   }
 
   std::string quoted() {
@@ -131,6 +143,7 @@ class csv_parser {
         out += text_[++at_];
       } else {
         ++at_;
+        blanks();
         return out;
       }
     }
@@ -145,8 +158,8 @@ class csv_parser {
 }  // namespace detail
 
 /// The table in `text`; its first record is the header, and all have as many fields. Lines may end in LF or CR LF, the last one
-/// in nothing; a byte order mark is passed over; fields in quotes may hold commas, quotes ("") and line ends. Whatever else looks
-/// odd is refused with `path` and line: file_error.
+/// in nothing; a byte order mark is passed over, and so are blanks around fields; fields in quotes may begin and end with some,
+/// and hold commas, quotes ("") and line ends. Whatever else looks odd is refused with `path` and line: file_error.
 inline csv_table parse_csv(std::string_view text, std::string path) { return detail::csv_parser(text, std::move(path)).run(); }
 
 /// The table in the file `path`.

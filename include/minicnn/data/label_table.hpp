@@ -79,7 +79,7 @@ class label_table_reader {
   static std::vector<std::string> split(const std::string& text) {
     std::vector<std::string> names;
     for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = (std::min)(text.find_first_of(" ;,|", at), text.size());
+      const std::size_t end = (std::min)(text.find_first_of(" \t;,|", at), text.size());
       if (end > at) names.push_back(text.substr(at, end - at));
       at = end + 1;
     }
@@ -89,7 +89,7 @@ class label_table_reader {
   void read_names() {
     std::set<std::string> all;
     for (const csv_row& row : table_.rows)
-      if (!row.fields[other()].empty())
+      if (!trimmed(row.fields[other()]).empty())
         for (std::string& name : split(table_.name(row, other()))) all.insert(std::move(name));
     if (all.empty()) fail<file_error>(table_.path, ": no picture has a label");
     out_.names.assign(all.begin(), all.end());

@@ -104,7 +104,7 @@ class packer {
   std::string class_list() const {
     std::string text;
     for (const std::string& name : data_.classes) {
-      if (name.empty() || name.find_first_of("\r\n") != name.npos)
+      if (name.empty() || trimmed(name) != name || name.find_first_of("\r\n") != name.npos)
         fail<option_error>(data_.root, ": a class called \"", name, "\" cannot stand in classes.txt");
       text += name + "\n";
     }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "minicnn/data/csv.hpp"
 #include "minicnn/data/folder_tree.hpp"
 #include "minicnn/data/tar_reader.hpp"
 
@@ -160,9 +161,7 @@ class tar_index {
     const bool cls = ending == "cls";
     if (cls && !from_cls_) forget_texts(), from_cls_ = true;
     if (!cls && (from_cls_ || given_up_ || m.size > longest_label)) return false;
-    std::string text = tar.contents(longest_label);
-    const std::size_t first = text.find_first_not_of(" \t\r\n"), last = text.find_last_not_of(" \t\r\n");
-    text = first == text.npos ? "" : text.substr(first, last - first + 1);
+    std::string text(trimmed(tar.contents(longest_label), " \t\r\n"));
     if (text.empty() || text.find_first_of(std::string_view("\n\0", 2)) != text.npos) {
       if (!cls) return false;
       fail<file_error>(tar.path(), ": at byte ", m.header, ": ", m.name, ": wanted the number or the name of a class");
