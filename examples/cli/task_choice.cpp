@@ -25,6 +25,9 @@ using minicnn::text_of;
 
 namespace {
 
+/// Class weights beyond these are a slip; within them losses and gradients are finite with every mean.
+constexpr double least_weight = 1e-9, most_weight = 1e9;
+
 bool is_file(const std::string& path) {
   std::error_code problem;
   return std::filesystem::is_regular_file(system_path(path), problem);
@@ -147,8 +150,9 @@ std::vector<double> class_weights(const recipe& r, const minicnn::image_dataset&
       if (found == names.end())
         fail<file_error>(table.path, ": line ", row.line, ": \"", called, "\" is none of ", list_of(names),
                          in_code_points({called}, table.path, names, data.root));
-      if (!(value > 0 && value < 1e9))
-        fail<file_error>(table.path, ": line ", row.line, ": wanted a weight above 0, got \"", text, "\"");
+      if (!(value >= least_weight && value <= most_weight))
+        fail<file_error>(table.path, ": line ", row.line, ": --class-weights: wanted a weight from ", least_weight, " to ",
+                         most_weight, ", got \"", text, "\"");
       double& place = weights[static_cast<std::size_t>(found - names.begin())];
       if (place >= 0) fail<file_error>(table.path, ": line ", row.line, ": a second weight for \"", *found, "\"");
       place = value;

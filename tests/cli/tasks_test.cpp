@@ -212,6 +212,31 @@ TEST_CASE("blanks around names of classes make no other classes, in any table or
                  "w.csv: line 2: \"cat\" is none of"));
 }
 
+TEST_CASE("weights of classes have limits that are named, and none makes a loss that is no number") {
+  const red_pictures p;
+  const auto trained = [&](const std::string& weight, const std::string& rest = "") {
+    std::ofstream(p.path("w.csv")) << "class,weight\nusual,1\nrare," << weight << '\n';
+    return run(
+        p.train("w", "--overwrite --labels '" + p.path("classes.csv") + "' --class-weights '" + p.path("w.csv") + "' " + rest));
+  };
+  for (const char* weight : {"1e-300", "1e-45", "9.9e-10", "1.1e9", "1e300", "0", "-1", "nan", "x", ""}) {
+    CAPTURE(weight);
+    const auto r = trained(weight);
+    CHECK(r.code == 1);
+    CHECK(contains(r.err,
+                   "w.csv: line 3: --class-weights: wanted a weight from 1e-09 to 1e+09, got \"" + std::string(weight) + "\""));
+  }
+  for (const char* weight : {"1e-9", "1e9"})
+    for (const char* rest : {"", "--mixup 0.2", "--label-smoothing 0.1"}) {
+      INFO(weight, rest);
+      const auto r = trained(weight, rest);
+      INFO(r.err);
+      CHECK(r.code == 0);
+      CHECK_FALSE(contains(p.text("w/results.csv"), "nan"));
+      CHECK_FALSE(contains(p.text("w/results.csv"), "inf"));
+    }
+}
+
 TEST_CASE("a class has one weight") {
   const red_pictures p;
   std::ofstream(p.path("w.csv")) << "class,weight\nrare,5\nusual,1\nrare,2\n";

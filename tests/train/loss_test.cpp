@@ -6,6 +6,7 @@
 
 #include "golden/golden.hpp"
 #include "held.hpp"
+#include "io/temporary_folder.hpp"
 #include "minicnn/train/loss.hpp"
 #include "minicnn/train/reductions.hpp"
 #include "train/toy_network.hpp"
@@ -83,6 +84,20 @@ TEST_CASE("label smoothing and class weights, separately and together, by hand a
   CHECK_THROWS_AS(softmax_cross_entropy<double>({.class_weights = {1.0, 2.0}}).value(z, y), option_error);
   CHECK_THROWS_AS(softmax_cross_entropy<double>({.class_weights = {0.0, 1.0, 0.0}}).value(z, y), option_error);
   CHECK_THROWS_AS(softmax_cross_entropy<double>({.label_smoothing = 1.0}), option_error);
+}
+
+TEST_CASE("weights of classes are 0, or neither so small nor so large that the mean overflows") {
+  for (const double bad : {-1.0, 1e-310, 1e-300, 1e-45, 1e16, 1e300, std::numeric_limits<double>::infinity(), std::nan("")}) {
+    CAPTURE(bad);
+    CHECK(thrown<option_error>([&] {
+            softmax_cross_entropy<float>({.class_weights = {1.0, bad}});
+          }).find("wanted 0, or 1e-15 to 1e15") != std::string::npos);
+  }
+  for (const double weight : {1e-15, 1e15}) {
+    const auto one = run(softmax_cross_entropy<float>({.class_weights = {1.0, weight}}), tensor<float>({1, 2}, {0.f, 0.f}), {1});
+    CHECK(one.first == near(std::log(2.0)));
+    CHECK(one.second[1] == near(-0.5));
+  }
 }
 
 TEST_CASE("F16 cross-entropy and softmax do not overflow") {

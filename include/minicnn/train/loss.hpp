@@ -111,7 +111,8 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
     if (!(options_.label_smoothing >= 0.0 && options_.label_smoothing < 1.0))
       fail<option_error>("loss: label_smoothing is ", options_.label_smoothing, ", wanted 0 to below 1");
     for (const double w : options_.class_weights)
-      if (!(w >= 0.0 && w <= 1e15)) fail<option_error>("loss: a class weight is ", w, ", wanted 0 to 1e15");
+      if (w != 0.0 && !(w >= 1e-15 && w <= 1e15))
+        fail<option_error>("loss: a class weight is ", w, ", wanted 0, or 1e-15 to 1e15");
   }
 
   const cross_entropy_options& options() const { return options_; }
@@ -188,30 +189,15 @@ class softmax_cross_entropy : public detail::network_loss<softmax_cross_entropy<
     return total;
   }
 
-  /// Loss of one sample, sum of a[k] * (log sum exp(z) - z[k]) with a = weight * target; its gradient is
-  /// softmax(z) * sum(a) - a.
   double sample(const T* z, index_t classes, index_t label, T* g, double scale) const {
     const double smooth = options_.label_smoothing / static_cast<double>(classes);
-    double top = static_cast<double>(z[0]), exponentials = 0.0;
-    for (index_t k = 1; k < classes; ++k) top = (std::max)(top, static_cast<double>(z[k]));
-    for (index_t k = 0; k < classes; ++k) exponentials += std::exp(static_cast<double>(z[k]) - top);
-    const double rest = std::log(exponentials);
     const double hard = (1.0 - options_.label_smoothing) * weight(label);
-    double loss = hard * (rest + (top - static_cast<double>(z[label]))), all = hard;
-    if (smooth != 0.0)
-      for (index_t k = 0; k < classes; ++k) {
-        loss += smooth * weight(k) * (rest + (top - static_cast<double>(z[k])));
-        all += smooth * weight(k);
-      }
-    if (g != nullptr)
-      for (index_t k = 0; k < classes; ++k) {
-        const double a = smooth * weight(k) + (k == label ? hard : 0.0);
-        g[k] = static_cast<T>(scale * (all * std::exp(static_cast<double>(z[k]) - top) / exponentials - a));
-      }
-    return loss;
+    return soft_sample(
+        z, classes, [&](index_t k) { return smooth * weight(k) + (k == label ? hard : 0.0); }, g, scale);
   }
 
-  /// The same for any a[k].
+  /// Loss of one sample, sum of a[k] * (log sum exp(z) - z[k]) with a = weight * target; its gradient is
+  /// softmax(z) * sum(a) - a.
   template <class Target>
   static double soft_sample(const T* z, index_t classes, const Target& a, T* g, double scale) {
     double top = static_cast<double>(z[0]), exponentials = 0.0, loss = 0.0, all = 0.0;
