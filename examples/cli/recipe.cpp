@@ -149,6 +149,7 @@ recipe make_recipe(const recipe_overrides& o) {
   apply(r.wire, o.wire);
   apply(r.learning_rate, o.learning_rate);
   apply(r.momentum, o.momentum);
+  if (r.momentum == 0) r.nesterov = false;  // the presets' own, which looks ahead along it
   apply(r.rest_rate, o.rest_rate);
   apply(r.trust, o.trust);
   apply(r.bias_rate, o.bias_rate);
@@ -207,6 +208,7 @@ recipe make_recipe(const recipe_overrides& o) {
     fail<option_error>("--optimizer ", r.optimizer, ": wanted adam, adamw, sgd, muon or lars");
   if (r.optimizer == "lars" && r.decoupled_weight_decay > 0)
     fail<option_error>("--weight-decay: does not fit --optimizer lars, whose decay is the preset's in the gradient");
+  if (r.ema <= 0 && !o.lookahead) r.lookahead = 0;  // the preset's, whose average is not wanted
   if (r.lookahead > 0 && r.ema <= 0)
     fail<option_error>("--lookahead ", r.lookahead, ": goes with --ema, the decay of its average");
   return r;

@@ -134,3 +134,19 @@ TEST_CASE("shards are a part of the recipe, have two pictures each, and do not g
   CHECK_THROWS_WITH_AS(cli::make_recipe(o), "--accumulate 2 and --shards 4: --batch-size 128 --shards 8 does the same",
                        minicnn::option_error);
 }
+
+TEST_CASE("0 given for what a preset has takes back what goes with it, unless that was given too") {
+  cli::recipe_overrides o;
+  o.preset = "cifar", o.ema = 0;
+  CHECK(preset("cifar").lookahead > 0);
+  CHECK(cli::make_recipe(o).lookahead == 0);
+  o.lookahead = 5;
+  CHECK_THROWS_AS(cli::make_recipe(o), minicnn::option_error);
+  for (const char* name : {"best", "deep", "cifar", "classic"}) {
+    o = {};
+    o.preset = name, o.momentum = 0;
+    const cli::recipe r = cli::make_recipe(o);
+    CHECK(r.momentum == 0);
+    CHECK_FALSE(r.nesterov);
+  }
+}

@@ -13,6 +13,51 @@ using program::small_set;
 
 namespace fs = std::filesystem;
 
+TEST_CASE("0 is a value of every option that it turns off") {
+  const small_set s;
+  for (const char* zero : {"--momentum 0",
+                           "--optimizer muon --momentum 0",
+                           "--optimizer lars --momentum 0",
+                           "--optimizer adam --momentum 0",
+                           "--preset best --momentum 0",
+                           "--preset classic --momentum 0",
+                           "--preset quick --momentum 0",
+                           "--lr 0",
+                           "--optimizer muon --rest-rate 0",
+                           "--weight-decay 0",
+                           "--l2 0",
+                           "--dropout 0",
+                           "--label-smoothing 0",
+                           "--warmup 0",
+                           "--ema 0",
+                           "--ema-growth 0",
+                           "--lookahead 0",
+                           "--clip-norm 0",
+                           "--jitter 0",
+                           "--lighting 0",
+                           "--erase 0",
+                           "--mixup 0",
+                           "--cutmix 0",
+                           "--val-fraction 0",
+                           "--limit 0",
+                           "--time-limit 0",
+                           "--save-every 0",
+                           "--patience 0",
+                           "--shift 0",
+                           "--whiten 0",
+                           "--keep-hardest 0.5 --hardest-from 0"}) {
+    CAPTURE(zero);
+    const auto r = run(s.command(zero + std::string(" --overwrite"), 1));
+    INFO(r.err);
+    CHECK(r.code == 0);
+  }
+  // SGD without momentum, which has no state, goes on as any other.
+  CHECK(s.begin_then("--momentum 0 --overwrite", "kill -TERM $p").code == 130);
+  const auto resumed = s.go_on("--momentum 0");
+  CHECK(resumed.code == 130);
+  CHECK(contains(resumed.err, "resuming after epoch"));
+}
+
 TEST_CASE("A09 a train that fails before its first step leaves a folder that the next one takes") {
   const small_set s;
   fs::resize_file(s.picture("dog.3.png"), 0);
