@@ -224,15 +224,10 @@ int listen_on(router& server, const serve_options& o) {
   return port;
 }
 
-/// For a socket that listens on all addresses ("0.0.0.0", "::", "*"), which no browser opens, one that it does; else nothing.
-std::string loopback_of_all(int listener) {
+bound_address address_of(int listener) {
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
-  if (getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return "";
-  if (bound.ss_family == AF_INET6)
-    return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(bound).sin6_addr) ? "[::1]" : "";
-  const bool all = bound.ss_family == AF_INET && reinterpret_cast<const sockaddr_in&>(bound).sin_addr.s_addr == INADDR_ANY;
-  return all ? "127.0.0.1" : "";
+  return getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &size) == 0 ? address_of(bound) : bound_address{};
 }
 
 /// Threads that hold a request while its pictures wait for their turn: one for each, as far as connections go.
@@ -251,21 +246,21 @@ void keep_no_freed_memory() {
 int serve_command(const serve_options& o) {
   keep_no_freed_memory();
   catch_interrupts();
-  const bool local = is_this_machine(o.host);
-  const std::string token = o.token.empty() && !local ? new_token() : o.token;
   prediction_service service(o.inference, o.pictures.max_pixels * megapixel);
   router server;
   add_routes(server, service, o);
   const int port = listen_on(server, o);
-  const request_guard guard(local, token);
+  const bound_address bound = address_of(server.listener());
+  const std::string token = o.token.empty() && !bound.local ? new_token() : o.token;
+  const request_guard guard(bound.local, token);
   front door(
       server.listener(), limits_of(o), [&](const request_head& head) { guard.check(head); },
       [&](received_request& request) { return server.respond(request); }, waiting_threads(o));
-  if (!local) warn(o.host + " can be reached from other machines: whoever has the token can use it, and reads it on the way");
-  const std::string loopback = loopback_of_all(server.listener());
-  if (!loopback.empty()) say("on all addresses of this machine; others put its name in the place of " + loopback);
+  if (!bound.local)
+    warn(o.host + " can be reached from other machines: whoever has the token can use it, and reads it on the way");
+  if (bound.all) say("on all addresses of this machine; others put its name in the place of " + bound.here);
   // A token that was given is not repeated: whoever gave it knows it, and output ends in logs.
-  const std::string address = !loopback.empty()                                            ? loopback
+  const std::string address = !bound.here.empty()                                          ? bound.here
                               : o.host.find(':') == o.host.npos || o.host.starts_with('[') ? o.host
                                                                                            : "[" + o.host + "]";
   const std::string query = token.empty() || !o.token.empty() ? "" : "?token=" + token;

@@ -87,10 +87,28 @@ TEST_CASE("G01 G22 hosts that mean this machine are told by parsing them") {
     CAPTURE(foreign);
     CHECK_FALSE(local(foreign));
   }
-  for (const char* own : {"127.0.0.1", "localhost", "::1", "[::1]", "127.9.9.9"})
-    CHECK(cli::is_this_machine(std::string_view(own)));
-  for (const char* open : {"0.0.0.0", "::", "127.attacker.example", "192.168.0.1", "::ffff:127.0.0.1", "localhost.evil", ""})
-    CHECK_FALSE(cli::is_this_machine(std::string_view(open)));
+}
+
+TEST_CASE("an address is this machine's by what is bound, in IPv4, IPv6 and the one within the other") {
+  const auto bound = [](const std::string& text) {
+    sockaddr_storage all{};
+    auto& four = reinterpret_cast<sockaddr_in&>(all);
+    auto& six = reinterpret_cast<sockaddr_in6&>(all);
+    all.ss_family = text.find(':') == text.npos ? AF_INET : AF_INET6;
+    void* const at = all.ss_family == AF_INET ? static_cast<void*>(&four.sin_addr) : &six.sin6_addr;
+    REQUIRE(inet_pton(all.ss_family, text.c_str(), at) == 1);
+    const cli::bound_address b = cli::address_of(all);
+    return std::string(b.local ? "local " : "") + (b.all ? "all " : "") + b.here;
+  };
+  CHECK(bound("127.0.0.1") == "local 127.0.0.1");
+  CHECK(bound("127.9.9.9") == "local 127.9.9.9");
+  CHECK(bound("::1") == "local [::1]");
+  CHECK(bound("::ffff:127.0.0.2") == "local 127.0.0.2");
+  for (const char* all : {"0.0.0.0", "::ffff:0.0.0.0"}) CHECK(bound(all) == "all 127.0.0.1");
+  CHECK(bound("::") == "all [::1]");
+  for (const char* open : {"192.168.0.1", "128.0.0.1", "126.255.255.255", "fe80::1", "::ffff:192.168.0.1", "::7f00:1", "::2"})
+    CHECK(bound(open) == "");
+  CHECK_FALSE(cli::address_of({}).local);
 }
 
 TEST_CASE("G01 a request is let in by its Host, whatever its version or the form of its target") {
@@ -217,6 +235,14 @@ TEST_CASE("a token lets in, wherever it stands; nothing else does") {
   for (const char* wrong : {"?token=", "?token=secre", "?token=secrets", "?token=SECRET", "?xtoken=secret", "?token", "?"})
     CHECK(status_of(get(host, "/health" + std::string(wrong)), false, "secret") == 401);
   CHECK(status_of(get(host + "Authorization: Basic secret\r\n"), false, "secret") == 401);
+  // Of two, neither counts.
+  for (const char* twice : {"?token=secret&token=secret", "?token=secret&token=x", "?token=x&token=secret", "?token&token=secret",
+                            "?token=secret&%74oken=x", "?x=1&token=secret&y=2&token="})
+    for (const char* known : {"secret", "other", ""}) {
+      INFO(twice, known);
+      CHECK(status_of(get(host, "/health" + std::string(twice)), false, known) == 400);
+      CHECK(status_of(get(host + "Authorization: Bearer secret\r\n", "/" + std::string(twice)), false, known) == 400);
+    }
   CHECK(status_of(get(host, "/nowhere"), false, "secret") == 401);
   CHECK(status_of("POST /predict?token=secret HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n", true, "secret") == 200);
   CHECK(cli::equal_tokens("", ""));

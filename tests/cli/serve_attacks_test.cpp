@@ -260,6 +260,22 @@ TEST_CASE("the address that is printed can be opened where all addresses are lis
     CHECK(s.address() == "http://127.0.0.1:" + std::to_string(s.port()) + "/");
     CHECK(get(s.port(), "/health?token=known").status == 200);
   }
+  // Spelled as the system reads addresses: what is bound is this machine's, so no token is wanted.
+  for (const char* host : {"127.1", "0x7f.1", "0177.0.0.1", "2130706433", "127.0.0.1"}) {
+    CAPTURE(host);
+    const server s(weights().path(), {"--host", host});
+    CHECK(s.address() == "http://127.0.0.1:" + std::to_string(s.port()) + "/");
+    CHECK(get(s.port(), "/health").status == 200);
+    CHECK(get(s.port(), "/health", "127.attacker.example").status == 403);
+    const auto twice = get(s.port(), "/health?token=a&token=b");
+    CHECK(twice.status == 400);
+    CHECK(contains(twice.body, "token: is given more than once"));
+  }
+  for (const char* host : {"0x0", "0.0"}) {
+    const server s(weights().path(), {"--host", host});
+    CHECK(contains(s.address(), "/?token="));
+    CHECK(get(s.port(), "/health").status == 401);
+  }
   const server local(weights().path());
   CHECK(local.address() == "http://127.0.0.1:" + std::to_string(local.port()) + "/");
 }

@@ -1,8 +1,10 @@
 #pragma once
-// Which machine a Host header, an Origin or --host names: parsed, never compared by how it begins or ends. A web page can have
+// Which machine a Host header, an Origin or a socket names: parsed, never compared by how it begins or ends. A web page can have
 // any name point to 127.0.0.1 (DNS rebinding), so names that merely look local must not count.
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cstring>
 #include <optional>
@@ -85,11 +87,35 @@ inline bool is_this_machine(const authority& a) {
   return a.host == "localhost" || (inet_pton(AF_INET, a.host.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
-/// The same of an address to listen on, where IPv6 has no brackets.
-inline bool is_this_machine(std::string_view address) {
-  const bool bare_ipv6 = !address.starts_with('[') && address.find(':') != address.npos;
-  const auto parsed = parse_authority(bare_ipv6 ? "[" + std::string(address) + "]" : std::string(address));
-  return parsed && is_this_machine(*parsed);
+/// An address that a socket listens on, however --host spells it.
+struct bound_address {
+  bool local = false;  ///< other machines cannot reach it
+  bool all = false;    ///< every address of this machine
+  std::string here;    ///< where a browser of this machine finds it; empty if neither
+};
+
+inline bound_address address_of(const sockaddr_storage& bound) {
+  bound_address out;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (bound.ss_family == AF_INET6) {
+    const in6_addr& at = reinterpret_cast<const sockaddr_in6&>(bound).sin6_addr;
+    if (!IN6_IS_ADDR_V4MAPPED(&at)) {
+      out.local = IN6_IS_ADDR_LOOPBACK(&at), out.all = IN6_IS_ADDR_UNSPECIFIED(&at);
+      if (out.local || out.all) out.here = "[::1]";
+      return out;
+    }
+  }
+  in_addr at{};
+  if (bound.ss_family == AF_INET)
+    at = reinterpret_cast<const sockaddr_in&>(bound).sin_addr;
+  else if (bound.ss_family == AF_INET6)  // IPv4 within IPv6
+    std::memcpy(&at, reinterpret_cast<const sockaddr_in6&>(bound).sin6_addr.s6_addr + 12, sizeof at);
+  else
+    return out;
+  out.local = ntohl(at.s_addr) >> 24 == 127, out.all = at.s_addr == INADDR_ANY;
+  if (out.local) out.here = inet_ntop(AF_INET, &at, text, sizeof text);
+  if (out.all) out.here = "127.0.0.1";
+  return out;
 }
 
 /// True if a page of `origin` was served under the Host `host`.

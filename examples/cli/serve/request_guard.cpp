@@ -69,15 +69,19 @@ void request_guard::check_page(const request_head& head, const authority& host) 
 }
 
 void request_guard::check_token(const request_head& head) const {
-  if (token_.empty()) return;
-  const std::string given = head.header("authorization").value_or("");
-  constexpr std::size_t scheme = 7;  // "Bearer "
-  if (lower_case(given.substr(0, scheme)) == "bearer " && equal_tokens(detail::trimmed(given.substr(scheme)), token_)) return;
+  std::optional<std::string> asked;
   for (std::string_view query = head.query; !query.empty();) {
-    const std::string_view one = query.substr(0, query.find('&'));
-    if (one.starts_with("token=") && equal_tokens(detail::percent_decoded(one.substr(6)), token_)) return;
+    const std::string_view one = query.substr(0, query.find('&')), name = one.substr(0, one.find('='));
+    if (detail::percent_decoded(name) == "token") {
+      if (asked) throw refusal{400, "token: is given more than once", ""};
+      asked = detail::percent_decoded(one.substr((std::min)(name.size() + 1, one.size())));
+    }
     query.remove_prefix((std::min)(query.size(), one.size() + 1));
   }
+  const std::string given = head.header("authorization").value_or("");
+  constexpr std::size_t scheme = 7;  // "Bearer "
+  if (token_.empty() || (asked && equal_tokens(*asked, token_))) return;
+  if (lower_case(given.substr(0, scheme)) == "bearer " && equal_tokens(detail::trimmed(given.substr(scheme)), token_)) return;
   throw refusal{401, "the token is missing or wrong: ?token=... in the address, or Authorization: Bearer ...", ""};
 }
 
