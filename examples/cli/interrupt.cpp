@@ -54,9 +54,9 @@ void remove_temporaries() {
   }
 }
 
-/// Ctrl-C, kill, a closed terminal, a limit of processor time (`ulimit -t`), which warns so before it kills, and what batch
-/// systems send before a job's time is up (Slurm's --signal=USR1@120).
-constexpr int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2};
+/// Ctrl-C, kill, a closed terminal, a reader of our messages or results that has gone, a limit of processor time (`ulimit -t`),
+/// which warns so before it kills, and what batch systems send before a job's time is up (Slurm's --signal=USR1@120).
+constexpr int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXCPU, SIGUSR1, SIGUSR2};
 
 extern "C" void handle_signal(int signal) {
   if (signal == SIGXCPU && signalled != 0) return;  // comes again every second
@@ -67,6 +67,11 @@ extern "C" void handle_signal(int signal) {
     return;
   }
   remove_temporaries();
+  if (signal == SIGPIPE) {  // nobody reads what could be said; shells expect this end of `minicnn predict ... | head`
+    ::signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+    return;
+  }
   const char text[] = "\nminicnn: interrupted\n";
   const std::size_t skipped = terminal != 0 ? 0 : 1;  // a terminal shows ^C in the line
   if (write(STDERR_FILENO, text + skipped, sizeof text - 1 - skipped) < 0) _exit(exit_interrupted);
@@ -98,8 +103,6 @@ void catch_interrupts() {
   catching = 1;
   for (const int signal : ending) handle(signal);
 }
-
-void catch_broken_pipe() { handle(SIGPIPE); }
 
 void release_interrupts() {
   catching = 0;

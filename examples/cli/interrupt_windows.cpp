@@ -37,8 +37,6 @@ void end_at_interrupts() {
 
 void catch_interrupts() { catching = true; }
 
-void catch_broken_pipe() {}  // an error where it is written
-
 void release_interrupts() { catching = false; }
 
 bool interrupted() { return signalled; }

@@ -183,7 +183,6 @@ int training::train(minicnn::training_state begin) {
   if (!o_.tensorboard.empty() && first_rank())
     events_ = std::make_unique<event_log>(o_.tensorboard, o_.out, o_.resume ? state_->step + 1 : -1, o_.overwrite);
   catch_interrupts();
-  catch_broken_pipe();
   bool finished = false;
   try {
     finished = steps.run();

@@ -99,6 +99,39 @@ TEST_CASE("G09 one signal ends a command that waits, with exit code 130 and no t
               ">/dev/null 2>&1 & p=$!; " + ready + "kill -TERM $p; wait $p; c=$?; kill $s; exit $c") == 130);
 }
 
+TEST_CASE("SIGPIPE too, and other signals within a pack, leave nothing that is not complete") {
+  const pictures::folder folder("unfinished");
+  const pictures::bytes picture = red_png(200, 8, 8);
+  for (int i = 0; i < 3000; ++i) folder.write("data/cat." + std::to_string(i) + ".png", picture);
+  const auto left = [&](const char* beginning) {
+    int n = 0;
+    for (const auto& e : std::filesystem::directory_iterator(folder.path()))
+      n += e.path().filename().string().starts_with(beginning) ? 1 : 0;
+    return n;
+  };
+  // Ends the process $p by the signal once `begun` is there; `done` is what it makes.
+  const auto ended = [&](const std::string& command, const std::string& begun, const std::string& done,
+                         const std::string& signal) {
+    return shell(program_name + command + " >/dev/null 2>&1 & p=$!; n=0; while [ $n -lt 3000000 ] && [ ! -e '" + done +
+                 "' ]; do set -- " + begun + "; [ ! -e \"$1\" ] || break; n=$((n+1)); done; kill -" + signal + " $p; wait $p");
+  };
+  const std::string packed = folder.path("packed");
+  std::signal(SIGHUP, SIG_DFL);
+  for (const char* signal : {"PIPE", "TERM", "HUP", "XCPU", "USR1"}) {
+    CAPTURE(signal);
+    CHECK(ended("pack --size 10240 --data '" + folder.path("data") + "' --out '" + packed + "'",
+                "'" + packed + "'.tmp-*/shard-000001.tar", packed, signal) == 130);
+    CHECK(left("packed") == 0);
+  }
+  const red_means_dog w;
+  for (const char* format : {"npz", "pth", "onnx", "safetensors"}) {
+    const std::string out = folder.path("exported");
+    CHECK(ended(std::string("export --format ") + format + w.option() + "--out '" + out + "'", "'" + out + "'.tmp-*", out,
+                "PIPE") == 128 + SIGPIPE);
+    CHECK(left("exported") == 0);
+  }
+}
+
 TEST_CASE("A06 submit into what standard output leads to appends to it, and '-' is standard output everywhere") {
   const red_means_dog w;
   const pictures::folder folder("stream");
