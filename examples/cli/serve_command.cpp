@@ -224,7 +224,7 @@ int listen_on(router& server, const serve_options& o) {
   return port;
 }
 
-bound_address address_of(int listener) {
+bound_address bound_by(int listener) {
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   return getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &size) == 0 ? address_of(bound) : bound_address{};
@@ -250,7 +250,7 @@ int serve_command(const serve_options& o) {
   router server;
   add_routes(server, service, o);
   const int port = listen_on(server, o);
-  const bound_address bound = address_of(server.listener());
+  const bound_address bound = bound_by(server.listener());
   const std::string token = o.token.empty() && !bound.local ? new_token() : o.token;
   const request_guard guard(bound.local, token);
   front door(
