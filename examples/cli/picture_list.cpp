@@ -66,7 +66,7 @@ minicnn::image_dataset list_pictures(const std::vector<std::string>& paths, std:
     if (minicnn::is_tar_path(path))
       add_all(data, path, problems);
     else if (status.type() == fs::file_type::not_found)
-      problems.push_back(path + ": no such file or folder");
+      problems.push_back(path + ": " + why_missing(path, "no such file or folder"));
     else if (failed)
       problems.push_back(path + ": " + failed.message());
     else if (minicnn::holds_picture_files(path))

@@ -28,14 +28,14 @@ run 1 'none.jpg' predict --weights zwei/best.safetensors none.jpg
 run 0 '8 bits' quantize --weights zwei/best.safetensors --data Bilder-ü --out acht.safetensors --threads 2
 run 0 '^Bilder-ü/dog.1.jpg' predict --weights acht.safetensors Bilder-ü/dog.1.jpg
 run 0 '8 bits' quantize --weights zwei/best.safetensors --data Bilder-ü --out NUL --threads 2
-grep -qF 'train --data \"Bilder-ü\" --model alexnet-small' zwei/config.json || failed "config.json: a command for another shell"
+grep -qF 'train --data \"Bilder-ü\" --out zwei --model alexnet-small' zwei/config.json || failed "config.json: a command for another shell"
 
 # Paths from the drive on, from its root on, of a network, too long, and patterns.
 here=$(cygpath -w "$PWD" 2>/dev/null || echo "Z:${PWD//\//\\}") long=$(printf 'x%.0s' {1..200})
 for whole in "$here" "${here#?:}"; do
   run 0 'dog.1.jpg' predict --weights "$whole\zwei\best.safetensors" "$whole\Bilder-ü\dog.1.jpg"
 done
-run 1 '^//localhost/none/pics: no such folder' evaluate --weights zwei/best.safetensors --data '\\localhost\none\pics'
+run 1 '^minicnn: //localhost/none/pics: no such folder' evaluate --weights zwei/best.safetensors --data '\\localhost\none\pics'
 run 1 'too long for Windows: [0-9]+ of 259 characters' predict --weights zwei/best.safetensors "$long/$long.jpg"
 run 1 'too long for Windows: [0-9]+ of 259 characters' evaluate --weights zwei/best.safetensors --data "$long/$long"
 cp Bilder-ü/dog.1.jpg ü.jpg
