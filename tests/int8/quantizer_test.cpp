@@ -2,9 +2,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <map>
 
+#include "io/temporary_folder.hpp"
 #include "minicnn/int8/quantizer.hpp"
 #include "minicnn/io/checkpoint.hpp"
 #include "minicnn/layers/activation.hpp"
@@ -147,7 +147,8 @@ TEST_CASE("quantised networks: files and descriptions give the same bits") {
   quantizer<float> q(net);
   q.observe(x);
   const network<float> small = q.quantized();
-  const std::string path = (std::filesystem::temp_directory_path() / "minicnn_int8_test.safetensors").string();
+  const temporary_folder folder;  // outlives the open file, which Windows would not remove
+  const std::string path = folder / "small.safetensors";
   save_weights(small, path);
   const safetensors_file file = safetensors_file::open(path);
   CHECK(file.at("conv1.weight").type == dtype::i8);
@@ -160,7 +161,6 @@ TEST_CASE("quantised networks: files and descriptions give the same bits") {
 
   again.parameter("conv3.weight")[5] = 0.5F;
   CHECK_THROWS_WITH(save_weights(again, path), "conv3.weight: wanted whole numbers from -127 to 127, got 0.5");
-  std::filesystem::remove(path);
 
   const auto of_double = make_described_network<double>(describe_network(small));
   CHECK(of_double.predict(tensor<double>({1, 3, 12, 12})).size() == 3);
