@@ -16,7 +16,7 @@ int main(int argc, char** argv) try {
   const auto model = minicnn::load_classifier(argc > 1 ? argv[1] : "weights.safetensors", resnet18_small);
   for (int i = 2; i < argc; ++i) {
     const auto top = model.predict(minicnn::load_image(argv[i])).front();
-    std::printf("%s: %s, %.0f %%\n", argv[i], top.name.c_str(), 100 * top.probability);
+    std::printf("%s: %s, %.1f %%\n", argv[i], top.name.c_str(), 100 * top.probability);
   }
 } catch (const minicnn::error& e) {
   std::fprintf(stderr, "%s\n", e.what());

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # What a program that predicts with one network takes: bytes of the stripped program, the time until it has read its weights, the time
 # of the first picture after that, and the most memory that it had.
-#   scripts/size.sh [--check] [NETWORK...]    --check: the shipped network alone; exit 1 if its program has 500,000 bytes or more
-# CXX as usual (default: g++); THREADS: of a prediction (default 1); SIZE_DIR: a folder that keeps what is built, for a second run. Weights
-# are initial ones of 1,000 classes in float32, but the shipped ones of resnet18-small and alexnet-small, in float16. Kernels for AVX-512 are
-# left out (-DMINICNN_X86_VECTORS=32; WIDTH=64 has them). Run it on a quiet machine; each time is the best of five.
+#   scripts/size.sh [--check] [NETWORK...]    --check: the shipped network alone; exit 1 if its program has 500,000 bytes or more,
+#                                             or its answer is not that of the program minicnn
+# MINICNN: that program (default: build/release/examples/minicnn); CXX as usual (default: g++); THREADS: of a prediction (default 1);
+# SIZE_DIR: a folder that keeps what is built, for a second run. Weights are initial ones of 1,000 classes in float32, but the shipped
+# ones of resnet18-small and alexnet-small, in float16. Kernels for AVX-512 are left out (-DMINICNN_X86_VECTORS=32; WIDTH=64 has them).
+# Run it on a quiet machine; each time is the best of five.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C OMP_NUM_THREADS=${THREADS:-1}
@@ -46,7 +48,7 @@ program() {  # SOURCE OUTPUT [OPTION...]
 python3 - "$out/picture.bmp" <<'END'
 import struct, sys
 side = 256
-pixels = bytes((x * y) % 256 for y in range(side) for x in range(side) for _ in range(3))
+pixels = bytes(v for y in range(side) for x in range(side) for v in ((x * y) % 256, x, y))
 head = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 0, 54, 40, side, side, 1, 24, 0, len(pixels), 2835, 2835, 0, 0)
 open(sys.argv[1], "wb").write(head + pixels)
 END
@@ -77,6 +79,17 @@ END
   "$out/make" "$out" "${missing[@]}"
 fi
 
+# Ends with 1 unless the network's small program says of the picture what minicnn says, to the digits that it prints.
+same_answer() {  # NETWORK
+  local file whole small
+  file=$(weights "$1")
+  whole=$("${MINICNN:-build/release/examples/minicnn}" predict --threads 1 --weights "$file" "$out/picture.bmp" |
+    awk -F '\t' '{ printf "%s, %.1f %%", $2, 100 * $3 }')
+  small=$("$out/$1" "$file" "$out/picture.bmp")
+  [[ -n $whole && $small == "$out/picture.bmp: $whole" ]] ||
+    { echo "$1: wanted the answer of minicnn, \"$whole\", got \"$small\"" >&2; exit 1; }
+}
+
 # Prints "milliseconds kilobytes" of a command: the best time of five runs, the most memory of any.
 cost() {
   python3 - "$@" <<'END'
@@ -106,6 +119,7 @@ echo "|---|---|---|---|---|---|"
 for network in "${networks[@]}"; do
   file=$(weights "$network")
   bytes=$(stat -c %s "$out/$network")
+  [[ $check == no ]] || same_answer "$network"
   "$out/$network" "$file" "$out/picture.bmp" >/dev/null
   read -r start _ < <(cost "$out/$network" "$file")
   read -r all memory < <(cost "$out/$network" "$file" "$out/picture.bmp")
