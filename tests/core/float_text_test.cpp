@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <version>
 
 #include "german_locale.hpp"
 #include "minicnn/core/random.hpp"
@@ -21,6 +22,7 @@ std::string shortest(N value) {
   return std::string(buffer, by_printf::float_to_chars(buffer, buffer + sizeof buffer, value).ptr);
 }
 
+#ifdef __cpp_lib_to_chars
 /// The same reading and rest as std::from_chars.
 template <class N>
 void check_reading(std::string_view text) {
@@ -34,6 +36,10 @@ void check_reading(std::string_view text) {
     CHECK((got == wanted || (std::isnan(got) && std::isnan(wanted))));
   }
 }
+#else  // libc++ before 20 has nothing to compare with
+template <class N>
+void check_reading(std::string_view) {}
+#endif
 
 template <class N, class Bits>
 void check_round_trips() {
@@ -43,7 +49,7 @@ void check_round_trips() {
     if (!std::isfinite(value)) continue;
     const std::string text = shortest(value);
     N back{};
-    std::from_chars(text.data(), text.data() + text.size(), back);
+    by_printf::float_from_chars(text.data(), text.data() + text.size(), back);
     CHECK(back == value);
     check_reading<N>(text);
   }
@@ -51,7 +57,7 @@ void check_round_trips() {
 
 }  // namespace
 
-TEST_CASE("any number reads back as itself, by the standard's reader and by ours") {
+TEST_CASE("any number reads back as itself, by ours and by the standard's reader") {
   check_round_trips<double, std::uint64_t>();
   check_round_trips<float, std::uint32_t>();
   CHECK(shortest(0.1) == "0.1");
@@ -60,6 +66,7 @@ TEST_CASE("any number reads back as itself, by the standard's reader and by ours
   CHECK(shortest(5e-324) == "5e-324");
 }
 
+#ifdef __cpp_lib_to_chars
 TEST_CASE("texts are read as std::from_chars reads them") {
   for (const std::string_view text :
        {"",       "+5",     " 5",     "-",    ".",         "5.",    ".5",    "-.5e1", "1e",    "1e+",
@@ -78,6 +85,10 @@ TEST_CASE("digits in a format, as std::to_chars") {
         const std::string wanted(a, std::to_chars(a, a + sizeof a, value, format, precision).ptr);
         CHECK(std::string(b, by_printf::float_to_chars(b, b + sizeof b, value, format, precision).ptr) == wanted);
       }
+}
+#endif
+
+TEST_CASE("a buffer that is too small is told") {
   char small[3];
   CHECK(by_printf::float_to_chars(small, small + sizeof small, 1234.5).ec == std::errc::value_too_large);
 }
