@@ -94,7 +94,7 @@ int export_onnx(const export_options& o, const minicnn::safetensors_file& file, 
   how.metadata = kept_metadata(file);
   minicnn::write_onnx(o.out, model.net, how);
   const minicnn::shape& in = model.net.input_dims();
-  say(minicnn::text_of(o.out, ": ", model.info.config.name, " for images of ", in[1], " x ", in[2], " x ", in[3],
+  say(minicnn::text_of(o.out, ": ", minicnn::model_title(model.info.config), " for images of ", in[1], " x ", in[2], " x ", in[3],
                        o.free_size ? " or any other size" : "", ", result: ", o.probabilities ? "probabilities" : "logits"));
   return exit_done;
 }

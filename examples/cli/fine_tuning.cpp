@@ -162,7 +162,7 @@ std::string begin_with_weights(minicnn::network<float>& net, recipe& r, const st
     note_left_out(file, names, path);
     return minicnn::transfer_named_weights(net, file, names, other_classes);
   });
-  if (got.loaded.empty()) fail<file_error>(path, ": has no tensors for ", r.model.name);
+  if (got.loaded.empty()) fail<file_error>(path, ": has no tensors for ", minicnn::model_title(r.model));
   std::string text = text_of("weights to begin with: ", path, ", ", got.loaded.size(), " tensors");
   if (got.skipped.empty()) return text + ", all there are";
   text += text_of("; with initial values, as ", other_classes ? "its classes are others" : "it has none that fit", ": ");

@@ -154,7 +154,7 @@ int import_command(const import_options& o) {
   if (known) {
     info = read_info(file);
     if (info.config.name != o.model.name)
-      fail<file_error>(o.from, ": holds the weights of ", info.config.name, ", not of ", o.model.name);
+      fail<file_error>(o.from, ": holds the weights of ", minicnn::model_title(info.config), ", not of ", o.model.name);
     if (o.model.classes > 0 && o.model.classes != info.config.classes)
       fail<file_error>(o.from, ": holds a network for ", info.config.classes, " classes, --classes says ", o.model.classes,
                        "; --new-head draws a new last layer");

@@ -6,6 +6,7 @@
 
 #include "commands.hpp"
 #include "messages.hpp"
+#include "paths.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -109,7 +110,7 @@ int import_onnx(const onnx_import_request& o) {
   const index_t classes = model.net.output_dims().size_from(1);
   if (classes < 1 || classes > 1 << 20) fail<file_error>(o.from, ": has ", classes, " outputs");
   model_info info;
-  info.config = minicnn::described_config(model.net);
+  info.config = minicnn::described_config(model.net, minicnn::as_utf8(path_text(system_path(o.from).filename())));
   info.classes = classes_for(model, o, static_cast<std::size_t>(classes));
   info.transform = pictures_for(model, o, in[2]);
   if (const json told = metadata_of(model, "task"); told.is_object())

@@ -120,7 +120,7 @@ int lr_find_command(const lr_find_options& o, recipe r) {
   const minicnn::lr_range_test found = run_test(r, o);
   std::vector<std::string> lines = in_words(found, o.test);
   if (!o.out.empty()) {
-    const std::string title = r.model.name + " on " + o.data + ", " + r.optimizer;
+    const std::string title = minicnn::model_title(r.model) + " on " + o.data + ", " + r.optimizer;
     std::vector<std::string> notes = lines;
     notes.push_back(minicnn::text_of(found.rates.size(), " batches of ", r.batch_size,
                                      ", each rate a constant factor above the one before."));

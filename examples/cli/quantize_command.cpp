@@ -79,7 +79,7 @@ int quantize_command(const quantize_command_options& o) {
       throw usage_error("--keep " + name + ": no layer or scope is called so");
   const minicnn::network<float> net = quantized(model, o);
   model_info info = model.info;
-  info.config = minicnn::described_config(net);
+  info.config = minicnn::described_config(net, minicnn::model_title(model.info.config) + " (8-bit)");
   std::map<std::string, std::string> metadata = to_metadata(checked_info(net, info, o.out));
   metadata[quantized_from] = minicnn::as_utf8(path_text(system_path(o.weights).filename()));
   save_weights(net, o.out, metadata);

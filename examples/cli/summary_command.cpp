@@ -32,6 +32,7 @@ json to_json(const model_config& model, const minicnn::network_summary& s) {
                  {"macs", l.multiply_adds},
                  {"bytes", l.output_bytes}});
   return {{"model", model.name},
+          {"title", minicnn::model_title(model)},
           {"classes", model.classes},
           {"input", json::array{model.channels, model.image_size, model.image_size}},
           {"parameters", s.parameters},
@@ -58,8 +59,8 @@ int summary_command(const summary_options& o) {
     std::printf("%s\n", json_text(to_json(model, s)).c_str());
     return exit_done;
   }
-  std::printf("%s, input %d x %d x %d, %d classes\n\n%s", model.name.c_str(), model.channels, model.image_size, model.image_size,
-              model.classes, minicnn::summary_table(s).c_str());
+  std::printf("%s, input %d x %d x %d, %d classes\n\n%s", minicnn::model_title(model).c_str(), model.channels, model.image_size,
+              model.image_size, model.classes, minicnn::summary_table(s).c_str());
   return exit_done;
 }
 

@@ -42,7 +42,7 @@ void training::tell_ranks() const {
 
 minicnn::training_report training::report(bool finished) const {
   minicnn::training_report r;
-  r.title = recipe_.model.name + " on " + o_.data;
+  r.title = minicnn::model_title(recipe_.model) + " on " + o_.data;
   r.history = state_->history;
   r.classes = output_names(data_);
   r.confusion = state_->best_confusion;

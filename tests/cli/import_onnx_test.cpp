@@ -30,7 +30,7 @@ TEST_CASE("an exported network is imported without a name for it, with classes, 
     CHECK(said.json()["probabilities"]["dog"].get<double>() == doctest::Approx(weights.probability_of_dog(200)).epsilon(1e-5));
     const auto figures = run("evaluate --json --weights '" + again + "' --data '" + folder.path("data") + "'").json();
     CHECK(figures["accuracy"] == 1.0);
-    CHECK(run("summary --weights '" + again + "'").code == 0);
+    CHECK(run("summary --weights '" + again + "'").out.starts_with("m.onnx, input "));
     CHECK(run("export --format npz --out '" + folder.path("w.npz") + "' --weights '" + again + "'").code == 0);
   }
 }

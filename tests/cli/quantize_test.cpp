@@ -45,7 +45,10 @@ TEST_CASE("quantize: a quarter of the size, answers that are near, for all comma
   const auto figures = run("evaluate" + option + "--data '" + data.path() + "' --json").json();
   CHECK(figures["accuracy"] == 1.0);
   CHECK(run("evaluate" + option + "--data '" + data.path() + "' --json --threads 1 --tta flip").json()["accuracy"] == 1.0);
-  CHECK(contains(run("summary" + option).out, "int8_conv2d"));
+  const std::string summary = run("summary" + option).out;
+  CHECK(contains(summary, "int8_conv2d"));
+  CHECK(summary.starts_with("alexnet-bn (8-bit), input "));
+  CHECK(run("summary --json" + option).json()["title"] == "alexnet-bn (8-bit)");
 
   // Equal pictures, equal bytes.
   const std::string again = out.path("again.safetensors");
@@ -54,7 +57,8 @@ TEST_CASE("quantize: a quarter of the size, answers that are near, for all comma
       0);
   CHECK(pictures::read(small) == pictures::read(again));
 
-  CHECK(run("export" + option + "--format onnx --out '" + out.path("small.onnx") + "'").code == 0);
+  CHECK(contains(run("export" + option + "--format onnx --out '" + out.path("small.onnx") + "'").err,
+                 "small.onnx: alexnet-bn (8-bit) for images of "));
   REQUIRE(run("export" + option + "--format safetensors --out '" + out.path("copy.safetensors") + "'").code == 0);
   CHECK(run("predict --weights '" + out.path("copy.safetensors") + "' '" + data.path("cat.0.png") + "'").out ==
         run("predict" + option + "'" + data.path("cat.0.png") + "'").out);

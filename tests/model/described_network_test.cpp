@@ -125,6 +125,18 @@ TEST_CASE("a weights file carries a network that the registry does not have") {
   CHECK(to_json(model_config{}).find("graph") == nullptr);  // files of other networks are as they were
 }
 
+TEST_CASE("a network is told by its name in the registry or the title of its description") {
+  graph<float> g;
+  const network<float> net(std::move(g), {relu(conv2d(g.input({3, 8, 8}), {.filters = 4, .kernel = 3}))});
+  CHECK(model_title({.name = "lenet5"}) == "lenet5");
+  model_config c = described_config(net, "of\nours");
+  CHECK(model_title(c) == printable("of\nours"));
+  CHECK(model_title(model_config_from(to_json(c))) == printable("of\nours"));
+  c.graph.set("title", 5);
+  CHECK(model_title(c) == "network without a name");
+  CHECK(model_title(described_config(net)) == "network without a name");
+}
+
 TEST_CASE("descriptions that are damaged are errors that name the node") {
   graph<float> g;
   const auto x = relu(conv2d(g.input({3, 8, 8}), {.filters = 4, .kernel = 3}));

@@ -46,13 +46,15 @@ MINICNN_COLD json describe_network(const network<T>& net) {
       {"features", net.output_dims().size_from(1)}};
 }
 
-/// The config of a network that the registry has no name for: it carries the description. For square images.
+/// The config of a network that the registry has no name for: it carries the description, and what users are to call it
+/// (`model_title`). For square images.
 template <class T>
-MINICNN_COLD model_config described_config(const network<T>& net) {
+MINICNN_COLD model_config described_config(const network<T>& net, const std::string& title = {}) {
   model_config c{.name = std::string(graph_model), .classes = static_cast<int>(net.output_dims().size_from(1))};
   c.channels = static_cast<int>(net.input_dims()[1]);
   c.image_size = static_cast<int>(net.input_dims()[2]);
   c.graph = describe_network(net);
+  if (!title.empty()) c.graph.set("title", title);
   return c;
 }
 

@@ -71,7 +71,7 @@ inline model_info read_model_info(const safetensors_file& file) {
   });
   if (const int usual = default_image_size(info.config); info.config.image_size > 4 * (std::max)(usual, 64))
     info.warnings.push_back(text_of(file.path(), ": its network takes pictures of ", info.config.image_size, " pixels a side, ",
-                                    info.config.name, " was made for ", usual));
+                                    model_title(info.config), " was made for ", usual));
   detail::read_entry(file, "split", [&](const json& text) {
     info.split_seed = text.at("seed").as_uint();
     info.val_fraction = text.at("val_fraction").as_double();

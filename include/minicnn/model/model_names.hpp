@@ -142,6 +142,13 @@ inline bool has_aux(std::string_view name) { return name == "googlenet" || name 
 /// is none of the registry's names.
 inline constexpr std::string_view graph_model = "graph";
 
+/// What users are told that a network is: its name in the registry, or the title that its description has.
+inline std::string model_title(const model_config& c) {
+  if (c.name != graph_model) return c.name;
+  const json* title = c.graph.find("title");
+  return title != nullptr && title->is_string() ? excerpt(title->as_string()) : "network without a name";
+}
+
 /// The image size that the network was made for. Throws as the other does, and error for a description that has none.
 inline int default_image_size(const model_config& c) {
   return c.name == graph_model ? detail::described_image_size(c.graph) : default_image_size(c.name);

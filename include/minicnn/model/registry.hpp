@@ -201,7 +201,7 @@ MINICNN_COLD network<T> make_model(const model_config& config, const network_opt
       return make_described_network<T>(c.graph, {.channels = c.channels, .image_size = c.image_size, .classes = c.classes}, n);
     return detail::find_model(std::span<const detail::model_builder<T>>(detail::model_builders<T>), c.name).make(c, n);
   } catch (const shape_error& e) {
-    fail<shape_error>("model ", c.name, " at ", c.image_size, " pixels: ", e.what());
+    fail<shape_error>("model ", model_title(c), " at ", c.image_size, " pixels: ", e.what());
   }
 }
 
