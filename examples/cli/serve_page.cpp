@@ -33,8 +33,8 @@ std::string serve_page(const model_info& info, std::int64_t max_bytes) {
   replace(page, "@NOSCRIPT@", " From a shell: curl --data-binary @photo.jpg ADDRESS/predict");
   replace(page, "@PLACE@", "They are sent to this minicnn and nowhere else.");
   replace(page, "@NOTE@",
-          minicnn::text_of(minicnn::html_escape(minicnn::model_title(info.config)), ", ", info.transform.size, "x", info.transform.size,
-                           " pixels, tells apart: ", minicnn::html_escape(classes)));
+          minicnn::text_of(minicnn::html_escape(minicnn::model_title(info.config)), ", ", info.transform.size, "x",
+                           info.transform.size, " pixels, tells apart: ", minicnn::html_escape(classes)));
   return page;
 }
 
