@@ -142,7 +142,7 @@ inline answer parse(const std::string& all) {
   return a;
 }
 
-std::string text_of(const pictures::bytes& b) { return {b.begin(), b.end()}; }
+inline std::string text_of(const pictures::bytes& b) { return {b.begin(), b.end()}; }
 
 inline answer get(int port, const std::string& path, const std::string& host = "127.0.0.1") {
   connection c(port);
