@@ -11,9 +11,9 @@ failed() { echo "FAILED: $1"; cat output.txt; exit 1; }
 run() {  # EXIT PATTERN ARGUMENT...: the output has a line like PATTERN
   local code=0
   "${program[@]}" "${@:3}" >output.txt 2>&1 </dev/null || code=$?
-  tr -d '\r' <output.txt >plain.txt && mv plain.txt output.txt
   [[ $code -eq $1 ]] || failed "${*:3}: wanted exit code $1, got $code"
   grep -qE -- "$2" output.txt || failed "${*:3}: wanted a line like $2"
+  ! grep -q $'\r' output.txt || failed "${*:3}: carriage returns in a file"
 }
 
 run 0 '' generate --out Bilder-ü --images 24 --seed 1
@@ -50,3 +50,4 @@ for out in - /dev/stdout; do
 done
 run 0 '' export --weights zwei/best.safetensors --format npz --out NUL
 ls zwei/report.html zwei/results.csv >/dev/null
+! grep -l $'\r' zwei/results.csv zwei/config.json || failed "carriage returns"
