@@ -27,7 +27,7 @@ run() {  # PATTERN EXAMPLE ARGUMENT...
 
 run '^epoch 5: loss [0-9.]+, validation accuracy [0-9.]+ %$' quickstart pictures
 run '^pictures/dog.1.jpg: (cat|dog), [0-9]+ %$' embedded weights.safetensors pictures/cat.0.jpg pictures/dog.1.jpg
-run '^pictures/dog.1.jpg: (cat|dog), [0-9]+ %$' small "${weights%/*}/resnet18-small-cats-dogs.safetensors" pictures/dog.1.jpg
+run '^pictures/dog.1.jpg: (cat|dog), [0-9.]+ %$' small "${weights%/*}/resnet18-small-cats-dogs.safetensors" pictures/dog.1.jpg
 printf '%s\n' pictures/cat.0.jpg pictures/dog.1.jpg pictures/none.jpg >paths.txt
 run '^pictures/dog.1.jpg: (cat|dog), 0\.[0-9]+$' many_callers weights.safetensors <paths.txt
 grep -q '^pictures/none.jpg: ' output.txt || { echo "many_callers: nothing said about pictures/none.jpg"; exit 1; }
