@@ -245,7 +245,7 @@ TEST_CASE("values that are kept are not added to") {
 }
 
 TEST_CASE("residual networks whose batch norms are folded") {
-  const index_t side = emulated() ? 32 : 64;
+  const int side = emulated() ? 32 : 64;
   for (const int depth : {18, 50}) {
     CAPTURE(depth);
     const auto net = fold_batch_norm(resnet<float>({.depth = depth, .classes = 10, .image_size = side}));
