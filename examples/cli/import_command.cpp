@@ -59,7 +59,7 @@ void complete_from(const File& file, model_config& model, bool classes_given) {
 
 std::vector<std::string> read_class_names(const std::string& path) {
   std::vector<minicnn::text_line> lines = minicnn::read_lines(path);
-  while (!lines.empty() && lines.back().text.empty()) lines.pop_back();
+  while (!lines.empty() && minicnn::trimmed(lines.back().text).empty()) lines.pop_back();
   if (lines.empty()) fail<file_error>(path, ": holds no names of classes, wanted one a line");
   std::vector<std::string> names;
   for (const minicnn::text_line& line : lines) {

@@ -188,7 +188,7 @@ TEST_CASE("blanks around names of classes make no other classes, in any table or
   classes << "id, label\n";
   for (int i = 0; i < 24; ++i) classes << i << (i % 2 == 0 ? ",dog\n" : i % 3 == 0 ? ", cat\t\n" : ",\"cat \"\n");
   weights << "class, weight\ncat , 2\n\" dog\",1\n";
-  names << "cat \n\tdog\n", none << "cat\n \t\n";
+  names << "cat \n\tdog\n", none << " \t\ncat\n";
   classes.close(), weights.close(), names.close(), none.close();
   const auto r = run(p.train("blanks", "--labels '" + p.path("blanks.csv") + "' --class-weights '" + p.path("w.csv") + "'"));
   INFO(r.err);
@@ -204,7 +204,7 @@ TEST_CASE("blanks around names of classes make no other classes, in any table or
   REQUIRE(run(import + p.path("names.txt") + "'").code == 0);
   CHECK(predicted(p.path("i")).contains("cat"));
   CHECK(predicted(p.path("i")).contains("dog"));
-  CHECK(contains(run(import + p.path("none.txt") + "'").err, "none.txt: line 2: a class without a name"));
+  CHECK(contains(run(import + p.path("none.txt") + "'").err, "none.txt: line 1: a class without a name"));
   std::ofstream(p.path("blanks.csv")) << "id,label\n1,cat\n2,\t\n";
   CHECK(contains(run(p.train("none", "--labels '" + p.path("blanks.csv") + "'")).err, "blanks.csv: line 3: the label is empty"));
   std::ofstream(p.path("w.csv")) << "class,weight\ncat,1\n cat,2\n";

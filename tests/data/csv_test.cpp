@@ -61,6 +61,15 @@ TEST_CASE("blanks and tabs around fields and names do not count, unless a field 
   CHECK(trimmed("\t a b\u00a0 ") == "a b\u00a0");
 }
 
+TEST_CASE("lines of blanks are no records, and fields with blanks at their ends are written so that they come back") {
+  const csv_table t = parse_csv("id,label\n  \n1,a\n\t\n2,b\n   ", "t.csv");
+  REQUIRE(t.rows.size() == 2);
+  CHECK(t.rows[1].line == 5);
+  CHECK(csv_field(" a") == "\" a\"");
+  CHECK(csv_field("a b") == "a b");
+  CHECK(parse_csv("id\n" + csv_field("a ") + "\n", "t.csv").rows[0].fields[0] == "a ");
+}
+
 TEST_CASE("F49 what is odd is refused with file and line") {
   CHECK(refusal("") == "t.csv: is empty");
   CHECK(refusal("id,label\n1\n") == "t.csv: line 2: 1 fields, wanted 2 as in the first line");

@@ -51,14 +51,15 @@ TEST_CASE("numbers, and the id wherever it stands") {
   CHECK(t.ids == std::vector<std::string>{"a", "b"});
   CHECK(t.values == std::vector<double>{34, 71.5, -2, 1000});
   CHECK(numbers("id,age\n1,+5\n2,5.\n").values == std::vector<double>{5, 5});  // the grammar of options
-  CHECK(numbers("image,age\nx,1\n").ids[0] == "x");                            // the first where none is called id
+  CHECK(numbers("id,age\n1,\" 7\"\n2, 8 \n").values == std::vector<double>{7, 8});
+  CHECK(numbers("image,age\nx,1\n").ids[0] == "x");  // the first where none is called id
 }
 
 TEST_CASE("what is no table of labels is refused with file, line and column") {
   using enum target_kind;
   CHECK(refusal("id,a,b\n1,0,2\n", target_kind::labels) == "t.csv: line 2: b: wanted 0 or 1, got \"2\"");
   CHECK(refusal("id,a\n1,x\n", target_kind::numbers) == "t.csv: line 2: a: wanted a number, got \"x\"");
-  for (const char* text : {"id,a\n1,nan\n", "id,a\n1,inf\n", "id,a\n1,1e999\n", "id,a\n1,\n", "id,a\n1,\"1 \"\n"})
+  for (const char* text : {"id,a\n1,nan\n", "id,a\n1,inf\n", "id,a\n1,1e999\n", "id,a\n1,\n", "id,a\n1,\"1 1\"\n"})
     CHECK(refusal(text, target_kind::numbers).find("wanted a number") != std::string::npos);
   CHECK(refusal("id,a,b\n1,0,1\n1,0,1\n", target_kind::labels) == "t.csv: line 3: the id 1 is there twice");
   CHECK(refusal("id,a,b\n,0,1\n", target_kind::labels) == "t.csv: line 2: the id is empty");

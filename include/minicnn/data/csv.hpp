@@ -103,9 +103,10 @@ class csv_parser {
     return true;
   }
 
-  /// The next record; lines without anything are passed over.
+  /// The next record; lines without anything, or of blanks, are passed over.
   bool next(csv_row& row) {
-    while (!done() && line_end()) continue;
+    do blanks();
+    while (!done() && line_end());
     if (done()) return false;
     row = {line_, {}};
     do {
@@ -165,9 +166,9 @@ inline csv_table parse_csv(std::string_view text, std::string path) { return det
 /// The table in the file `path`.
 inline csv_table read_csv(const std::string& path) { return parse_csv(read_text(path), path); }
 
-/// A text as a field: in quotes where it holds commas, quotes or line ends.
+/// A text as a field: in quotes where it holds commas, quotes or line ends, or begins or ends with a blank.
 inline std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == text.npos) return text;
+  if (text.find_first_of(",\"\r\n") == text.npos && trimmed(text) == text) return text;
   std::string out = "\"";
   for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
   return out + "\"";

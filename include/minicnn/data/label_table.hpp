@@ -121,7 +121,7 @@ class label_table_reader {
 
   double number(const csv_row& row, std::size_t column) const {
     const std::string& text = row.fields[column];
-    const std::optional<double> value = parse_number(text);
+    const std::optional<double> value = parse_number(trimmed(text));
     if (!value || (kind_ == target_kind::labels && *value != 0 && *value != 1))
       fail<file_error>(table_.path, ": line ", row.line, ": ", table_.header[column], ": wanted ",
                        kind_ == target_kind::labels ? "0 or 1" : "a number", ", got \"", text, "\"");
