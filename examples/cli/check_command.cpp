@@ -5,7 +5,6 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "dataset_check.hpp"
-#include "messages.hpp"
 #include "option_values.hpp"
 #include "path_json.hpp"
 #include "task_choice.hpp"
@@ -20,21 +19,8 @@ struct check_options {
   bool json = false;
 };
 
-/// As train and evaluate read it, labels.csv beside the pictures too. A table that gives no classes is no reason not to look.
-minicnn::image_dataset open_all(const std::string& path) {
-  std::string reason;
-  try {
-    return open_task_data(path, "", "classify", minicnn::data_part::all);
-  } catch (const minicnn::error& e) {
-    reason = e.what();
-  }
-  minicnn::image_dataset data = open_data(path, minicnn::data_part::all);  // throws if it is no table's fault
-  warn(reason + "; looked at without labels");
-  return data;
-}
-
 int check_command(const check_options& o) {
-  const minicnn::image_dataset data = open_all(o.data);
+  const minicnn::image_dataset data = open_labelled(o.data, minicnn::data_part::all);
   const diagnosis found = examine(data, o.threads);
   std::printf("%s", o.json ? (json_text(to_json(data, found)) + "\n").c_str() : to_table(data, found).c_str());
   return found.broken.empty() ? exit_done : exit_failed;

@@ -17,6 +17,7 @@
 #include "output_path.hpp"
 #include "paths.hpp"
 #include "platform.hpp"
+#include "task_choice.hpp"
 
 namespace cli {
 
@@ -90,7 +91,7 @@ void remove_leftovers(std::string out) {
 
 int pack_command(const pack_command_options& o) {
   const minicnn::pack_options options{bytes_from(o.size), o.shuffle, o.seed, o.cls, {}};
-  const minicnn::image_dataset data = open_data(o.data, minicnn::data_part::train);
+  const minicnn::image_dataset data = open_labelled(o.data, minicnn::data_part::train);
   std::vector<std::string> files;
   remove_leftovers(o.out);
   try {

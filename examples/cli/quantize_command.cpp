@@ -17,6 +17,7 @@
 #include "output_path.hpp"
 #include "paths.hpp"
 #include "progress_loader.hpp"
+#include "task_choice.hpp"
 #include "weights.hpp"
 
 namespace cli {
@@ -51,7 +52,7 @@ minicnn::sample_indices calibration_pictures(const minicnn::image_dataset& data,
 
 /// The network with 8-bit numbers, calibrated on pictures of --data.
 minicnn::network<float> quantized(const loaded_model& model, const quantize_command_options& o) {
-  minicnn::image_dataset data = open_data(o.data, minicnn::data_part::train);
+  minicnn::image_dataset data = open_labelled(o.data, minicnn::data_part::train);
   convert_channels(data, model.info.config.channels);
   constexpr int at_once = 8;  // all activations are in memory
   minicnn::loader_options how = evaluation_loader(model.info.transform, at_once, o.workers);

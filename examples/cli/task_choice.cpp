@@ -91,6 +91,18 @@ void attach_rows(minicnn::image_dataset& data, const minicnn::csv_table& table, 
   if (!difference.empty()) data.warnings.push_back("pictures and rows of " + table.path + " that are one by look" + difference);
 }
 
+/// A table that gives the labels is not left alone.
+void count_as_read(minicnn::image_dataset& data, const std::string& table) {
+  auto& names = data.ignored.names;
+  std::error_code failed;
+  const auto here = [&](const auto& e) { return std::filesystem::equivalent(system_path(e.path), system_path(table), failed); };
+  const auto at = std::find_if(names.begin(), names.end(), here);
+  if (at == names.end()) return;
+  data.layout += ", labels in " + table.substr(table.rfind('/') + 1);
+  names.erase(at);
+  data.ignored.other -= 1;
+}
+
 }  // namespace
 
 minicnn::image_dataset open_task_data(const std::string& path, const std::string& labels, const std::string& task,
@@ -118,11 +130,24 @@ minicnn::image_dataset open_task_data(const std::string& path, const std::string
     else
       attach_targets(data, minicnn::read_label_table(rows, kind));
   });
+  count_as_read(data, table);
   if (!quiet)
     say(text_of(data.root, ": ", data.size(), data.size() == 1 ? " picture" : " pictures", " with a row in ", table, ": ",
                 list_of(output_names(data))));
   for (const std::string& text : data.warnings) warn(data.root + ": " + text);
   warn_of_alike_names(data.root, output_names(data));
+  return data;
+}
+
+minicnn::image_dataset open_labelled(const std::string& path, minicnn::data_part part) {
+  std::string reason;
+  try {
+    return open_task_data(path, "", "classify", part);
+  } catch (const minicnn::error& e) {
+    reason = e.what();
+  }
+  minicnn::image_dataset data = open_data(path, part);  // throws if it is no table's fault
+  warn(reason + "; read without labels");
   return data;
 }
 
@@ -146,7 +171,7 @@ std::vector<double> class_weights(const recipe& r, const minicnn::image_dataset&
     for (const minicnn::csv_row& row : table.rows) {
       const std::string called = table.name(row, name), &text = row.fields[weight];
       const auto found = std::find(names.begin(), names.end(), called);
-      const double value = minicnn::parse_number(text).value_or(0);
+      const double value = minicnn::parse_number(minicnn::trimmed(text)).value_or(0);
       if (found == names.end())
         fail<file_error>(table.path, ": line ", row.line, ": \"", called, "\" is none of ", list_of(names),
                          in_code_points({called}, table.path, names, data.root));

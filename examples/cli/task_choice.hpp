@@ -25,6 +25,9 @@ inline constexpr const char* labels_help =
 minicnn::image_dataset open_task_data(const std::string& path, const std::string& labels, const std::string& task,
                                       minicnn::data_part part = minicnn::data_part::train, bool quiet = false);
 
+/// The same for classify; a table beside the pictures that gives no classes is told, and they are read without labels.
+minicnn::image_dataset open_labelled(const std::string& path, minicnn::data_part part);
+
 /// The names of a network's outputs: classes, labels or targets.
 const std::vector<std::string>& output_names(const minicnn::image_dataset& data);
 
