@@ -294,7 +294,7 @@ TEST_CASE("folders that systems and network storage make are no classes") {
   const pictures::folder folder("systems");
   write_classes(folder, "data/");
   for (const char* name : {"@eaDir", "#recycle", "$Recycle.Bin", "System Volume Information", "lost+found", "cat/@eaDir/0.png",
-                           "#snapshot/daily.0/cat", "~snapshot", ".snapshot", "__macosx"})
+                           "#snapshot/daily.0/cat", "~snapshot", ".snapshot", "__macosx", "@Recently-Snapshot", "FOUND.001"})
     folder.write("data/" + std::string(name) + "/SYNOPHOTO_THUMB_XL.jpg", red_png(50));
   const auto r = run("check --json --data '" + folder.path("data") + "'");
   CHECK(r.json()["images"] == 6);

@@ -94,6 +94,45 @@ TEST_CASE("labels from a table are attached to members by their names") {
   CHECK(p.train(p.at("tars"), "a", more) == p.train(p.at("set"), "b", more));
 }
 
+TEST_CASE("G04 a few pictures beside tar files make no other data set of the folder") {
+  const packed_set p;
+  p.folder.write("tars/preview.png", program::red_png(7));
+  p.folder.write("tars/cat/1.png", program::red_png(8));
+  for (const std::string command : {"check --json", "check"}) {
+    const auto r = run(command + " --data " + p.at("tars"));
+    INFO(r.err);
+    CHECK(r.code == 0);
+    CHECK(contains(r.err, "2 pictures beside the tar files, which hold more, left out"));
+    if (command == "check") continue;
+    CHECK(r.json()["images"] == 12);
+    CHECK(r.json()["ignored"]["other"] == 2);
+  }
+  // A tar file that strays among more pictures is left alone.
+  for (int k = 0; k < 9; ++k) {
+    p.folder.write("loose/cat/" + std::to_string(k) + ".png", program::red_png(10 * k));
+    p.folder.write("loose/dog/" + std::to_string(k) + ".png", program::red_png(100 + 10 * k));
+  }
+  std::filesystem::copy_file(p.folder.path("tars/shard-000000.tar"), p.folder.path("loose/backup.tar"));
+  CHECK(run("check --json --data " + p.at("loose")).json()["images"] == 18);
+}
+
+TEST_CASE("pack keeps the labels that labels.csv beside the pictures gives") {
+  const pictures::folder folder("tables");
+  std::string table = "id,label\n";
+  for (int k = 0; k < 8; ++k) {
+    folder.write("set/" + std::to_string(k) + ".png", program::red_png(30 * k));
+    table += std::to_string(k) + (k % 2 == 0 ? ",cat\n" : ",dog\n");
+  }
+  folder.write("set/labels.csv", table);
+  const auto packed = run("pack --data '" + folder.path("set") + "' --out '" + folder.path("tars") + "'");
+  INFO(packed.err);
+  REQUIRE(packed.code == 0);
+  const auto found = run("check --json --data '" + folder.path("tars") + "'").json();
+  CHECK(found["classes"]["cat"] == 4);
+  CHECK(found["classes"]["dog"] == 4);
+  CHECK(run("check --json --data '" + folder.path("set") + "'").json()["ignored"]["other"] == 0);  // the table is read
+}
+
 TEST_CASE("a signal ends pack, and nothing of it stays") {
   const pictures::folder data("pack_data"), out("pack_out");
   data.write("cat.0.bmp", pictures::bytes(4 << 20));

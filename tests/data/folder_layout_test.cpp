@@ -147,6 +147,8 @@ TEST_CASE("G05 of parts of a set the one to train on is advised") {
     CHECK(contains(set.refusal(), "; name one of these folders: " + set.folder.path(training)));
   }
   const tree within{"cat/Testing/1.jpg", "cat/Training/2.jpg", "dog/Testing/3.jpg", "dog/Training/4.jpg"};
+  const tree shorter{"cat/tr/1.jpg", "cat/val/2.jpg", "dog/tr/3.jpg", "dog/val/4.jpg"};
+  CHECK(contains(shorter.refusal(), "/cat/tr to " + shorter.folder.path("tr/cat and")));
   const std::string root = within.folder.path();
   CHECK(contains(within.refusal(), "move " + root + "/cat/Training to " + root + "/Training/cat and"));
 }

@@ -186,7 +186,8 @@ class layout_judge {
     const inner_set& s = sets[largest];
     const std::string inner = few_names({s.labels.begin(), s.labels.end()}), slash = root_.ends_with('/') ? "" : "/";
     const std::string holds = s.complete() ? " (" + s.folder + " holds " + inner + ")" : std::string();
-    const auto parts = std::count_if(s.labels.begin(), s.labels.end(), called_a_part);
+    const auto parts = std::count_if(s.labels.begin(), s.labels.end(),
+                                     [](const std::string& l) { return called_a_part(l) || l == "tr" || l == "te"; });
     if (s.folder == full_[largest]->name && s.folders && s.complete() && !called_a_part(s.folder) &&
         parts == static_cast<std::ptrdiff_t>(s.labels.size())) {
       const std::string from = std::ranges::max_element(full_[largest]->folders, {}, training_first)->name;

@@ -56,8 +56,18 @@ inline constexpr std::array<std::string_view, 6> unread_endings{"gif", "webp", "
 
 /// Folders of packing programs, network storage (thumbnails, bins, snapshots), Windows, file systems and Python, in lower case.
 inline constexpr std::array<std::string_view, 12> system_folders{
-    "__macosx",  "@eadir",     "#recycle",    "@recycle",  "$recycle.bin", "recycler", "system volume information",
-    "found.000", "lost+found", "__pycache__", "#snapshot", "~snapshot"};
+    "@recently-snapshot",        "__macosx",   "@eadir",      "#recycle",  "@recycle", "$recycle.bin", "recycler",
+    "system volume information", "lost+found", "__pycache__", "#snapshot", "~snapshot"};
+inline bool is_system_folder(std::string_view name) {
+  const std::string lower = lower_case(std::string(name));  // chkdsk numbers what it finds: found.000
+  const bool found = lower.size() == 9 && lower.starts_with("found.") && lower.find_first_not_of("0123456789", 6) == lower.npos;
+  return found || one_of(lower, system_folders);
+}
+
+/// Pictures that `minicnn explain` and `minicnn train` make: none of a data set.
+inline bool made_by_minicnn(std::string_view name) {
+  return name.ends_with(".grad-cam.png") || name.ends_with(".occlusion.png") || name == "filters.png" || name == "curves.png";
+}
 
 /// "cat" of "cat.12.jpg"; empty for names with fewer than two dots.
 inline std::string label_in(std::string_view name) {
@@ -113,7 +123,7 @@ class tree_reader {
         out.pictures.push_back(file);
       else if (!entry->is_directory(ignored))
         other_file(entry->path(), ending);
-      else if (one_of(lower_case(file), system_folders))
+      else if (is_system_folder(file))
         leave(&ignored_files::folders, entry->path(), "made by a system or a program, not by people");
       else
         inner.emplace_back(file, entry->is_symlink(ignored));
@@ -145,8 +155,7 @@ class tree_reader {
 
   /// A training's own pictures are no data: a folder below is left out if it holds no others.
   static bool is_run(const folder_tree& folder) {
-    return !folder.name.empty() && std::all_of(folder.pictures.begin(), folder.pictures.end(),
-                                               [](const std::string& name) { return name == "curves.png"; });
+    return !folder.name.empty() && std::all_of(folder.pictures.begin(), folder.pictures.end(), made_by_minicnn);
   }
 
   void descend(folder_tree& out, const std::vector<std::pair<std::string, bool>>& inner) {

@@ -156,6 +156,26 @@ class dataset_reader {
 
   static bool is_tar(const std::string& name) { return lower_case(name).ends_with(".tar") && !name.starts_with('.'); }
   bool has_tar() const { return std::any_of(names_.begin(), names_.end(), is_tar); }
+  folder_tree loose_pictures() const {
+    ignored_files ignored;
+    return tree_reader(system_path(root_), ignored).read();
+  }
+  void leave(const folder_tree& loose, image_dataset& data) const {
+    for (const std::string& name : loose.pictures)
+      data.ignored.add(&ignored_files::other, root_ + "/" + loose.name + (loose.name.empty() ? "" : "/") + name,
+                       "beside tar files, which hold more pictures");
+    for (const folder_tree& inner : loose.folders) leave(inner, data);
+  }
+  /// Pictures in the tar files that can be read.
+  index_t packed_pictures() const {
+    ignored_files ignored;
+    tar_index index(ignored);
+    for (const std::string& name : names_) try {
+        if (is_tar(name)) index.add(root_ + "/" + name);
+      } catch (const file_error&) {  // said when it is read as one
+      }
+    return static_cast<index_t>(index.size());
+  }
 
   /// Files that are called as a part for testing (test-000.tar, val.tar) are that part where there are others too.
   image_dataset tar_folder() const {
@@ -169,6 +189,11 @@ class dataset_reader {
       std::sort(files->begin(), files->end(), natural_less);
       append(data, read_tar_dataset(root_, *files, tars()));
     }
+    if (const folder_tree loose = loose_pictures(); loose.total() > 0) {
+      leave(loose, data);
+      data.warnings.push_back(text_of(loose.total(), loose.total() == 1 ? " picture" : " pictures",
+                                      " beside the tar files, which hold more, left out"));
+    }
     return data;
   }
 
@@ -179,13 +204,13 @@ class dataset_reader {
     if (!has_idx() && !has_cifar()) {
       if (has("cifar-10-batches-bin")) return layout::cifar_inside;
       if (has("trainLabels.csv") && std::filesystem::is_directory(system_path(root_ + "/train"), failed)) return layout::kaggle;
-      ignored_files ignored;
-      return has_tar() && tree_reader(system_path(root_), ignored).read().total() == 0 ? layout::tars : layout::pictures;
+      if (!has_tar()) return layout::pictures;
+      const index_t loose = loose_pictures().total();
+      return loose == 0 || packed_pictures() > loose ? layout::tars : layout::pictures;
     }
     const auto files = std::count_if(names_.begin(), names_.end(),
                                      [](const std::string& n) { return is_picture_file(n) || n.find("-ubyte") != n.npos; });
-    ignored_files ignored;
-    if (tree_reader(system_path(root_), ignored).read().total() > 4 * static_cast<index_t>(files)) return layout::pictures;
+    if (loose_pictures().total() > 4 * static_cast<index_t>(files)) return layout::pictures;
     return has_idx() ? layout::idx : layout::cifar;
   }
 

@@ -122,8 +122,8 @@ class tar_index {
   /// Names with a part that begins with a dot, and what systems put into archives.
   static bool is_hidden(std::string_view name) {
     while (true) {
-      const std::string part = lower_case(std::string(name.substr(0, name.find('/'))));
-      if (part.starts_with('.') || (part.size() < name.size() && one_of(part, system_folders))) return true;
+      const std::string_view part = name.substr(0, name.find('/'));
+      if (part.starts_with('.') || (part.size() < name.size() && is_system_folder(part))) return true;
       if (part.size() == name.size()) return false;
       name.remove_prefix(part.size() + 1);
     }
