@@ -143,10 +143,9 @@ class explainer {
 
   std::string write(const std::string& name, const minicnn::rgb_picture& picture) const {
     std::error_code problem;  // now, so that no empty folder is left where nothing can be explained
-    const bool made = std::filesystem::create_directories(system_path(o_.out), problem);
+    std::filesystem::create_directories(system_path(o_.out), problem);
     if (problem) minicnn::fail<minicnn::file_error>(o_.out, ": cannot be made: ", problem.message());
-    if (made || std::filesystem::is_empty(system_path(o_.out), problem))
-      minicnn::write_file(o_.out + "/.nomedia", "");  // beside class folders it would be a class otherwise
+    mark_as_no_data(o_.out);
     const std::string path = joined(o_.out, name + ".png");
     const encoded_picture bytes = png_file(picture);
     minicnn::write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});

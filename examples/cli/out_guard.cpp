@@ -36,16 +36,18 @@ bool inside(const fs::path& place, const fs::path& folder) {
   }
 }
 
-/// The first picture that lies in a folder itself and is none of `explain` or of a run; empty: none, or .nomedia says that they
-/// are no data.
+/// The first picture, or file of many, that lies in a folder itself and is none of `explain` or of a run; empty: none, or
+/// .nomedia says that they are no data.
 std::string picture_in(const fs::path& folder) {
   std::error_code failed;
   if (fs::exists(folder / ".nomedia", failed)) return "";
   for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
     const std::string name = path_text(entry->path().filename());
-    const bool made = name.ends_with(".grad-cam.png") || name.ends_with(".occlusion.png") || name == "filters.png" ||
-                      name == "curves.png" || name.starts_with('.');
-    if (!made && minicnn::detail::one_of(minicnn::detail::ending_of(name), minicnn::detail::picture_endings)) return name;
+    if (minicnn::detail::made_by_minicnn(name) || name.starts_with('.')) continue;
+    const std::string ending = minicnn::detail::ending_of(name);
+    const bool many = ending == "tar" || name.find("-ubyte") != name.npos ||  // of IDX and CIFAR-10
+                      (ending == "bin" && (name.starts_with("data_batch_") || name == "test_batch.bin"));
+    if (many || minicnn::detail::one_of(ending, minicnn::detail::picture_endings)) return name;
   }
   return "";
 }
@@ -53,7 +55,7 @@ std::string picture_in(const fs::path& folder) {
 }  // namespace
 
 void refuse_among_pictures(const std::string& out) {
-  const fs::path folder = system_path(out);
+  const fs::path folder = place_of(system_path(out));
   std::error_code failed;
   if (!fs::is_directory(folder, failed) || fs::exists(folder / ".nomedia", failed)) return;
   if (fs::exists(folder / "results.csv", failed) && fs::exists(folder / "config.json", failed)) return;  // of a run
@@ -69,6 +71,14 @@ void refuse_among_pictures(const std::string& out) {
   if (!found.empty())
     throw usage_error("--out " + out + ": holds pictures (" + found +
                       "), among which what is written would be taken for data; name a new folder");
+}
+
+void mark_as_no_data(const std::string& out) {
+  refuse_among_pictures(out);  // what did not exist has been made since
+  const fs::path folder = system_path(out);
+  std::error_code failed;
+  const bool run = fs::exists(folder / "results.csv", failed) && fs::exists(folder / "config.json", failed);
+  if (!run && !fs::exists(folder / ".nomedia", failed)) minicnn::write_file(out + "/.nomedia", "");
 }
 
 void refuse_inside_data(const std::string& out, const std::string& data, const char* option) {

@@ -15,6 +15,10 @@ void refuse_inside_data(const std::string& out, const std::string& data, const c
 /// pictures: class folders.
 void refuse_among_pictures(const std::string& out);
 
+/// Makes sure that what is written into the folder `out` is taken for no picture of a data set around it. Throws as
+/// `refuse_among_pictures` does.
+void mark_as_no_data(const std::string& out);
+
 /// Throws usage_error if `out` is the file `input`, by whatever name or link: it would be replaced by what is made of it.
 /// `input_option` names `input` in the text.
 void refuse_replacing(const std::string& out, const std::string& input, const char* input_option);

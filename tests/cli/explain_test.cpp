@@ -133,7 +133,9 @@ TEST_CASE("G06 what explain writes beside class folders is no class") {
   CHECK(checked["classes"].size() == 2);
   // Nothing is written among pictures: into a class, beside class folders, into a flat set.
   set.write("flat/1.jpg", half_red());
-  for (const char* place : {"dog", "", "flat"}) {
+  set.write("packed/train.tar", half_red());
+  set.write("cifar/data_batch_1.bin", half_red());
+  for (const char* place : {"dog", "", "flat", "packed", "cifar", "nowhere/../dog"}) {
     CAPTURE(place);
     const auto files = std::distance(fs::recursive_directory_iterator(set.path()), fs::recursive_directory_iterator());
     const auto refused = program::run(begin + set.path(place) + "'");
@@ -154,5 +156,16 @@ TEST_CASE("G06 what explain writes beside class folders is no class") {
     const auto r = program::run((std::string(place) == "empty" ? all : begin) + work.path(place) + "'");
     INFO(r.err);
     CHECK(r.code == 0);
+  }
+  // A run among classes stays a run with pictures of explain in it, and a folder of notes becomes no class.
+  const pictures::folder mixed("mixed");
+  for (const char* name : {"cat/a.png", "dog/a.png", "run/curves.png"}) mixed.write(name, half_red());
+  for (const char* name : {"run/config.json", "run/results.csv", "notes/readme.txt"}) mixed.write(name, "{}");
+  for (const char* place : {"run", "notes"}) {
+    CAPTURE(place);
+    REQUIRE(program::run(begin + mixed.path(place) + "'").code == 0);
+    const auto found = program::run("check --json --data '" + mixed.path() + "'").json();
+    CHECK(found["images"] == 2);
+    CHECK(found["classes"].size() == 2);
   }
 }
