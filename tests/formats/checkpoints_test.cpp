@@ -490,6 +490,15 @@ TEST_CASE("what is no metric stays an error: layers, also of whole numbers, and 
     beside.state(prefix + std::string("layer5.total"), shape());
     beside.state(prefix + std::string("layer5.weight"), {2, 2}, "F64");
     CHECK(beside.refused().find("2 that the network does not have: layer5.total, layer5.weight") != std::string::npos);
+    // Learned tensors that are called as states are, and tables of whole numbers that networks keep.
+    for (const auto& [name, type] : {std::pair("head.value", "F64"), std::pair("attention.score", "F64"),
+                                     std::pair("embeddings.position_ids", "I64"), std::pair("queue_ptr", "I64")}) {
+      CAPTURE(name);
+      beside_network made;
+      made.add(prefix, made.trained);
+      made.state(prefix + std::string(name), {3}, type);
+      CHECK(made.refused().find(text_of("1 that the network does not have: ", name)) != std::string::npos);
+    }
   }
 }
 

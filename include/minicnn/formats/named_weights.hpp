@@ -102,6 +102,13 @@ name_prefixes find_prefixes(const File& file, const std::set<std::string_view>& 
   return out;
 }
 
+inline bool called_a_metric(std::string_view place) {
+  for (const std::string_view word :
+       {"metric", "acc", "auroc", "f1", "precision", "recall", "confusion", "iou", "dice", "loss", "Acc", "AUROC", "F1"})
+    if (place.find(word) != place.npos) return true;
+  return false;
+}
+
 /// Where metrics of torchmetrics stand ("train_acc" of "train_acc.tp"): places that hold what these keep, and nothing else.
 template <class File>
 std::set<std::string> places_of_metrics(const File& file) {
@@ -114,8 +121,11 @@ std::set<std::string> places_of_metrics(const File& file) {
     const std::size_t dot = (std::min)(e.name.rfind('.'), e.name.size());
     const std::string_view last = std::string_view(e.name).substr((std::min)(dot + 1, e.name.size()));
     if (last == "weight" && e.dims.rank() == 0) continue;  // of a mean
-    const bool state = states.count(last) > 0 || (e.type > dtype::bf16 && last != "weight" && last != "bias");
-    const auto place = places.emplace(e.name.substr(0, dot), true).first;
+    const std::string name = e.name.substr(0, dot);
+    const bool whole = e.type > dtype::bf16, called = called_a_metric(name);
+    const bool known = states.count(last) > 0, other = whole && last != "weight" && last != "bias", scalar = e.dims.rank() == 0;
+    const bool state = known ? whole || called || scalar : other && (called || scalar);
+    const auto place = places.emplace(name, true).first;
     place->second = place->second && state;
   }
   std::set<std::string> out;
