@@ -86,26 +86,27 @@ void training::save_config() const {
   minicnn::json::array times;
   for (const rank_step& s : steps_of_ranks())
     times.push_back({{"rank", s.name}, {"shards", s.shards}, {"computing", s.computing}, {"waiting", s.waiting}});
-  folder_->write_config({{"command", o_.command},
-                         {"data", o_.data},
-                         {"labels", o_.labels},
-                         {"init_from", o_.overrides.init_from.value_or("")},
-                         {"recipe", to_json(recipe_)},
-                         {"threads", net_->threads()},
-                         {"workers", o_.workers},
-                         {"ranks", ranks_ == nullptr ? 1 : static_cast<int>(ranks_->size())},
-                         {"rank_seconds_a_step", times},
-                         {"instruction_set", minicnn::name_of(net_->ctx().instruction_set)},
-                         {"host", host_name()},
-                         {"version", minicnn::version_string},
-                         {"time_limit_minutes", o_.time_limit},
-                         {"epochs_done", state_->epoch},
-                         {"steps", state_->step},
-                         {"total_steps", state_->total_steps},
-                         {"steps_skipped", state_->skipped},
-                         {"seconds", state_->seconds},
-                         {"epoch_seconds", state_->epoch_seconds},
-                         {"peak_rss_mib", peak_mebibytes()}});
+  minicnn::json config{{"command", o_.command},
+                       {"data", o_.data},
+                       {"labels", o_.labels},
+                       {"init_from", o_.overrides.init_from.value_or("")},
+                       {"recipe", to_json(recipe_)},
+                       {"threads", net_->threads()},
+                       {"workers", o_.workers},
+                       {"ranks", ranks_ == nullptr ? 1 : static_cast<int>(ranks_->size())},
+                       {"instruction_set", minicnn::name_of(net_->ctx().instruction_set)},
+                       {"host", host_name()},
+                       {"version", minicnn::version_string},
+                       {"time_limit_minutes", o_.time_limit},
+                       {"epochs_done", state_->epoch},
+                       {"steps", state_->step},
+                       {"total_steps", state_->total_steps},
+                       {"steps_skipped", state_->skipped},
+                       {"seconds", state_->seconds},
+                       {"epoch_seconds", state_->epoch_seconds},
+                       {"peak_rss_mib", peak_mebibytes()}};
+  if (!times.empty()) config.set("rank_seconds_a_step", times);
+  folder_->write_config(config);
 }
 
 }  // namespace cli

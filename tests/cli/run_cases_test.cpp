@@ -100,7 +100,8 @@ TEST_CASE("A09 best weights alone are no run to go on with, and both messages sa
 TEST_CASE("A10 other pictures under the same names are refused") {
   const small_set s;
   REQUIRE(run(s.command()).code == 0);
-  const pictures::bytes before = s.file("last.safetensors");
+  const pictures::bytes before = s.file("last.safetensors"), config = s.file("config.json");
+  CHECK_FALSE(contains(std::string(config.begin(), config.end()), "rank_seconds"));  // of several ranks
   CHECK(run(s.command("--resume")).code == 0);
   for (int i = 0; i < 16; ++i)
     fs::copy_file(s.picture("dog." + std::to_string(i) + ".png"), s.picture("cat." + std::to_string(i) + ".png"),
