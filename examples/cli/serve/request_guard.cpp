@@ -81,7 +81,7 @@ void request_guard::check_token(const request_head& head) const {
   const std::string given = head.header("authorization").value_or("");
   constexpr std::size_t scheme = 7;  // "Bearer "
   if (token_.empty() || (asked && equal_tokens(*asked, token_))) return;
-  if (lower_case(given.substr(0, scheme)) == "bearer " && equal_tokens(detail::trimmed(given.substr(scheme)), token_)) return;
+  if (lower_case(given.substr(0, scheme)) == "bearer " && equal_tokens(minicnn::trimmed(given.substr(scheme)), token_)) return;
   throw refusal{401, "the token is missing or wrong: ?token=... in the address, or Authorization: Bearer ...", ""};
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <minicnn/files/text_lines.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,13 +51,6 @@ inline bool is_token(std::string_view text) {
 }
 
 inline bool is_control(char c) { return (static_cast<unsigned char>(c) < 32 && c != '\t') || c == 127; }
-
-inline std::string_view trimmed(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 /// Takes a line off the front of `text`; it must end with CR LF.
 inline std::string_view take_head_line(std::string_view& text) {
@@ -133,7 +127,7 @@ inline request_head parse_head(std::string_view text) {
     if (out.headers.size() == max_header_lines) throw refusal{431, "too many headers", ""};
     const std::size_t colon = line.find(':');
     if (colon == line.npos || !detail::is_token(line.substr(0, colon))) throw refusal{400, "a line of the head is no header", ""};
-    const std::string_view value = detail::trimmed(line.substr(colon + 1));
+    const std::string_view value = minicnn::trimmed(line.substr(colon + 1));
     for (const char c : value)
       if (detail::is_control(c)) throw refusal{400, "a header holds a control character", ""};
     out.headers.emplace_back(lower_case(line.substr(0, colon)), value);

@@ -45,7 +45,7 @@ inline std::string take_value(std::string_view& text) {
   std::string out;
   if (!text.starts_with('"')) {
     const std::size_t end = text.find(';');
-    out = trimmed(text.substr(0, end));
+    out = minicnn::trimmed(text.substr(0, end));
     text.remove_prefix(end == text.npos ? text.size() : end);
     return out;
   }
@@ -67,17 +67,17 @@ struct parametric_value {
 
   explicit parametric_value(std::string_view text) {
     const std::size_t end = text.find(';');
-    value = lower_case(trimmed(text.substr(0, end)));
+    value = lower_case(minicnn::trimmed(text.substr(0, end)));
     text = end == text.npos ? std::string_view() : text.substr(end);
     while (!text.empty()) {
-      text = trimmed(text.substr(1));
+      text = minicnn::trimmed(text.substr(1));
       const std::size_t stop = text.find_first_of("=;");
       if (stop == text.npos || text[stop] == ';') {
         text.remove_prefix((std::min)(stop, text.size()));
         continue;
       }
-      const std::string name = lower_case(trimmed(text.substr(0, stop)));
-      text = trimmed(text.substr(stop + 1));
+      const std::string name = lower_case(minicnn::trimmed(text.substr(0, stop)));
+      text = minicnn::trimmed(text.substr(stop + 1));
       parameters.emplace_back(name, take_value(text));
       text.remove_prefix((std::min)(text.find(';'), text.size()));
     }
@@ -175,13 +175,13 @@ class form_reader {
       if (line.empty()) break;
       if (last != nullptr && (line.front() == ' ' || line.front() == '\t')) {  // folded, as writers of mail do it
         *last += ' ';
-        *last += detail::trimmed(line);
+        *last += minicnn::trimmed(line);
         continue;
       }
       const std::size_t colon = line.find(':');
       if (colon == line.npos) minicnn::fail("the form is damaged: a header of part ", parts_.size() + 1, " has no colon");
-      const std::string name = lower_case(detail::trimmed(line.substr(0, colon)));
-      const std::string_view value = detail::trimmed(line.substr(colon + 1));
+      const std::string name = lower_case(minicnn::trimmed(line.substr(0, colon)));
+      const std::string_view value = minicnn::trimmed(line.substr(colon + 1));
       last = name == "content-disposition" ? &disposition : name == "content-type" ? &type : &other;
       *last = value;
       if (name == "content-transfer-encoding") check_encoding(value);

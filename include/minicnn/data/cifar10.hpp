@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "minicnn/data/csv.hpp"
 #include "minicnn/data/dataset.hpp"
 #include "minicnn/files/sequential_file.hpp"
+#include "minicnn/files/text_lines.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 

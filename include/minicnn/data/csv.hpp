@@ -1,7 +1,6 @@
 #pragma once
 /// Tables as text: comma-separated values (RFC 4180), read strictly.
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,12 +11,6 @@
 #include "minicnn/files/text_lines.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
-
-/// `text` without blanks and tabs (or what else `blank` holds) at its ends.
-inline std::string_view trimmed(std::string_view text, std::string_view blank = " \t") {
-  text.remove_prefix((std::min)(text.find_first_not_of(blank), text.size()));
-  return text.substr(0, text.find_last_not_of(blank) + 1);
-}
 
 struct csv_row {
   index_t line = 0;  ///< on which it begins, from 1

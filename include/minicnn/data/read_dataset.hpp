@@ -92,7 +92,8 @@ class dataset_reader {
     if (is_tar_path(root_)) return true;
     if (std::filesystem::is_regular_file(system_path(root_), failed)) return is_picture_file(file_name(root_));
     list();
-    return kind() != layout::pictures && kind() != layout::kaggle;
+    const layout found = kind();
+    return found != layout::pictures && found != layout::kaggle;
   }
 
   image_dataset run() {
@@ -103,9 +104,10 @@ class dataset_reader {
     }
     if (std::filesystem::is_regular_file(system_path(root_), failed) && o_.labels) return single_file();
     if (!list()) return o_.labels ? read_image_folder(root_) : read_pictures(root_);  // says why
-    if (!o_.labels && kind() != layout::tars) return read_pictures(root_);
+    const layout found = kind();
+    if (!o_.labels && found != layout::tars) return read_pictures(root_);
     image_dataset data;
-    switch (kind()) {
+    switch (found) {
       case layout::cifar_inside:
         return dataset_reader(root_ + "/cifar-10-batches-bin", o_).run();
       case layout::idx:
@@ -170,10 +172,13 @@ class dataset_reader {
   index_t packed_pictures() const {
     ignored_files ignored;
     tar_index index(ignored);
-    for (const std::string& name : names_) try {
-        if (is_tar(name)) index.add(root_ + "/" + name);
+    for (const std::string& name : names_) {
+      if (!is_tar(name)) continue;
+      try {
+        index.add(root_ + "/" + name);
       } catch (const file_error&) {  // said when it is read as one
       }
+    }
     return static_cast<index_t>(index.size());
   }
 

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "minicnn/data/csv.hpp"
 #include "minicnn/data/folder_tree.hpp"
 #include "minicnn/data/tar_reader.hpp"
+#include "minicnn/files/text_lines.hpp"
 
 namespace minicnn::inline MINICNN_ABI::detail {
 

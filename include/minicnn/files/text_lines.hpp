@@ -1,6 +1,7 @@
 #pragma once
 /// Text files, line by line, as editors and spreadsheets of all systems write them.
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,12 @@
 #include "minicnn/files/sequential_file.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
+
+/// `text` without blanks and tabs (or what else `blank` holds) at its ends.
+inline std::string_view trimmed(std::string_view text, std::string_view blank = " \t") {
+  text.remove_prefix((std::min)(text.find_first_not_of(blank), text.size()));
+  return text.substr(0, text.find_last_not_of(blank) + 1);
+}
 
 struct text_line {
   index_t number = 0;  ///< from 1
