@@ -17,9 +17,10 @@ class class_guard {
   using index_t = minicnn::index_t;
 
   /// `pictures` loads `part` of `data`, "train" or "validate" on. A class that has one picture in it has run out when those of
-  /// `other`, the other part, have gone as well.
+  /// `other`, the other part, have gone as well. A run that is resumed must still have the classes that it had: throws
+  /// file_error.
   class_guard(const minicnn::image_dataset& data, minicnn::loader<float>& pictures, const minicnn::sample_indices& part,
-              const minicnn::sample_indices& other, const char* purpose)
+              const minicnn::sample_indices& other, const char* purpose, bool resumed)
       : data_(data), pictures_(pictures), purpose_(purpose), members_(data.classes.size()), gone_(data.classes.size()) {
     for (const index_t i : part) members_[label_of(i)].push_back(i);
     std::vector<bool> single;
@@ -27,13 +28,15 @@ class class_guard {
     for (const index_t i : other)
       if (single[label_of(i)]) members_[label_of(i)].push_back(i);
     for (; seen_ < pictures.bad_files().size(); ++seen_) bad_.insert(pictures.bad_files()[seen_].index);
+    for (std::size_t label = 0; resumed && label < members_.size(); ++label)
+      if (!members_[label].empty()) look_at(label);
   }
 
   void start_epoch(index_t epoch, index_t first_batch) { pictures_.start_epoch(epoch, first_batch); }
   /// Throws file_error where a class has run out.
   const minicnn::batch<float>* next() {
     const minicnn::batch<float>* b = pictures_.next();
-    for (; seen_ < pictures_.bad_files().size(); ++seen_) look_at(pictures_.bad_files()[seen_].index);
+    for (; seen_ < pictures_.bad_files().size(); ++seen_) note_bad(pictures_.bad_files()[seen_].index);
     return b;
   }
   index_t size() const { return pictures_.size(); }
@@ -50,18 +53,22 @@ class class_guard {
     return data_.samples[static_cast<std::size_t>(i)].member < 0 && !std::filesystem::exists(system_path(path_of(i)), failed);
   }
 
-  /// Files are asked for at once, not when their turn comes: till then a network would learn from the other classes alone.
-  void look_at(index_t picture) {
+  void note_bad(index_t picture) {
     bad_.insert(picture);
-    const minicnn::sample_indices& all = members_[label_of(picture)];
-    std::size_t& gone = gone_[label_of(picture)];  // so many of its first: they are not asked for again
+    look_at(label_of(picture));
+  }
+
+  /// Files are asked for at once, not when their turn comes: till then a network would learn from the other classes alone.
+  void look_at(std::size_t label) {
+    const minicnn::sample_indices& all = members_[label];
+    std::size_t& gone = gone_[label];  // so many of its first: they are not asked for again
     while (gone < all.size() && (bad_.count(all[gone]) > 0 || has_gone(all[gone]))) ++gone;
     if (gone < all.size()) return;
     std::vector<std::string> files;
     for (const index_t i : all) files.push_back(path_of(i));
-    minicnn::fail<minicnn::file_error>(data_.root, ": no picture to ", purpose_, " on of class ",
-                                       data_.classes[label_of(picture)], " can be read any more (",
-                                       minicnn::detail::few_names(files), "); put them back before going on");
+    minicnn::fail<minicnn::file_error>(data_.root, ": no picture to ", purpose_, " on of class ", data_.classes[label],
+                                       " can be read any more (", minicnn::detail::few_names(files),
+                                       "); put them back before going on");
   }
 
   const minicnn::image_dataset& data_;

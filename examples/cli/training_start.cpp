@@ -177,7 +177,8 @@ std::unique_ptr<minicnn::batch_source<float>> training::source(data_loader& pict
   if (!o_.skip_bad || !learned_.classifies()) return minicnn::source_of<float>(pictures);
   const bool first = &pictures == train_.get();
   guards_.push_back(std::make_unique<class_guard>(data_, pictures, first ? split_.train : split_.validation,
-                                                  first ? split_.validation : split_.train, first ? "train" : "validate"));
+                                                  first ? split_.validation : split_.train, first ? "train" : "validate",
+                                                  o_.resume));
   return minicnn::source_of<float>(*guards_.back());
 }
 

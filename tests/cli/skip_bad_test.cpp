@@ -56,6 +56,26 @@ TEST_CASE("G11 a class whose pictures all go during training ends it, and the ru
   CHECK_FALSE(contains(back.err, "skipped"));
 }
 
+TEST_CASE("G11 a class whose pictures to validate on all go ends a training, and a resumed one at its start") {
+  const small_set s;
+  const std::string kept = s.folder().path("kept"), options = "--skip-bad --val-fraction 0.5";
+  // One dog after the other, each once it is missed, until that ends the training.
+  const auto first = s.begin_then(options, "mkdir '" + kept + "'; for i in 3 1 4 15 9 2 6 5 8 7 10 11 12 13 14 0; do mv '" +
+                                               s.data() + "/dog.'$i.png '" + kept + "'; while ! grep -q \"dog.$i.png\" '" +
+                                               s.folder().path("err") + "' && kill -0 $p; do sleep 0.02; done 2>/dev/null; " +
+                                               "kill -0 $p 2>/dev/null || break; done; kill -TERM $p 2>/dev/null");
+  INFO(first.err);
+  CHECK(first.code == 1);
+  CHECK(contains(first.err, ": no picture to validate on of class dog can be read any more ("));
+  CHECK(contains(first.err, "the run is saved in " + s.out()));
+  const auto resumed = run(s.command(options + " --resume", 100000));
+  INFO(resumed.err);
+  CHECK(resumed.code == 1);  // it went on, validated on cats alone
+  CHECK(contains(resumed.err, ": no picture to validate on of class dog can be read any more ("));
+  REQUIRE(std::system(("mv '" + kept + "'/dog.*.png '" + s.data() + "'").c_str()) == 0);
+  CHECK(s.go_on(options).code == 130);
+}
+
 TEST_CASE("G11 without --skip-bad the run ends, says what is saved, and can be resumed either way") {
   const small_set s;
   const auto ended = s.begin_then("--accumulate 3", "mv '" + s.picture("cat.5.png") + "' '" + s.folder().path("kept.png") + "'");
