@@ -52,13 +52,18 @@ std::string picture_in(const fs::path& folder) {
   return "";
 }
 
+bool is_run(const fs::path& folder) {
+  std::error_code failed;
+  return fs::exists(folder / "results.csv", failed) && fs::exists(folder / "config.json", failed);
+}
+
 }  // namespace
 
 void refuse_among_pictures(const std::string& out) {
   const fs::path folder = place_of(system_path(out));
   std::error_code failed;
   if (!fs::is_directory(folder, failed) || fs::exists(folder / ".nomedia", failed)) return;
-  if (fs::exists(folder / "results.csv", failed) && fs::exists(folder / "config.json", failed)) return;  // of a run
+  if (is_run(folder)) return;
   std::string found = picture_in(folder);
   int classes = 0;
   for (fs::directory_iterator entry(folder, failed), end; found.empty() && !failed && entry != end; entry.increment(failed)) {
@@ -77,8 +82,7 @@ void mark_as_no_data(const std::string& out) {
   refuse_among_pictures(out);  // what did not exist has been made since
   const fs::path folder = system_path(out);
   std::error_code failed;
-  const bool run = fs::exists(folder / "results.csv", failed) && fs::exists(folder / "config.json", failed);
-  if (!run && !fs::exists(folder / ".nomedia", failed)) minicnn::write_file(out + "/.nomedia", "");
+  if (!is_run(folder) && !fs::exists(folder / ".nomedia", failed)) minicnn::write_file(out + "/.nomedia", "");
 }
 
 void refuse_inside_data(const std::string& out, const std::string& data, const char* option) {
