@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "failing_backward.hpp"
 #include "minicnn/train/sgd.hpp"
 #include "minicnn/train/trainer.hpp"
 #include "sharded_data.hpp"
@@ -95,30 +96,12 @@ TEST_CASE("what one rank's data throws ends all of them, with its name") {
   }
 }
 
-namespace {
-
-/// Passes values on, and has no gradient to pass back.
-class without_gradient final : public op<float> {
- public:
-  std::string_view kind() const override { return "without_gradient"; }
-  attribute_list describe() const override { return {}; }
-  op_plan plan(const plan_request& request) const override {
-    op_plan p;
-    p.output = request.inputs[0];
-    return p;
-  }
-  void forward(const frame<float>& f) const override { std::copy(f.input().begin(), f.input().end(), f.output.begin()); }
-  void backward(const frame<float>&) const override { fail("no gradient"); }
-};
-
-}  // namespace
-
 TEST_CASE("a backward that throws on one rank ends all: they wait for its gradients") {
   for (const bool overlap : {false, true}) {
     const auto errors = threads_as_ranks::run(3, [&](team& me) {
       graph<float> g;
       node<float> x = conv2d(g.input({2, side, side}), {.filters = 5, .kernel = 3, .padding = 1});
-      if (me.rank() == 1) x = g.add(std::make_shared<without_gradient>(), {x}, "broken", "broken");
+      if (me.rank() == 1) x = g.add(std::make_shared<failing_backward>(1), {x}, "broken", "broken");
       network<float> net(std::move(g), {dense(flatten(relu(x)), 3)}, {.seed = 5, .threads = 1});
       sgd<float> opt(net, {.learning_rate = 0.05});
       drawn data(43, 20);
