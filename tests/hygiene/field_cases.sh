@@ -18,3 +18,15 @@ for one in "${cases[@]}"; do
 done
 [[ ${#missing[@]} -eq 0 ]] || { echo "no test is named after: ${missing[*]}"; exit 1; }
 echo "${#cases[@]} cases, each named in a test"
+
+# The tests that docs/reliability.md names are there, and cases in brackets behind a name are in that test.
+status=0
+folders='analysis|cli|core|data|files|formats|graph|int8|io|kernels|layers|model|networks|report|train'
+while IFS=' ' read -r test ids; do
+  file=$(find "${test%%.*}" -name "${test#*.}_test.cpp")
+  [[ -n $file ]] || { echo "docs/reliability.md: no test $test"; status=1; continue; }
+  for one in $(grep -oE '\b[FGAN][0-9]+\b' <<<"$ids"); do
+    grep -q "\b$one\b" "$file" || { echo "docs/reliability.md: $test has no case $one"; status=1; }
+  done
+done < <(grep -E '^\|' ../docs/reliability.md | grep -oE "\\b($folders)\.[a-z0-9_]+( \([^)]*\))?")
+exit $status
