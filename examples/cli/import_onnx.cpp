@@ -3,6 +3,7 @@
 #include <minicnn/core/number.hpp>
 #include <minicnn/core/printable.hpp>
 #include <minicnn/formats/onnx_import.hpp>
+#include <minicnn/model/described_network.hpp>
 
 #include "commands.hpp"
 #include "messages.hpp"
