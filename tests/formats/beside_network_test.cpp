@@ -143,10 +143,10 @@ TEST_CASE("what is no metric stays an error: layers, also of whole numbers, and 
 
 TEST_CASE("trained weights are taken before an average of them in one state dict") {
   for (const char* prefix : {"model.", "", "net.module."})
-    for (const auto& [average, told] :
-         {std::pair{"ema_model.", "ema_model.*"}, std::pair{"model_ema.module.", "model_ema.*"}, std::pair{"ema.", "ema.*"},
-          std::pair{"swa_model.module.", "swa_model.*"}, std::pair{"a.ema.ema_model.", "a.ema.*"},
-          std::pair{"averaged_model.", "averaged_model.*"}, std::pair{"EMA.", "EMA.*"}}) {
+    for (const auto& [average, told] : {std::pair{"ema_model.", "ema_model.*"}, std::pair{"model_ema.module.", "model_ema.*"},
+                                        std::pair{"ema.", "ema.*"}, std::pair{"Ema.", "Ema.*"}, std::pair{"LitEma.", "LitEma.*"},
+                                        std::pair{"swa_model.module.", "swa_model.*"}, std::pair{"a.ema.ema_model.", "a.ema.*"},
+                                        std::pair{"averaged_model.", "averaged_model.*"}, std::pair{"EMA.", "EMA.*"}}) {
       INFO(prefix, average);
       const std::string counter = std::string(told).substr(0, std::string(told).size() - 1) + "n_averaged";
       for (const bool average_first : {true, false}) {

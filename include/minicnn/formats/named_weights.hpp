@@ -55,7 +55,8 @@ inline std::string without_wrappers(std::string_view name) {
 
 /// Of the beginning "ema_model.module." of names what says that it is an average of the weights, "ema_model."; else nothing.
 inline std::string_view average_in(std::string_view prefix) {
-  static constexpr std::string_view words[] = {"ema", "EMA", "swa", "SWA", "avg", "average", "averaged", "shadow"};
+  static constexpr std::string_view words[] = {"ema", "EMA", "Ema",     "LitEma",   "ModelEma",      "swa",
+                                               "SWA", "avg", "average", "averaged", "AveragedModel", "shadow"};
   for (std::size_t at = 0, end = 0; at < prefix.size(); at = end + 1) {
     end = (std::min)(prefix.find_first_of("./:|_-0123456789", at), prefix.size());
     if (std::find(std::begin(words), std::end(words), prefix.substr(at, end - at)) != std::end(words))
