@@ -20,6 +20,7 @@
 #include "start_passes.hpp"
 #include "train_setup.hpp"
 #include "training.hpp"
+#include "unused_options.hpp"
 
 namespace cli {
 
@@ -80,6 +81,7 @@ void training::open_pictures() {
   choose_channels(data_, o_.overrides);
   if (const std::string text = apply_small_image_defaults(recipe_, o_.overrides, data_); !text.empty())
     note("%s\n", text.c_str());
+  warn_of_unused_options(recipe_, o_.overrides, data_.channels);
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed, recipe_.fold, recipe_.folds);
   if (classifies)
     for (const std::string& text : class_warnings(data_, split_)) warn(o_.data + ": " + text);
