@@ -84,7 +84,9 @@ void apply(V& value, const std::optional<V>& given) {
 
 /// Options of networks that have what they set; of others they are taken back, and said to be without effect.
 void drop_foreign_options(model_config& model, const recipe_overrides& o) {
-  const auto without = [&](const char* option) { warn(std::string(option) + ": has no effect, " + model.name + " has none"); };
+  const auto without = [&](const char* option) {
+    warn(std::string(option) + ": has no effect, " + minicnn::model_title(model) + " has none");
+  };
   if (!model.name.starts_with("alexnet-bn")) {
     if (model.padded) without("--padded");
     if (model.pooled > 0) without("--pooled");
@@ -94,7 +96,9 @@ void drop_foreign_options(model_config& model, const recipe_overrides& o) {
     without("--zero-init");
     model.zero_init = false;
   }
-  if (model.dropout > 0 && o.dropout && minicnn::completed({.name = model.name}).dropout <= 0) {
+  model_config own = model;
+  own.dropout = -1;
+  if (model.dropout > 0 && o.dropout && minicnn::completed(own).dropout <= 0) {
     without("--dropout");
     model.dropout = 0;
   }

@@ -183,6 +183,7 @@ void add_routes(httplib::Server& server, prediction_service& service, const serv
     set_json(response, {{"status", "ok"},
                         {"version", minicnn::version_string},
                         {"model", info.config.name},
+                        {"title", minicnn::model_title(info.config)},
                         {"image_size", info.transform.size},
                         {"classes", info.classes},
                         {"tta", service.views()},

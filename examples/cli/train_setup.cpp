@@ -80,8 +80,8 @@ std::unique_ptr<minicnn::optimizer<float>> make_optimizer(const recipe& r, minic
     const auto& nodes = net.nodes();
     if (std::none_of(nodes.begin(), nodes.end(),
                      [](const auto& n) { return n.operation && n.operation->kind() == "batch_norm"; }))
-      throw usage_error("--bias-rate " + minicnn::to_text(r.bias_rate) + ", given or of the preset: " + r.model.name +
-                        " has no batch norm; 1 goes with it");
+      throw usage_error("--bias-rate " + minicnn::to_text(r.bias_rate) +
+                        ", given or of the preset: " + minicnn::model_title(r.model) + " has no batch norm; 1 goes with it");
     rules.push_back({.kind = "batch_norm",
                      .suffix = ".bias",
                      .learning_rate_scale = r.bias_rate,

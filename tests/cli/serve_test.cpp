@@ -59,6 +59,7 @@ TEST_CASE("several files in one form come back in their order, each with an answ
   const json health = get(s.port(), "/health").text();
   CHECK(health["status"] == "ok");
   CHECK(health["classes"] == json({"cat", "dog"}));
+  CHECK(health["title"] == health["model"]);
   const answer page = get(s.port(), "/");
   CHECK(page.status == 200);
   CHECK(contains(page.head, "Content-Security-Policy: default-src 'none'"));

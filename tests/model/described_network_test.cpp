@@ -135,6 +135,10 @@ TEST_CASE("a network is told by its name in the registry or the title of its des
   c.graph.set("title", 5);
   CHECK(model_title(c) == "network without a name");
   CHECK(model_title(described_config(net)) == "network without a name");
+  for (const char* blank : {"", " \t"}) {
+    c.graph.set("title", blank);
+    CHECK(model_title(c) == "network without a name");
+  }
 }
 
 TEST_CASE("descriptions that are damaged are errors that name the node") {
