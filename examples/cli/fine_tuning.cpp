@@ -122,9 +122,17 @@ void adopt_model(recipe_overrides& o, const std::string& run) {
   const json text = metadata_of(path, "model");
   if (!text.has("image_size")) return;
   refuse_quantized(path, not_trained);
-  const model_config known = minicnn::model_config_from(text);
+  const model_config known = [&] {
+    try {
+      model_config c = minicnn::model_config_from(text);
+      (void)minicnn::default_image_size(c);
+      return c;
+    } catch (const minicnn::error& e) {
+      fail<file_error>(path, ": metadata \"model\": ", e.what());
+    }
+  }();
   if (o.model && *o.model != known.name)
-    throw usage_error(text_of(path, ": holds the weights of ", known.name, ", not of --model ", *o.model));
+    throw usage_error(text_of(path, ": holds the weights of ", minicnn::model_title(known), ", not of --model ", *o.model));
   o.model = known.name;
   o.transform_input = known.transform_input;
   o.graph = known.graph;

@@ -333,6 +333,22 @@ TEST_CASE("A22 metadata is checked before memory is asked for") {
   CHECK(contains(said([](auto& m) { m["temperature"] = "0"; }, 1), "wanted a number from 1e-04 to "));
 }
 
+TEST_CASE("a file that says graph and describes none: file and entry are named, by what reads and what begins with it") {
+  const pictures::folder folder("no_graph");
+  const std::string weights = changed_weights(folder, [](std::map<std::string, std::string>& m) {
+    m["model"] = replaced(m["model"], "\"name\":\"lenet5\"", "\"name\":\"graph\"");
+  });
+  REQUIRE(run("generate --images 8 --out '" + folder.path("data") + "'").code == 0);
+  const std::string train = "train --data '" + folder.path("data") + "' --out '" + folder.path("run") + "' --init-from ";
+  for (const std::string& command :
+       {std::string("summary --weights "), "predict '" + folder.path("data") + "' --weights ", train}) {
+    const auto r = run(command + "'" + weights + "'");
+    INFO(r.err);
+    CHECK(r.code == 1);
+    CHECK(contains(r.err, weights + ": metadata \"model\": "));
+  }
+}
+
 TEST_CASE("F11 a run's folder in the place of weights: the file in it is named") {
   const red_means_dog weights;
   const pictures::folder folder("run_as_weights");

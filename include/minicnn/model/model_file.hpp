@@ -59,7 +59,12 @@ void read_entry(const safetensors_file& file, const char* key, const F& read) {
 inline model_info read_model_info(const safetensors_file& file) {
   model_info info;
   if (std::string text = detail::version_warning(file); !text.empty()) info.warnings.push_back(std::move(text));
-  detail::read_entry(file, "model", [&](const json& text) { detail::check_config(info.config = model_config_from(text)); });
+  detail::read_entry(file, "model", [&](const json& text) {
+    detail::check_config(info.config = model_config_from(text));
+    if (const int usual = default_image_size(info.config); info.config.image_size > 4 * (std::max)(usual, 64))
+      info.warnings.push_back(text_of(file.path(), ": its network takes pictures of ", info.config.image_size, " pixels a side, ",
+                                      model_title(info.config), " was made for ", usual));
+  });
   detail::read_entry(file, "classes", [&](const json& text) {
     for (const json& name : text.as_array()) info.classes.push_back(name.as_string());
     detail::check_classes(info);
@@ -69,9 +74,6 @@ inline model_info read_model_info(const safetensors_file& file) {
     info.transform = transform_from(text);
     detail::check_size(info);
   });
-  if (const int usual = default_image_size(info.config); info.config.image_size > 4 * (std::max)(usual, 64))
-    info.warnings.push_back(text_of(file.path(), ": its network takes pictures of ", info.config.image_size, " pixels a side, ",
-                                    model_title(info.config), " was made for ", usual));
   detail::read_entry(file, "split", [&](const json& text) {
     info.split_seed = text.at("seed").as_uint();
     info.val_fraction = text.at("val_fraction").as_double();
