@@ -146,9 +146,8 @@ inline constexpr std::string_view graph_model = "graph";
 inline std::string model_title(const model_config& c) {
   if (c.name != graph_model) return c.name;
   const json* title = c.graph.find("title");
-  const bool named =
-      title != nullptr && title->is_string() && title->as_string().find_first_not_of(" \t\r\n") != std::string::npos;
-  return named ? excerpt(title->as_string()) : "network without a name";
+  const std::string text = title != nullptr && title->is_string() ? title->as_string() : "";
+  return text.find_first_not_of(" \t\r\n") != text.npos ? excerpt(text) : "network without a name";
 }
 
 /// The image size that the network was made for. Throws as the other does, and error for a description that has none.
