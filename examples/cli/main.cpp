@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "commands.hpp"
@@ -25,6 +26,14 @@ namespace {
 int complain(const std::string& text, int code) {
   cli::say(text);
   return code;
+}
+
+/// CLI11 says "--epochs: At Most 1 required but received 2".
+std::string in_our_words(std::string text) {
+  for (const auto& [theirs, ours] : {std::pair{" At Most ", " wanted at most "}, std::pair{" At least ", " wanted at least "},
+                                     std::pair{" required but received ", ", got "}})
+    if (const auto at = text.find(theirs); at != text.npos) text.replace(at, std::string(theirs).size(), ours);
+  return text;
 }
 
 int run(int argc, const char* const* argv) {
@@ -51,7 +60,7 @@ int run(int argc, const char* const* argv) {
     const bool no_command = !first.empty() && first[0] != '-' && app.get_subcommands().empty();
     // CLI11 repeats arguments whole.
     const std::string text =
-        no_command ? "there is no command \"" + minicnn::excerpt(first) + "\"" : minicnn::printable(e.what());
+        no_command ? "there is no command \"" + minicnn::excerpt(first) + "\"" : in_our_words(minicnn::printable(e.what()));
     complain(std::string(minicnn::cut_to_columns(text, 1000)), cli::exit_usage);
     std::fprintf(stderr, "Run with --help for what there is.\n");
     return cli::exit_usage;
