@@ -90,6 +90,7 @@ class explainer {
       throw usage_error(o_.node.empty() ? e.what() : "--node " + o_.node + ": " + e.what());
     }
     run_.emplace(net, minicnn::session_options{.retain = nodes_});
+    predict_.emplace(predictor_of(model_, model_.info.tta, 1));
   }
 
   bool wants(const char* method) const { return wanted_.count(method) > 0; }
@@ -103,14 +104,13 @@ class explainer {
     const minicnn::shape& one = model_.net.input_dims();
     if (!(input_.dims() == one)) input_ = minicnn::tensor<float>(one);
     apply(fed, model_.info.transform, minicnn::random_key(), false, input_.data(), workspace_);
-    const minicnn::view<const float> logits = run_->predict(input_);
-    for (const float z : logits)
-      if (!std::isfinite(z)) minicnn::fail("the network's outputs are not finite numbers: these weights are of no use");
+    const auto result =
+        predict_->run(1, [&](index_t, minicnn::image_workspace&) -> const minicnn::image_u8& { return fed; }).front();
+    if (!result.reason.empty()) minicnn::fail(result.reason);
     explanation e;
     e.path = path;
-    for (const double v : minicnn::log_softmax({logits.begin(), logits.end()}, logits.size(), model_.info.temperature))
-      e.probabilities.push_back(std::exp(v));
-    e.named = minicnn::predicted_class(logits.at(0));
+    for (const double v : result.log_probabilities) e.probabilities.push_back(std::exp(v));
+    e.named = std::max_element(e.probabilities.begin(), e.probabilities.end()) - e.probabilities.begin();
     e.explained = class_ < 0 ? e.named : class_;
 
     const minicnn::rgb_picture picture = seen_part(image, model_.info.transform, side_, workspace_);
@@ -161,6 +161,7 @@ class explainer {
   minicnn::tensor<float> input_;
   std::optional<minicnn::grad_cam<float>> cam_;
   std::optional<minicnn::session<float>> run_;
+  std::optional<predictor> predict_;  ///< the class and probabilities that `predict` gives
   minicnn::image_workspace workspace_;
 };
 

@@ -72,6 +72,22 @@ TEST_CASE("explain names class and probability; pictures of one name do not over
   CHECK(fs::exists(out.path("x-2.grad-cam.png")));
 }
 
+TEST_CASE("explain names the class and probability that predict names, by the views that the weights record") {
+  const pictures::folder folder("views");
+  const std::string data = "'" + folder.path("data") + "'";
+  REQUIRE(program::run("generate --images 12 --seed 3 --out " + data).code == 0);
+  REQUIRE(program::run("train --data " + data + " --out '" + folder.path("run") +
+                       "' --model lenet5 --image-size 32 --batch-size 8 --epochs 1 --tta flip --quiet")
+              .code == 0);
+  const std::string weights = " --weights '" + folder.path("run/best.safetensors") + "' " + data;
+  const auto predicted = program::run("predict" + weights);
+  const auto one_view = program::run("predict --tta none" + weights);
+  const auto explained = program::run("explain --out '" + folder.path("out") + "'" + weights);
+  REQUIRE(explained.lines().size() == 12);
+  CHECK(predicted.out != one_view.out);
+  for (std::size_t i = 0; i < 12; ++i) CHECK(explained.lines()[i].starts_with(predicted.lines()[i] + "\t"));
+}
+
 TEST_CASE("explain: what is wrong is said, the rest is done") {
   const program::red_means_dog weights;
   const pictures::folder data("data"), out("out");
