@@ -7,6 +7,7 @@
 
 #include "commands.hpp"
 #include "paths.hpp"
+#include "run_folder.hpp"
 
 namespace cli {
 
@@ -112,6 +113,9 @@ void refuse_losing(const std::string& out, std::initializer_list<minicnn::file_k
   using minicnn::file_kind;
   std::error_code failed;
   if (out.starts_with("/dev/") || out.starts_with("/proc/") || !fs::is_regular_file(system_path(out), failed)) return;
+  const fs::path place = place_of(system_path(out));
+  if (is_run_file(path_text(place.filename())) && is_run(place.parent_path()))
+    throw usage_error("--out " + out + ": is a file of a run, which would be lost; name another one");
   file_kind kind = file_kind::unknown;
   try {
     kind = minicnn::kind_of_file(out);

@@ -23,8 +23,8 @@ void mark_as_no_data(const std::string& out);
 /// `input_option` names `input` in the text.
 void refuse_replacing(const std::string& out, const std::string& input, const char* input_option);
 
-/// Throws usage_error if `out` is a picture, or weights, a model or an archive of another kind than those that the command
-/// `writes`: no older result of it, and lost if it were replaced.
+/// Throws usage_error if `out` is a file that a run keeps, a picture, or weights, a model or an archive of another kind than
+/// those that the command `writes`: no older result of it, and lost if it were replaced.
 void refuse_losing(const std::string& out, std::initializer_list<minicnn::file_kind> writes);
 
 }  // namespace cli

@@ -44,13 +44,20 @@ bool stale_temporary(std::string_view name) {
 }
 }  // namespace
 
+bool is_run_file(std::string_view name) {
+  return std::find(std::begin(run_files), std::end(run_files), name) != std::end(run_files);
+}
+
 run_folder::run_folder(std::string path, existing_run existing) : path_(std::move(path)) {
   std::error_code problem;
   check_files();
+  const bool resumable = fs::exists(system_path(file("last.safetensors")), problem) ||
+                         fs::exists(system_path(file(replaced) + "/last.safetensors"), problem);
   if (existing == existing_run::refuse && holds_run())
-    fail<option_error>(path_, ": holds a run already; --resume goes on with it, --overwrite begins anew");
-  if (existing == existing_run::resume && !fs::exists(system_path(file("last.safetensors")), problem) &&
-      !fs::exists(system_path(file(replaced) + "/last.safetensors"), problem))
+    fail<option_error>(path_, ": holds a run already",
+                       resumable ? "; --resume goes on with it, --overwrite begins anew"
+                                 : ", without last.safetensors to go on from; --overwrite begins anew");
+  if (existing == existing_run::resume && !resumable)
     fail<option_error>(path_, ": nothing to resume: no last.safetensors; ",
                        holds_run() ? "--overwrite begins anew" : "without --resume a run begins here");
   fs::create_directories(system_path(path_), problem);
@@ -88,7 +95,7 @@ void run_folder::check_aside(const std::string& name) const {
   std::error_code problem;
   for (fs::directory_iterator entry(system_path(file(name)), problem), end; !problem && entry != end; entry.increment(problem)) {
     const std::string inner = path_text(entry->path().filename());
-    if (std::find(std::begin(run_files), std::end(run_files), inner) == std::end(run_files))
+    if (!is_run_file(inner))
       fail<option_error>(file(name), ": holds ", inner, ", which no run wrote and which would be removed; move it elsewhere");
   }
 }

@@ -8,6 +8,7 @@
 #include <minicnn/train/optimizer.hpp>
 #include <minicnn/train/training_state.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "paths.hpp"
@@ -15,6 +16,9 @@
 #include "weights.hpp"
 
 namespace cli {
+
+/// Whether a run keeps a file of this name.
+bool is_run_file(std::string_view name);
 
 /// How `train` treats a folder that holds a run.
 enum class existing_run { refuse, resume, overwrite };

@@ -89,12 +89,13 @@ TEST_CASE("A09 a train that fails before its first step leaves a folder that the
 TEST_CASE("A09 best weights alone are no run to go on with, and both messages say what to do") {
   const small_set s;
   s.folder().write("run/best.safetensors", "x");
-  CHECK(contains(run(s.command("")).err, "holds a run already; --resume goes on with it, --overwrite begins anew"));
+  CHECK(contains(run(s.command("")).err, "holds a run already, without last.safetensors to go on from; --overwrite begins anew"));
   const auto resumed = run(s.command("--resume"));
   INFO(resumed.err);
   CHECK(resumed.code == 1);
   CHECK(contains(resumed.err, "nothing to resume: no last.safetensors; --overwrite begins anew"));
   CHECK(run(s.command("--overwrite")).code == 0);
+  CHECK(contains(run(s.command("")).err, "holds a run already; --resume goes on with it, --overwrite begins anew"));
 }
 
 TEST_CASE("A10 other pictures under the same names are refused") {

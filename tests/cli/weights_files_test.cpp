@@ -248,6 +248,28 @@ TEST_CASE("A05 A06 --out never replaces the file that a command reads") {
   CHECK(run("export --weights " + quoted + " --format npz --out '" + folder.path("new.npz") + "'").code == 0);
 }
 
+TEST_CASE("A05 --out never replaces what a run keeps") {
+  const pictures::folder folder("run_files");
+  REQUIRE(run("generate --images 12 --out '" + folder.path("data") + "'").code == 0);
+  REQUIRE(run("train --quiet --data '" + folder.path("data") + "' --out '" + folder.path("run") +
+              "' --model lenet5 --image-size 32 --batch-size 8 --epochs 1")
+              .code == 0);
+  const std::string weights = " --weights '" + folder.path("run/best.safetensors") + "' --out '";
+  for (const char* name : {"last.safetensors", "config.json", "results.csv", "results.jsonl", "report.html", "pictures.txt"}) {
+    CAPTURE(name);
+    const auto before = pictures::read(folder.path((std::string("run/") + name).c_str()));
+    const std::string out = weights + folder.path("run/") + name + "'";
+    for (const std::string& command :
+         {"export --format safetensors" + out, "submit --data '" + folder.path("data") + "'" + out}) {
+      const auto r = run(command);
+      CHECK(r.code == 2);
+      CHECK_MESSAGE(contains(r.err, "is a file of a run, which would be lost"), r.err);
+    }
+    CHECK(pictures::read(folder.path((std::string("run/") + name).c_str())) == before);
+  }
+  CHECK(run("export --format safetensors" + weights + folder.path("run/model.safetensors") + "'").code == 0);
+}
+
 TEST_CASE("A05 --out never replaces a picture, or weights of another kind") {
   const red_means_dog w;
   const pictures::folder folder("losing");
