@@ -84,7 +84,8 @@ void agree_on_machine(team& ranks) {
 
 void silence_other_ranks() {
 #if !defined(_WIN32)
-  if (launched_rank() == 0) return;
+  const int rank = launched_rank();  // one that a shell has inherited names no rank of this run
+  if (rank <= 0 || rank >= launched_size()) return;
   loud = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
   const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (nowhere < 0) return;

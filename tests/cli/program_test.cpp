@@ -79,3 +79,12 @@ TEST_CASE("a result that cannot be written is a failure") {
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 1);
 }
+
+TEST_CASE("a rank that a shell has inherited from mpirun silences nothing") {
+  for (const char* rank : {"env PMI_RANK=1", "env OMPI_COMM_WORLD_RANK=1", "env PMI_RANK=-1 PMI_SIZE=1"}) {
+    CAPTURE(rank);
+    const auto r = run("train --data nowhere --out q --preset none", rank);
+    CHECK(r.code == 2);
+    CHECK(contains(r.err, "--preset: "));
+  }
+}
