@@ -18,7 +18,7 @@ bool is_on(const std::optional<V>& value) {
 std::vector<std::string> unused_options(const recipe& r, const recipe_overrides& o, int channels) {
   const std::string optimizer = " with --optimizer " + r.optimizer;
   const std::string plain = o.no_augment ? " with --no-augment" : " with --preset " + r.preset + ", which does not augment";
-  const std::string uncropped = r.augment ? ", pictures are not cropped at random" : plain;
+  const std::string uncropped = r.augment ? ", pictures are not cropped to a part" : plain;
   const bool adam = r.optimizer == "adam" || r.optimizer == "adamw";
   const bool some = r.keep_hardest < 1, crops = r.augment && (r.crop == "resized" || r.crop == "shift");
   struct option_use {
@@ -43,9 +43,7 @@ std::vector<std::string> unused_options(const recipe& r, const recipe_overrides&
   std::vector<std::string> lines;
   for (const option_use& use : uses)
     if (use.given && !use.used) lines.push_back(use.option + (": has no effect" + use.because));
-  if (o.learning_rate && !is_on(o.learning_rate))
-    lines.push_back(r.optimizer == "muon" ? "--learning-rate 0: filters stay as they are"
-                                          : "--learning-rate 0: weights stay as they are");
+  if (o.learning_rate && !is_on(o.learning_rate)) lines.push_back("--learning-rate 0: weights stay as they are");
   return lines;
 }
 

@@ -116,7 +116,7 @@ TEST_CASE("options that change nothing with the others as they are: told, where 
   CHECK(told(light, 1) == lines{"--lighting: has no effect, pictures are grey"});
   cli::recipe_overrides moved;
   moved.crop_scale = 0.5, moved.shift = 2;
-  CHECK(told(moved) == lines{"--crop-scale: has no effect, pictures are not cropped at random"});
+  CHECK(told(moved) == lines{"--crop-scale: has no effect, pictures are not cropped to a part"});
   cli::recipe_overrides still;
   still.learning_rate = 0.0;
   CHECK(told(still) == lines{"--learning-rate 0: weights stay as they are"});
