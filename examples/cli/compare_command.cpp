@@ -197,9 +197,6 @@ void add_compare(CLI::App& app, action& chosen) {
       ->capture_default_str();
   command->add_flag("--json", o->json, "one JSON object");
   command->callback([o, &chosen] {
-    for (const std::string& run : o->runs)
-      for (const char* name : {"best.safetensors", "last.safetensors", "config.json", "results.csv"})
-        refuse_replacing(o->out, run + "/" + name, "RUN");
     o->out = output_file(o->out);
     refuse_losing(o->out, {minicnn::file_kind::web_page});
     chosen = [o] { return compare_command(*o); };

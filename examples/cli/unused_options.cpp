@@ -43,7 +43,7 @@ std::vector<std::string> unused_options(const recipe& r, const recipe_overrides&
   std::vector<std::string> lines;
   for (const option_use& use : uses)
     if (use.given && !use.used) lines.push_back(use.option + (": has no effect" + use.because));
-  if (o.learning_rate && !is_on(o.learning_rate)) lines.push_back("--learning-rate 0: weights stay as they are");
+  if (o.learning_rate && !is_on(o.learning_rate)) lines.push_back("--learning-rate 0: nothing is learned");
   return lines;
 }
 

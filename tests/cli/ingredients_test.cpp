@@ -10,7 +10,6 @@
 
 #include "program.hpp"
 #include "recipe.hpp"
-#include "unused_options.hpp"
 
 using program::contains;
 using program::run;
@@ -77,60 +76,6 @@ TEST_CASE("cifar: airbench94's values, and airbench94_muon's with --optimizer mu
   CHECK(n.whiten == -1);
   off.lookahead = 5, off.ema = 0.0;
   CHECK_THROWS_AS(cli::make_recipe(off), minicnn::option_error);
-}
-
-TEST_CASE("options that change nothing with the others as they are: told, where they were given") {
-  using lines = std::vector<std::string>;
-  const auto told = [](const cli::recipe_overrides& o, int channels = 3) {
-    return cli::unused_options(cli::make_recipe(o), o, channels);
-  };
-  for (const std::string name : {"article", "classic", "best", "deep", "quick", "cifar"}) {
-    CAPTURE(name);
-    cli::recipe_overrides o;
-    o.preset = name;
-    CHECK(told(o).empty());
-    o.no_augment = true;
-    CHECK(told(o).empty());
-  }
-  cli::recipe_overrides o;
-  o.momentum = 0.8, o.rest_rate = 0.1, o.trust = 0.002, o.ema_growth = 2.0, o.hardest_to = 0.5;
-  CHECK(told(o) == lines{"--rest-rate: has no effect with --optimizer sgd", "--trust: has no effect with --optimizer sgd",
-                         "--ema-growth: has no effect without --ema", "--hardest-to: has no effect without --keep-hardest"});
-  o.optimizer = "adam", o.ema = 0.9, o.keep_hardest = 0.5, o.trust.reset(), o.rest_rate.reset();
-  CHECK(told(o) == lines{"--momentum: has no effect with --optimizer adam"});
-  o.optimizer = "muon", o.rest_rate = 0.1;
-  CHECK(told(o).empty());
-  o.optimizer = "lars", o.trust = 0.002, o.rest_rate.reset();
-  CHECK(told(o).empty());
-  cli::recipe_overrides pictures;
-  pictures.crop_scale = 0.5, pictures.jitter = 0.1, pictures.alternate_flip = "on";
-  CHECK(told(pictures).empty());
-  pictures.no_augment = true;
-  CHECK(told(pictures) == lines{"--jitter: has no effect with --no-augment", "--crop-scale: has no effect with --no-augment",
-                                "--alternate-flip: has no effect with --no-augment"});
-  pictures.no_augment = false, pictures.preset = "article", pictures.crop_scale.reset();
-  CHECK(told(pictures) == lines{"--jitter: has no effect with --preset article, which does not augment",
-                                "--alternate-flip: has no effect with --preset article, which does not augment"});
-  cli::recipe_overrides light;
-  light.lighting = 0.1;
-  CHECK(told(light, 1) == lines{"--lighting: has no effect, pictures are grey"});
-  cli::recipe_overrides moved;
-  moved.crop_scale = 0.5, moved.shift = 2;
-  CHECK(told(moved) == lines{"--crop-scale: has no effect, pictures are not cropped to a part"});
-  cli::recipe_overrides still;
-  still.learning_rate = 0.0;
-  CHECK(told(still) == lines{"--learning-rate 0: weights stay as they are"});
-}
-
-TEST_CASE("options that change nothing are told once the pictures are known, and the run is that without them") {
-  const drawings d;
-  const auto plain = run(d.train("plain", "--epochs 1"));
-  REQUIRE(plain.code == 0);
-  CHECK_FALSE(contains(plain.err, "no effect"));
-  const auto told = run(d.train("told", "--epochs 1 --hardest-to 0.5"));
-  REQUIRE(told.code == 0);
-  CHECK(contains(told.err, "warning: --hardest-to: has no effect without --keep-hardest\n"));
-  CHECK(d.last("plain") == d.last("told"));
 }
 
 TEST_CASE("a run of each ingredient that is told to end goes on to the same bytes") {
