@@ -28,8 +28,10 @@ int complain(const std::string& text, int code) {
   return code;
 }
 
-/// CLI11 says "--epochs: At Most 1 required but received 2".
+/// CLI11 says "--epochs: At Most 1 required but received 2" and "--epochs: 1 required INT missing".
 std::string in_our_words(std::string text) {
+  if (const auto at = text.find(": 1 required "); at != text.npos && text.ends_with(" missing"))
+    return text.substr(0, at) + ": wanted a value";
   for (const auto& [theirs, ours] : {std::pair{" At Most ", " wanted at most "}, std::pair{" At least ", " wanted at least "},
                                      std::pair{" required but received ", ", got "}})
     if (const auto at = text.find(theirs); at != text.npos) text.replace(at, std::string(theirs).size(), ours);
@@ -59,8 +61,8 @@ int run(int argc, const char* const* argv) {
     const std::string first = argc > 1 ? argv[1] : "";
     const bool no_command = !first.empty() && first[0] != '-' && app.get_subcommands().empty();
     // CLI11 repeats arguments whole.
-    const std::string text =
-        no_command ? "there is no command \"" + minicnn::excerpt(first) + "\"" : in_our_words(minicnn::printable(e.what()));
+    std::string text = no_command ? "there is no command \"" + minicnn::excerpt(first) + "\"" : minicnn::printable(e.what());
+    if (dynamic_cast<const CLI::ArgumentMismatch*>(&e) != nullptr) text = in_our_words(text);
     complain(std::string(minicnn::cut_to_columns(text, 1000)), cli::exit_usage);
     std::fprintf(stderr, "Run with --help for what there is.\n");
     return cli::exit_usage;

@@ -283,7 +283,8 @@ TEST_CASE("A23 messages are one line without what a terminal obeys or a library'
   CHECK(escape.err.find('\x1b') == escape.err.npos);
 }
 
-TEST_CASE("A23 options given twice, and too few names: wanted and got") {
+TEST_CASE("A23 options given twice or without a value, and too few names: wanted and got") {
+  CHECK(contains(run("train --data a --out b --epochs").err, "--epochs: wanted a value\n"));
   CHECK(contains(run("check --data a --data b").err, "--data: wanted at most 1, got 2\n"));
   CHECK(contains(run("compare a --out c.html").err, "RUN: wanted at least 2, got 1\n"));
 }
