@@ -38,8 +38,8 @@ std::string apply_small_image_defaults(recipe& r, const recipe_overrides& o, con
   r.crop_padding = static_cast<int>(side + 2 * r.picture.padding) / 8;
   if (!o.jitter) r.jitter = 0;
   if (!o.lighting) r.lighting = 0;
-  const bool characters =
-      std::all_of(data.classes.begin(), data.classes.end(), [](const std::string& name) { return name.size() == 1; });
+  const bool characters = !data.classes.empty() && std::all_of(data.classes.begin(), data.classes.end(),
+                                                               [](const std::string& name) { return name.size() == 1; });
   if (characters) r.mirror = r.alternate_flip = false;
   if (characters && !o.tta) r.tta = "none";
   std::string text = text_of("small pictures: ", side, " pixels ");

@@ -31,6 +31,22 @@ std::string train_lenet(const std::string& data, const std::string& out) {
 
 }  // namespace
 
+TEST_CASE("small pictures with numbers to predict are no characters, and mirrored") {
+  const pictures::folder folder("small_numbers");
+  std::string table = "id,height\n";
+  for (int i = 0; i < 16; ++i) {
+    folder.write("data/" + std::to_string(i) + ".png", picture_of(i % 10));
+    table += std::to_string(i) + "," + std::to_string(0.5 * i) + "\n";
+  }
+  folder.write("labels.csv", table);
+  const auto r =
+      run("train --dry-run --task regress --data " + quoted(folder.path("data")) + " --labels " +
+          quoted(folder.path("labels.csv")) + " --out " + quoted(folder.path("run")) + " --model lenet5 --image-size 32");
+  INFO(r.err);
+  CHECK(r.code == 0);
+  CHECK(contains(r.err, "and mirrored in training"));
+}
+
 TEST_CASE("MNIST's files: one channel, a black border, names by number, the test part on request") {
   const pictures::folder folder("mnist");
   std::vector<int> labels;
