@@ -126,6 +126,12 @@ TEST_CASE("G01 a request is let in by its Host, whatever its version or the form
   CHECK(status_of(get("Host: evil.example\r\n", "http://localhost/health")) == 403);
   CHECK(status_of(get("Host: localhost\r\n", "http:///health")) == 400);
   CHECK(status_of(get("Host: localhost\r\n", "ftp://localhost/health")) == 400);
+  for (const char* line : {"GET  HTTP/1.1", "GET /health HTTP/1.x", "GET /health HTTP/1.\x01", "GET /health HTTP/1."})
+    CHECK_MESSAGE(status_of(std::string(line) + "\r\nHost: localhost\r\n\r\n") == 400, line);
+  CHECK(status_of("GET /health HTTP/1.9\r\nHost: localhost\r\n\r\n") == 200);
+  CHECK(status_of(get("Host: localhost\r\n", "/health?top=1;explain=1")) == 400);
+  CHECK(status_of(get("Host: localhost\r\n", "/health?top=1&name=a%3Db")) == 200);
+  CHECK(status_of(get("Host: localhost\r\n", "/health?token=YQ=="), true, "YQ==") == 200);
   CHECK(status_of(get("Host: evil.example\r\n"), false) == 200);
   CHECK(status_of(get("Host: e vil\r\n"), false) == 400);
 }

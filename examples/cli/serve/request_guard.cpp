@@ -75,6 +75,8 @@ void request_guard::check_token(const request_head& head) const {
     if (detail::percent_decoded(name) == "token") {
       if (asked) throw refusal{400, "token: is given more than once", ""};
       asked = detail::percent_decoded(one.substr((std::min)(name.size() + 1, one.size())));
+    } else if (std::count(one.begin(), one.end(), '=') > 1) {  // httplib takes what stands behind the last one for the value
+      throw refusal{400, "a parameter with two =: parameters have & between them, and %3D is a = in a value", ""};
     }
     query.remove_prefix((std::min)(query.size(), one.size() + 1));
   }

@@ -67,11 +67,12 @@ inline void read_request_line(std::string_view line, request_head& out) {
     throw refusal{400, "the first line is no request line", ""};
   out.method = line.substr(0, first);
   const std::string_view version = line.substr(last + 1);
-  if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.')
+  if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.' || version[7] < '0' || version[7] > '9')
     throw refusal{400, "the first line does not end with a version of HTTP", ""};
   if (version[5] != '1') throw refusal{505, "HTTP/1.0 and HTTP/1.1 are spoken here", ""};
   out.http_1_0 = version[7] == '0';
   std::string_view target = line.substr(first + 1, last - first - 1);
+  if (target.empty()) throw refusal{400, "the first line has no address", ""};
   if (target.size() > max_target_bytes) throw refusal{414, "the address is too long", ""};
   for (const char c : target)
     if (c <= ' ' || static_cast<unsigned char>(c) > 126)
