@@ -149,7 +149,8 @@ int share_of_threads(team& ranks, bool quiet) {
   const bool given = std::getenv("OMP_NUM_THREADS") != nullptr;
   const int threads = given ? available : (std::max)(1, available / sharing);
   if (!quiet)
-    std::fprintf(stderr, "%d ranks on %zu hosts; rank 0 has %d threads\n", static_cast<int>(ranks.size()), hosts.size(), threads);
+    std::fprintf(stderr, "%d ranks on %zu host%s; rank 0 has %d threads\n", static_cast<int>(ranks.size()), hosts.size(),
+                 hosts.size() == 1 ? "" : "s", threads);
   const long processors = processors_online();
   if (!given && CPU_COUNT(&mine.processors) == 1 && processors > here)
     warn(text_of("ranks are bound to 1 of ", static_cast<int>(processors),
