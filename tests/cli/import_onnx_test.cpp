@@ -35,6 +35,19 @@ TEST_CASE("an exported network is imported without a name for it, with classes, 
   }
 }
 
+TEST_CASE("training that begins with an imported network: --dropout has no effect, for none of it is left in an ONNX model") {
+  const red_means_dog weights;
+  const pictures::folder folder("begun");
+  const auto quoted = [&](const std::string& name) { return "'" + folder.path(name) + "' "; };
+  REQUIRE(run("generate --images 8 --out " + quoted("data")).code == 0);
+  REQUIRE(run("export --format onnx --out " + quoted("m.onnx") + weights.option()).code == 0);
+  REQUIRE(run("import --from " + quoted("m.onnx") + "--out " + quoted("w.safetensors")).code == 0);
+  const auto r = run("train --quiet --epochs 1 --dropout 0.3 --data " + quoted("data") + "--out " + quoted("run") +
+                     "--init-from " + quoted("w.safetensors"));
+  CHECK_MESSAGE(r.code == 0, r.err);
+  CHECK_MESSAGE(contains(r.err, "--dropout: has no effect, m.onnx has none"), r.err);
+}
+
 TEST_CASE("options that do not fit the file are refused, and nothing is written") {
   const red_means_dog weights;
   const pictures::folder folder("refused");
