@@ -90,7 +90,7 @@ const char* kind_of(const std::string& reason) {
   if (says("truncated")) return "truncated";
   if (says("is a directory") || says("not a regular file")) return "not-a-file";
   if (says("no such file")) return "missing";
-  if (says("cannot be opened") || says("cannot be read")) return "unreadable";
+  if (says("cannot be listed") || says("cannot be opened") || says("cannot be read")) return "unreadable";
   if (says("are more than the")) return "too-large";
   if (says("not a JPEG, PNG or BMP") || says("which is not supported")) return "not-a-picture";
   return "damaged";

@@ -1,4 +1,9 @@
-// Pictures and whole classes that go or break during a training: --skip-bad, and how such runs are gone on with.
+// Folders that cannot be listed; pictures and whole classes that go or break during a training: --skip-bad, and how such runs are
+// gone on with.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -10,6 +15,57 @@ using program::run;
 using program::small_set;
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// Folders within each other whose path is longer than the system takes, so that nobody, root included, lists the last ones.
+void make_too_deep(const std::string& path) {
+  const std::string name(250, 'x');
+  fs::create_directories(path);
+  int at = ::open(path.c_str(), O_RDONLY | O_DIRECTORY);
+  for (int depth = 0; depth < 20; ++depth) {
+    REQUIRE(::mkdirat(at, name.c_str(), 0777) == 0);
+    const int next = ::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY);
+    ::close(at);
+    at = next;
+  }
+  ::close(at);
+}
+
+}  // namespace
+
+TEST_CASE("a folder that cannot be listed is named as a broken picture is, and the others are used") {
+  const small_set s;
+  for (const char* label : {"cat", "dog"}) fs::create_directories(s.folder().path("classes/" + std::string(label)));
+  for (const auto& entry : fs::directory_iterator(s.data()))
+    fs::copy_file(entry.path(), s.folder().path("classes/" + entry.path().filename().string().substr(0, 3) + "/" +
+                                                entry.path().filename().string()));
+  make_too_deep(s.folder().path("classes/cat"));
+  const std::string data = s.folder().path("classes"), why = "/: cannot be listed: File name too long";
+  const auto with = [&](const std::string& rest) {
+    return run("train --model lenet5 --image-size 32 --epochs 1 --threads 1 --workers 0 --quiet --data '" + data + "' --out '" +
+               s.out() + "' " + rest);
+  };
+  const auto refused = with("");
+  CHECK(refused.code == 1);
+  CHECK(contains(refused.err, why));
+  const auto trained = with("--skip-bad --overwrite");
+  INFO(trained.err);
+  CHECK(trained.code == 0);
+  CHECK(contains(trained.err, why));
+  const std::string weights = " --weights '" + s.out("best.safetensors") + "' ";
+  const auto predicted = run("predict" + weights + "'" + data + "'");
+  CHECK(predicted.code == 1);
+  CHECK(predicted.lines().size() == 32);
+  CHECK(contains(predicted.err, why));
+  CHECK(contains(predicted.err, "1 path has no prediction"));
+  const auto checked = run("check --json --data '" + data + "'");
+  CHECK(checked.code == 1);
+  REQUIRE(checked.json()["broken"].size() == 1);
+  CHECK(checked.json()["broken"][0]["kind"] == "unreadable");
+  CHECK(contains("/: " + checked.json()["broken"][0]["reason"].get<std::string>(), why));
+  CHECK(checked.json()["readable"] == 32);
+}
 
 TEST_CASE("G11 a picture that goes during training is named and left out with --skip-bad, and the run can be resumed") {
   for (const char* gone : {"cat.3.png", "dog.0.png"}) {

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "io/temporary_folder.hpp"
+#include "minicnn/data/picture_source.hpp"
 #include "pictures.hpp"
 
 using namespace minicnn;
@@ -135,6 +137,25 @@ TEST_CASE("folders that are no data set are errors with their name") {
     CHECK(message(folder.path("train")) == folder.path("train") + ": cannot be listed: Permission denied");
   std::filesystem::permissions(folder.path("train"), std::filesystem::perms::owner_all);
 }
+
+#if !defined(_WIN32)
+TEST_CASE("a folder that cannot be listed is a picture that cannot be read; what can be listed is there") {
+  const pictures::folder folder("unlisted");
+  for (const char* name : {"cat/1.jpg", "cat/inner/2.jpg", "dog/3.jpg", "locked/4.jpg"}) folder.write(name, "x");
+  using std::filesystem::perms;
+  for (const char* name : {"cat/inner", "locked"}) std::filesystem::permissions(folder.path(name), perms::none);
+  {
+    const unprivileged guard;
+    const image_dataset data = read_image_folder(folder.path());
+    CHECK(names(data) == list{"cat/1.jpg=0", "cat/inner/=0", "dog/3.jpg=1", "locked/=2"});
+    const std::vector<bad_file> bad = picture_source(data).check(std::vector<index_t>{1, 3}, 1);
+    REQUIRE(bad.size() == 2);
+    for (const bad_file& one : bad) CHECK(one.reason == "cannot be listed: Permission denied");
+    CHECK(read_pictures(folder.path()).size() == 4);
+  }
+  for (const char* name : {"cat/inner", "locked"}) std::filesystem::permissions(folder.path(name), perms::owner_all);
+}
+#endif
 
 TEST_CASE("nothing is written into the data set") {
   const pictures::folder folder("untouched");

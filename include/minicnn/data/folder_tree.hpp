@@ -128,7 +128,9 @@ class tree_reader {
       else
         inner.emplace_back(file, entry->is_symlink(ignored));
     }
-    if (failed) fail<file_error>(path_text(folder), ": cannot be listed: ", why_missing(path_text(folder), failed.message()));
+    if (failed && name.empty())
+      fail<file_error>(path_text(folder), ": cannot be listed: ", why_missing(path_text(folder), failed.message()));
+    if (failed) out.pictures.emplace_back();  // "locked/": a picture that cannot be read, in place of those in it
     std::sort(out.pictures.begin(), out.pictures.end(), natural_less);
     std::sort(inner.begin(), inner.end());
     out.left_out = no_media || (run_files >= 2 && is_run(out));
