@@ -54,8 +54,18 @@ char32_t without_accents(char32_t c) {
   return c;
 }
 
-/// A byte order mark, characters of no width, a soft hyphen.
-bool is_unseen(char32_t c) { return c == 0xFEFF || (c >= 0x200B && c <= 0x200D) || c == 0x2060 || c == 0xAD; }
+/// Spaces of every width, and letters that are drawn as one.
+bool is_blank(char32_t c) {
+  return c == ' ' || (c >= '\t' && c <= '\r') || c == 0xA0 || c == 0x115F || c == 0x1160 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x2800 || c == 0x3000 ||
+         c == 0x3164 || c == 0xFFA0;
+}
+
+/// What takes no room: marks of order and direction, joiners, selectors of a character's form.
+bool is_unseen(char32_t c) {
+  return minicnn::detail::is_unprintable(c) || c == 0x200C || c == 0x200D || (c >= 0x180B && c <= 0x180F) ||
+         (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0xE0100 && c <= 0xE01EF);
+}
 
 bool is_accent(char32_t c) { return (c >= 0x300 && c <= 0x36F) || c == 0x3099 || c == 0x309A; }
 
@@ -111,17 +121,20 @@ std::vector<std::string> missing_names(const std::vector<std::string>& from, con
 
 std::string remembered(const std::string& name) {
   std::string out;
+  bool blank_end = false;  // a hyphen at the end says something: "A-"
   for (std::size_t at = 0; at < name.size();) {
     const auto [code, bytes] = minicnn::detail::decode_utf8(name, at);
+    const bool blank = bytes > 0 && is_blank(code), gap = blank || (bytes > 0 && (code == '-' || code == '_'));
     if (bytes == 0)
       out += name[at];
-    else if (code == ' ' || code == '-' || code == '_' || code == 0xA0)
+    else if (gap)
       out += out.empty() || out.back() == '_' ? "" : "_";
     else if (!is_accent(code) && !is_unseen(code))
       add_plain(out, code);
+    if (gap || bytes == 0 || !is_unseen(code)) blank_end = blank;
     at += bytes == 0 ? 1 : bytes;
   }
-  while (out.ends_with('_') && name.ends_with(' ')) out.pop_back();
+  while (blank_end && out.ends_with('_')) out.pop_back();
   return out;
 }
 

@@ -7,10 +7,11 @@
 namespace cli {
 
 /// `name` as it is remembered: small letters without accents, in one way of writing them (macOS writes letters and accents
-/// apart), one underscore for spaces and hyphens, none at the ends.
+/// apart), one underscore for spaces and hyphens, none at the ends, nothing for characters that are not seen.
 std::string remembered(const std::string& name);
 
-/// Warns of classes that are called alike, which are most often one class twice: "Cat" and "cat", "cat" and "cat ".
+/// Warns of classes that are called alike, which are most often one class twice: "Cat" and "cat", "cat" and "cat ",
+/// also where the blank is one of Unicode's or a character that takes no room.
 void warn_of_alike_names(const std::string& root, const std::vector<std::string>& names);
 
 /// The names of `from` that are not in `in`.

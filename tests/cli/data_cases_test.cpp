@@ -311,7 +311,16 @@ TEST_CASE("classes that are called alike are warned of by every command that rea
                                                                {"\u30d1", "\u30cf\u309a"},
                                                                {"\u0419", "\u0438\u0306"},
                                                                {"\uFEFFcat", "cat"},
-                                                               {"ca\u200Bt", "cat"}};
+                                                               {"ca\u200Bt", "cat"},
+                                                               {"cat", "cat\u00a0"},
+                                                               {"cat", "cat\t"},
+                                                               {"cat", "\u3000cat"},
+                                                               {"cat", "cat \uFE0F"},
+                                                               {"cat", "cat\u2007\u200B"},
+                                                               {"big cat", "big\u2009cat"},
+                                                               {"cat", "c\u202Aat\u202C"},
+                                                               {"cat", "cat\u3164"},
+                                                               {"cat", "cat\U000E0101"}};
   for (const auto& [first, second] : alike) {
     CAPTURE(first);
     const pictures::folder folder("alike");
@@ -321,8 +330,8 @@ TEST_CASE("classes that are called alike are warned of by every command that rea
     CHECK(contains(r.err, "are called alike and are two"));
     CHECK(contains(run(train(folder.path("data"), folder.path("run"), "--dry-run")).err, "are called alike and are two"));
   }
-  for (const auto& [first, second] :
-       std::vector<std::pair<std::string, std::string>>{{"cat", "dog"}, {"A", "A-"}, {"\u304b", "\u304d"}, {"1", "01"}}) {
+  for (const auto& [first, second] : std::vector<std::pair<std::string, std::string>>{
+           {"cat", "dog"}, {"A", "A-"}, {"A\uFE0F", "A-"}, {"\u304b", "\u304d"}, {"1", "01"}}) {
     const pictures::folder folder("different");
     folder.write("data/" + first + "/1.png", red_png(10));
     folder.write("data/" + second + "/1.png", red_png(200));
