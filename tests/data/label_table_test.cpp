@@ -61,6 +61,11 @@ TEST_CASE("what is no table of labels is refused with file, line and column") {
   CHECK(refusal("id,a\n1,x\n", target_kind::numbers) == "t.csv: line 2: a: wanted a number, got \"x\"");
   for (const char* text : {"id,a\n1,nan\n", "id,a\n1,inf\n", "id,a\n1,1e999\n", "id,a\n1,\n", "id,a\n1,\"1 1\"\n"})
     CHECK(refusal(text, target_kind::numbers).find("wanted a number") != std::string::npos);
+  CHECK(refusal("id,a\n1,5\n2,1e300\n", target_kind::numbers) ==
+        "t.csv: line 3: a: wanted a number of at most 1.8e19, whose square a float can hold, got \"1e300\"");
+  for (const char* text : {"id,a\n1,-1e39\n", "id,a\n1,1.9e19\n"})  // beyond float, and with their squares alone
+    CHECK(refusal(text, target_kind::numbers).find(": line 2: a: wanted a number of at most 1.8e19") != std::string::npos);
+  CHECK(refusal("id,a\n1,-1.8e19\n", target_kind::numbers).empty());
   CHECK(refusal("id,a,b\n1,0,1\n1,0,1\n", target_kind::labels) == "t.csv: line 3: the id 1 is there twice");
   CHECK(refusal("id,a,b\n,0,1\n", target_kind::labels) == "t.csv: line 2: the id is empty");
   CHECK(refusal("id,a,a\n1,0,1\n", target_kind::labels).find("each once") != std::string::npos);

@@ -8,6 +8,7 @@
 /// ending.
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -125,6 +126,9 @@ class label_table_reader {
     if (!value || (kind_ == target_kind::labels && *value != 0 && *value != 1))
       fail<file_error>(table_.path, ": line ", row.line, ": ", table_.header[column], ": wanted ",
                        kind_ == target_kind::labels ? "0 or 1" : "a number", ", got \"", text, "\"");
+    if (std::abs(*value) > 1.8e19)
+      fail<file_error>(table_.path, ": line ", row.line, ": ", table_.header[column],
+                       ": wanted a number of at most 1.8e19, whose square a float can hold, got \"", text, "\"");
     return *value;
   }
 
