@@ -101,9 +101,13 @@ std::vector<minicnn::tensor_name> names_in(const File& file, const std::string& 
   return names;
 }
 
-/// Says which tensors of the file are left out because they are of a loss, a metric or an average.
+/// Says which tensors of the file are left out because they are of a loss, a metric or an average, or another state dict's.
 template <class File>
 void note_left_out(const File& file, const std::vector<minicnn::tensor_name>& names, const std::string& path) {
+  if constexpr (requires { file.other_keys(); })
+    if (!file.other_keys().empty())
+      say(path + ": holds several state dicts; taken is \"" + file.key() + "\", not " + list_of(file.other_keys()) +
+          "; to take another, save it alone: torch.save(torch.load(file)[\"" + file.other_keys()[0] + "\"], other)");
   if (const std::vector<std::string> left = tensors_left_out(file, names); !left.empty())
     say(path + ": left out, as they belong to a loss, a metric or an average of the weights: " + list_of(left));
 }

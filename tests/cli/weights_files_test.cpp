@@ -10,6 +10,7 @@
 #include "data/pictures.hpp"
 #include "minicnn/formats/npz.hpp"
 #include "minicnn/formats/pth_writer.hpp"
+#include "minicnn/formats/zip_reader.hpp"
 #include "minicnn/formats/zip_writer.hpp"
 #include "program.hpp"
 
@@ -138,6 +139,38 @@ TEST_CASE("what a file has beside the network is left out and named") {
   CHECK(contains(r.err,
                  "w.pth: left out, as they belong to a loss, a metric or an average of the weights: ema_model.*, "
                  "train_acc.tp\n"));
+}
+
+TEST_CASE("of a checkpoint with weights and an average of them, what is taken is said, and how to take the other") {
+  const pictures::folder folder("averaged");
+  minicnn::model_config lenet;
+  lenet.name = "lenet5", lenet.image_size = 32, lenet.classes = 2;
+  const minicnn::network<float> net = minicnn::make_model(lenet, {.seed = 1, .threads = 1});
+  std::vector<minicnn::named_tensor<float>> all;
+  for (const auto& p : net.parameters()) all.push_back({p.name, net.parameter(p.name)});
+  minicnn::write_pth<float>(folder.path("plain.pth"), all, {});
+  const auto plain = minicnn::zip_file::open(folder.path("plain.pth"));
+  minicnn::zip_writer both(folder.path("both.pth"));
+  for (const minicnn::zip_entry& e : plain.entries()) {
+    std::string bytes = plain.read(e, e.size);
+    if (e.name.ends_with("data.pkl")) {  // {"model": ..., "model_ema": ...}
+      const std::string one = bytes.substr(2, bytes.size() - 3);
+      bytes = std::string("\x80\x02}(X\x05\0\0\0model", 14) + one + std::string("X\x09\0\0\0model_ema", 14) + one + "u.";
+    }
+    both.add(e.name, {bytes});
+  }
+  both.commit();
+  const auto r = run("import --model lenet5 --image-size 32 --classes 2 --from '" + folder.path("both.pth") + "' --out '" +
+                     folder.path("x") + "'");
+  INFO(r.err);
+  CHECK(r.code == 0);
+  CHECK(contains(r.err,
+                 "both.pth: holds several state dicts; taken is \"model\", not model_ema; to take another, save it alone: "
+                 "torch.save(torch.load(file)[\"model_ema\"], other)\n"));
+  CHECK_FALSE(contains(run("import --model lenet5 --image-size 32 --classes 2 --from '" + folder.path("plain.pth") + "' --out '" +
+                           folder.path("x") + "'")
+                           .err,
+                       "several"));
 }
 
 TEST_CASE("A22 arrays of whole numbers are no weights, and what they may be is said") {

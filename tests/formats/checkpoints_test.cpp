@@ -123,6 +123,23 @@ TEST_CASE("G02 the known keys come first, whatever else holds a tensor") {
   CHECK(contents(dictionary({{"epoch", "K\x05"}})).starts_with("no tensors in it, and no \"state_dict\""));
 }
 
+TEST_CASE("which of several state dicts was taken is told") {
+  const auto keys = [](const members& all) {
+    const made_file made(dictionary(all));
+    const pth_file file = pth_file::open(made.path);
+    std::string text = file.key() + ":";
+    for (const std::string& other : file.other_keys()) text += " " + other;
+    return text;
+  };
+  const std::string w = dictionary({{"w", tensor_at(1)}}), inner = dictionary({{"state_dict", w}, {"decay", real}});
+  CHECK(keys({{"model", w}, {"model_ema", dictionary({{"w", tensor_at(3)}})}, {"epoch", "K\x01"}}) == "model: model_ema");
+  CHECK(keys({{"anything", w}, {"net", inner}, {"ema", inner}}) == "net: anything ema");
+  CHECK(keys({{"model", object_with_state("a", "b", {{"state_dict", w}})}, {"averaged", w}}) == "model: averaged");
+  CHECK(keys({{"model", w}}) == ":");
+  const std::string more = dictionary({{"v", tensor_at(1)}, {"w", tensor_at(2)}});
+  CHECK(keys({{"model", more}, {"best", dictionary({{"score", tensor_at(1)}})}, {"scaler", dictionary({{"a", real}})}}) == ":");
+}
+
 TEST_CASE("G02 tensors are found below keys of any name, and beside a stray one") {
   const auto four = [](const std::string& prefix) {
     members all;

@@ -57,6 +57,10 @@ class pth_file {
     return found == others_.end() ? "" : found->second;
   }
 
+  /// The key of the checkpoint that these tensors were under, where others have as many ("model" beside "model_ema"); else empty.
+  const std::string& key() const { return key_; }
+  const std::vector<std::string>& other_keys() const { return other_keys_; }
+
   /// Copies a tensor to `out`, whose shape must be the stored one, as float or double from every stored type. Its storage must
   /// have the right checksum. Throws file_error.
   template <class T>
@@ -117,7 +121,7 @@ class pth_file {
     const pickle_objects objects = parse_pickle(archive_.read(*pickle, max_pickle), path);
     const state_dict_entries found = find_state_dict(objects, path);
     for (const auto& [name, id] : found.tensors) entries_.push_back(read_entry(objects, name, objects[id], prefix));
-    others_ = found.others;
+    others_ = found.others, key_ = found.key, other_keys_ = found.other_keys;
   }
 
   static zip_file open_archive(const std::string& path) {
@@ -193,6 +197,8 @@ class pth_file {
   zip_file archive_;
   std::vector<pth_tensor> entries_;
   std::map<std::string, std::string> others_;
+  std::string key_;
+  std::vector<std::string> other_keys_;
 };
 
 }  // namespace minicnn::inline MINICNN_ABI

@@ -20,6 +20,8 @@ namespace minicnn::inline MINICNN_ABI {
 struct state_dict_entries {
   std::map<std::string, int> tensors;         ///< places in the pickle
   std::map<std::string, std::string> others;  ///< names of what is no tensor, and what it is
+  std::string key;                            ///< that was chosen where others have as many tensors: "model"
+  std::vector<std::string> other_keys;        ///< these others: "model_ema"
 };
 
 namespace detail {
@@ -84,10 +86,27 @@ class state_dict_finder {
     for (const char* key : keys) {
       const pickle_value* inner = objects_.find(*from, key);
       if (inner == nullptr) continue;
-      if (const pickle_value* deeper = under_known_key(*inner, depth + 1); deeper != nullptr) return deeper;
-      if (tensors_in(*inner) > 0) return inner;
+      const pickle_value* found = under_known_key(*inner, depth + 1);
+      if (found == nullptr && tensors_in(*inner) > 0) found = inner;
+      if (found != nullptr) note_choice(*from, key, *found);
+      if (found != nullptr) return found;
     }
     return nullptr;
+  }
+
+  /// The members of `from` beside `key` that hold, themselves or one key deeper, about as many tensors as were found there.
+  void note_choice(const pickle_value& from, const std::string& key, const pickle_value& found) {
+    for (std::size_t i = 0; i + 1 < from.items.size(); i += 2) {
+      const std::string& name = objects_[from.items[i]].text;
+      const pickle_value& other = objects_[from.items[i + 1]];
+      std::size_t tensors = tensors_in(other);
+      if (const pickle_value* inner = is_module(other) ? nullptr : keyed(other))
+        for (std::size_t k = 1; k < inner->items.size(); k += 2)
+          tensors = (std::max)(tensors, tensors_in(objects_[inner->items[k]]));
+      if (name.empty() || name == key || 2 * tensors <= tensors_in(found)) continue;
+      entries_.key = key;
+      entries_.other_keys.push_back(name);
+    }
   }
 
   struct member {
