@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <map>
 #include <minicnn/data/label_table.hpp>
 #include <minicnn/data/read_dataset.hpp>
 #include <minicnn/train/classification.hpp>
@@ -33,31 +32,6 @@ bool is_file(const std::string& path) {
   return std::filesystem::is_regular_file(system_path(path), problem);
 }
 
-/// Class names from a table of id,label.
-void attach_classes(minicnn::image_dataset& data, const minicnn::csv_table& table) {
-  const std::size_t label = table.column("label"), id = table.column("id");
-  minicnn::label_table numbers{table.path, {"label"}, {}, {}};
-  if (table.rows.empty()) fail<file_error>(table.path, ": wanted a row for every picture, there is only the header");
-  for (const minicnn::csv_row& row : table.rows) data.classes.push_back(table.name(row, label));
-  std::sort(data.classes.begin(), data.classes.end());
-  data.classes.erase(std::unique(data.classes.begin(), data.classes.end()), data.classes.end());
-  std::map<std::string, index_t> lines;
-  for (const minicnn::csv_row& row : table.rows) {
-    if (row.fields[id].empty() || !lines.emplace(row.fields[id], row.line).second)
-      fail<file_error>(table.path, ": line ", row.line, ": wanted an id, each once, got \"", row.fields[id], "\"");
-    numbers.ids.push_back(row.fields[id]);
-    const auto name = std::lower_bound(data.classes.begin(), data.classes.end(), table.name(row, label));
-    numbers.values.push_back(static_cast<double>(name - data.classes.begin()));
-  }
-  attach_targets(data, numbers);
-  for (index_t i = 0; i < data.size(); ++i) {
-    minicnn::sample& s = data.samples[static_cast<std::size_t>(i)];
-    s.label = static_cast<int>(data.targets_of(i)[0]);
-  }
-  for (minicnn::sample& s : data.samples) s.target = -1;
-  data.target_names.clear(), data.targets.clear();
-}
-
 /// What a text has beyond ASCII is all that can be written in two ways.
 void add_accented(std::vector<std::string>& out, std::string_view text) {
   if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) out.emplace_back(text);
@@ -66,11 +40,8 @@ void add_accented(std::vector<std::string>& out, std::string_view text) {
 /// Names of pictures as a table may have them, below the data's folder with the ending and without.
 std::vector<std::string> accented_names(const minicnn::image_dataset& data) {
   std::vector<std::string> out;
-  for (const minicnn::sample& s : data.samples) {
-    const std::string_view name = minicnn::detail::name_within(s.path, data.root), file = name.substr(name.rfind('/') + 1);
-    for (const std::string_view way : {name, name.substr(0, name.rfind('.')), file, file.substr(0, file.rfind('.'))})
-      add_accented(out, way);
-  }
+  for (const minicnn::sample& s : data.samples)
+    for (const std::string_view way : minicnn::detail::ways_to_call(s.path, data.root)) add_accented(out, way);
   return out;
 }
 
@@ -126,7 +97,7 @@ minicnn::image_dataset open_task_data(const std::string& path, const std::string
   const auto kind = task == "multilabel" ? minicnn::target_kind::labels : minicnn::target_kind::numbers;
   attach_rows(data, rows, [&] {
     if (task == "classify")
-      attach_classes(data, rows);
+      minicnn::attach_classes(data, rows);
     else
       attach_targets(data, minicnn::read_label_table(rows, kind));
   });

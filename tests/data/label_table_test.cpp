@@ -95,6 +95,42 @@ TEST_CASE("ids are paths or names, with or without the ending; what has no partn
   CHECK_THROWS_AS(attach_targets(others, numbers("id,x\n1,10\n")), file_error);
 }
 
+TEST_CASE("ids may be paths to the pictures: from the data's folder, or from the root") {
+  const temporary_folder folder;
+  std::filesystem::create_directories(folder / "data/sub");
+  std::filesystem::create_directory_symlink("data", folder / "link");
+  for (const char* name : {"1.jpg", "sub/2.jpg", "3.jpg", "4.jpg"}) std::ofstream(folder / ("data/" + std::string(name))) << "x";
+  const std::string ids = "id,x\n./1.jpg,1\n" + folder / "data/sub/2.jpg" + ",2\n.//3,3\n" + folder / "link/4.jpg" + ",4\n";
+  for (const char* root : {"data", "link", "data/", "data/sub/.."}) {
+    CAPTURE(root);
+    image_dataset data = read_pictures(folder / root);
+    attach_targets(data, numbers(ids));
+    REQUIRE(data.size() == 4);
+    for (index_t i = 0; i < 4; ++i) {
+      const std::string& path = data.samples[static_cast<std::size_t>(i)].path;
+      CHECK(to_text(data.targets_of(i)[0]) == path.substr(path.size() - 5, 1));
+    }
+  }
+  image_dataset outside = read_pictures(folder / "data");
+  attach_targets(outside, numbers("id,x\n1,1\n" + folder / "other/3.jpg" + ",2\n"));
+  CHECK(outside.size() == 1);
+  image_dataset twice = pictures({"1.jpg"});
+  CHECK(thrown<file_error>([&] { attach_targets(twice, numbers("id,x\n1.jpg,1\n./1.jpg,2\n")); }) ==
+        "t.csv: the ids 1.jpg and ./1.jpg name one picture");
+}
+
+TEST_CASE("an id that is a picture's name but for capital letters is refused with that name") {
+  for (const char* id : {"sub/cat.jpg", "SUB/CAT.JPG", "CAT", "./sub/cat.JPG"}) {
+    CAPTURE(id);
+    image_dataset data = pictures({"1.jpg", "sub/Cat.JPG"});
+    CHECK(thrown<file_error>([&] { attach_targets(data, numbers("id,x\n1,1\n" + std::string(id) + ",2\n")); }) ==
+          "t.csv: the id " + std::string(id) + " names no picture in /photos; did you mean sub/Cat.JPG?");
+  }
+  image_dataset both = pictures({"a.jpg", "A.jpg"});  // each has its own
+  attach_targets(both, numbers("id,x\nA.jpg,1\na.jpg,2\nA.png,3\n"));
+  CHECK(both.size() == 2);
+}
+
 TEST_CASE("pictures without labels: all of a folder and below, whatever they are called") {
   const temporary_folder folder;
   std::filesystem::create_directories(folder / "b");

@@ -102,8 +102,8 @@ TEST_CASE("Kaggle's train/ with trainLabels.csv, and test/ without labels") {
   REQUIRE(data.ignored.names.size() == 1);
   CHECK(data.ignored.names[0].path == folder.path("train/3.png"));
   REQUIRE(data.warnings.size() == 2);
-  CHECK(contains(data.warnings[0], "1 pictures in train/ have no label"));
-  CHECK(contains(data.warnings[1], "1 pictures of trainLabels.csv are not in train/, the first of them 7"));
+  CHECK(contains(data.warnings[0], "1 pictures have no row in " + folder.path("trainLabels.csv")));
+  CHECK(contains(data.warnings[1], "1 ids of " + folder.path("trainLabels.csv") + " name no picture, the first of them 7"));
   const image_dataset test = read_dataset(folder.path(), {.part = data_part::test});
   CHECK(test.size() == 1);
   CHECK(test.classes.empty());
@@ -114,6 +114,10 @@ TEST_CASE("Kaggle's train/ with trainLabels.csv, and test/ without labels") {
   CHECK(contains(refusal(folder.path()), "line 2: the label is empty"));
   folder.write("trainLabels.csv", "id,label\n77,frog\n");
   CHECK(contains(refusal(folder.path()), "none of its 1 ids"));
+  folder.write("trainLabels.csv", "id,label\n./1.png,frog\n" + folder.path("train/2.png") + ",cat\n");
+  CHECK(read_dataset(folder.path()).classes == list{"cat", "frog"});
+  folder.write("trainLabels.csv", "id,label\n1,frog\n2.PNG,cat\n");
+  CHECK(contains(refusal(folder.path()), "the id 2.PNG names no picture in " + folder.path("train") + "; did you mean 2.png?"));
   folder.write("trainLabels.csv", "id,class\n1,frog\n");
   CHECK(contains(refusal(folder.path()), "wanted a column \"label\", got \"id,class\""));
 }

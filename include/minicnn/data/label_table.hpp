@@ -4,12 +4,14 @@
 ///     id,beach,people,boat          id,tags                 id,age,weight
 ///     0001,1,0,1                    0001,beach boat         0001,34,71.5
 ///
-/// The first column, or the one called "id", names a picture: its path within the data set or its file name, with or without the
-/// ending.
+/// The first column, or the one called "id", names a picture: its path, within the data set or from the root, or its file name,
+/// with or without the ending.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -20,6 +22,7 @@
 
 #include "minicnn/data/csv.hpp"
 #include "minicnn/data/dataset.hpp"
+#include "minicnn/data/folder_tree.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -39,6 +42,20 @@ struct label_table {
 
 namespace detail {
 
+/// The column `id`, checked.
+inline std::vector<std::string> ids_of(const csv_table& table, std::size_t id) {
+  if (table.rows.empty()) fail<file_error>(table.path, ": wanted a row for every picture, there is only the header");
+  std::set<std::string> seen;
+  std::vector<std::string> ids;
+  for (const csv_row& row : table.rows) {
+    ids.push_back(row.fields[id]);
+    if (ids.back().empty()) fail<file_error>(table.path, ": line ", row.line, ": the id is empty");
+    if (!seen.insert(ids.back()).second)
+      fail<file_error>(table.path, ": line ", row.line, ": the id ", ids.back(), " is there twice");
+  }
+  return ids;
+}
+
 class label_table_reader {
  public:
   label_table_reader(csv_table table, target_kind kind) : table_(std::move(table)), kind_(kind) {
@@ -48,9 +65,8 @@ class label_table_reader {
 
   label_table run() {
     if (table_.header.size() < 2) fail<file_error>(table_.path, ": wanted an id and at least one column besides");
-    if (table_.rows.empty()) fail<file_error>(table_.path, ": wanted a row for every picture, there is only the header");
     out_.path = table_.path;
-    read_ids();
+    out_.ids = ids_of(table_, id_);
     if (kind_ == target_kind::labels && table_.header.size() == 2 && !zero_or_one())
       read_names();
     else
@@ -60,16 +76,6 @@ class label_table_reader {
 
  private:
   std::size_t other() const { return id_ == 0 ? 1 : 0; }
-
-  void read_ids() {
-    std::set<std::string_view> seen;
-    for (const csv_row& row : table_.rows) {
-      const std::string& id = row.fields[id_];
-      if (id.empty()) fail<file_error>(table_.path, ": line ", row.line, ": the id is empty");
-      if (!seen.insert(id).second) fail<file_error>(table_.path, ": line ", row.line, ": the id ", id, " is there twice");
-      out_.ids.push_back(id);
-    }
-  }
 
   /// Whether the column beside the id is one label's.
   bool zero_or_one() const {
@@ -147,6 +153,27 @@ inline std::string_view name_within(std::string_view path, std::string_view root
   return path;
 }
 
+/// What an id may call a picture below `root`: its path or its name, with the ending and without.
+inline std::array<std::string_view, 4> ways_to_call(std::string_view path, std::string_view root) {
+  const std::string_view name = name_within(path, root), file = name.substr(name.find_last_of('/') + 1);
+  return {name, name.substr(0, name.find_last_of('.')), file, file.substr(0, file.find_last_of('.'))};
+}
+
+/// An id that is a path to a picture ("./1.jpg", "/photos/1.jpg") as its path below `root`, others as they are.
+inline std::string plain_id(const std::string& id, const std::filesystem::path& root) {
+  std::filesystem::path path = system_path(id);
+  if (!path.is_absolute() && id.find("./") == id.npos && id.find("//") == id.npos) return id;
+  path = path.lexically_normal();
+  if (path.is_absolute()) {
+    std::error_code failed;
+    std::filesystem::path inner = path.lexically_relative(root);
+    if (inner.empty() || *inner.begin() == "..")  // by a link, or not at all
+      inner = weakly_canonical(path.parent_path(), failed).lexically_relative(weakly_canonical(root, failed)) / path.filename();
+    path = inner.lexically_normal();
+  }
+  return path_text(path);
+}
+
 }  // namespace detail
 
 /// The table as labels or numbers. Label names from a column of names are in byte order, others in that of the columns. Throws
@@ -157,24 +184,32 @@ inline label_table read_label_table(csv_table table, target_kind kind) {
 inline label_table read_label_table(const std::string& path, target_kind kind) { return read_label_table(read_csv(path), kind); }
 
 /// Gives every picture of `data` its row of the table. Pictures without one are left out, with a warning in `data.warnings`, ids
-/// without a picture are warned of. Throws file_error if an id names two pictures, or none of them a picture.
+/// without a picture are warned of. Throws file_error if an id names two pictures, two ids name one, an id would name a picture
+/// without a row but for its capital letters, or none of them names a picture.
 inline void attach_targets(image_dataset& data, const label_table& table) {
   std::map<std::string, std::size_t, std::less<>> rows;
-  for (std::size_t r = 0; r < table.ids.size(); ++r) rows.emplace(table.ids[r], r);
+  const std::filesystem::path root = absolute(detail::system_path(data.root)).lexically_normal();
+  for (std::size_t r = 0; r < table.ids.size(); ++r)
+    if (const auto [at, is_new] = rows.emplace(detail::plain_id(table.ids[r], root), r); !is_new)
+      fail<file_error>(table.path, ": the ids ", table.ids[at->second], " and ", table.ids[r], " name one picture");
   std::vector<index_t> owner(table.ids.size(), -1);
   std::vector<sample> kept;
   std::vector<image_u8> pictures;
+  std::map<std::string, std::string_view> left_out;  // names of pictures by what ids in small letters would call them
   const std::string first_name =
       data.samples.empty() ? "" : std::string(detail::name_within(data.samples.front().path, data.root));
   for (std::size_t i = 0; i < data.samples.size(); ++i) {
     sample& s = data.samples[i];
-    const std::string_view name = detail::name_within(s.path, data.root);
-    const std::string_view file = name.substr(name.find_last_of('/') + 1);
+    const auto ways = detail::ways_to_call(s.path, data.root);
     auto found = rows.end();
-    for (const std::string_view key :
-         {name, name.substr(0, name.find_last_of('.')), file, file.substr(0, file.find_last_of('.'))})
-      if (found == rows.end()) found = rows.find(key);
-    if (found == rows.end()) continue;
+    for (const std::string_view way : ways)
+      if (found == rows.end()) found = rows.find(way);
+    for (const std::string_view way : ways)
+      if (found == rows.end()) left_out.emplace(detail::lower_case(std::string(way)), ways[0]);
+    if (found == rows.end()) {
+      data.ignored.add(&ignored_files::unlabelled, s.path, "no row in " + table.path);
+      continue;
+    }
     index_t& other = owner[found->second];
     if (other >= 0)
       fail<file_error>(table.path, ": the id ", found->first, " names two pictures, ", kept[static_cast<std::size_t>(other)].path,
@@ -184,13 +219,17 @@ inline void attach_targets(image_dataset& data, const label_table& table) {
     kept.push_back(std::move(s));
     if (!data.pictures.empty()) pictures.push_back(std::move(data.pictures[i]));
   }
+  for (const auto& [id, r] : rows)
+    if (const auto like = left_out.find(detail::lower_case(id)); owner[r] < 0 && like != left_out.end())
+      fail<file_error>(table.path, ": the id ", table.ids[r], " names no picture in ", data.root, "; did you mean ", like->second,
+                       "?");
   if (kept.empty())
     fail<file_error>(table.path, ": none of its ", static_cast<index_t>(table.ids.size()), " ids",
                      table.ids.empty() ? "" : " (" + table.ids.front() + ", ...)", " is the name of a picture in ", data.root,
                      " (", first_name, ", ...)");
   const auto without = static_cast<index_t>(data.samples.size() - kept.size());
   if (without > 0) data.warnings.push_back(text_of(without, " pictures have no row in ", table.path, " and are left out"));
-  data.ignored.unlabelled += without;
+  data.ignored.pictures += without;
   const auto missing = std::count(owner.begin(), owner.end(), -1);
   if (missing > 0)
     data.warnings.push_back(
@@ -200,6 +239,23 @@ inline void attach_targets(image_dataset& data, const label_table& table) {
   data.pictures = std::move(pictures);
   data.target_names = table.names;
   data.targets = table.values;
+}
+
+/// Gives every picture of `data` the class that a table with the columns "id" and "label" says, as `attach_targets` finds its
+/// row. Throws file_error with the line for an id or a label that is empty, and for an id that is there twice.
+inline void attach_classes(image_dataset& data, const csv_table& table) {
+  const std::size_t label = table.column("label"), id = table.column("id");
+  std::vector<std::string> names;
+  for (const csv_row& row : table.rows) names.push_back(table.name(row, label));
+  attach_targets(data, {table.path, {}, detail::ids_of(table, id), {}});
+  std::set<std::string> classes;
+  for (const sample& s : data.samples) classes.insert(names[static_cast<std::size_t>(s.target)]);
+  data.classes.assign(classes.begin(), classes.end());
+  for (sample& s : data.samples) {
+    const auto name = std::lower_bound(data.classes.begin(), data.classes.end(), names[static_cast<std::size_t>(s.target)]);
+    s.label = static_cast<int>(name - data.classes.begin());
+    s.target = -1;
+  }
 }
 
 }  // namespace minicnn::inline MINICNN_ABI

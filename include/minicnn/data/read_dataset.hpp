@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -11,9 +10,9 @@
 #include <vector>
 
 #include "minicnn/data/cifar10.hpp"
-#include "minicnn/data/csv.hpp"
 #include "minicnn/data/idx.hpp"
 #include "minicnn/data/image_folder.hpp"
+#include "minicnn/data/label_table.hpp"
 #include "minicnn/data/tar_dataset.hpp"
 #include "minicnn/files/crc32.hpp"
 
@@ -317,46 +316,8 @@ class dataset_reader {
       if (!std::filesystem::is_directory(system_path(root_ + "/test"), failed)) no_test_part();
       return read_image_folder(root_ + "/test");
     }
-    const csv_table table = read_csv(root_ + "/trainLabels.csv");
-    const std::size_t id = table.column("id"), label = table.column("label");
-    std::map<std::string, std::string> labels;
-    for (const csv_row& row : table.rows) {
-      if (row.fields[id].empty())
-        fail<file_error>(table.path, ": line ", row.line, ": wanted an id and a label, got an empty field");
-      if (!labels.emplace(row.fields[id], table.name(row, label)).second)
-        fail<file_error>(table.path, ": line ", row.line, ": the id ", row.fields[id], " is there twice");
-    }
-    image_dataset data = read_image_folder(root_ + "/train");
-    std::vector<std::pair<sample, std::string>> labelled;
-    for (sample& s : data.samples) {
-      const std::string name = file_name(s.path);
-      auto found = labels.find(name.substr(0, name.find_last_of('.')));
-      if (found == labels.end()) found = labels.find(name);
-      if (found == labels.end()) {
-        data.ignored.add(&ignored_files::unlabelled, s.path, "no label in trainLabels.csv");
-        continue;
-      }
-      labelled.emplace_back(std::move(s), found->second);
-      labels.erase(found);
-    }
-    if (labelled.empty())
-      fail<file_error>(table.path, ": none of its ", table.rows.size(), " ids is the name of a picture in train/");
-    const std::size_t without = data.samples.size() - labelled.size();
-    data.ignored.pictures += static_cast<index_t>(without);
-    if (without > 0)
-      data.warnings.push_back(text_of(without, " pictures in train/ have no label in trainLabels.csv and are left out"));
-    if (!labels.empty())
-      data.warnings.push_back(
-          text_of(labels.size(), " pictures of trainLabels.csv are not in train/, the first of them ", labels.begin()->first));
-    data.classes.clear();
-    for (const auto& [s, name] : labelled) data.classes.push_back(name);
-    std::sort(data.classes.begin(), data.classes.end());
-    data.classes.erase(std::unique(data.classes.begin(), data.classes.end()), data.classes.end());
-    data.samples.clear();
-    for (auto& [s, name] : labelled) {
-      s.label = static_cast<int>(std::lower_bound(data.classes.begin(), data.classes.end(), name) - data.classes.begin());
-      data.samples.push_back(std::move(s));
-    }
+    image_dataset data = read_pictures(root_ + "/train");
+    attach_classes(data, read_csv(root_ + "/trainLabels.csv"));
     return data;
   }
 
