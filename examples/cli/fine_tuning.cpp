@@ -185,8 +185,10 @@ std::string recorded_checksum(const std::string& run) {
 json recorded_recipe(const std::string& run) {
   std::error_code problem;
   for (const char* name : {"/last.safetensors", "/.replaced/last.safetensors"})
-    if (std::filesystem::exists(system_path(run + name), problem))
+    if (std::filesystem::exists(system_path(run + name), problem)) {
+      (void)open_training(run + name);
       if (json text = metadata_of(run + name, "recipe"); text.is_object()) return text;
+    }
   return json::object{};
 }
 

@@ -84,4 +84,17 @@ minicnn::safetensors_file open_weights(const std::string& path) {
   return file;
 }
 
+minicnn::safetensors_file open_training(const std::string& path) {
+  const std::string anew = "; put the run's own file back, or begin anew with --overwrite";
+  const file_kind kind = kind_of_input(path);
+  if (kind != file_kind::safetensors) fail<file_error>(path, ": is ", description(kind), ", no training to go on with", anew);
+  auto file = minicnn::safetensors_file::open(path);
+  if (const std::string text = about_quantized(file, "no training goes on from it"); !text.empty())
+    fail<file_error>(path, ": ", text, anew);
+  if (file.find_metadata("position") == nullptr)
+    fail<file_error>(path, ": holds weights alone, no training to go on with", anew,
+                     " (from these weights: --init-from, once they lie elsewhere)");
+  return file;
+}
+
 }  // namespace cli

@@ -34,6 +34,9 @@ inline constexpr const char* quantized_from = "quantized_from";
 /// A weights file of ours. Throws minicnn::file_error that says what else the file is, and how to make a weights file of it.
 minicnn::safetensors_file open_weights(const std::string& path);
 
+/// The state of a training, last.safetensors. Throws minicnn::file_error that says what else the file is, and what to do then.
+minicnn::safetensors_file open_training(const std::string& path);
+
 /// Calls `use` with the file opened as what it is. Throws minicnn::file_error.
 template <class F>
 decltype(auto) with_weights_file(const std::string& path, const F& use) {

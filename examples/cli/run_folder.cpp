@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "curves_png.hpp"
+#include "import_weights.hpp"
 #include "messages.hpp"
 #include "platform.hpp"
 
@@ -267,7 +268,7 @@ std::string run_folder::fault_of_best(const minicnn::safetensors_file& last) con
 void run_folder::load_last(minicnn::network<float>& net, minicnn::optimizer<float>& optimizer, minicnn::ema<float>* average,
                            minicnn::training_state& p, const json& recipe_text, const json& data_text,
                            const state_tensors& more) const {
-  const auto from = minicnn::safetensors_file::open(file("last.safetensors"));
+  const auto from = open_training(file("last.safetensors"));
   check_same(from, "data", data_text);  // parts of the recipe may follow the data
   check_same(from, "recipe", recipe_text);
   p = minicnn::load_training(from, net, optimizer, average, more);

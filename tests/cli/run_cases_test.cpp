@@ -98,6 +98,32 @@ TEST_CASE("A09 best weights alone are no run to go on with, and both messages sa
   CHECK(contains(run(s.command("")).err, "holds a run already; --resume goes on with it, --overwrite begins anew"));
 }
 
+TEST_CASE("what lies in the place of last.safetensors and is no training is named, with what to do") {
+  const small_set s;
+  REQUIRE(run(s.command("--val-fraction 0.25")).code == 0);
+  const std::string last = s.out("last.safetensors"), own = s.folder().path("own"), weights = s.out("best.safetensors");
+  fs::rename(last, own);
+  const std::string int8 = s.folder().path("int8");
+  REQUIRE(run("quantize --weights '" + weights + "' --data '" + s.data() + "' --out '" + int8 + "'").code == 0);
+  const std::string golden = MINICNN_TEST_GOLDEN_DIR, anew = "; put the run's own file back, or begin anew with --overwrite";
+  for (const auto& [file, said] : std::vector<std::pair<std::string, std::string>>{
+           {weights, "holds weights alone, no training to go on with" + anew + " (from these weights: --init-from, "},
+           {golden + "/dense.safetensors", "holds weights alone, no training to go on with" + anew},
+           {int8, "is an 8-bit file for prediction; no training goes on from it; use the file it was made from (it was called "},
+           {s.picture("cat.1.png"), "is a picture, no training to go on with" + anew},
+           {golden + "/onnx/dense.onnx", "is an ONNX model, no training to go on with" + anew},
+           {"/dev/null", "is an empty file, no training to go on with" + anew}}) {
+    std::ofstream(last, std::ios::binary) << std::ifstream(file, std::ios::binary).rdbuf();
+    const pictures::bytes before = pictures::read(last);
+    const auto r = run(s.command("--val-fraction 0.25 --resume"));
+    CHECK(r.code == 1);
+    CHECK_MESSAGE(contains(r.err, last + ": " + said), r.err);
+    CHECK(pictures::read(last) == before);
+  }
+  fs::rename(own, last);
+  CHECK(run(s.command("--val-fraction 0.25 --resume")).code == 0);
+}
+
 TEST_CASE("A10 other pictures under the same names are refused") {
   const small_set s;
   REQUIRE(run(s.command()).code == 0);
