@@ -78,6 +78,16 @@ TEST_CASE("what is written as a .pth is read again, in every stored type") {
   CHECK(file.find("layer") == nullptr);
 }
 
+TEST_CASE("a file that is cut off says so, with its size") {
+  const temporary_folder folder;
+  const std::string whole = archive(folder, pickle_of(6, 0, 2, 3, 3, 1)), path = folder / "cut.pth";
+  REQUIRE(complaint(path, whole).empty());
+  for (const std::size_t size : {whole.size() / 2, whole.size() - 1, std::size_t{30}})
+    CHECK(complaint(path, whole.substr(0, size)) ==
+          text_of(path, ": not a zip archive that can be read: cut off or incomplete: it ends after ", size,
+                  " bytes without the directory that ends such an archive"));
+}
+
 TEST_CASE("strides and offsets: a transposed view of a storage") {
   const temporary_folder folder;
   write_file((folder / "v.pth"), archive(folder, pickle_of(6, 0, 2, 3, 1, 2)));

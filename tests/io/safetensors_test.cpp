@@ -222,7 +222,8 @@ TEST_CASE("F51 safetensors: hostile files are refused") {
   CHECK(with(one_tensor("v", "F32", "[1]", "[0,4]") + "," + one_tensor("w", "F32", "[1]", "[8,12]"), 12) ==
         "tensor \"w\": begins at byte 8 after a hole from 4");
   CHECK(with(one_tensor("w", "F32", "[1]", "[4,8]"), 8) == "tensor \"w\": begins at byte 4 after a hole from 0");
-  CHECK(with(one_tensor("w", "F32", "[2]", "[0,8]"), 7) == "tensor \"w\": ends at byte 8 of 7 bytes of data");
+  CHECK(with(one_tensor("w", "F32", "[2]", "[0,8]"), 7) ==
+        "tensor \"w\": ends at byte 8 of 7 bytes of data: is the file cut off?");
   CHECK(with(one_tensor("w", "F32", "[1]", "[0,4]"), 8) == "4 bytes after the last tensor");
   CHECK(with("", 4) == "4 bytes after the last tensor");
   // Shape and type.
@@ -237,7 +238,7 @@ TEST_CASE("F51 safetensors: hostile files are refused") {
   CHECK(with(one_tensor("w", "F32", "[4294967296,1073741824]", "[0,0]"), 0) ==
         "tensor \"w\": shape: 4294967296x1073741824 has more elements than can be counted");
   CHECK(with(one_tensor("w", "F64", "[1099511627776]", "[0,8796093022208]"), 8) ==
-        "tensor \"w\": ends at byte 8796093022208 of 8 bytes of data");
+        "tensor \"w\": ends at byte 8796093022208 of 8 bytes of data: is the file cut off?");
   // Structure.
   CHECK(contains(with(one_tensor("w", "F32", "[1]", "[0,4]") + "," + one_tensor("w", "F32", "[1]", "[4,8]"), 8),
                  "key \"w\" occurs twice"));

@@ -114,7 +114,7 @@ class zip_file {
       if (count > length / 46) refuse("its directory of ", length, " bytes is said to have ", count, " entries");
       return {static_cast<index_t>(begin), static_cast<index_t>(length), count};
     }
-    refuse("no end record in its last ", tail, " bytes");
+    refuse("cut off or incomplete: it ends after ", size, " bytes without the directory that ends such an archive");
   }
 
   /// The zip64 end record that the locator before `place` points to.

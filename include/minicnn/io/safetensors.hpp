@@ -201,7 +201,7 @@ class safetensors_file {
       const auto refuse = [&](const auto&... parts) { fail<file_error>(path(), ": tensor \"", entry.name, "\": ", parts...); };
       if (entry.begin < place) refuse("begins at byte ", entry.begin, " inside another tensor, which ends at ", place);
       if (entry.begin > place) refuse("begins at byte ", entry.begin, " after a hole from ", place);
-      if (entry.end > data_bytes) refuse("ends at byte ", entry.end, " of ", data_bytes, " bytes of data");
+      if (entry.end > data_bytes) refuse("ends at byte ", entry.end, " of ", data_bytes, " bytes of data: is the file cut off?");
       place = entry.end;
     }
     if (place != data_bytes) fail<file_error>(path(), ": ", data_bytes - place, " bytes after the last tensor");
