@@ -1,6 +1,7 @@
 #include "data_source.hpp"
 
 #include <algorithm>
+#include <array>
 #include <minicnn/data/folder_layout.hpp>
 #include <minicnn/data/read_dataset.hpp>
 #include <minicnn/report/progress.hpp>
@@ -69,6 +70,27 @@ void note_parts(minicnn::image_dataset& data) {
                             "; a part to train or test on is to be moved elsewhere");
 }
 
+void note_missing_values(minicnn::image_dataset& data, const minicnn::csv_table& table) {
+  constexpr std::array<std::string_view, 8> marks{"nan", "na", "n/a", "#n/a", "<na>", "null", "none", "nil"};
+  const std::vector<std::string>& names = data.target_names.empty() ? data.classes : data.target_names;
+  const auto is_missing = [&](std::string_view text) {
+    return minicnn::detail::one_of(minicnn::detail::lower_case(std::string(text)), marks) &&
+           std::find(names.begin(), names.end(), text) != names.end();
+  };
+  std::string first;
+  index_t count = 0;
+  for (const minicnn::csv_row& row : table.rows) {
+    const auto field = std::find_if(row.fields.begin(), row.fields.end(), [&](const std::string& text) {
+      return table.header[static_cast<std::size_t>(&text - row.fields.data())] != "id" && is_missing(minicnn::trimmed(text));
+    });
+    if (field != row.fields.end() && ++count == 1) first = minicnn::text_of("line ", row.line, ": the label \"", *field);
+  }
+  if (count > 0)
+    data.warnings.push_back(minicnn::text_of(
+        table.path, ": ", first, "\" is what programs write for a missing value, and is taken for a label as others are, in ",
+        count, count == 1 ? " row" : " rows", "; remove these rows, or rename the label if it is one"));
+}
+
 minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part, bool quiet) {
   minicnn::progress_line progress(stderr);
   const auto show = [&](const std::string& file, index_t done, index_t total) {
@@ -79,6 +101,8 @@ minicnn::image_dataset open_data(const std::string& path, minicnn::data_part par
   if (!quiet) say(data.root + ": " + describe_layout(data));
   note_small_classes(data);
   note_parts(data);
+  if (data.layout.ends_with("trainLabels.csv") && !data.classes.empty())
+    note_missing_values(data, minicnn::read_csv(path + "/trainLabels.csv"));
   for (const std::string& text : data.warnings) warn(data.root + ": " + text);
   warn_of_alike_names(data.root, data.classes);
   return data;

@@ -24,6 +24,9 @@ inline constexpr const char* data_help =
 minicnn::image_dataset open_data(const std::string& path, minicnn::data_part part = minicnn::data_part::train,
                                  bool quiet = false);
 
+/// Adds a warning for labels of a table that are what programs write for a value that is not there: "nan", "NA", "null", "None".
+void note_missing_values(minicnn::image_dataset& data, const minicnn::csv_table& table);
+
 /// "a folder a class: cat, dog; 20 pictures; left out: 1 hidden, 2 of other kinds (notes.txt, Thumbs.db)".
 std::string describe_layout(const minicnn::image_dataset& data);
 

@@ -101,6 +101,7 @@ minicnn::image_dataset open_task_data(const std::string& path, const std::string
     else
       attach_targets(data, minicnn::read_label_table(rows, kind));
   });
+  note_missing_values(data, rows);
   count_as_read(data, table);
   if (!quiet)
     say(text_of(data.root, ": ", data.size(), data.size() == 1 ? " picture" : " pictures", " with a row in ", table, ": ",

@@ -176,6 +176,31 @@ TEST_CASE("A21 paths that are not UTF-8 are told apart in JSON") {
   CHECK(without_controls(run("check --data '" + data.path() + "'").out));
 }
 
+TEST_CASE("labels of tables that stand for a missing value are warned of, where they become labels") {
+  const pictures::folder folder("missing");
+  for (int i = 1; i <= 4; ++i) folder.write("data/" + std::to_string(i) + ".png", red_png(50 * i));
+  const auto said = [&](const std::string& table, const std::string& options) {
+    folder.write("labels.csv", table);
+    const auto r = run("train --model lenet5 --image-size 32 --dry-run --data '" + folder.path("data") + "' --labels '" +
+                       folder.path("labels.csv") + "' --out '" + folder.path("run") + "' " + options);
+    CHECK_MESSAGE(r.code == 0, r.err);
+    return r.err;
+  };
+  for (const std::string mark : {"nan", "NaN", "NA", "N/A", "null", "None", "<NA>"}) {
+    const std::string rows = "1,cat\n2," + mark + "\n3,dog\n4, " + mark + " \n",
+                      text = "labels.csv: line 3: the label \"" + mark +
+                             "\" is what programs write for a missing value, and is taken for a label as "
+                             "others are, in 2 rows";
+    CHECK(contains(said("id,label\n" + rows, ""), text));
+    CHECK(contains(said("id,tags\n" + rows, "--task multilabel"), text));
+  }
+  CHECK_FALSE(contains(said("id,label\n1,cat\n2,nanny\n3,cat\n4,nanny\n", ""), "missing value"));
+  CHECK_FALSE(contains(said("id,none,cat\n1,1,0\n2,1,0\n3,0,1\n4,1,1\n", "--task multilabel"), "missing value"));
+  folder.write("kaggle/trainLabels.csv", std::string("id,label\n1,cat\n2,nan\n3,nan\n4,cat\n"));
+  std::filesystem::rename(folder.path("data"), folder.path("kaggle/train"));
+  CHECK(contains(run("check --data '" + folder.path("kaggle") + "'").err, "trainLabels.csv: line 3: the label \"nan\""));
+}
+
 TEST_CASE("G20 G23 A24 a run: names, a warm-up that is longer than the run, and the parameters in a comparison") {
   const pictures::folder folder("run");
   const std::string odd = "c\x1b[31mat";
