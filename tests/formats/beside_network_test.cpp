@@ -204,3 +204,28 @@ TEST_CASE("a backbone with a head of its own is a start for fine-tuning, with av
   made.state("projector.weight", {2, 2}, "F64");
   CHECK_THROWS_AS(start(made), file_error);
 }
+
+TEST_CASE("weights that PyTorch saves in parts are refused with the call that makes them whole") {
+  using parts = std::vector<std::pair<std::string, shape>>;
+  for (const auto& [tensors, said] :
+       {std::pair{parts{{"weight_orig", {2, 1, 3, 3}}, {"weight_mask", {2, 1, 3, 3}}},
+                  "pruned, .*prune.remove(module, \"weight\")"},
+        std::pair{parts{{"weight_g", {2, 1, 1, 1}}, {"weight_v", {2, 1, 3, 3}}},
+                  "under weight norm, .*remove_weight_norm(module)"},
+        std::pair{parts{{"weight_orig", {2, 1, 3, 3}}, {"weight_u", {2}}, {"weight_v", {9}}},
+                  "under spectral norm, .*remove_spectral_norm(module)"},
+        std::pair{parts{{"parametrizations.weight.original0", {2, 1, 1, 1}}, {"parametrizations.weight.original1", {2, 1, 3, 3}}},
+                  "parametrized, .*remove_parametrizations(module, \"weight\")"}})
+    for (const char* prefix : {"", "module."}) {
+      CAPTURE(said);
+      beside_network made;
+      for (const parameter_info& p : made.trained.parameters())
+        if (p.name != "conv1.weight") made.state(prefix + p.name, p.dims, "F64");
+      for (const auto& [name, dims] : tensors) made.state(prefix + std::string("conv1.") + name, dims, "F64");
+      const std::string text = made.refused(), what = said;
+      CHECK(text.find("1 missing: conv1.weight; ") != text.npos);
+      CHECK(text.find("; weights are " + what.substr(0, what.find(".*")) + "saved in parts: make them whole in PyTorch, by ") !=
+            text.npos);
+      CHECK(text.find(what.substr(what.find(".*") + 2) + " for each layer, and save again") != text.npos);
+    }
+}

@@ -2,6 +2,7 @@
 /// Weights from files of other programs: tensors matched by name, with everything that does not fit named at once.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <iterator>
@@ -152,6 +153,21 @@ inline std::string some_of(const std::vector<std::string>& texts) {
   return out;
 }
 
+/// What to do about weights that PyTorch saves in parts, of which it makes them in every pass; nothing where there are none.
+inline std::string advice_for_parts(const std::vector<std::string>& unexpected) {
+  static constexpr std::array<std::array<std::string_view, 3>, 4> kinds{
+      {{"parametrizations.", "parametrized", "torch.nn.utils.parametrize.remove_parametrizations(module, \"weight\")"},
+       {"weight_mask", "pruned", "torch.nn.utils.prune.remove(module, \"weight\")"},
+       {"weight_u", "under spectral norm", "torch.nn.utils.remove_spectral_norm(module)"},
+       {"weight_g", "under weight norm", "torch.nn.utils.remove_weight_norm(module)"}}};
+  for (const auto& [part, what, call] : kinds)
+    for (const std::string& name : unexpected)
+      if (name.find(part) != name.npos)
+        return text_of("; weights are ", what, ", saved in parts: make them whole in PyTorch, by ", call,
+                       " for each layer, and save again");
+  return "";
+}
+
 /// The tensors of a file: by name, and those that no network has.
 template <class Entry>
 struct sorted_tensors {
@@ -242,7 +258,8 @@ void load_named_weights(network<T>& net, const File& file, const std::vector<ten
   report(" missing: ", missing);
   report(" of another shape or type: ", wrong);
   report(" that the network does not have: ", unexpected);
-  if (!text.empty()) fail<file_error>(file.path(), ": tensors do not fit the network: ", text);
+  if (!text.empty())
+    fail<file_error>(file.path(), ": tensors do not fit the network: ", text, detail::advice_for_parts(unexpected));
 
   std::vector<tensor<T>> loaded;
   for (std::size_t i = 0; i < names.size(); ++i) {
