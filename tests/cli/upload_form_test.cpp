@@ -34,6 +34,13 @@ std::string filename_of(const std::string& disposition) {
 
 }  // namespace
 
+TEST_CASE("a NUL in a name is refused, which others take for its end") {
+  const std::string nul(1, '\0');
+  CHECK_THROWS_AS(parts_of(one_file("form-data; name=\"file\"; filename=\"a.jpg" + nul + ".sh\"")), minicnn::error);
+  CHECK_THROWS_AS(parts_of(one_file("form-data; name=\"fi" + nul + "le\"")), minicnn::error);
+  CHECK_THROWS_AS(parts_of(one_file("form-data; name=\"file\"; filename*=UTF-8''a%00.jpg")), minicnn::error);
+}
+
 TEST_CASE("chunks come in any pieces; what is none is refused") {
   const auto read = [](const std::string& text, std::size_t piece, std::uint64_t most = 100) {
     const cli::request_head head =
@@ -136,7 +143,8 @@ TEST_CASE("A13 boundaries are quoted or not, and long") {
   CHECK(boundary("multipart/form-database; boundary=x") == "(no form)");
   for (const std::string& bad :
        {std::string("multipart/form-data"), std::string("multipart/form-data; boundary="),
-        std::string("multipart/form-data; boundary=\"x"), "multipart/form-data; boundary=" + std::string(300, 'x')}) {
+        std::string("multipart/form-data; boundary=\"x"), std::string("multipart/form-data; boundary=a; boundary=b"),
+        "multipart/form-data; boundary=" + std::string(300, 'x')}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(boundary(bad), minicnn::error);
   }

@@ -2,6 +2,7 @@
 // Bodies of multipart/form-data (RFC 7578, RFC 2046 section 5.1), read as browsers, curl and libraries write them. httplib's own
 // parser wants name before filename, both in quotes, and nothing before the first boundary; and gives up without saying why.
 
+#include <algorithm>
 #include <cstdint>
 #include <minicnn/core/error.hpp>
 #include <optional>
@@ -107,7 +108,10 @@ inline std::optional<std::string> form_boundary(std::string_view content_type) {
   const detail::parametric_value type(content_type);
   if (type.value != "multipart/form-data") return {};
   const std::optional<std::string> boundary = type.get("boundary");
-  constexpr std::size_t longest = 256;  // 70 by the standard, which not all writers have read
+  const auto named = [](const auto& parameter) { return parameter.first == "boundary"; };
+  if (std::count_if(type.parameters.begin(), type.parameters.end(), named) > 1)
+    minicnn::fail("the form's Content-Type has two boundaries");  // others may take the other one
+  constexpr std::size_t longest = 256;                            // 70 by the standard, which not all writers have read
   if (!boundary || boundary->empty() || boundary->size() > longest || boundary->find_first_of("\r\n") != boundary->npos)
     minicnn::fail("the form's Content-Type has no usable boundary");
   return boundary;
@@ -191,7 +195,10 @@ class form_reader {
     // Several files under one name, as HTML 4 had it.
     if (const auto inner = kind.get("boundary"); kind.value == "multipart/mixed" && inner && depth == 0)
       return read_all(text, "--" + *inner, depth + 1, name);
-    parts_.push_back({name, what.filename(), text});
+    const std::optional<std::string> filename = what.filename();
+    if (name.find('\0') != name.npos || filename.value_or("").find('\0') != filename.value_or("").npos)
+      minicnn::fail("the form is damaged: a name in part ", parts_.size() + 1, " holds a NUL");
+    parts_.push_back({name, filename, text});
   }
 
   static void check_encoding(std::string_view value) {
