@@ -45,6 +45,14 @@ void name_runs(std::vector<finished_run>& runs) {
     if (std::count(names.begin(), names.end(), r.page.name) > 1) r.page.name = r.folder;
 }
 
+/// A run beside itself differs in nothing, which somebody might take for a result.
+void note_same_folders(const std::vector<finished_run>& runs, std::vector<std::string>& notes) {
+  for (std::size_t b = 1; b < runs.size(); ++b)
+    for (std::size_t a = 0; a < b; ++a)
+      if (std::error_code problem; fs::equivalent(system_path(runs[a].folder), system_path(runs[b].folder), problem))
+        notes.push_back(runs[a].folder + " and " + runs[b].folder + " are the same run.");
+}
+
 /// What can be said about a run's validation pictures, or why nothing can, as a note.
 std::optional<validated_run> validated(const finished_run& run, const compare_options& o, std::vector<std::string>& notes) {
   const std::string without = run.page.name + " takes no part in the paired test: ";
@@ -156,6 +164,7 @@ int compare_command(const compare_options& o) {
 
   minicnn::run_comparison page;
   for (const finished_run& r : runs) page.runs.push_back(r.page);
+  note_same_folders(runs, page.notes);
   if (!o.no_test) {
     std::vector<std::optional<validated_run>> judged;
     for (std::size_t i = 0; i < runs.size(); ++i) {

@@ -94,6 +94,14 @@ TEST_CASE("compare: figures of both runs, what differs, and a paired test that a
   CHECK_FALSE(contains(plain.out, "McNemar"));
 }
 
+TEST_CASE("compare: a run beside itself is told") {
+  const drawings d;
+  d.train("a", "--seed 2 --lr 0.001");
+  const auto twice = run("compare --no-test '" + d.path("a") + "' '" + d.path("a") + "/'");
+  CHECK(twice.code == 0);
+  CHECK(contains(twice.err, " are the same run.\n"));
+}
+
 TEST_CASE("compare: what is no run, and too few of them, is said") {
   const drawings d;
   const auto missing = run("compare '" + d.path("data") + "' '" + d.path("nowhere") + "'");
