@@ -18,7 +18,7 @@ void add_inference_options(CLI::App& command, inference_options& o) {
   command
       .add_option("--image-size", o.image_size,
                   "pixels a side, for networks that take any size (default: what the weights file says)")
-      ->transform(whole_from(1, 8192));
+      ->transform(whole_from(1, largest_image_size));
   command.add_option("--temperature", o.temperature, "divides the logits (default: what the weights file says)")
       ->transform(number_from(minicnn::least_temperature, minicnn::most_temperature));
   command.add_option("--batch-size", o.batch_size, "pictures at once")->transform(whole_from(1, 65536))->capture_default_str();

@@ -57,7 +57,7 @@ void parse_fold(recipe& r, const std::string& text) {
 /// What --task leaves of the recipe; options that do not fit it are refused.
 void apply_task(recipe& r, const recipe_overrides& o) {
   if (o.task) r.task = *o.task;
-  if (o.class_weights) r.class_weights = *o.class_weights;
+  if (o.class_weights) r.class_weights = *o.class_weights == "none" ? "" : *o.class_weights;
   r.balance = o.balance;
   if (o.shuffle) r.shuffle = *o.shuffle;
   if (r.balance && r.shuffle == "blocks") fail<option_error>("--balance: goes without --shuffle blocks");
@@ -137,6 +137,8 @@ recipe make_recipe(const recipe_overrides& o) {
   if (o.image_size || (o.model && r.model.name != "alexnet-bn" && r.model.name != "alexnet-small")) r.sizes.clear();
   apply(r.sizes, o.sizes);
   const std::vector<minicnn::size_step> sizes = minicnn::parse_sizes(r.sizes);
+  for (const minicnn::size_step& s : sizes)
+    if (o.sizes) check("--sizes", static_cast<int>(largest_size(s)), 1, largest_image_size);
   if (o.sizes && !sizes.empty()) r.model.image_size = static_cast<int>(largest_size(sizes.back()));
   apply(r.model.image_size, o.image_size);
   if (o.padded) r.model.padded = *o.padded == "on";
@@ -199,8 +201,8 @@ recipe make_recipe(const recipe_overrides& o) {
   apply_task(r, o);
   if (r.tta == "ten-crop" && r.picture.resize == "crop" && r.picture.crop_fraction >= 1) r.picture.crop_fraction = 0.875;
 
-  check("--image-size", r.model.image_size, 1, 8192);  // --sizes names one too
-  check("--pooled", r.model.pooled, 0, 64);            // a weights file may
+  check("--image-size", r.model.image_size, 1, largest_image_size);  // a weights file may name one too
+  check("--pooled", r.model.pooled, 0, 64);                          // a weights file may
   check_shards(r);
   drop_foreign_options(r.model, o);
   (void)minicnn::initializer_named(r.model.init);

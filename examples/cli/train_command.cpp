@@ -63,7 +63,7 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       .add_option(
           "--image-size", o.image_size,
           "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192, deep and quick 160)")
-      ->transform(whole_from(1, 8192));
+      ->transform(whole_from(1, largest_image_size));
   command
       .add_option(
           "--sizes,--size-schedule", o.sizes,

@@ -6,6 +6,8 @@
 
 namespace cli {
 
+constexpr int largest_image_size = 8192;  ///< pixels a side that networks are fed
+
 using minicnn::model_config;
 using minicnn::model_info;
 using loaded_model = minicnn::loaded_model<float>;

@@ -150,3 +150,11 @@ TEST_CASE("0 given for what a preset has takes back what goes with it, unless th
     CHECK_FALSE(r.nesterov);
   }
 }
+
+TEST_CASE("a size beyond the largest is told as that of the option that said it; no class weights by their name") {
+  cli::recipe_overrides o;
+  o.sizes = "9999:0", o.image_size = 64;
+  CHECK_THROWS_WITH_AS(cli::make_recipe(o), "--sizes 9999: wanted 1 to 8192", minicnn::option_error);
+  o.sizes.reset(), o.class_weights = "none";
+  CHECK(cli::make_recipe(o).class_weights.empty());
+}
