@@ -301,6 +301,7 @@ int train_together(minicnn::team& ranks, train_options o, recipe r) {
 int train(const train_options& o, const recipe& r) {
   const std::unique_ptr<minicnn::team> ranks = join_ranks(o.stall_limit);
   if (ranks != nullptr) return train_together(*ranks, o, r);
+  if (o.overlap == "on") warn("--overlap: has no effect in one process");
   return training(o, with_shards(o, r, 1)).run();
 }
 

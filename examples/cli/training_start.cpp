@@ -99,6 +99,7 @@ void training::check_validation() const {
     warn(minicnn::text_of("--val-fraction ", recipe_.val_fraction, ": of ", split_.train.size(),
                           " pictures this is none, so nothing is validated"));
   if (recipe_.patience > 0) warn("--patience: has no effect, as nothing is validated");
+  if (o_.overrides.val_every) warn("--val-every: has no effect, as nothing is validated");
 }
 
 bool training::saved_before() const {

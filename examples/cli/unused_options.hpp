@@ -9,10 +9,10 @@
 namespace cli {
 
 /// A line for each option of `o` that was given and changes nothing in `r`, which is made of it and of pictures of so many
-/// channels; presets' own are not told.
-std::vector<std::string> unused_options(const recipe& r, const recipe_overrides& o, int channels);
+/// channels; presets' own are not told. Takes these out of `r` again, so that a run can be resumed without them.
+std::vector<std::string> drop_unused_options(recipe& r, const recipe_overrides& o, int channels);
 
 /// Warns of each.
-void warn_of_unused_options(const recipe& r, const recipe_overrides& o, int channels);
+void warn_of_unused_options(recipe& r, const recipe_overrides& o, int channels);
 
 }  // namespace cli

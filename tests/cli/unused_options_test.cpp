@@ -11,7 +11,8 @@ using program::run;
 TEST_CASE("options that change nothing with the others as they are: told, where they were given") {
   using lines = std::vector<std::string>;
   const auto told = [](const cli::recipe_overrides& o, int channels = 3) {
-    return cli::unused_options(cli::make_recipe(o), o, channels);
+    cli::recipe r = cli::make_recipe(o);
+    return cli::drop_unused_options(r, o, channels);
   };
   for (const std::string name : {"article", "classic", "best", "deep", "quick", "cifar"}) {
     CAPTURE(name);
@@ -61,4 +62,29 @@ TEST_CASE("options that change nothing are told once the pictures are known, and
   REQUIRE(told.code == 0);
   CHECK(contains(told.err, "warning: --hardest-to: has no effect without --keep-hardest\n"));
   CHECK(s.file("last.safetensors") == weights);
+}
+
+TEST_CASE("a run with an option that changes nothing goes on without it") {
+  const program::small_set s;
+  REQUIRE(run(s.command("--seed 3 --optimizer adam --momentum 0")).code == 0);
+  const auto resumed = run(s.command("--seed 3 --optimizer adam --resume"));
+  CHECK_MESSAGE(resumed.code == 0, resumed.err);
+}
+
+TEST_CASE("steps that --keep-hardest never chooses, validation that never comes: told") {
+  cli::recipe_overrides o;
+  o.keep_hardest = 0.5, o.hardest_from = 0.4, o.hardest_to = 0.4;
+  cli::recipe r = cli::make_recipe(o);
+  CHECK(cli::drop_unused_options(r, o, 3) ==
+        std::vector<std::string>{"--keep-hardest: has no effect, --hardest-from is --hardest-to"});
+  const program::small_set s;
+  const auto alone = run(s.command("--seed 3 --val-fraction 0 --val-every 2 --overlap on"));
+  CHECK(contains(alone.err, "warning: --overlap: has no effect in one process\n"));
+  CHECK(contains(alone.err, "warning: --val-every: has no effect, as nothing is validated\n"));
+}
+
+TEST_CASE("lr-find tells them too") {
+  const program::small_set s;
+  const auto found = run("lr-find --model lenet5 --image-size 32 --steps 4 --trust 0.01 --data '" + s.data() + "'");
+  CHECK(contains(found.err, "warning: --trust: has no effect with --optimizer sgd\n"));
 }
