@@ -28,7 +28,7 @@ using minicnn::index_t;
 namespace {
 
 struct quantize_command_options {
-  std::string weights, data, out;
+  std::string weights, data, labels, out;
   int pictures = 512;
   std::string range = "least-error";
   std::vector<std::string> keep;
@@ -36,23 +36,48 @@ struct quantize_command_options {
   bool skip_bad = false;
 };
 
+constexpr index_t few_pictures = 32;  ///< fewer say little about how large activations get
+
+/// Warns where the chosen pictures say little, or of some classes nothing.
+void warn_of_few(const minicnn::image_dataset& data, const minicnn::sample_indices& chosen, const model_info& info) {
+  const auto count = static_cast<index_t>(chosen.size());
+  if (count < few_pictures)
+    warn(minicnn::text_of(data.root, ": calibrates with ", count, count == 1 ? " picture" : " pictures",
+                          "; some hundred show how large activations get"));
+  std::vector<std::string> seen;
+  for (const index_t i : chosen)
+    if (const int label = data.samples[static_cast<std::size_t>(i)].label; label >= 0)
+      seen.push_back(data.classes[static_cast<std::size_t>(label)]);
+  std::sort(seen.begin(), seen.end());
+  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+  const std::vector<std::string> without = missing_names(info.classes, seen);
+  if (info.task.classifies() && !seen.empty() && !without.empty())
+    warn(data.root + ": calibrates without a picture of " + list_of(without));
+}
+
 /// Pictures of what training saw, if the data has labels; else of all.
 minicnn::sample_indices calibration_pictures(const minicnn::image_dataset& data, const model_info& info, int count) {
-  const bool labelled = std::all_of(data.samples.begin(), data.samples.end(), [](const auto& s) { return s.label >= 0; });
+  const bool classes = info.task.classifies();
+  const bool labelled = std::all_of(data.samples.begin(), data.samples.end(),
+                                    [&](const auto& s) { return classes ? s.label >= 0 : s.target >= 0; });
+  if (!labelled && (info.val_fraction > 0 || info.folds > 0))
+    warn(data.root + ": without labels, which --labels gives, it is not known what was validated on; taken from all pictures");
   const minicnn::sample_indices from =
       labelled ? split_data(data, info.limit, info.val_fraction, info.split_seed, info.fold, info.folds).train
                : all_samples(data);
   const std::vector<std::string> others = missing_names(data.classes, info.classes);
-  if (labelled && info.task.classifies() && !others.empty())
+  if (labelled && classes && !others.empty())
     warn(data.root + ": has classes that the weights do not tell apart: " + list_of(others) + "; the weights' are " +
          list_of(info.classes) + in_code_points(data.classes, data.root, info.classes, "the weights"));
   if (from.empty()) fail<minicnn::file_error>(data.root, ": holds no pictures to calibrate with");
-  return stratified_subset(data, from, count, info.split_seed);
+  minicnn::sample_indices chosen = stratified_subset(data, from, count, info.split_seed);
+  warn_of_few(data, chosen, info);
+  return chosen;
 }
 
 /// The network with 8-bit numbers, calibrated on pictures of --data.
 minicnn::network<float> quantized(const loaded_model& model, const quantize_command_options& o) {
-  minicnn::image_dataset data = open_labelled(o.data, minicnn::data_part::train);
+  minicnn::image_dataset data = open_labelled(o.data, minicnn::data_part::train, o.labels, model.info.task.kind);
   convert_channels(data, model.info.config.channels);
   constexpr int at_once = 8;  // all activations are in memory
   minicnn::loader_options how = evaluation_loader(model.info.transform, at_once, o.workers);
@@ -67,9 +92,7 @@ minicnn::network<float> quantized(const loaded_model& model, const quantize_comm
       {.range = o.range == "all" ? minicnn::int8::range_rule::all : minicnn::int8::range_rule::least_error, .keep = o.keep});
 }
 
-std::string megabytes(const std::string& path) {
-  return minicnn::fixed(static_cast<double>(std::filesystem::file_size(system_path(path))) / 1e6, 2) + " MB";
-}
+std::string megabytes(index_t bytes) { return minicnn::fixed(static_cast<double>(bytes) / 1e6, 2) + " MB"; }
 
 int quantize_command(const quantize_command_options& o) {
   refuse_quantized(o.weights, "the network is quantised already");
@@ -92,8 +115,10 @@ int quantize_command(const quantize_command_options& o) {
   std::string text = minicnn::text_of(o.out, ": ", bytes, " of ", multiplying, " convolutions and dense layers in 8 bits");
   std::error_code ignored;
   if (!is_standard_output(o.out) && std::filesystem::is_regular_file(system_path(o.out), ignored))
-    text += ", " + megabytes(o.weights) + " -> " + megabytes(o.out);
+    text += ", " + megabytes(static_cast<index_t>(std::filesystem::file_size(system_path(o.out)))) + " instead of " +
+            megabytes(4 * model.net.parameter_arena().size()) + " in fp32";
   say(text);
+  if (2 * bytes < multiplying) warn(o.out + ": most layers have no 8-bit form and stay in fp32, so little is gained");
   return exit_done;
 }
 
@@ -108,6 +133,7 @@ void add_quantize(CLI::App& app, action& chosen) {
       ->required();
   command->add_option("--out", o->out, "file to write, which evaluate, predict, serve and export take; - for standard output")
       ->required();
+  command->add_option("--labels", o->labels, labels_help);
   command->add_option("--pictures", o->pictures, "how many, of each class its share, of the part that training saw")
       ->transform(whole_from(1, 1 << 20))
       ->capture_default_str();

@@ -111,10 +111,12 @@ minicnn::image_dataset open_task_data(const std::string& path, const std::string
   return data;
 }
 
-minicnn::image_dataset open_labelled(const std::string& path, minicnn::data_part part) {
+minicnn::image_dataset open_labelled(const std::string& path, minicnn::data_part part, const std::string& labels,
+                                     const std::string& task) {
+  if (!labels.empty()) return open_task_data(path, labels, task, part);
   std::string reason;
   try {
-    return open_task_data(path, "", "classify", part);
+    return open_task_data(path, "", task, part);
   } catch (const minicnn::error& e) {
     reason = e.what();
   }

@@ -25,8 +25,10 @@ inline constexpr const char* labels_help =
 minicnn::image_dataset open_task_data(const std::string& path, const std::string& labels, const std::string& task,
                                       minicnn::data_part part = minicnn::data_part::train, bool quiet = false);
 
-/// The same for classify; a table beside the pictures that gives no classes is told, and they are read without labels.
-minicnn::image_dataset open_labelled(const std::string& path, minicnn::data_part part);
+/// The same for commands that do without labels: a table beside the pictures that does not fit `task` is told, and they are read
+/// without. What is wrong with `labels` is thrown.
+minicnn::image_dataset open_labelled(const std::string& path, minicnn::data_part part, const std::string& labels = "",
+                                     const std::string& task = "classify");
 
 /// The names of a network's outputs: classes, labels or targets.
 const std::vector<std::string>& output_names(const minicnn::image_dataset& data);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <minicnn/io/safetensors.hpp>
 #include <string>
+#include <tuple>
 
 #include "data/pictures.hpp"
 #include "program.hpp"
@@ -122,6 +123,47 @@ TEST_CASE("quantize: layers that stay in fp32, and what is refused") {
   CHECK(run(call + "--out '" + weights.path() + "'").code == 2);
   CHECK(run(call + "--out '" + data.path("in.safetensors") + "'").code == 2);
   CHECK(!std::filesystem::exists(out.path("no.safetensors")));
+  const auto nowhere = run(call + "--out '" + out.path("none/x.safetensors") + "'");
+  CHECK(nowhere.code == 1);
+  CHECK(contains(nowhere.err, "x.safetensors: cannot be made: there is no folder "));
+  CHECK_FALSE(contains(nowhere.err, "calibrat"));
+}
+
+TEST_CASE("quantize: calibrates with what training saw, whatever says the labels; says where that is little") {
+  const pictures::folder data("quantize_table"), out("quantize_table_out");
+  draw(data);
+  std::string numbers = "id,red\n", classes = "id,label\n";
+  for (int i = 0; i < 16; ++i) {
+    const std::string name = (i < 8 ? "cat." : "dog.") + std::to_string(i) + ".png";
+    numbers += name + "," + std::to_string(i) + "\n", classes += name + (i % 2 == 0 ? ",even\n" : ",odd\n");
+  }
+  data.write("labels.csv", numbers);
+  out.write("classes.csv", classes);
+  const std::string pictures = " --data '" + data.path() + "' ", table = " --labels '" + out.path("classes.csv") + "' ",
+                    how = " --model lenet5 --epochs 1 --val-fraction 0.5 --batch-size 4 --threads 1 --seed 3 --quiet ";
+  const auto quantized = [&](const std::string& name, const std::string& rest) {
+    const auto made = run("quantize --weights '" + out.path(name + "/best.safetensors") + "'" + pictures + rest + " --out '" +
+                          out.path(name + ".i8") + "'");
+    CAPTURE(made.err);
+    CHECK(made.code == 0);
+    return made.err;
+  };
+  for (const auto& [name, task, rest] :
+       {std::tuple{"numbers", " --task regress", ""}, std::tuple{"classes", " --task classify", table.c_str()}}) {
+    REQUIRE(run("train" + pictures + rest + task + how + "--out '" + out.path(name) + "'").code == 0);
+    const std::string said = quantized(name, rest);
+    CHECK(contains(said, "calibrates with 8 pictures"));  // the other eight were validated on
+    CHECK_FALSE(contains(said, "without labels"));
+  }
+  std::filesystem::remove(data.path("labels.csv"));
+  CHECK(contains(quantized("numbers", ""), "without labels, which --labels gives, it is not known what was validated on"));
+
+  const red_means_dog weights;
+  const pictures::folder cats("quantize_cats");
+  cats.write("cat.0.png", red_png(20));
+  cats.write("cat.1.png", red_png(30));
+  const auto one_sided = run("quantize" + weights.option() + "--data '" + cats.path() + "' --out '" + out.path("cats") + "'");
+  CHECK(contains(one_sided.err, "calibrates without a picture of dog"));
 }
 
 TEST_CASE("bench --precision int8 is for prediction") {
