@@ -51,13 +51,20 @@ bool is_event_file(std::string_view name) {
 
 }  // namespace
 
+event_log::event_log(std::string folder, std::string run, index_t resumed_at, bool overwrite)
+    : folder_(std::move(folder)), run_(std::move(run)), resumed_at_(resumed_at), overwrite_(overwrite) {
+  std::error_code failed;
+  fs::create_directories(system_path(folder_), failed);
+  if (failed || !fs::is_directory(system_path(folder_), failed))
+    minicnn::fail<minicnn::file_error>("--tensorboard ", folder_,
+                                       ": cannot make this folder: ", failed ? failed.message() : "a file is called so");
+}
+
 void event_log::open() {
   if (file_ != nullptr) return;
   const std::string list = joined(run_, "events.txt");
   std::ifstream before(system_path(list));
   for (std::string name; std::getline(before, name);) older_.push_back(name);
-  std::error_code failed;
-  fs::create_directories(system_path(folder_), failed);
   file_ = std::make_unique<minicnn::tensorboard_writer>(folder_, resumed_at_);
   // Before any step: the file of a run that is killed is known to be its own.
   std::string names;
@@ -131,7 +138,7 @@ void event_log::pictures(index_t step, const minicnn::training_report& report) {
   open();
   for (std::size_t i = 0; i < report.mistakes.size(); ++i) {
     const minicnn::report_picture& p = report.mistakes[i];
-    const std::string name = minicnn::text_of("mistakes/", i + 1, " ", p.title);
+    const std::string name = minicnn::text_of("mistakes/", i + 1);  // the same in every run, so that they can be compared
     picture(step, name, p.source);
     picture(step, name + " (Grad-CAM)", p.overlay);
   }

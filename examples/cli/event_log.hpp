@@ -19,8 +19,8 @@ class event_log {
   /// An event file in `folder`, which other runs may share: events.txt in the run's own folder `run` lists the names of this
   /// run's event files. `resumed_at`: the step at which the run goes on; -1: it is a new one, whose `saved` removes those that
   /// are listed. `overwrite`: also any that minicnn wrote into `run`.
-  event_log(std::string folder, std::string run, minicnn::index_t resumed_at, bool overwrite)
-      : folder_(std::move(folder)), run_(std::move(run)), resumed_at_(resumed_at), overwrite_(overwrite) {}
+  /// Makes `folder`. Throws file_error where that cannot be, before anything is trained.
+  event_log(std::string folder, std::string run, minicnn::index_t resumed_at, bool overwrite);
 
   /// Loss, as the mean of the epoch so far, and learning rate of a step. Written about once a second; what cannot be written
   /// ends the run at the next `saved`, when no step is lost by it.

@@ -98,7 +98,7 @@ TEST_CASE("--tensorboard: scalars of steps and epochs, figures, pictures") {
   std::snprintf(loss, sizeof loss, "scalar 3 loss/validation %.6g\n", static_cast<double>(rows["val_loss"].get<float>()));
   CHECK(contains(found, loss));
   CHECK(count(found, "image 6 augmented/") > 0);
-  CHECK(count(found, "image 6 mistakes/") > 0);
+  CHECK(count(found, "image 6 mistakes/1 ") > 0);
   CHECK(contains(found, "image 6 filters "));
 }
 
@@ -198,4 +198,13 @@ TEST_CASE("results.jsonl has a line an epoch, each once, also of a complete run 
   REQUIRE(again.code == 0);
   REQUIRE(lines().size() == 2);
   CHECK(lines()[1]["epoch"] == 2);
+}
+
+TEST_CASE("--tensorboard that can be no folder ends the run before its first step") {
+  const small_run r;
+  r.folder.write("file", pictures::bytes{'x'});
+  const auto refused = run(r.train("--epochs 2 --tensorboard '" + r.folder.path("file") + "'"));
+  CHECK(refused.code == 1);
+  CHECK(contains(refused.err, "--tensorboard " + r.folder.path("file") + ": cannot make this folder: "));
+  CHECK_FALSE(std::filesystem::exists(r.folder.path("run/last.safetensors")));
 }
