@@ -21,13 +21,13 @@ class page_model {
  public:
   explicit page_model(std::string path) : path_(std::move(path)) {}
 
-  /// {"note": "alexnet_small, 128x128 pixels, tells apart: cat, dog"} or {"error"}, where the file is no classifier's.
+  /// {"note": "alexnet-small, 128x128 pixels, tells apart: cat, dog"} or {"error"}, where the file is no classifier's.
   std::string note() {
     return said([&](json& out) {
       const minicnn::model_info& info = model().info();
       std::string classes;
       for (const std::string& name : info.classes) classes += (classes.empty() ? "" : ", ") + name;
-      out.set("note", minicnn::text_of(info.config.name, ", ", info.transform.size, "x", info.transform.size,
+      out.set("note", minicnn::text_of(minicnn::model_title(info.config), ", ", info.transform.size, "x", info.transform.size,
                                        " pixels, tells apart: ", classes));
     });
   }
