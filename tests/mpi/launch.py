@@ -17,8 +17,7 @@ OPEN_MPI = "Open MPI" in VERSION or "OpenRTE" in VERSION
 MPICH = "HYDRA" in VERSION
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="minicnn_mpi_"))
 DATA = FOLDER / "data"
-TRAIN = ["--model", "alexnet-small", "--image-size", "48", "--batch-size", "16", "--ema", "0.9", "--learning-rate",
-         "0.01", "--threads", "1"]
+TRAIN = ["--model", "alexnet-small", "--image-size", "48", "--ema", "0.9", "--learning-rate", "0.01"]
 HANG = 240
 # Open MPI passes SIGINT, SIGTERM and SIGHUP on after so many seconds, and kills after as many more. MPICH leaves the ranks alone.
 TIME_TO_SAVE = {"OMPI_MCA_odls_base_sigkill_timeout": "15"}
@@ -52,7 +51,7 @@ def launcher(*parts):
 
 
 def command(out, *options):
-    defaults = {"--epochs": "3", "--data": str(DATA), "--val-fraction": "0.2"}
+    defaults = {"--epochs": "3", "--data": str(DATA), "--val-fraction": "0.2", "--batch-size": "16", "--threads": "1"}
     left = [word for name, value in defaults.items() if name not in options for word in (name, value)]
     quiet = [] if "--no-color" in options else ["--quiet"]
     return [MINICNN, "train", "--out", str(FOLDER / out), *TRAIN, *quiet, *left, *map(str, options)]
@@ -147,6 +146,17 @@ def rank_of(process):
 def process_of(out, rank):
     """Of this rank of a training that runs; None where it has ended."""
     return next((p for p in processes(out) if rank_of(p) == rank), None)
+
+
+def cpu_seconds(ranks):
+    """That these processes have computed."""
+    ticks = 0
+    for process in ranks:
+        try:
+            ticks += sum(map(int, pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+        except OSError:
+            pass
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def send(process, what):
