@@ -118,6 +118,21 @@ std::unique_ptr<team> join_ranks(double) {
 }
 #endif
 
+std::string choose_overlap(team& ranks, const std::string& asked, bool one_host) {
+  want_same_members(ranks, "the call", {{"overlap", asked}});  // it cuts what is exchanged
+  if (asked == "off" || (asked == "auto" && one_host)) return "off";
+  try {
+    together(ranks, [&] {
+      if (const std::string why = ranks.one_thread_only(); !why.empty()) fail("--overlap ", asked, ": ", why);
+    });
+  } catch (const minicnn::team_failure& e) {
+    if (asked == "on") throw;
+    warn(text_of(e.what(), "; it is off"));
+    return "off";
+  }
+  return "on";
+}
+
 int ranks_on_this_host(team& ranks) {
   const std::string mine = host_name();
   const std::vector<std::string> all = gather_bytes(ranks, mine);

@@ -19,6 +19,10 @@ std::unique_ptr<minicnn::team> join_ranks(double stall_limit);
 /// All use the least instruction set of theirs afterwards. Throws team_failure if they are of different versions.
 void agree_on_machine(minicnn::team& ranks);
 
+/// "on" or "off" of `asked`, which may be "auto", and is "off" on one host and where MPI does not allow it, which is told. Throws
+/// team_failure where ranks were told different things, or "on" is not allowed.
+std::string choose_overlap(minicnn::team& ranks, const std::string& asked, bool one_host);
+
 /// How many of them, this one included, run on a machine of the same name. All ranks ask at the same time.
 int ranks_on_this_host(minicnn::team& ranks);
 

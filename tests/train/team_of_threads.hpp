@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -51,6 +52,7 @@ class member final : public team {
   member(meeting& all, index_t rank) : all_(all), rank_(rank) {}
   index_t rank() const override { return rank_; }
   index_t size() const override { return all_.size; }
+  std::string one_thread_only() const override { return one_thread; }
 
   void gather(const void* mine, void* all, index_t bytes) override {
     show(mine);
@@ -81,6 +83,7 @@ class member final : public team {
       }
     all_.meet();
   }
+  std::string one_thread;
   /// What scatter and collect have brought from other ranks.
   index_t bytes() const { return bytes_; }
   [[noreturn]] void end_all(const std::string& why) override {
@@ -103,7 +106,7 @@ class member final : public team {
   index_t rank_, bytes_ = 0;
 };
 
-/// Calls `work(rank's team)` on `size` threads; returns what each threw, empty where nothing.
+/// Calls `work(rank's member)` on `size` threads; returns what each threw, empty where nothing.
 template <class F>
 std::vector<std::string> run(index_t size, const F& work) {
   meeting all(size);

@@ -115,6 +115,21 @@ TEST_CASE("a backward that throws on one rank ends all: they wait for its gradie
   }
 }
 
+TEST_CASE("overlap is refused where one thread alone may exchange, with what is wanted") {
+  for (const bool overlap : {false, true}) {
+    const auto errors = threads_as_ranks::run(2, [&](threads_as_ranks::member& me) {
+      me.one_thread = "wanted threads, got one";
+      auto net = classifier();
+      sgd<float> opt(net, {.learning_rate = 0.05});
+      drawn data(43, 20);
+      fit_options o;
+      o.epochs = 1, o.shards = 2, o.ranks = &me, o.overlap = overlap;
+      fit(net, opt, what, data, o);
+    });
+    for (const std::string& e : errors) CHECK(e == (overlap ? "overlap: wanted threads, got one" : ""));
+  }
+}
+
 TEST_CASE("a stop on one rank stops all after the same step") {
   const auto errors = threads_as_ranks::run(3, [&](team& me) {
     auto net = classifier();

@@ -36,7 +36,7 @@ struct mpi_options {
 
 /// Initialises MPI unless that has been done, and finalises it then. Destroyed by an exception it ends all processes, since the
 /// others may wait for this one: catch errors inside its life where all ranks have them (team_failure). One of a process; its
-/// functions are called by one thread at a time.
+/// functions are called by one thread at a time, for which MPI_THREAD_SERIALIZED is enough.
 class mpi_team final : public team {
  public:
   explicit mpi_team(mpi_options o = {}) : options_(std::move(o)), exceptions_(std::uncaught_exceptions()) {
@@ -49,8 +49,7 @@ class mpi_team final : public team {
     MPI_Type_contiguous(static_cast<int>(line_bytes), MPI_BYTE, &line_);
     MPI_Type_commit(&line_);
     for (std::vector<int>* v : {&send_counts_, &send_begins_, &counts_, &begins_}) v->resize(static_cast<std::size_t>(size_));
-    requests_.resize(static_cast<std::size_t>(size_));
-    heard_.resize(static_cast<std::size_t>(size_));
+    requests_.resize(counts_.size(), MPI_REQUEST_NULL), heard_.resize(counts_.size());
     find_hosts();
   }
   ~mpi_team() override {
@@ -65,10 +64,15 @@ class mpi_team final : public team {
   std::string name(index_t rank) const override {
     return text_of("rank ", rank, " (host ", hosts_[static_cast<std::size_t>(rank)], ")");
   }
-  const std::string& host(index_t rank) const { return hosts_[static_cast<std::size_t>(rank)]; }
-  /// Ranks that share this one's memory, itself included, and its number among them.
+  std::string one_thread_only() const override {
+    int level = 0;
+    MPI_Query_thread(&level);
+    return level >= MPI_THREAD_SERIALIZED ? ""
+                                          : text_of("wanted MPI_THREAD_SERIALIZED of MPI, got MPI_THREAD_",
+                                                    level == MPI_THREAD_FUNNELED ? "FUNNELED" : "SINGLE");
+  }
+  /// Ranks that share this one's memory, itself included.
   index_t local_size() const { return local_size_; }
-  index_t local_rank() const { return local_rank_; }
 
   /// By way of rank 0, which so knows whom it waits for.
   void gather(const void* mine, void* all, index_t bytes) override {
@@ -76,27 +80,24 @@ class mpi_team final : public team {
     char* const to = static_cast<char*>(all);
     std::memcpy(to + rank_ * bytes, mine, static_cast<std::size_t>(bytes));
     if (size_ == 1) return;
-    MPI_Request request = MPI_REQUEST_NULL;
     if (rank_ == 0) {
       for (int r = 1; r < size_; ++r)
         MPI_Irecv(to + r * bytes, count, MPI_BYTE, r, tag, all_, &requests_[static_cast<std::size_t>(r)]);
-      requests_[0] = MPI_REQUEST_NULL;
       wait(requests_);
     } else {
-      MPI_Isend(mine, count, MPI_BYTE, 0, tag, all_, &request);
-      wait({&request, 1});
+      MPI_Isend(mine, count, MPI_BYTE, 0, tag, all_, requests_.data());
+      wait({requests_.data(), 1});
     }
-    MPI_Ibcast(all, count * size_, MPI_BYTE, 0, all_, &request);
-    wait({&request, 1});
+    MPI_Ibcast(all, count * size_, MPI_BYTE, 0, all_, requests_.data());
+    wait({requests_.data(), 1});
   }
 
   void broadcast(void* data, index_t bytes, index_t root) override {
     constexpr index_t most = index_t{1} << 30;
     for (index_t at = 0; at < bytes; at += most) {
-      MPI_Request request = MPI_REQUEST_NULL;
       MPI_Ibcast(static_cast<char*>(data) + at, static_cast<int>((std::min)(most, bytes - at)), MPI_BYTE, static_cast<int>(root),
-                 all_, &request);
-      wait({&request, 1}, true);
+                 all_, requests_.data());
+      wait({requests_.data(), 1}, true);
     }
   }
 
@@ -109,10 +110,9 @@ class mpi_team final : public team {
       counts_[r] = sends[r] != 0 ? own : 0;
       begins_[r] = static_cast<int>(r) * own;
     }
-    MPI_Request request = MPI_REQUEST_NULL;
     MPI_Ialltoallv(data, send_counts_.data(), send_begins_.data(), line_, pieces, counts_.data(), begins_.data(), line_, all_,
-                   &request);
-    wait({&request, 1}, true);
+                   requests_.data());
+    wait({requests_.data(), 1}, true);
   }
 
   void collect(void* data, std::span<const index_t> cut) override {
@@ -120,9 +120,8 @@ class mpi_team final : public team {
       counts_[r] = static_cast<int>(cut[r + 1] - cut[r]);
       begins_[r] = static_cast<int>(cut[r]);
     }
-    MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Iallgatherv(MPI_IN_PLACE, 0, line_, data, counts_.data(), begins_.data(), line_, all_, &request);
-    wait({&request, 1}, true);
+    MPI_Iallgatherv(MPI_IN_PLACE, 0, line_, data, counts_.data(), begins_.data(), line_, all_, requests_.data());
+    wait({requests_.data(), 1}, true);
   }
 
   [[noreturn]] void end_all(const std::string& why) override { end_all(why, 1); }
@@ -143,13 +142,10 @@ class mpi_team final : public team {
     int length = 0;
     MPI_Get_processor_name(mine, &length);
     hosts_.assign(static_cast<std::size_t>(size_), "");  // for messages until they are known
-    std::string all(hosts_.size() * sizeof mine, '\0');
-    gather(mine, all.data(), sizeof mine);
-    for (std::size_t r = 0; r < hosts_.size(); ++r) hosts_[r] = all.data() + r * sizeof mine;
+    hosts_ = gather_bytes(*this, mine);
     MPI_Comm local = MPI_COMM_NULL;
     MPI_Comm_split_type(all_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local);
     MPI_Comm_size(local, &local_size_);
-    MPI_Comm_rank(local, &local_rank_);
     MPI_Comm_free(&local);
   }
 
@@ -223,12 +219,12 @@ class mpi_team final : public team {
   }
 
   mpi_options options_;
-  int exceptions_, rank_ = 0, size_ = 1, local_size_ = 1, local_rank_ = 0;
+  int exceptions_, rank_ = 0, size_ = 1, local_size_ = 1;
   bool owner_ = false;
   MPI_Comm all_ = MPI_COMM_NULL;
   MPI_Datatype line_ = MPI_DATATYPE_NULL;
   std::vector<int> send_counts_, send_begins_, counts_, begins_;
-  std::vector<MPI_Request> requests_;
+  std::vector<MPI_Request> requests_;  // the first for what is alone on its way
   long long waits_ = 0, sent_wait_ = 0;
   std::vector<long long> heard_;  // of each rank, the number of the wait that it told of last
   std::vector<std::string> hosts_;

@@ -74,7 +74,10 @@ class sharded_batch {
         statistics_(ranks, o.shards, net.buffer_arena().size(), net.ctx()),
         before_(net.buffer_arena().size()),
         change_(net.buffer_arena().size()) {
-    if (o.overlap && ranks.size() > 1) list_offsets(), exchange_ = std::make_unique<exchange_thread<T>>(gradients_);
+    if (o.overlap && ranks.size() > 1) {
+      if (const std::string why = ranks.one_thread_only(); !why.empty()) fail<option_error>("overlap: ", why);
+      list_offsets(), exchange_ = std::make_unique<exchange_thread<T>>(gradients_);
+    }
     const index_t most = (o.shards + ranks.size() - 1) / ranks.size();
     record_bytes_ = static_cast<index_t>(sizeof(header)) + most * static_cast<index_t>(sizeof(shard_figures));
     mine_.resize(static_cast<std::size_t>(record_bytes_));
@@ -134,8 +137,7 @@ class sharded_batch {
   }
 
   struct header {
-    index_t images;
-    index_t shards;
+    index_t images, shards;
     double seconds;
     rank_time spent;
   };

@@ -1,6 +1,6 @@
 #pragma once
 /// Processes that train one network together, as the training loop sees them: mpi.hpp has those that MPI started. Every function
-/// but `rank`, `size` and `name` is called by all of them, in the same order.
+/// that is not const is called by all of them, in the same order.
 
 #include <cstddef>
 #include <cstring>
@@ -33,6 +33,8 @@ class team {
   virtual index_t size() const = 0;
   /// "rank 2 (host node7)"
   virtual std::string name(index_t rank) const { return text_of("rank ", rank); }
+  /// Why no thread but the first may call what follows; empty where any may, one at a time.
+  virtual std::string one_thread_only() const { return {}; }
 
   /// Gives every rank the `bytes` of all ranks, in their order: `all` has room for `size()` times as many. For small data.
   virtual void gather(const void* mine, void* all, index_t bytes) = 0;
