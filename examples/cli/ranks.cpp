@@ -7,10 +7,10 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 #include <minicnn/core/context.hpp>
 #include <minicnn/core/printable.hpp>
@@ -139,41 +139,44 @@ int ranks_on_this_host(team& ranks) {
   return static_cast<int>(std::count(all.begin(), all.end(), mine));
 }
 
-#if defined(__linux__)
-int share_of_threads(team& ranks, bool quiet) {
-  struct place {
-    char host[64];
-    cpu_set_t processors;
-    int threads;
-  };
-  place mine{};
-  host_name().copy(mine.host, sizeof mine.host - 1);
-  sched_getaffinity(0, sizeof mine.processors, &mine.processors);
-  std::vector<place> all(static_cast<std::size_t>(ranks.size()));
-  ranks.gather(&mine, all.data(), sizeof mine);
-  std::set<std::string> hosts;
-  int sharing = 0, here = 0;
-  for (const place& p : all) {
-    hosts.insert(p.host);
-    if (std::strcmp(p.host, mine.host) != 0) continue;
-    cpu_set_t both;
-    CPU_AND(&both, &p.processors, &mine.processors);
-    here += 1, sharing += CPU_COUNT(&both) > 0;
+int threads_of_rank(const std::vector<rank_place>& all, std::size_t me, int available) {
+  const rank_place& mine = all[me];
+  int sharing = 0;
+  for (const rank_place& p : all) {
+    const bool known = p.processors.any() && mine.processors.any();
+    sharing += p.host == mine.host && (!known || (p.processors & mine.processors).any());
   }
+  return (std::max)(1, available / sharing);
+}
+
+#if defined(__linux__)
+int share_of_threads(team& ranks, int asked, bool quiet) {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  sched_getaffinity(0, sizeof mask, &mask);  // fails where there are more processors than it has room for
+  rank_place mine;
+  for (std::size_t i = 0; i < mine.processors.size(); ++i) mine.processors[i] = CPU_ISSET(i, &mask) != 0;
+  host_name().copy(mine.host.data(), mine.host.size() - 1);
+  std::vector<rank_place> all(static_cast<std::size_t>(ranks.size()));
+  ranks.gather(&mine, all.data(), sizeof mine);
+  if (asked != 0) return asked;
+  std::set<std::array<char, 64>> hosts;
+  int here = 0;
+  for (const rank_place& p : all) hosts.insert(p.host), here += p.host == mine.host;
   const int available = minicnn::resolve_threads(0);
   const bool given = std::getenv("OMP_NUM_THREADS") != nullptr;
-  const int threads = given ? available : (std::max)(1, available / sharing);
+  const int threads = given ? available : threads_of_rank(all, static_cast<std::size_t>(ranks.rank()), available);
   if (!quiet)
     std::fprintf(stderr, "%d ranks on %zu host%s; rank 0 has %d threads\n", static_cast<int>(ranks.size()), hosts.size(),
                  hosts.size() == 1 ? "" : "s", threads);
   const long processors = processors_online();
-  if (!given && CPU_COUNT(&mine.processors) == 1 && processors > here)
+  if (!given && mine.processors.count() == 1 && processors > here)
     warn(text_of("ranks are bound to 1 of ", static_cast<int>(processors),
                  " processors: mpirun --bind-to none lets them use all"));
   return threads;
 }
 #else
-int share_of_threads(team&, bool) { return minicnn::resolve_threads(0); }
+int share_of_threads(team&, int asked, bool) { return minicnn::resolve_threads(asked); }
 #endif
 
 namespace {

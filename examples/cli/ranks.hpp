@@ -1,10 +1,13 @@
 #pragma once
 // Processes that train together: started by mpirun, or by Slurm's srun.
 
+#include <array>
+#include <bitset>
 #include <memory>
 #include <minicnn/io/json.hpp>
 #include <minicnn/train/team.hpp>
 #include <string>
+#include <vector>
 
 namespace cli {
 
@@ -26,9 +29,18 @@ std::string choose_overlap(minicnn::team& ranks, const std::string& asked, bool 
 /// How many of them, this one included, run on a machine of the same name. All ranks ask at the same time.
 int ranks_on_this_host(minicnn::team& ranks);
 
-/// Threads for this process, where it shares processors with other ranks of its host; tells once, on rank 0, how they are
-/// divided.
-int share_of_threads(minicnn::team& ranks, bool quiet);
+/// What a rank computes on: processors that its mask leaves it, none where they are not known.
+struct rank_place {
+  std::array<char, 64> host{};
+  std::bitset<1024> processors;
+};
+
+/// Threads for all[me], of `available`: an equal share where ranks of its host have processors of its own in their masks.
+int threads_of_rank(const std::vector<rank_place>& all, std::size_t me, int available);
+
+/// Threads for this process: those that were `asked` for, if not 0, or as OMP_NUM_THREADS says, or its share, of which it tells
+/// once, on rank 0.
+int share_of_threads(minicnn::team& ranks, int asked, bool quiet);
 
 /// Throws team_failure naming the first member that is not the same on all ranks, with ranks and values.
 void want_same_members(minicnn::team& ranks, const std::string& what, const minicnn::json& members);

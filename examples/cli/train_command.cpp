@@ -278,7 +278,7 @@ int train_together(minicnn::team& ranks, train_options o, recipe r) {
     agree_on_machine(ranks);
     o.ranks_here = ranks_on_this_host(ranks);
     o.overlap = choose_overlap(ranks, o.overlap, o.ranks_here == ranks.size());
-    if (o.threads == 0) o.threads = share_of_threads(ranks, o.quiet);
+    o.threads = share_of_threads(ranks, o.threads, o.quiet);
     o.command = minicnn::text_of("mpirun -np ", ranks.size(), " ", o.command);
     together(ranks, [&] {
       r = with_shards(o, std::move(r), ranks.size());
