@@ -36,6 +36,19 @@ using minicnn::text_of;
 
 namespace {
 
+#define MINICNN_TEXT_OF(name) #name
+#define MINICNN_TEXT_OF_VALUE(name) MINICNN_TEXT_OF(name)
+#if !defined(MINICNN_BUILD_FLAGS)
+#define MINICNN_BUILD_FLAGS ""
+#endif
+#if defined(__clang__)
+#define MINICNN_COMPILER __VERSION__
+#else
+#define MINICNN_COMPILER "g++ " __VERSION__
+#endif
+/// What decides how the compiler rounds. libm is not in it.
+constexpr const char* build_name = MINICNN_TEXT_OF_VALUE(MINICNN_ABI) ", " MINICNN_COMPILER ", " MINICNN_BUILD_FLAGS;
+
 [[maybe_unused]] int loud = STDERR_FILENO;  // standard error as it was given to us
 
 /// A count in the environment; `otherwise` where there is none.
@@ -65,9 +78,10 @@ void say_loudly(const std::string& text) {
 
 }  // namespace
 
-/// Kernels of other instruction sets round differently.
+/// Kernels of other instruction sets round differently, and so do those of another compiler or of -O3.
 void agree_on_machine(team& ranks) {
   want_same_members(ranks, "minicnn", {{"version", minicnn::version_string}});
+  want_same_members(ranks, "minicnn", {{"build", build_name}});
   int mine = 0;
   together(ranks, [&] { mine = static_cast<int>(minicnn::default_isa()); });
   std::vector<int> all(static_cast<std::size_t>(ranks.size()));

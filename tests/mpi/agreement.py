@@ -12,12 +12,8 @@ def differences():
         made = both([f"--{option}", one], [f"--{option}", other])
         check(f"the recipe: {option} is not the same on all ranks; rank 0 (host " in made.stderr, made.stderr)
         check(f"): {one}; rank 1 (host " in made.stderr and f"): {other}" in made.stderr, made.stderr)
-    # A build of another version, whose file has another name.
-    made = finish(launcher((1, *command("run")), (1, MINICNN + "_other_version", *command("run")[1:])), wanted=1)
-    said = r"minicnn: version is not the same on all ranks; rank (\d) \(host [^()]+\): ([^;]*); rank (\d) \(host [^()]+\): (.*)"
-    told = re.findall(said, made.stderr)
-    mine = finish([MINICNN, "--version"]).stdout.split()[1]
-    check(len(told) == 1 and {told[0][:2], told[0][2:]} == {("0", mine), ("1", "0.0.9")}, made.stderr)
+    made = both(["--overlap", "on"], [])  # which has its own idea of what is exchanged
+    check("the call: overlap is not the same on all ranks" in made.stderr, made.stderr)
     check(not (FOLDER / "run").exists(), "something was written")
     # Kernels of the least instruction set, with the bits that they have on all.
     weak = environment(MINICNN_ISA="baseline")
@@ -35,6 +31,43 @@ def differences():
     check(not (FOLDER / "run").exists(), "something was written")
     few = run(3, "run", "--shards", 2, wanted=1)
     check(few.stderr.count("--shards 2: wanted at most so many processes, got 3") == 1, few.stderr)
+
+
+def builds():
+    """Another version or build of the program, and another unit for bfloat16: refused, where it matters."""
+    mine = finish([MINICNN, "--version"]).stdout.split()[1]
+    cases = (("minicnn: version", "0.0.9", mine, []),
+             ("minicnn: build", "v0_1_omp_base, g++ 1.2.3, -O0", r"v[0-9a-z_]+, [^,]+ [0-9.]+[^,]*, [-=A-Za-z0-9 ]+", []),
+             ("--precision bf16: unit", "another", "[-A-Z0-9a-z]+", ["--precision", "bf16"]))
+    for name, value, own, options in cases:
+        words = command("run", *options)
+        made = finish(launcher((1, *words), (1, *as_other(f"{name.split()[-1]}={value}", words))), wanted=1)
+        said = rf"{name} is not the same on all ranks; rank (\d) \(host [^()]+\): ([^;]*); rank (\d) \(host [^()]+\): (.*)"
+        told = re.findall(said, made.stderr)
+        check(len(told) == 1, made.stderr)
+        values = dict([told[0][:2], told[0][2:]])
+        check(values["1"] == value and re.fullmatch(own, values["0"]), made.stderr)
+        check(not (FOLDER / "run").exists(), "something was written")
+    words = command("run")  # without bf16 its unit does not matter
+    finish(launcher((1, *words), (1, *as_other("unit=another", words))))
+
+
+def threads():
+    """An MPI that wants one thread: no overlap. Ranks with threads of their own number: the same bits."""
+    refused = finish(launcher((2, *as_other("level=FUNNELED", command("run", "--overlap", "on")))), wanted=1)
+    line = "minicnn: --overlap on: wanted MPI_THREAD_SERIALIZED of MPI, got MPI_THREAD_FUNNELED\n"
+    check(refused.stderr.count(line) == 1, refused.stderr)
+    check(not (FOLDER / "run").exists(), "something was written")
+    run(0, "alone", "--shards", 2)
+    finish(launcher((2, *as_other("level=FUNNELED", command("run", "--shards", 2)))))
+    same("alone", "run")
+    finish(launcher((1, *command("each", "--shards", 2)), (1, *command("each", "--shards", 2, "--threads", 0))))
+    same("alone", "each")
+
+
+def as_other(what, words):
+    """The program that has something in it as on another machine or from another build."""
+    return ["env", f"MINICNN_TEST_OTHER={what}", MINICNN + "_other_build", *words[1:]]
 
 
 def listing():
