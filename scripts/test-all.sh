@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Everything: the quick test, then layout and checks, sanitizers (address, undefined behaviour, threads), clang, libc++, no OpenMP, 64-bit
-# ARM, Windows, and last the optimised build with all tests, among them the program in a browser, packaging, the documentation's site and
-# damaged files. Installs missing Debian packages. MINICNN_TEST_PARTS chooses among the parts between the first and the last (default:
-# "lint asan asan-cli tsan clang libcxx no-openmp arm mingw"; "layout" is clang-format alone), and leaves out of the last what the first
-# has run.
+# Everything: the quick test, then layout and checks, sanitizers (address, undefined behaviour, threads), clang, libc++, no OpenMP,
+# MPICH, 64-bit ARM, Windows, and last the optimised build with all tests, among them the program in a browser, packaging, the
+# documentation's site and damaged files. Installs missing Debian packages. MINICNN_TEST_PARTS chooses among the parts between the
+# first and the last (default: "lint asan asan-cli tsan clang libcxx no-openmp mpich arm mingw"; "layout" is clang-format alone), and
+# leaves out of the last what the first has run.
 # The last lines are those of ctest over the optimised build; the exit code is not 0 if any part failed, and each is named before.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,9 +23,9 @@ if [[ -z ${MINICNN_DOGS_VS_CATS:-} && -d ../shared/dogs-vs-cats ]]; then
   export MINICNN_DOGS_VS_CATS
 fi
 
-declare -A packages=([libcxx]="libc++-dev libc++abi-dev" [arm]="g++-aarch64-linux-gnu qemu-user"
+declare -A packages=([libcxx]="libc++-dev libc++abi-dev" [mpich]="libmpich-dev mpich" [arm]="g++-aarch64-linux-gnu qemu-user"
   [mingw]="g++-mingw-w64-x86-64-posix wine wine64")
-for part in ${MINICNN_TEST_PARTS:-lint asan asan-cli tsan clang libcxx no-openmp arm mingw}; do
+for part in ${MINICNN_TEST_PARTS:-lint asan asan-cli tsan clang libcxx no-openmp mpich arm mingw}; do
   if [[ -n ${packages[$part]:-} ]] && ! bash scripts/install-packages.sh ${packages[$part]}; then
     heading "Left out: $part, whose packages cannot be had"
     continue
