@@ -18,7 +18,7 @@ MPICH = "HYDRA" in VERSION
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="minicnn_mpi_"))
 DATA = FOLDER / "data"
 TRAIN = ["--model", "alexnet-small", "--image-size", "48", "--ema", "0.9", "--learning-rate", "0.01"]
-HANG = 240
+HANG = int(os.environ.get("MINICNN_MPI_HANG", 240))  # more where the machine has much else to do
 # Open MPI passes SIGINT, SIGTERM and SIGHUP on after so many seconds, and kills after as many more. MPICH leaves the ranks alone.
 TIME_TO_SAVE = {"OMPI_MCA_odls_base_sigkill_timeout": "15"}
 # What takes ranks of one machine to the network instead of shared memory.
