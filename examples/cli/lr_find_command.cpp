@@ -61,7 +61,7 @@ minicnn::lr_range_test run_test(recipe& r, const lr_find_options& o) {
   if (classifies) std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
   choose_channels(data, o.overrides);
   if (const std::string text = apply_small_image_defaults(r, o.overrides, data); !text.empty()) say(text);
-  warn_of_unused_options(r, o.overrides, data.channels);
+  warn_of_unused_options(r, o.overrides, data);
   const minicnn::data_split split = split_data(data, r.limit, r.val_fraction, r.seed, r.fold, r.folds);
   if (classifies)
     for (const std::string& text : class_warnings(data, split)) warn(data.root + ": " + text);

@@ -117,7 +117,7 @@ class training {
   void take_best_weights();
   minicnn::evaluation evaluate_validation(minicnn::session<float>& run, const minicnn::image_transform& view);
   void calibrate();
-  void check_validation() const;
+  void check_validation();
   std::vector<rank_step> steps_of_ranks() const;
   void tell_ranks() const;
   void check_warmup(minicnn::index_t total_steps) const;

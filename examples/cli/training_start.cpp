@@ -81,7 +81,7 @@ void training::open_pictures() {
   choose_channels(data_, o_.overrides);
   if (const std::string text = apply_small_image_defaults(recipe_, o_.overrides, data_); !text.empty())
     note("%s\n", text.c_str());
-  warn_of_unused_options(recipe_, o_.overrides, data_.channels);
+  warn_of_unused_options(recipe_, o_.overrides, data_);
   split_ = split_data(data_, recipe_.limit, recipe_.val_fraction, recipe_.seed, recipe_.fold, recipe_.folds);
   if (classifies)
     for (const std::string& text : class_warnings(data_, split_)) warn(o_.data + ": " + text);
@@ -90,7 +90,7 @@ void training::open_pictures() {
 }
 
 /// Says so where nothing is held back although it should be, or options wait for what never comes.
-void training::check_validation() const {
+void training::check_validation() {
   if (!split_.validation.empty()) return;
   if (recipe_.folds > 0)
     warn(minicnn::text_of("--fold ", recipe_.fold, "/", recipe_.folds, ": of ", split_.train.size(),
@@ -100,6 +100,7 @@ void training::check_validation() const {
                           " pictures this is none, so nothing is validated"));
   if (recipe_.patience > 0) warn("--patience: has no effect, as nothing is validated");
   if (o_.overrides.val_every) warn("--val-every: has no effect, as nothing is validated");
+  recipe_.patience = recipe().patience, recipe_.val_every = recipe().val_every;  // so that a run goes on without them
 }
 
 bool training::saved_before() const {

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "messages.hpp"
+#include "small_image_defaults.hpp"
 
 namespace cli {
 
@@ -23,16 +24,18 @@ void take_momentum(recipe& to, const recipe& from) { to.momentum = from.momentum
 void take_shift(recipe& to, const recipe& from) { to.shift = from.shift, to.crop = from.crop; }
 
 /// The recipe without any of the options below, and without those of networks, of which make_recipe() has warned.
-recipe without_options(recipe_overrides o) {
+recipe without_options(recipe_overrides o, const minicnn::image_dataset& data) {
   o.padded = {}, o.pooled = {}, o.dropout = {}, o.zero_init = false;
   o.momentum = o.rest_rate = o.trust = o.ema_growth = o.hardest_from = o.hardest_to = {};
   o.shift = {}, o.erase = o.jitter = o.lighting = o.crop_scale = {}, o.alternate_flip = {};
-  return make_recipe(o);
+  recipe r = make_recipe(o);
+  (void)apply_small_image_defaults(r, o, data);
+  return r;
 }
 
 }  // namespace
 
-std::vector<std::string> drop_unused_options(recipe& r, const recipe_overrides& o, int channels) {
+std::vector<std::string> drop_unused_options(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data) {
   const std::string optimizer = " with --optimizer " + r.optimizer;
   const std::string plain = o.no_augment ? " with --no-augment" : " with --preset " + r.preset + ", which does not augment";
   const std::string uncropped = r.augment ? ", pictures are not cropped to a part" : plain;
@@ -54,27 +57,29 @@ std::vector<std::string> drop_unused_options(recipe& r, const recipe_overrides& 
       {"--shift", is_on(o.shift), r.augment, plain, take_shift},
       {"--erase", is_on(o.erase), r.augment, plain, take<&recipe::erase>},
       {"--jitter", is_on(o.jitter), r.augment, plain, take<&recipe::jitter>},
-      {"--lighting", is_on(o.lighting), r.augment && channels == 3, r.augment ? ", pictures are grey" : plain,
+      {"--lighting", is_on(o.lighting), r.augment && data.channels == 3, r.augment ? ", pictures are grey" : plain,
        take<&recipe::lighting>},
       {"--crop-scale", o.crop_scale.has_value(), crops, uncropped, take<&recipe::crop_scale>},
       {"--alternate-flip", o.alternate_flip == "on", r.augment && r.mirror, r.augment ? ", pictures are not mirrored" : plain,
        take<&recipe::alternate_flip>},
   };
-  const recipe without = without_options(o);
+  const recipe without = without_options(o, data);
   std::vector<std::string> lines;
   for (const option_use& use : uses)
     if (use.given && !use.used) {
       lines.push_back(use.option + (": has no effect" + use.because));
       use.take_back(r, without);
     }
-  if (some && (o.hardest_from || o.hardest_to) && !(r.hardest_from < r.hardest_to))
+  if (some && (o.hardest_from || o.hardest_to) && !(r.hardest_from < r.hardest_to)) {
     lines.push_back("--keep-hardest: has no effect, --hardest-from is --hardest-to");
+    r.keep_hardest = 1, r.hardest_from = without.hardest_from, r.hardest_to = without.hardest_to;
+  }
   if (o.learning_rate && !is_on(o.learning_rate)) lines.push_back("--learning-rate 0: nothing is learned");
   return lines;
 }
 
-void warn_of_unused_options(recipe& r, const recipe_overrides& o, int channels) {
-  for (const std::string& line : drop_unused_options(r, o, channels)) warn(line);
+void warn_of_unused_options(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data) {
+  for (const std::string& line : drop_unused_options(r, o, data)) warn(line);
 }
 
 }  // namespace cli

@@ -1,6 +1,7 @@
 #pragma once
 // Options that change nothing with the others as they are.
 
+#include <minicnn/data/dataset.hpp>
 #include <string>
 #include <vector>
 
@@ -8,11 +9,11 @@
 
 namespace cli {
 
-/// A line for each option of `o` that was given and changes nothing in `r`, which is made of it and of pictures of so many
-/// channels; presets' own are not told. Takes these out of `r` again, so that a run can be resumed without them.
-std::vector<std::string> drop_unused_options(recipe& r, const recipe_overrides& o, int channels);
+/// A line for each option of `o` that was given and changes nothing in `r`, which is made of it and of `data`; presets' own are
+/// not told. Takes these out of `r` again, so that a run can be resumed without them.
+std::vector<std::string> drop_unused_options(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data);
 
 /// Warns of each.
-void warn_of_unused_options(recipe& r, const recipe_overrides& o, int channels);
+void warn_of_unused_options(recipe& r, const recipe_overrides& o, const minicnn::image_dataset& data);
 
 }  // namespace cli
