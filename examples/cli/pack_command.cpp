@@ -92,6 +92,7 @@ void remove_leftovers(std::string out) {
 int pack_command(const pack_command_options& o) {
   const minicnn::pack_options options{bytes_from(o.size), o.shuffle, o.seed, o.cls, {}};
   const minicnn::image_dataset data = open_labelled(o.data, minicnn::data_part::train);
+  for (const minicnn::sample& s : data.samples) minicnn::refuse_unlisted(s);
   std::vector<std::string> files;
   remove_leftovers(o.out);
   try {

@@ -78,6 +78,8 @@ void training::open_pictures() {
   for (const std::string& name : output_names(data_))
     if (minicnn::valid_utf8_prefix(name) != name.size()) minicnn::fail(o_.data, ": the class name \"", name, "\" is not UTF-8");
   if (classifies) std::erase_if(data_.samples, [](const minicnn::sample& s) { return s.label < 0; });
+  for (const minicnn::sample& s : data_.samples)
+    if (!o_.skip_bad) minicnn::refuse_unlisted(s);
   choose_channels(data_, o_.overrides);
   if (const std::string text = apply_small_image_defaults(recipe_, o_.overrides, data_); !text.empty())
     note("%s\n", text.c_str());

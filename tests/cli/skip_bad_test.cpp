@@ -49,6 +49,16 @@ TEST_CASE("a folder that cannot be listed is named as a broken picture is, and t
   const auto refused = with("");
   CHECK(refused.code == 1);
   CHECK(contains(refused.err, why));
+  CHECK_FALSE(fs::exists(s.out("last.safetensors")));  // it is known before the first step
+  const auto packed = run("pack --data '" + data + "' --out '" + s.folder().path("packed") + "'");
+  CHECK(packed.code == 1);
+  CHECK(contains(packed.err, why));
+  std::string table = "id,label\n";
+  for (int i = 0; i < 16; ++i) table += "cat." + std::to_string(i) + ",a\ndog." + std::to_string(i) + ",b\n";
+  s.folder().write("table.csv", table);
+  const auto by_table = with("--labels '" + s.folder().path("table.csv") + "'");
+  CHECK(by_table.code == 1);
+  CHECK(contains(by_table.err, why));
   const auto trained = with("--skip-bad --overwrite");
   INFO(trained.err);
   CHECK(trained.code == 0);

@@ -114,6 +114,14 @@ TEST_CASE("ids may be paths to the pictures: from the data's folder, or from the
   image_dataset outside = read_pictures(folder / "data");
   attach_targets(outside, numbers("id,x\n1,1\n" + folder / "other/3.jpg" + ",2\n"));
   CHECK(outside.size() == 1);
+  std::filesystem::create_symlink("loop", folder / "loop");  // a folder that nobody can look at names nothing, 3.jpg neither
+  image_dataset loop = read_pictures(folder / "data");
+  attach_targets(loop, numbers("id,x\n1,1\n" + folder / "loop/3.jpg" + ",2\n"));
+  CHECK(loop.size() == 1);
+  image_dataset memory = pictures({"1.jpg"});
+  memory.root.clear(), memory.samples[0].path = "1.jpg";
+  attach_targets(memory, numbers("id,x\n./1.jpg,5\n"));
+  CHECK(memory.targets_of(0)[0] == 5);
   image_dataset twice = pictures({"1.jpg"});
   CHECK(thrown<file_error>([&] { attach_targets(twice, numbers("id,x\n1.jpg,1\n./1.jpg,2\n")); }) ==
         "t.csv: the ids 1.jpg and ./1.jpg name one picture");

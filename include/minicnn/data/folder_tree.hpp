@@ -208,4 +208,12 @@ class tree_reader {
 
 }  // namespace detail
 
+/// Throws file_error where `s` is a folder, "locked/", in place of pictures that could not be listed.
+inline void refuse_unlisted(const sample& s) {
+  if (!s.path.ends_with('/')) return;
+  std::error_code failed;
+  const std::filesystem::directory_iterator again(detail::system_path(s.path), failed);
+  fail<file_error>(s.path, ": cannot be listed: ", failed ? failed.message() : "it could not when its data set was read");
+}
+
 }  // namespace minicnn::inline MINICNN_ABI

@@ -17,6 +17,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -167,8 +168,12 @@ inline std::string plain_id(const std::string& id, const std::filesystem::path& 
   if (path.is_absolute()) {
     std::error_code failed;
     std::filesystem::path inner = path.lexically_relative(root);
-    if (inner.empty() || *inner.begin() == "..")  // by a link, or not at all
-      inner = weakly_canonical(path.parent_path(), failed).lexically_relative(weakly_canonical(root, failed)) / path.filename();
+    if (inner.empty() || *inner.begin() == "..") {  // by a link, or not at all
+      const std::filesystem::path folder = weakly_canonical(path.parent_path(), failed);
+      if (!failed) inner = folder.lexically_relative(weakly_canonical(root, failed));
+      if (failed || inner.empty()) return id;
+      inner /= path.filename();
+    }
     path = inner.lexically_normal();
   }
   return path_text(path);
@@ -184,11 +189,13 @@ inline label_table read_label_table(csv_table table, target_kind kind) {
 inline label_table read_label_table(const std::string& path, target_kind kind) { return read_label_table(read_csv(path), kind); }
 
 /// Gives every picture of `data` its row of the table. Pictures without one are left out, with a warning in `data.warnings`, ids
-/// without a picture are warned of. Throws file_error if an id names two pictures, two ids name one, an id would name a picture
-/// without a row but for its capital letters, or none of them names a picture.
+/// without a picture are warned of. Throws file_error if an id names two pictures, two ids are one path, an id would name a
+/// picture without a row but for its capital letters, none of them names a picture, or a folder that may hold some could not be
+/// listed.
 inline void attach_targets(image_dataset& data, const label_table& table) {
   std::map<std::string, std::size_t, std::less<>> rows;
-  const std::filesystem::path root = absolute(detail::system_path(data.root)).lexically_normal();
+  std::error_code none;  // a data set in memory has no folder
+  const std::filesystem::path root = absolute(detail::system_path(data.root), none).lexically_normal();
   for (std::size_t r = 0; r < table.ids.size(); ++r)
     if (const auto [at, is_new] = rows.emplace(detail::plain_id(table.ids[r], root), r); !is_new)
       fail<file_error>(table.path, ": the ids ", table.ids[at->second], " and ", table.ids[r], " name one picture");
@@ -207,6 +214,7 @@ inline void attach_targets(image_dataset& data, const label_table& table) {
     for (const std::string_view way : ways)
       if (found == rows.end()) left_out.emplace(detail::lower_case(std::string(way)), ways[0]);
     if (found == rows.end()) {
+      refuse_unlisted(s);
       data.ignored.add(&ignored_files::unlabelled, s.path, "no row in " + table.path);
       continue;
     }

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -14,9 +13,9 @@
 
 #include "minicnn/core/parallel.hpp"
 #include "minicnn/data/dataset.hpp"
+#include "minicnn/data/folder_tree.hpp"
 #include "minicnn/data/image.hpp"
 #include "minicnn/data/transform.hpp"
-#include "minicnn/files/path.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
 
@@ -46,10 +45,7 @@ inline void convert_channels(image_dataset& data, int channels) {
 /// begins with the sample's path, and for a member of an archive says where it lies.
 inline void load_sample(const image_dataset& data, index_t i, image_u8& image, std::vector<unsigned char>& buffer) {
   const sample& s = data.samples[static_cast<std::size_t>(i)];
-  if (std::error_code failed; s.path.ends_with('/')) {  // a folder, in place of pictures that nobody could list
-    const std::filesystem::directory_iterator again(detail::system_path(s.path), failed);
-    fail<file_error>(s.path, ": cannot be listed: ", failed ? failed.message() : "it could not when its data set was read");
-  }
+  refuse_unlisted(s);
   if (s.member < 0) return load_image(s.path, image, buffer);
   try {
     data.archive->read(s.member, buffer, max_image_file_bytes);
