@@ -58,10 +58,10 @@ event_log::event_log(std::string folder, std::string run, index_t resumed_at, bo
   if (failed || !fs::is_directory(system_path(folder_), failed))
     minicnn::fail<minicnn::file_error>("--tensorboard ", folder_,
                                        ": cannot make this folder: ", failed ? failed.message() : "a file is called so");
+  open();
 }
 
 void event_log::open() {
-  if (file_ != nullptr) return;
   const std::string list = joined(run_, "events.txt");
   std::ifstream before(system_path(list));
   for (std::string name; std::getline(before, name);) older_.push_back(name);
@@ -73,7 +73,6 @@ void event_log::open() {
 }
 
 void event_log::write_steps() {
-  open();
   for (const step_values& s : steps_) file_->scalars(s.step, {{"step/loss", s.loss}, {"step/learning_rate", s.rate}});
   steps_.clear();
   file_->flush();
@@ -113,7 +112,6 @@ void event_log::remove_older() {
 }
 
 void event_log::epoch(index_t step, const minicnn::epoch_record& row, const minicnn::evaluation& e) {
-  open();
   std::vector<std::pair<std::string, double>> values{
       {"epoch", static_cast<double>(row.epoch)},   {"loss/train", row.train_loss},
       {"loss/validation", row.val_loss},           {"accuracy/train", row.train_accuracy},
@@ -135,7 +133,6 @@ void event_log::picture(index_t step, const std::string& name, const std::string
 }
 
 void event_log::pictures(index_t step, const minicnn::training_report& report) {
-  open();
   for (std::size_t i = 0; i < report.mistakes.size(); ++i) {
     const minicnn::report_picture& p = report.mistakes[i];
     const std::string name = minicnn::text_of("mistakes/", i + 1);  // the same in every run, so that they can be compared

@@ -19,7 +19,7 @@ class event_log {
   /// An event file in `folder`, which other runs may share: events.txt in the run's own folder `run` lists the names of this
   /// run's event files. `resumed_at`: the step at which the run goes on; -1: it is a new one, whose `saved` removes those that
   /// are listed. `overwrite`: also any that minicnn wrote into `run`.
-  /// Makes `folder`. Throws file_error where that cannot be, before anything is trained.
+  /// Makes `folder` and the event file. Throws file_error where that cannot be, before anything is trained.
   event_log(std::string folder, std::string run, minicnn::index_t resumed_at, bool overwrite);
 
   /// Loss, as the mean of the epoch so far, and learning rate of a step. Written about once a second; what cannot be written
@@ -53,7 +53,7 @@ class event_log {
   minicnn::index_t resumed_at_;
   bool overwrite_;
   bool removed_ = false;                               ///< older files
-  std::unique_ptr<minicnn::tensorboard_writer> file_;  ///< null: not begun
+  std::unique_ptr<minicnn::tensorboard_writer> file_;  ///< of this run
   std::vector<std::string> older_;                     ///< names that events.txt had
   std::vector<step_values> steps_;                     ///< not written yet
   clock::time_point written_ = clock::now();

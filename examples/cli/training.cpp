@@ -180,8 +180,10 @@ int training::train(minicnn::training_state begin) {
   steps.reserve(largest_batch());
   steps.state = std::move(begin);
   state_ = &steps.state, trainer_ = &steps;
-  if (!o_.tensorboard.empty() && first_rank())
+  on_all_ranks([&] {
+    if (o_.tensorboard.empty() || !first_rank()) return;
     events_ = std::make_unique<event_log>(o_.tensorboard, o_.out, o_.resume ? state_->step + 1 : -1, o_.overwrite);
+  });
   catch_interrupts();
   bool finished = false;
   try {
