@@ -229,3 +229,14 @@ TEST_CASE("weights that PyTorch saves in parts are refused with the call that ma
       CHECK(text.find(what.substr(what.find(".*") + 2) + " for each layer, and save again") != text.npos);
     }
 }
+
+TEST_CASE("names that only begin like such a part are not taken for one") {
+  for (const char* name : {"conv1.weight_gate", "conv1.weight_unused"}) {
+    beside_network made;
+    for (const parameter_info& p : made.trained.parameters()) made.state(p.name, p.dims, "F64");
+    made.state(name, {2, 2}, "F64");
+    const std::string text = made.refused();
+    CHECK(text.find(name) != text.npos);
+    CHECK(text.find("saved in parts") == text.npos);
+  }
+}

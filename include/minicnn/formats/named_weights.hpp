@@ -162,7 +162,7 @@ inline std::string advice_for_parts(const std::vector<std::string>& unexpected) 
        {"weight_g", "under weight norm", "torch.nn.utils.remove_weight_norm(module)"}}};
   for (const auto& [part, what, call] : kinds)
     for (const std::string& name : unexpected)
-      if (name.find(part) != name.npos)
+      if (name.ends_with(part) || (part.ends_with('.') && name.find(part) != name.npos))
         return text_of("; weights are ", what, ", saved in parts: make them whole in PyTorch, by ", call,
                        " for each layer, and save again");
   return "";
