@@ -77,11 +77,15 @@ void note_missing_values(minicnn::image_dataset& data, const minicnn::csv_table&
     return minicnn::detail::one_of(minicnn::detail::lower_case(std::string(text)), marks) &&
            std::find(names.begin(), names.end(), text) != names.end();
   };
+  const bool one_label = data.target_names.empty();
+  const auto named = static_cast<std::size_t>(std::find(table.header.begin(), table.header.end(), "id") - table.header.begin());
+  const std::size_t id = named == table.header.size() ? 0 : named;
   std::string first;
   index_t count = 0;
   for (const minicnn::csv_row& row : table.rows) {
     const auto field = std::find_if(row.fields.begin(), row.fields.end(), [&](const std::string& text) {
-      return table.header[static_cast<std::size_t>(&text - row.fields.data())] != "id" && is_missing(minicnn::trimmed(text));
+      const auto column = static_cast<std::size_t>(&text - row.fields.data());
+      return (one_label ? table.header[column] == "label" : column != id) && is_missing(minicnn::trimmed(text));
     });
     if (field != row.fields.end() && ++count == 1) first = minicnn::text_of("line ", row.line, ": the label \"", *field);
   }
