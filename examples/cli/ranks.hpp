@@ -20,7 +20,7 @@ void silence_other_ranks();
 std::unique_ptr<minicnn::team> join_ranks(double stall_limit);
 
 /// All use the least instruction set of theirs afterwards. Throws team_failure if they are of different versions, or built by
-/// another compiler or with other flags.
+/// another compiler or for another level of optimisation.
 void agree_on_machine(minicnn::team& ranks);
 
 /// "on" or "off" of `asked`, which may be "auto", and is "off" on one host and where MPI does not allow it, which is told. Throws
