@@ -78,6 +78,9 @@ minicnn::sample_indices calibration_pictures(const minicnn::image_dataset& data,
 /// The network with 8-bit numbers, calibrated on pictures of --data.
 minicnn::network<float> quantized(const loaded_model& model, const quantize_command_options& o) {
   minicnn::image_dataset data = open_labelled(o.data, minicnn::data_part::train, o.labels, model.info.task.kind);
+  if (!o.labels.empty() && !model.info.task.classifies()) match_targets(data, model.info);
+  if (model.info.task.classifies() && !data.classes.empty())  // training left out those of no class, too
+    std::erase_if(data.samples, [](const minicnn::sample& s) { return s.label < 0; });
   convert_channels(data, model.info.config.channels);
   constexpr int at_once = 8;  // all activations are in memory
   minicnn::loader_options how = evaluation_loader(model.info.transform, at_once, o.workers);

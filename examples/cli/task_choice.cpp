@@ -117,6 +117,8 @@ minicnn::image_dataset open_labelled(const std::string& path, minicnn::data_part
   std::string reason;
   try {
     return open_task_data(path, "", task, part);
+  } catch (const usage_error&) {  // there is no table
+    return open_data(path, part);
   } catch (const minicnn::error& e) {
     reason = e.what();
   }

@@ -139,6 +139,7 @@ TEST_CASE("quantize: calibrates with what training saw, whatever says the labels
   }
   data.write("labels.csv", numbers);
   out.write("classes.csv", classes);
+  out.write("other.csv", "id,blue\ncat.0.png,1\n");
   const std::string pictures = " --data '" + data.path() + "' ", table = " --labels '" + out.path("classes.csv") + "' ",
                     how = " --model lenet5 --epochs 1 --val-fraction 0.5 --batch-size 4 --threads 1 --seed 3 --quiet ";
   const auto quantized = [&](const std::string& name, const std::string& rest) {
@@ -156,7 +157,13 @@ TEST_CASE("quantize: calibrates with what training saw, whatever says the labels
     CHECK_FALSE(contains(said, "without labels"));
   }
   std::filesystem::remove(data.path("labels.csv"));
-  CHECK(contains(quantized("numbers", ""), "without labels, which --labels gives, it is not known what was validated on"));
+  const std::string alone = quantized("numbers", "");
+  CHECK(contains(alone, "without labels, which --labels gives, it is not known what was validated on"));
+  CHECK_FALSE(contains(alone, "--task"));
+  const auto wrong = run("quantize --weights '" + out.path("numbers/best.safetensors") + "'" + pictures + "--labels '" +
+                         out.path("other.csv") + "' --out '" + out.path("wrong.i8") + "'");
+  CHECK(wrong.code == 1);
+  CHECK(contains(wrong.err, ": has the targets blue; the weights predict red"));
 
   const red_means_dog weights;
   const pictures::folder cats("quantize_cats");
