@@ -112,9 +112,6 @@ void refuse_replacing(const std::string& out, const std::string& input, const ch
 void refuse_losing(const std::string& out, std::initializer_list<minicnn::file_kind> writes) {
   using minicnn::file_kind;
   std::error_code failed;
-  const fs::path folder = system_path(out).parent_path();
-  if (!out.empty() && !folder.empty() && !fs::is_directory(folder, failed))
-    minicnn::fail<minicnn::file_error>(out, ": cannot be made: there is no folder ", path_text(folder));
   if (out.starts_with("/dev/") || out.starts_with("/proc/") || !fs::is_regular_file(system_path(out), failed)) return;
   const fs::path place = place_of(system_path(out));
   if (is_run_file(path_text(place.filename())) && is_run(place.parent_path()))

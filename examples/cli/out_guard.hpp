@@ -24,8 +24,7 @@ void mark_as_no_data(const std::string& out);
 void refuse_replacing(const std::string& out, const std::string& input, const char* input_option);
 
 /// Throws usage_error if `out` is a file that a run keeps, a picture, or weights, a model or an archive of another kind than
-/// those that the command `writes`: no older result of it, and lost if it were replaced. Throws file_error where its folder does
-/// not exist, before there is something to write.
+/// those that the command `writes`: no older result of it, and lost if it were replaced.
 void refuse_losing(const std::string& out, std::initializer_list<minicnn::file_kind> writes);
 
 }  // namespace cli
