@@ -58,10 +58,6 @@ event_log::event_log(std::string folder, std::string run, index_t resumed_at, bo
   if (failed || !fs::is_directory(system_path(folder_), failed))
     minicnn::fail<minicnn::file_error>("--tensorboard ", folder_,
                                        ": cannot make this folder: ", failed ? failed.message() : "a file is called so");
-  open();
-}
-
-void event_log::open() {
   const std::string list = joined(run_, "events.txt");
   std::ifstream before(system_path(list));
   for (std::string name; std::getline(before, name);) older_.push_back(name);

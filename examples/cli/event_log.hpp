@@ -44,7 +44,6 @@ class event_log {
 
   using clock = std::chrono::steady_clock;
 
-  void open();
   void write_steps();
   void remove_older();
   void picture(minicnn::index_t step, const std::string& name, const std::string& source);
