@@ -121,20 +121,19 @@ std::vector<std::string> missing_names(const std::vector<std::string>& from, con
 
 std::string remembered(const std::string& name) {
   std::string out;
-  bool blank_end = false;  // a hyphen at the end says something: "A-"
+  bool blank_end = false;  // blanks alone: a hyphen at the end says something, "A-"
   for (std::size_t at = 0; at < name.size();) {
     const auto [code, bytes] = minicnn::detail::decode_utf8(name, at);
     const bool blank = bytes > 0 && is_blank(code), gap = blank || (bytes > 0 && (code == '-' || code == '_'));
     if (bytes == 0)
       out += name[at];
     else if (gap)
-      out += out.empty() || out.back() == '_' ? "" : "_";
+      blank_end = blank && (blank_end || !out.ends_with('_')), out += out.empty() || out.ends_with('_') ? "" : "_";
     else if (!is_accent(code) && !is_unseen(code))
       add_plain(out, code);
-    if (gap || bytes == 0 || !is_unseen(code)) blank_end = blank;
     at += bytes == 0 ? 1 : bytes;
   }
-  while (blank_end && out.ends_with('_')) out.pop_back();
+  if (blank_end && out.ends_with('_')) out.pop_back();
   return out;
 }
 

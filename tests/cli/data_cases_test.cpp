@@ -320,7 +320,8 @@ TEST_CASE("classes that are called alike are warned of by every command that rea
                                                                {"big cat", "big\u2009cat"},
                                                                {"cat", "c\u202Aat\u202C"},
                                                                {"cat", "cat\u3164"},
-                                                               {"cat", "cat\U000E0101"}};
+                                                               {"cat", "cat\U000E0101"},
+                                                               {"A-", "A- "}};
   for (const auto& [first, second] : alike) {
     CAPTURE(first);
     const pictures::folder folder("alike");
@@ -331,7 +332,7 @@ TEST_CASE("classes that are called alike are warned of by every command that rea
     CHECK(contains(run(train(folder.path("data"), folder.path("run"), "--dry-run")).err, "are called alike and are two"));
   }
   for (const auto& [first, second] : std::vector<std::pair<std::string, std::string>>{
-           {"cat", "dog"}, {"A", "A-"}, {"A\uFE0F", "A-"}, {"\u304b", "\u304d"}, {"1", "01"}}) {
+           {"cat", "dog"}, {"A", "A-"}, {"A\uFE0F", "A-"}, {"a", "a-\u00a0"}, {"\u304b", "\u304d"}, {"1", "01"}}) {
     const pictures::folder folder("different");
     folder.write("data/" + first + "/1.png", red_png(10));
     folder.write("data/" + second + "/1.png", red_png(200));
