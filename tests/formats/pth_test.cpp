@@ -84,8 +84,8 @@ TEST_CASE("a file that is cut off says so, with its size") {
   REQUIRE(complaint(path, whole).empty());
   for (const std::size_t size : {whole.size() / 2, whole.size() - 1, std::size_t{30}})
     CHECK(complaint(path, whole.substr(0, size)) ==
-          text_of(path, ": not a zip archive that can be read: cut off or incomplete: it ends after ", size,
-                  " bytes without the directory that ends such an archive"));
+          text_of(path, ": not a zip archive that can be read: cut off, or followed by something else: its ", size,
+                  " bytes do not end with the directory of such an archive"));
 }
 
 TEST_CASE("strides and offsets: a transposed view of a storage") {

@@ -114,7 +114,7 @@ class zip_file {
       if (count > length / 46) refuse("its directory of ", length, " bytes is said to have ", count, " entries");
       return {static_cast<index_t>(begin), static_cast<index_t>(length), count};
     }
-    refuse("cut off or incomplete: it ends after ", size, " bytes without the directory that ends such an archive");
+    refuse("cut off, or followed by something else: its ", size, " bytes do not end with the directory of such an archive");
   }
 
   /// The zip64 end record that the locator before `place` points to.
