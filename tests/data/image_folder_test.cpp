@@ -102,7 +102,7 @@ TEST_CASE("what is left out is counted and said") {
   CHECK(data.ignored.unlabelled == 1);
   CHECK(data.ignored.folders == 1);
   CHECK(data.ignored.other == 2);
-  CHECK(data.warnings == list{"1 pictures in folders beside labelled pictures are left out (old)",
+  CHECK(data.warnings == list{"1 picture in folders beside labelled pictures is left out (old)",
                               "1 pictures have no label in their name and are left out (5.jpg)",
                               "2 pictures of other formats (GIF, WebP, TIFF, HEIC, AVIF) are left out"});
   const pictures::folder classes("beside");

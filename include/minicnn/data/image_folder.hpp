@@ -95,8 +95,8 @@ class folder_reader {
       if (f.total() > 0 || top.below == 0) names.push_back(f.name);
     }
     if (top.below > 0)
-      data_.warnings.push_back(
-          text_of(top.below, " pictures in folders beside ", warning, " are left out (", few_names(names), ")"));
+      data_.warnings.push_back(text_of(top.below, top.below == 1 ? " picture in folders beside " : " pictures in folders beside ",
+                                       warning, top.below == 1 ? " is left out (" : " are left out (", few_names(names), ")"));
     else if (!names.empty())
       data_.warnings.push_back(text_of("folders beside ", warning, " are left out (", few_names(names), ")"));
   }
