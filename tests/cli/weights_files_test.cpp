@@ -54,6 +54,18 @@ std::string replaced(const std::string& text, const std::string& from, const std
   return text.substr(0, at) + to + text.substr(at + from.size());
 }
 
+minicnn::network<float> lenet_of_two() {
+  minicnn::model_config lenet;
+  lenet.name = "lenet5", lenet.image_size = 32, lenet.classes = 2;
+  return minicnn::make_model(lenet, {.seed = 1, .threads = 1});
+}
+
+/// import of a file of such a network to `folder`.
+program::outcome import_lenet(const pictures::folder& folder, const std::string& file) {
+  return run("import --model lenet5 --image-size 32 --classes 2 --from '" + folder.path(file) + "' --out '" + folder.path("x") +
+             "'");
+}
+
 }  // namespace
 
 TEST_CASE("A01 every weights file of ours is importable and a starting point") {
@@ -122,9 +134,7 @@ TEST_CASE("G24 what is no weights file is named, with the command that makes one
 
 TEST_CASE("what a file has beside the network is left out and named") {
   const pictures::folder folder("beside");
-  minicnn::model_config lenet;
-  lenet.name = "lenet5", lenet.image_size = 32, lenet.classes = 2;
-  const minicnn::network<float> net = minicnn::make_model(lenet, {.seed = 1, .threads = 1});
+  const minicnn::network<float> net = lenet_of_two();
   std::vector<minicnn::named_tensor<float>> all;
   std::vector<std::string> names;
   for (const std::string before : {"model.", "ema_model."})
@@ -132,8 +142,7 @@ TEST_CASE("what a file has beside the network is left out and named") {
   for (std::size_t i = 0; i < names.size(); ++i)
     all.push_back({names[i], net.parameter(net.parameters()[i % net.parameters().size()].name)});
   minicnn::write_pth<float>(folder.path("w.pth"), all, std::vector<std::string>{"train_acc.tp", "model.bn.num_batches_tracked"});
-  const auto r = run("import --model lenet5 --image-size 32 --classes 2 --from '" + folder.path("w.pth") + "' --out '" +
-                     folder.path("x") + "'");
+  const auto r = import_lenet(folder, "w.pth");
   INFO(r.err);
   CHECK(r.code == 0);
   CHECK(contains(r.err,
@@ -143,9 +152,7 @@ TEST_CASE("what a file has beside the network is left out and named") {
 
 TEST_CASE("of a checkpoint with weights and an average of them, what is taken is said, and how to take the other") {
   const pictures::folder folder("averaged");
-  minicnn::model_config lenet;
-  lenet.name = "lenet5", lenet.image_size = 32, lenet.classes = 2;
-  const minicnn::network<float> net = minicnn::make_model(lenet, {.seed = 1, .threads = 1});
+  const minicnn::network<float> net = lenet_of_two();
   std::vector<minicnn::named_tensor<float>> all;
   for (const auto& p : net.parameters()) all.push_back({p.name, net.parameter(p.name)});
   minicnn::write_pth<float>(folder.path("plain.pth"), all, {});
@@ -160,17 +167,13 @@ TEST_CASE("of a checkpoint with weights and an average of them, what is taken is
     both.add(e.name, {bytes});
   }
   both.commit();
-  const auto r = run("import --model lenet5 --image-size 32 --classes 2 --from '" + folder.path("both.pth") + "' --out '" +
-                     folder.path("x") + "'");
+  const auto r = import_lenet(folder, "both.pth");
   INFO(r.err);
   CHECK(r.code == 0);
   CHECK(contains(r.err,
                  "both.pth: holds several state dicts; taken is \"model\", not model_ema; to take another, save it alone: "
                  "torch.save(torch.load(file)[\"model_ema\"], other)\n"));
-  CHECK_FALSE(contains(run("import --model lenet5 --image-size 32 --classes 2 --from '" + folder.path("plain.pth") + "' --out '" +
-                           folder.path("x") + "'")
-                           .err,
-                       "several"));
+  CHECK_FALSE(contains(import_lenet(folder, "plain.pth").err, "several"));
 }
 
 TEST_CASE("A22 arrays of whole numbers are no weights, and what they may be is said") {
