@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What a program that predicts with one network takes: bytes of the stripped program, the time until it has read its weights, the time
 # of the first picture after that, and the most memory that it had.
-#   scripts/size.sh [--check] [NETWORK...]    --check: the shipped network alone; exit 1 if its program has 500,000 bytes or more,
+#   scripts/size.sh [--check] [NETWORK...]    NETWORK: any of `minicnn summary` (default: one or two of each family)
+#                                             --check: the shipped network alone; exit 1 if its program has 500,000 bytes or more,
 #                                             or its answer is not that of the program minicnn
 # MINICNN: that program (default: build/release/examples/minicnn); CXX as usual (default: g++); THREADS: of a prediction (default 1);
 # SIZE_DIR: a folder that keeps what is built, for a second run. Weights are initial ones of 1,000 classes in float32, but the shipped
@@ -20,22 +21,12 @@ compiler=${CXX:-g++}
 check=no
 [[ ${1:-} == --check ]] && check=yes && shift
 
-declare -A made=(
-  [lenet5]="make_plain<float, lenet5_options, lenet5<float>>"
-  [alexnet-small]="make_alexnet<float, alexnet_small<float>>"
-  [alexnet]="make_alexnet<float, alexnet<float>>"
-  [resnet18-small]="make_resnet<float, 18, false, 40>"
-  [resnet18]="make_resnet<float, 18>"
-  [resnet50]="make_resnet<float, 50>"
-  [squeezenet]="make_squeezenet<float, squeezenet_version::v1_1>"
-  [mobilenet-v2]="make_plain<float, mobilenet_v2_options, mobilenet_v2<float>>"
-  [mobilenet-v3-small]="make_mobilenet_v3<float, mobilenet_v3_size::v3_small>"
-  [efficientnet-b0]="make_plain<float, efficientnet_options, efficientnet<float>>"
-  [densenet121]="make_densenet<float, 121>"
-  [vit-tiny]="make_vit_tiny<float>"
-)
-networks=(lenet5 alexnet-small alexnet resnet18-small resnet18 resnet50 squeezenet mobilenet-v2 mobilenet-v3-small efficientnet-b0
-  densenet121 vit-tiny)
+# How the registry makes each of its networks, "make_resnet<float, 18>".
+declare -A made
+while IFS=$'\t' read -r name how; do made[$name]=$how; done < <(
+  sed -nE 's/^    \{"([^"]+)", (make_.*)\},?$/\1\t\2/p' include/minicnn/model/registry.hpp | sed -E 's/\bT\b/float/g')
+networks=(lenet5 alexnet-small alexnet vgg16 googlenet inception-v3 resnet18-small resnet18 resnet50 se-resnet50 resnet20 fast-cifar spp-net nin
+  squeezenet mobilenet-v2 mobilenet-v3-small mobilenet-v3-large efficientnet-b0 densenet121 convnext-tiny vit-tiny vit-b16)
 [[ $# -gt 0 ]] && networks=("$@")
 [[ $check == yes ]] && networks=(resnet18-small)
 
