@@ -80,7 +80,7 @@ void say_loudly(const std::string& text) {
 
 /// Kernels of other instruction sets round differently, and so do those of another compiler or of -O3.
 void agree_on_machine(team& ranks) {
-  want_same_members(ranks, "minicnn", {{"version", minicnn::version_string}});
+  want_same_members(ranks, "minicnn", {{"version", minicnn::version_string}});  // first: another may compare other things
   want_same_members(ranks, "minicnn", {{"build", build_name}});
   int mine = 0;
   together(ranks, [&] { mine = static_cast<int>(minicnn::default_isa()); });

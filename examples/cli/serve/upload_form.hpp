@@ -109,9 +109,9 @@ inline std::optional<std::string> form_boundary(std::string_view content_type) {
   if (type.value != "multipart/form-data") return {};
   const std::optional<std::string> boundary = type.get("boundary");
   const auto named = [](const auto& parameter) { return parameter.first == "boundary"; };
-  if (std::count_if(type.parameters.begin(), type.parameters.end(), named) > 1)
-    minicnn::fail("the form's Content-Type has two boundaries");  // others may take the other one
-  constexpr std::size_t longest = 256;                            // 70 by the standard, which not all writers have read
+  if (std::count_if(type.parameters.begin(), type.parameters.end(), named) > 1)  // of which others may take the other one
+    minicnn::fail("the form's Content-Type has two boundaries");
+  constexpr std::size_t longest = 256;  // 70 by the standard, which not all writers have read
   if (!boundary || boundary->empty() || boundary->size() > longest || boundary->find_first_of("\r\n") != boundary->npos)
     minicnn::fail("the form's Content-Type has no usable boundary");
   return boundary;
