@@ -197,9 +197,9 @@ TEST_CASE("A02 A03 slow, idle and deaf clients and bombs at once: honest request
     });
   for (std::thread& t : callers) t.join();
   CHECK(good == 60);
-  CHECK(longest < 5000);
   INFO("longest " << longest.load() << " ms, " << s.peak_memory() << " MB");
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(__SANITIZE_ADDRESS__)  // which takes time and memory of its own: a bomb ten times as long
+  CHECK(longest < 5000);
   CHECK(s.peak_memory() < 400);
 #endif
   ended = true;
