@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "minicnn/kernels/simd/fused_activation.hpp"
 #include "minicnn/kernels/simd/normal_distribution.hpp"
 #include "minicnn/kernels/simd/vector_math.hpp"
 
@@ -159,8 +160,8 @@ struct clip_formula {
   T low, high;
   template <class V>
   MINICNN_INLINE void forward(vec<T, V>& y, const vec<T, V>& x) const {
-    y = x < low ? low + vec<T, V>{} : x;
-    y = y > high ? high + vec<T, V>{} : y;
+    y = x;
+    fused_activation<T>::clip(low, high).template bound<V>(y);
   }
   template <class V>
   MINICNN_INLINE void backward(vec<T, V>& dx, const vec<T, V>& y, const vec<T, V>& dy) const {

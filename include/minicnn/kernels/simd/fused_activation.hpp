@@ -25,8 +25,9 @@ struct fused_activation {
   template <class V>
   MINICNN_INLINE void bound(vec<T, V>& x) const {
     if (!bounded) return;
-    x = x < low ? low + vec<T, V>{} : x;
-    x = x > high ? high + vec<T, V>{} : x;
+    const vec<T, V> least = low - vec<T, V>{}, most = high - vec<T, V>{};  // "-": compilers keep an addition of 0, for -0 + 0
+    x = x < least ? least : x;                                             // one instruction each
+    x = x > most ? most : x;
   }
 
   /// The map over `rows` rows of finished results, `stride` apart.

@@ -33,8 +33,9 @@ template <class V, class T>
 MINICNN_INLINE void exp_parts(vec<T, V>& power, vec<T, V>& q, const vec<T, V>& argument) {
   using c = exp_constants<T>;
   using whole = vec<typename c::whole, V>;
-  vec<T, V> x = argument < c::lowest ? c::lowest + vec<T, V>{} : argument;
-  x = x > c::highest ? c::highest + vec<T, V>{} : x;
+  const vec<T, V> least = c::lowest - vec<T, V>{}, most = c::highest - vec<T, V>{};
+  vec<T, V> x = argument < least ? least : argument;
+  x = x > most ? most : x;
   // n + bias is above 0, so that rounding to zero rounds down.
   const whole biased = __builtin_convertvector(x * T(1.44269504088896340736) + (T(c::bias) + T(0.5)), whole);
   const vec<T, V> steps = __builtin_convertvector(biased, vec<T, V>) - T(c::bias);
