@@ -13,10 +13,9 @@
 /// unaligned. The result may take the place of an operand, but not overlap one otherwise.
 
 #include <algorithm>
-#include <cstring>
 
 #include "minicnn/kernels/simd/dispatch.hpp"
-#include "minicnn/kernels/simd/fused_activation.hpp"
+#include "minicnn/kernels/simd/lanes.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
@@ -49,9 +48,9 @@ template <class T, class F>
 struct map_kernel {
   template <class V>
   MINICNN_INLINE static void run(F formula, const T* a, const T* b, T* y, index_t count, bool add) {
-    constexpr index_t lanes = V::template lanes<T>;
+    constexpr int lanes = V::template lanes<T>;
     const index_t rest = count % lanes;
-    T last[3][lanes] = {};
+    T last[3][lanes];
     T* end = nullptr;  // where the last elements go, fewer than a vector, which are mapped in `last`
     for (index_t vectors = count / lanes;; vectors = 1) {
       for (; vectors > 0; --vectors, a += lanes, y += lanes) {
@@ -59,13 +58,13 @@ struct map_kernel {
         if constexpr (F::operands == 2) b += lanes;
       }
       if (end != nullptr || rest == 0) break;
-      const std::size_t bytes = static_cast<std::size_t>(rest) * sizeof(T);
-      std::memcpy(last[0], a, bytes);
-      if constexpr (F::operands == 2) std::memcpy(last[1], b, bytes);
-      if (add) std::memcpy(last[2], y, bytes);
+      for (T* const to : last) store<V>(to, vec<T, V>{});
+      copy_run<lanes>(last[0], a, rest, false);
+      if constexpr (F::operands == 2) copy_run<lanes>(last[1], b, rest, false);
+      if (add) copy_run<lanes>(last[2], static_cast<const T*>(y), rest, false);
       end = y, a = last[0], b = last[1], y = last[2];
     }
-    if (end != nullptr) std::memcpy(end, last[2], static_cast<std::size_t>(rest) * sizeof(T));
+    if (end != nullptr) copy_run<lanes>(end, static_cast<const T*>(last[2]), rest, false);
   }
 };
 
