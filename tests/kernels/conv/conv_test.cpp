@@ -210,6 +210,31 @@ TEST_CASE_TEMPLATE("depthwise convolutions: a filter a channel", T, float, doubl
   }
 }
 
+TEST_CASE_TEMPLATE("depthwise convolutions of maps smaller than a vector, into a part of larger images", T, float, double) {
+  for (const index_t size : {1, 2, 3, 5}) {
+    const index_t batch = 2, gap = 7;
+    const conv_geometry g = square(21, size, 21, 3, 1, 1, 1, 21);
+    const convolution<T> c(batch, g);
+    const index_t image = 21 * size * size, step = image + gap;
+    for (const isa i : naive::all_isas())
+      for (const int threads : {1, 2, 3}) {
+        const std::vector<T> wanted = c.forward(i, 1, true, naive::fused::nothing);
+        naive::guarded_scratch memory(minicnn::kernels::conv_forward_scratch_bytes<T>(threads, batch, g));
+        minicnn::scratch work = memory.get();
+        std::vector<T> y(static_cast<std::size_t>(batch * step), T{-77});
+        minicnn::kernels::conv_forward<T>(
+            {threads, i}, batch, g,
+            {.x = c.x.data(), .weight = c.w.data(), .bias = c.bias.data(), .y = y.data(), .y_image = step}, work);
+        CHECK(memory.intact());
+        for (index_t n = 0; n < batch; ++n) {
+          const auto at = y.begin() + n * step;
+          CHECK(std::equal(at, at + image, wanted.begin() + n * image));
+          CHECK(std::count(at + image, at + step, T{-77}) == gap);
+        }
+      }
+  }
+}
+
 TEST_CASE("a batch larger than the group that is copied at a time") {
   const conv_geometry g{8, 200, 200, 2, 3, 3, 4, 4, 1, 1, 1, 1, 1, 1, 1};
   const index_t images = minicnn::kernels::padded_input(g).images_at_a_time(sizeof(float));

@@ -73,35 +73,20 @@ struct depthwise_buffers {
   T *plane, *sums, *lanes;
 };
 
-/// Calls `body(image, channel, buffers)` for every plane. Buffers are zero at first.
+/// Calls `body(first, last, buffers)` for stretches of `count` planes or channels. Buffers are zero at first.
 template <class T, class F>
-void each_depthwise_plane(const context& ctx, index_t batch, const depthwise_plan<T>& plan, scratch& work, const F& body) {
-  const index_t bytes = plan.thread_bytes(), planes = batch * plan.g.channels;
+void each_depthwise_stretch(const context& ctx, index_t count, const depthwise_plan<T>& plan, scratch& work, const F& body) {
+  const index_t bytes = plan.thread_bytes();
   std::byte* const memory = work.take<std::byte>(ctx.threads * bytes);
-  const index_t tasks = (std::min)(planes, index_t{16} * ctx.threads);
+  const index_t tasks = (std::min)(count, index_t{16} * ctx.threads);
   parallel_tasks(ctx.threads, tasks, [&](index_t task, int thread) {
     scratch mine(memory + thread * bytes, bytes);
     depthwise_buffers<T> b{mine.take<T>(plan.buffer()), mine.take<T>(plan.sums()), mine.take<T>(plan.g.taps() * pack_slack<T>)};
     std::fill(b.plane, b.plane + plan.buffer(), T{0});
     std::fill(b.sums, b.sums + plan.sums(), T{0});
-    for (index_t p = planes * task / tasks; p < planes * (task + 1) / tasks; ++p)
-      body(p / plan.g.channels, p % plan.g.channels, b);
+    body(count * task / tasks, count * (task + 1) / tasks, b);
   });
 }
-
-/// Maps of a batch as sources; the next is `step` planes further on.
-template <class T>
-struct depthwise_planes {
-  const depthwise_layout& layout;
-  const T* data;
-  index_t batch, channels;
-
-  depthwise_source<T> at(index_t image, index_t channel, index_t step, T* buffer) const {
-    const index_t size = layout.height * layout.width;
-    const T* const plane = data + (image * channels + channel) * size;
-    return {layout, plane, data + batch * channels * size, buffer, plane + step * size};
-  }
-};
 
 /// Calls `body(first tap, count)` for the runs of a filter: taps of one column, a vertical stride apart, from the phase (h, w)
 /// on.
@@ -126,27 +111,37 @@ index_t depthwise_runs(const depthwise_plan<T>& plan, depthwise_run* to) {
   return run - to;
 }
 
+/// Makes all planes of `job`, whose buffers are set here.
+template <class T>
+void make_depthwise_planes(const context& ctx, const depthwise_plan<T>& plan, const depthwise_job<T>& job, scratch& work) {
+  each_depthwise_stretch<T>(ctx, job.from.planes, plan, work, [&](index_t begin, index_t end, const depthwise_buffers<T>& b) {
+    depthwise_job<T> mine = job;
+    mine.from.buffer = b.plane;
+    if (job.sum_plane != 0) mine.sums = b.sums;
+    dispatch<depthwise_kernel>(ctx.instruction_set, static_cast<const depthwise_job<T>*>(&mine), begin, end);
+  });
+}
+
 /// Convolution; `weight` (channels, 1, kernel_h, kernel_w).
 template <class T>
 void depthwise_forward(const context& ctx, index_t batch, const conv_geometry& g, const conv_operands<T>& o, const T* weight,
                        scratch& work) {
   const depthwise_plan<T> plan(g);
-  const index_t pixels = g.out_height() * g.out_width();
   depthwise_run* const runs = work.take<depthwise_run>(g.taps());
-  const index_t count = depthwise_runs(plan, runs);
-  each_depthwise_plane<T>(ctx, batch, plan, work, [&](index_t n, index_t c, const depthwise_buffers<T>& b) {
-    const depthwise_job<T> job{.from = depthwise_planes<T>{plan.input, o.x, batch, g.channels}.at(n, c, 1, b.plane),
-                               .weight = weight + c * g.taps(),
-                               .runs = runs,
-                               .run_count = {count},
-                               .bias = o.bias == nullptr ? T{0} : o.bias[c],
-                               .rows = g.out_height(),
-                               .columns = g.out_width(),
-                               .to = o.y + n * o.image_step(g) + c * pixels,
-                               .add = o.add,
-                               .activation = o.activation};
-    dispatch<depthwise_kernel>(ctx.instruction_set, &job);
-  });
+  const depthwise_job<T> job{.from = {plan.input, o.x, batch * g.channels},
+                             .weight = weight,
+                             .channels = g.channels,
+                             .taps = g.taps(),
+                             .runs = runs,
+                             .run_count = {depthwise_runs(plan, runs)},
+                             .bias = o.bias,
+                             .rows = g.out_height(),
+                             .columns = g.out_width(),
+                             .to = o.y,
+                             .image_step = o.image_step(g),
+                             .add = o.add,
+                             .activation = o.activation};
+  make_depthwise_planes(ctx, plan, job, work);
 }
 
 /// dx = (or += if `add`) the gradient of the input. Results whose padded position has the same remainders of the strides meet the
@@ -155,7 +150,6 @@ template <class T>
 void depthwise_backward_input(const context& ctx, index_t batch, const conv_geometry& g, const T* dy, const T* weight, T* dx,
                               bool add, scratch& work) {
   const depthwise_plan<T> plan(g);
-  const index_t map = g.height * g.width;
   depthwise_run* const runs = work.take<depthwise_run>(g.taps());
   depthwise_run* run = runs;
   index_t count[4] = {};
@@ -168,25 +162,25 @@ void depthwise_backward_input(const context& ctx, index_t batch, const conv_geom
       for (index_t t = 0; t < taps; ++t) run->weight[t] = (kh + (taps - 1 - t) * g.stride_h) * g.kernel_w + kw;
       ++run, ++count[at];
     });
-  each_depthwise_plane<T>(ctx, batch, plan, work, [&](index_t n, index_t c, const depthwise_buffers<T>& b) {
-    const depthwise_job<T> job{.from = depthwise_planes<T>{plan.gradient, dy, batch, g.channels}.at(n, c, 1, b.plane),
-                               .weight = weight + c * g.taps(),
-                               .runs = runs,
-                               .run_count = {count[0], count[1], count[2], count[3]},
-                               .top = g.pad_top,
-                               .left = g.pad_left,
-                               .stride_h = g.stride_h,
-                               .stride_w = g.stride_w,
-                               .sums = plan.joins() ? b.sums : nullptr,
-                               .sum_rows = plan.gradient_rows,
-                               .sum_columns = plan.gradient_columns,
-                               .sum_plane = plan.gradient_plane,
-                               .rows = g.height,
-                               .columns = g.width,
-                               .to = dx + (n * g.channels + c) * map,
-                               .add = add};
-    dispatch<depthwise_kernel>(ctx.instruction_set, &job);
-  });
+  const depthwise_job<T> job{.from = {plan.gradient, dy, batch * g.channels},
+                             .weight = weight,
+                             .channels = g.channels,
+                             .taps = g.taps(),
+                             .runs = runs,
+                             .run_count = {count[0], count[1], count[2], count[3]},
+                             .top = g.pad_top,
+                             .left = g.pad_left,
+                             .stride_h = g.stride_h,
+                             .stride_w = g.stride_w,
+                             .sum_rows = plan.gradient_rows,
+                             .sum_columns = plan.gradient_columns,
+                             .sum_plane = plan.joins() ? plan.gradient_plane : 0,
+                             .rows = g.height,
+                             .columns = g.width,
+                             .to = dx,
+                             .image_step = g.channels * g.height * g.width,
+                             .add = add};
+  make_depthwise_planes(ctx, plan, job, work);
 }
 
 /// The gradient of the weights. A channel is one thread's, so that sums have one order.
@@ -196,16 +190,17 @@ void depthwise_backward_weight(const context& ctx, index_t batch, const conv_geo
   const depthwise_plan<T> plan(g);
   depthwise_run* const runs = work.take<depthwise_run>(g.taps());
   const index_t count = depthwise_runs(plan, runs);
-  each_depthwise_plane<T>(ctx, 1, plan, work, [&](index_t, index_t c, const depthwise_buffers<T>& b) {
-    std::fill(b.lanes, b.lanes + g.taps() * pack_slack<T>, T{0});
-    for (index_t n = 0; n < batch; ++n) {
-      const depthwise_source<T> x = depthwise_planes<T>{plan.input, o.x, batch, g.channels}.at(n, c, g.channels, b.plane),
-                                dy = depthwise_planes<T>{plan.output, o.dy, batch, g.channels}.at(n, c, g.channels, b.sums);
-      dispatch<depthwise_weight_kernel>(ctx.instruction_set, &x, &dy, static_cast<const depthwise_run*>(runs), count, b.lanes);
+  each_depthwise_stretch<T>(ctx, g.channels, plan, work, [&](index_t begin, index_t end, const depthwise_buffers<T>& b) {
+    const depthwise_source<T> x{plan.input, o.x, batch * g.channels, b.plane}, dy{plan.output, o.dy, batch * g.channels, b.sums};
+    for (index_t c = begin; c < end; ++c) {
+      std::fill(b.lanes, b.lanes + g.taps() * pack_slack<T>, T{0});
+      for (index_t plane = c; plane < batch * g.channels; plane += g.channels)
+        dispatch<depthwise_weight_kernel>(ctx.instruction_set, &x, &dy, plane, plane + g.channels,
+                                          static_cast<const depthwise_run*>(runs), count, b.lanes);
+      T* const to = o.dweight + c * g.taps();
+      if (!o.add_weight) std::fill(to, to + g.taps(), T{0});
+      dispatch<depthwise_lanes_kernel>(ctx.instruction_set, static_cast<const T*>(b.lanes), g.taps(), to);
     }
-    T* const to = o.dweight + c * g.taps();
-    if (!o.add_weight) std::fill(to, to + g.taps(), T{0});
-    dispatch<depthwise_lanes_kernel>(ctx.instruction_set, static_cast<const T*>(b.lanes), g.taps(), to);
   });
   if (o.dbias != nullptr) channel_sums(ctx, o.dy, batch, g.channels, g.out_height() * g.out_width(), o.dbias, o.add_bias);
 }
