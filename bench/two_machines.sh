@@ -58,12 +58,17 @@ train() {  # RUN BATCH SHARDS LAUNCHER...: two epochs
     --shards "$3" --epochs 2 --val-fraction 0.02 --learning-rate 0.01 --threads 1 --cache ram --quiet "${options[@]}" >"$out/$1.log" 2>&1 ||
     { cat "$out/$1.log"; exit 1; }
 }
+# The share of their steps that ranks wait for the exchange, in percent.
+waiting() {
+  tr -d '\n ' <"$1" | sed 's/{/\n/g' | sed -nE 's/.*"computing":([^,}]*),"waiting":([^,}]*).*/\1 \2/p' |
+    awk '{ c += $1; w += $2 } END { printf "%.0f", 100 * w / (c + w) }'
+}
 speed() { tail -qn 1 "$@" | awk -F, '{ sum += $7 } END { print sum }'; }  # of the second epoch
 together() {  # NAME OPTION...
   options=("${@:2}")
   rm -rf "$out"/run*
   train run "$batch" 2 "${launch[@]}"
-  printf '%s: %.1f images/s\n' "$1" "$(speed "$out/run/results.csv")"
+  printf '%s: %.1f images/s, %s %% of a step waiting\n' "$1" "$(speed "$out/run/results.csv")" "$(waiting "$out/run/config.json")"
 }
 apart() {
   options=()
