@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -38,6 +42,19 @@ void everywhere(const F& body) {
       body(context{threads, i});
     }
 }
+
+/// x = bound(x), a vector at a time.
+struct bound_kernel {
+  template <class V>
+  MINICNN_INLINE static void run(const fused_activation<float>* bounds, float* x, index_t n) {
+    for (index_t i = 0; i < n; i += V::template lanes<float>) {
+      vec<float, V> v;
+      load<V>(v, static_cast<const float*>(x + i));
+      bounds->template bound<V>(v);
+      store<V>(x + i, v);
+    }
+  }
+};
 
 }  // namespace
 
@@ -83,6 +100,27 @@ TEST_CASE_TEMPLATE("results may take an operand's place", T, float, double) {
       CHECK(dy[i] == (a[i] > 0 ? b[i] : T{0}));
       CHECK(sum[i] == a[i] + b[i]);
     }
+  });
+}
+
+TEST_CASE("bounds of vectors are those of single numbers to the bit, for NaN, infinities and both zeros") {
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const float values[] = {nan, -infinity, -7, -1e-40F, -0.0F, 0, 1e-40F, 6, 7, infinity};
+  everywhere([&](const context& ctx) {
+    for (const float low : values)
+      for (const float high : values) {
+        if (!(low <= high)) continue;
+        const auto bounds = fused_activation<float>::clip(low, high);
+        float x[16] = {};
+        std::copy(std::begin(values), std::end(values), x);
+        dispatch<bound_kernel>(ctx.instruction_set, &bounds, static_cast<float*>(x), index_t{16});
+        for (std::size_t i = 0; i < std::size(values); ++i) {
+          CAPTURE(low);
+          CAPTURE(high);
+          CAPTURE(values[i]);
+          CHECK(std::bit_cast<std::uint32_t>(x[i]) == std::bit_cast<std::uint32_t>(bounds.bound(values[i])));
+        }
+      }
   });
 }
 
