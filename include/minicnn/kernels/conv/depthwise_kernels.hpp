@@ -123,7 +123,7 @@ struct depthwise_job {
 
 /// A plane of results: its channel's filter, and where it goes.
 template <class T>
-struct depthwise_plane {
+struct depthwise_result {
   index_t number;
   const T* weight;
   T bias;
@@ -141,15 +141,15 @@ struct depthwise_kernel {
     for (index_t p = begin; p < end; ++p) {
       // What is stored behind a plane is written again later, as far as this call's planes follow each other.
       const index_t following = j.image_step == j.channels * size ? end - p : (std::min)(end - p, j.channels - channel);
-      make<V>(j, depthwise_plane<T>{p, j.weight + channel * j.taps, j.bias == nullptr ? T{0} : j.bias[channel],
-                                    j.to + image * j.image_step + channel * size, following * size});
+      make<V>(j, depthwise_result<T>{p, j.weight + channel * j.taps, j.bias == nullptr ? T{0} : j.bias[channel],
+                                     j.to + image * j.image_step + channel * size, following * size});
       if (++channel == j.channels) channel = 0, ++image;
     }
   }
 
  private:
   template <class V, class T>
-  MINICNN_INLINE static void make(const depthwise_job<T>& j, const depthwise_plane<T>& plane) {
+  MINICNN_INLINE static void make(const depthwise_job<T>& j, const depthwise_result<T>& plane) {
     j.from.template copy<V>(plane.number);
     const depthwise_run* runs = j.runs;
     for (index_t phase = 0; phase < j.stride_h * j.stride_w; runs += j.run_count[phase++]) {
@@ -168,7 +168,7 @@ struct depthwise_kernel {
 
   /// A plane of sums, or, if that is null, the results.
   template <class V, class T>
-  MINICNN_INLINE static void convolve(const depthwise_job<T>& j, const depthwise_plane<T>& plane, const depthwise_run* runs,
+  MINICNN_INLINE static void convolve(const depthwise_job<T>& j, const depthwise_result<T>& plane, const depthwise_run* runs,
                                       index_t count, T* sums) {
     constexpr int lanes = V::template lanes<T>;
     const index_t rows = sums == nullptr ? j.rows : j.sum_rows, columns = sums == nullptr ? j.columns : j.sum_columns;
@@ -230,7 +230,7 @@ struct depthwise_kernel {
 
   /// The first `left` lanes to the results from `at` on.
   template <class V, class T>
-  MINICNN_INLINE static void put(const depthwise_job<T>& j, const depthwise_plane<T>& plane, const vec<T, V>& value, index_t at,
+  MINICNN_INLINE static void put(const depthwise_job<T>& j, const depthwise_result<T>& plane, const vec<T, V>& value, index_t at,
                                  index_t left) {
     constexpr int lanes = V::template lanes<T>;
     if (left >= lanes || (!j.add && plane.room - at >= lanes)) return put_vector<V>(j, value, plane.to + at);
@@ -249,7 +249,7 @@ struct depthwise_kernel {
 
   /// Planes of sums to results.
   template <class V, int Stride, class T>
-  MINICNN_INLINE static void join(const depthwise_job<T>& j, const depthwise_plane<T>& plane) {
+  MINICNN_INLINE static void join(const depthwise_job<T>& j, const depthwise_result<T>& plane) {
     constexpr int lanes = V::template lanes<T>;
     const phase first(j.left, Stride), second(j.left + 1, Stride);
     for (index_t y = 0; y < j.rows; ++y) {
