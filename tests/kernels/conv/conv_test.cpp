@@ -165,6 +165,8 @@ TEST_CASE_TEMPLATE("convolutions as networks have them", T, float, double) {
   check<T>(3, square(4, 13, 33, 3, 1, 1));                       // maps of 13 x 13 across the batch
   check<T>(1, square(5, 9, 7, 5, 1, 2));                         // one image
   check<T>(2, square(37, 7, 70, 1));                             // 1 x 1, read in place
+  check<T>(3, square(20, 17, 30, 1));                            // the same of few channels: images end within a row of tiles
+  check<T>(1, square(16, 40, 23, 1));                            // several rows of tiles a block
   check<T>(2, square(6, 8, 10, 1, 2));                           // 1 x 1 with stride: untouched inputs have no gradient
   check<T>(2, square(6, 9, 6, 3, 1, 1, 1, 6));                   // depthwise
   check<T>(2, square(4, 9, 8, 3, 2, 1, 1, 2));                   // grouped, with stride

@@ -144,6 +144,31 @@ TEST_CASE_TEMPLATE("few columns left over of whole vectors", T, float, double) {
   }
 }
 
+// A is transposed, so it is packed. Sums of columns with a bias of their own take the way through memory.
+TEST_CASE_TEMPLATE("short sums stored from registers have the bits of those stored from memory", T, float, double) {
+  for (const isa i : naive::all_isas())
+    for (const index_t k : {1, 16, 27, 128, 129})
+      for (const index_t m : {1, 5, 24, 100})
+        for (const index_t n : {7, 64, 300, 1000})
+          for (const bool add : {false, true}) {
+            INFO(m, " x ", n, " x ", k, ", isa ", std::string(minicnn::name_of(i)));
+            operands<T> o({m, n, k, true, false, true, false, false, add});
+            std::vector<T> c[2] = {o.c, o.c};
+            for (const bool with_zeros : {false, true}) {
+              std::fill(o.column_bias.begin(), o.column_bias.end(), T{0});
+              naive::guarded_scratch memory(minicnn::kernels::gemm_scratch_bytes<T>(1, m, n, k));
+              minicnn::scratch work = memory.get();
+              minicnn::kernels::gemm<T>(
+                  {1, i}, minicnn::kernels::transposed(minicnn::kernels::row_major(o.a.data(), k, m)),
+                  minicnn::kernels::row_major(o.b.data(), k, n), c[with_zeros].data(), o.ldc,
+                  {o.row_bias.data(), with_zeros ? o.column_bias.data() : nullptr, naive::activation<T>(naive::fused::clip), add},
+                  work);
+              CHECK(memory.intact());
+            }
+            CHECK(c[0] == c[1]);
+          }
+}
+
 TEST_CASE_TEMPLATE("few rows against many weights, read where they lie", T, float, double) {
   for (index_t m : {1, 3, 4, 7, 8})
     for (index_t n : {1, 5, 70})

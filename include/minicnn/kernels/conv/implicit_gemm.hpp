@@ -123,11 +123,11 @@ struct gathered_columns {
 
     const index_t* offsets() const { return target; }
 
-    void begin_chunk(index_t k, index_t steps) {
+    void begin_chunk(index_t k, index_t steps, bool tiles_prefetch = true) {
       taps = source.tap_offset + k, depth = steps;
       // Taps equally far apart, as in 1 x 1 convolutions: the tiles prefetch the next panel.
       step = steps < 2 ? 0 : taps[1] - taps[0];
-      even_taps = source.of.reads_unconverted() && steps > 1 && block.rows > source.of.rows;
+      even_taps = tiles_prefetch && source.of.reads_unconverted() && steps > 1 && block.rows > source.of.rows;
       for (index_t i = 1; even_taps && i < steps; ++i) even_taps = taps[i] - taps[i - 1] == step;
     }
 

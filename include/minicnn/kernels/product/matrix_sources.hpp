@@ -37,17 +37,20 @@ struct matrix_columns {
     const matrix_columns& source;
     product_block block;
     index_t k = 0, depth = 0;
+    bool tiles_prefetch = false;
 
     const index_t* offsets() const { return nullptr; }
-    void begin_chunk(index_t first, index_t steps) { k = first, depth = steps; }
+    void begin_chunk(index_t first, index_t steps, bool tiles = true) {
+      k = first, depth = steps, tiles_prefetch = tiles && source.tiles_prefetch;
+    }
     packed_panel<T> pack(index_t panel, T* packed) const {
       const matrix<T>& m = source.b;
       const index_t width = source.of.columns, j = panel * width;
       const T* const from = m.data + (block.column + j) * m.column_stride + k * m.row_stride;
       pack_panels<T>(source.of.instruction_set,
                      {from, m.column_stride, m.row_stride, (std::min)(width, block.columns - j), depth}, width, packed,
-                     !source.tiles_prefetch);
-      if (!source.tiles_prefetch || j + width >= block.columns) return {packed};
+                     !tiles_prefetch);
+      if (!tiles_prefetch || j + width >= block.columns) return {packed};
       // The ends of lines: the next panel's first line may be the last of this one.
       return {packed, from + width + width / 2 - 1, m.row_stride};
     }

@@ -67,32 +67,34 @@ MINICNN_INLINE void multiply_panel(const tile<T>& t, column_product<T> c, index_
   rest(&c);
 }
 
-/// `column_kernel<Rows>` for an instruction set that has registers for it.
-template <int Rows, class T>
-column_function<T> column_kernel_of(isa i) {
-  if constexpr (Rows > tile_rows_limit<simd<32>>)
-    return dispatched_from<isa::avx512, column_kernel<Rows>, const column_product<T>*>(i);
-  else
-    return dispatched_from<isa::baseline, column_kernel<Rows>, const column_product<T>*>(i);
+/// `Kernel<Rows>` for an instruction set that has registers for it.
+template <template <int> class Kernel, int Rows, class Product>
+auto tile_kernel_of(isa i) {
+  constexpr isa least = Rows > tile_rows_limit<simd<32>> ? isa::avx512 : isa::baseline;
+  return dispatched_from<least, Kernel<Rows>, const Product*>(i);
 }
 
-/// The function that multiplies columns of tiles of `rows` rows, a height of `tile_heights` that the instruction set has.
-template <class T>
-column_function<T> column_kernel_of(isa i, int rows) {
-  return rows == 14   ? column_kernel_of<14, T>(i)
-         : rows == 12 ? column_kernel_of<12, T>(i)
-         : rows == 10 ? column_kernel_of<10, T>(i)
-         : rows == 8  ? column_kernel_of<8, T>(i)
-         : rows == 6  ? column_kernel_of<6, T>(i)
-         : rows == 4  ? column_kernel_of<4, T>(i)
-         : rows == 2  ? column_kernel_of<2, T>(i)
-                      : column_kernel_of<1, T>(i);
+/// That for tiles of `rows` rows, a height of `tile_heights` that the instruction set has.
+template <template <int> class Kernel, class Product>
+auto tile_kernel_of(isa i, int rows) {
+  return rows == 14   ? tile_kernel_of<Kernel, 14, Product>(i)
+         : rows == 12 ? tile_kernel_of<Kernel, 12, Product>(i)
+         : rows == 10 ? tile_kernel_of<Kernel, 10, Product>(i)
+         : rows == 8  ? tile_kernel_of<Kernel, 8, Product>(i)
+         : rows == 6  ? tile_kernel_of<Kernel, 6, Product>(i)
+         : rows == 4  ? tile_kernel_of<Kernel, 4, Product>(i)
+         : rows == 2  ? tile_kernel_of<Kernel, 2, Product>(i)
+                      : tile_kernel_of<Kernel, 1, Product>(i);
 }
 
 /// Tiles of `rows` rows of operands as they are.
 template <class T>
 tile<T> plain_tile(isa i, int rows) {
-  tile<T> t{.instruction_set = i, .rows = rows, .columns = tile_columns<T>(i), .multiply = column_kernel_of<T>(i, rows)};
+  tile<T> t{.instruction_set = i,
+            .rows = rows,
+            .columns = tile_columns<T>(i),
+            .multiply = tile_kernel_of<column_kernel, column_product<T>>(i, rows),
+            .multiply_row = tile_kernel_of<row_kernel, row_product<T>>(i, rows)};
   if (2 * rows > t.columns) return t;
   t.multiply_one = dispatched_from<isa::baseline, few_columns_kernel<1>, const column_product<T>*>(i);
   t.multiply_four = dispatched_from<isa::baseline, few_columns_kernel<4>, const column_product<T>*>(i);

@@ -11,8 +11,7 @@
 /// This file multiplies operands as they are, plain_tile.hpp has the kernels for it by height and instruction set. tile_bf16.hpp
 /// and tile_amx.hpp have the tiles that round them to bfloat16 first.
 
-#include "minicnn/kernels/product/tile_shape.hpp"
-#include "minicnn/kernels/simd/lanes.hpp"
+#include "minicnn/kernels/product/tile_store.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels {
 
@@ -36,6 +35,15 @@ struct column_product {
 template <class T>
 using column_function = void (*)(const column_product<T>*);
 
+/// A row of whole tiles: one packed panel of A times some of B, over the whole summed dimension.
+template <class T>
+struct row_product {
+  index_t depth = 0;
+  const T *a = nullptr, *b = nullptr;  ///< the panel of A, and the first of B
+  index_t panels = 0;                  ///< of B, each `depth` steps behind the last
+  tile_target<T> target = {};          ///< of the first tile; columns follow each other in memory
+};
+
 /// How a product's tiles are multiplied: chosen once for a product (choose_tile.hpp).
 template <class T>
 struct tile {
@@ -43,6 +51,8 @@ struct tile {
   int rows = 1;         ///< of A in a panel
   index_t columns = 1;  ///< of B in a panel
   column_function<T> multiply = nullptr;
+  /// A row of tiles, stored to C from registers. null: sums take the way through memory (`store_tiles`).
+  void (*multiply_row)(const row_product<T>*) = nullptr;
   /// The first column, or up to four, of a panel of B, times packed panels of A. null: only `multiply`.
   column_function<T> multiply_one = nullptr, multiply_four = nullptr;
   /// Convert packed panels of `depth` steps in place to the form that `multiply` reads. null: it reads them as they are, and rows
@@ -56,18 +66,18 @@ struct tile {
   index_t column_unit() const { return reads_unconverted() ? columns / 2 : columns; }
 };
 
-/// sums = (or += unless `first`) the product of `Rows` rows of A and the first `Vectors` (1 or 2) vectors of a panel of B. With
-/// `Prefetch` the lines of prefetch[k * prefetch_stride] are prefetched: memory is read between multiplications instead of in
-/// bursts that the packing would wait for.
+/// sum = the product of `Rows` rows of A and the first `Vectors` (1 or 2) vectors of a panel of B. With `Prefetch` the lines of
+/// prefetch[k * prefetch_stride] are prefetched: memory is read between multiplications instead of in bursts that the packing
+/// would wait for.
 template <class V, int Rows, int Vectors, bool Packed, bool Prefetch, class T>
-MINICNN_INLINE void multiply_tile(const column_product<T>& p, const T* a, T* sums, [[maybe_unused]] const T* prefetch) {
+MINICNN_INLINE void sum_tile(const column_product<T>& p, const T* a, [[maybe_unused]] const T* prefetch,
+                             vec<T, V> (&sum)[Rows][Vectors]) {
   constexpr int lanes = V::template lanes<T>, group = Packed ? Rows : 3, groups = (Rows + group - 1) / group;
   const index_t row_stride = Packed ? 1 : p.row_stride, depth_stride = Packed ? Rows : p.depth_stride;
   [[maybe_unused]] const index_t prefetch_stride = p.prefetch_stride;
   const T* row[groups];  // each for a group of rows, which are reached by an index: three, or all of a packed panel
   MINICNN_UNROLL
   for (int g = 0; g < groups; ++g) row[g] = a + group * g * row_stride;
-  vec<T, V> sum[Rows][Vectors];
   MINICNN_UNROLL
   for (int i = 0; i < Rows; ++i) {
     MINICNN_UNROLL
@@ -96,6 +106,14 @@ MINICNN_INLINE void multiply_tile(const column_product<T>& p, const T* a, T* sum
       prefetch += prefetch_stride;
     }
   }
+}
+
+/// sums = (or += unless `first`) what `sum_tile` sums.
+template <class V, int Rows, int Vectors, bool Packed, bool Prefetch, class T>
+MINICNN_INLINE void multiply_tile(const column_product<T>& p, const T* a, T* sums, const T* prefetch) {
+  constexpr int lanes = V::template lanes<T>;
+  vec<T, V> sum[Rows][Vectors];
+  sum_tile<V, Rows, Vectors, Packed, Prefetch>(p, a, prefetch, sum);
   MINICNN_UNROLL
   for (int i = 0; i < Rows; ++i) {
     MINICNN_UNROLL
@@ -133,6 +151,42 @@ struct column_kernel {
       else
         multiply_tile<V, Rows, 2, false, false>(p, a, sums, p.prefetch_next);
     }
+  }
+};
+
+/// A row of tiles is finished and stored as it is summed, tile after tile.
+template <int Rows>
+struct row_kernel {
+  template <class V, class T>
+  MINICNN_INLINE static void run(const row_product<T>* product) {
+    constexpr int lanes = V::template lanes<T>, width = 2 * lanes;
+    const tile_target<T> target = product->target;
+    column_product<T> p{.depth = product->depth, .b = product->b};
+    for (index_t i = 0; i < product->panels; ++i, p.b += p.depth * width) {
+      vec<T, V> sum[Rows][2];
+      sum_tile<V, Rows, 2, true, false>(p, product->a, product->a, sum);
+      MINICNN_UNROLL
+      for (int row = 0; row < Rows; ++row) {
+        const T bias = target.row_bias == nullptr ? T{0} : target.row_bias[row];
+        T* const to = target.data + row * target.row_stride + i * width;
+        put<V>(target, sum[row][0], bias, to);
+        put<V>(target, sum[row][1], bias, to + lanes);
+      }
+    }
+    target.activation.finish(target.data, product->panels * width, Rows, target.row_stride);
+  }
+
+ private:
+  template <class V, class T>
+  MINICNN_INLINE static void put(const tile_target<T>& target, vec<T, V>& sum, T bias, T* to) {
+    sum += bias;
+    if (target.add) {
+      vec<T, V> before;
+      load<V>(before, static_cast<const T*>(to));
+      sum += before;
+    }
+    target.activation.template bound<V>(sum);
+    store<V>(to, sum);
   }
 };
 
