@@ -73,9 +73,11 @@ struct depthwise_buffers {
   T *plane, *sums, *lanes;
 };
 
-/// Calls `body(first, last, buffers)` for stretches of `count` planes or channels. Buffers are zero at first.
+/// Calls `body(first, last, buffers)` for stretches of `count` planes or channels. Buffers are zero at first, sums if
+/// `with_sums`.
 template <class T, class F>
-void each_depthwise_stretch(const context& ctx, index_t count, const depthwise_plan<T>& plan, scratch& work, const F& body) {
+void each_depthwise_stretch(const context& ctx, index_t count, const depthwise_plan<T>& plan, bool with_sums, scratch& work,
+                            const F& body) {
   const index_t bytes = plan.thread_bytes();
   std::byte* const memory = work.take<std::byte>(ctx.threads * bytes);
   const index_t tasks = (std::min)(count, index_t{16} * ctx.threads);
@@ -83,7 +85,7 @@ void each_depthwise_stretch(const context& ctx, index_t count, const depthwise_p
     scratch mine(memory + thread * bytes, bytes);
     depthwise_buffers<T> b{mine.take<T>(plan.buffer()), mine.take<T>(plan.sums()), mine.take<T>(plan.g.taps() * pack_slack<T>)};
     std::fill(b.plane, b.plane + plan.buffer(), T{0});
-    std::fill(b.sums, b.sums + plan.sums(), T{0});
+    if (with_sums) std::fill(b.sums, b.sums + plan.sums(), T{0});
     body(count * task / tasks, count * (task + 1) / tasks, b);
   });
 }
@@ -114,12 +116,13 @@ index_t depthwise_runs(const depthwise_plan<T>& plan, depthwise_run* to) {
 /// Makes all planes of `job`, whose buffers are set here.
 template <class T>
 void make_depthwise_planes(const context& ctx, const depthwise_plan<T>& plan, const depthwise_job<T>& job, scratch& work) {
-  each_depthwise_stretch<T>(ctx, job.from.planes, plan, work, [&](index_t begin, index_t end, const depthwise_buffers<T>& b) {
-    depthwise_job<T> mine = job;
-    mine.from.buffer = b.plane;
-    if (job.sum_plane != 0) mine.sums = b.sums;
-    dispatch<depthwise_kernel>(ctx.instruction_set, static_cast<const depthwise_job<T>*>(&mine), begin, end);
-  });
+  each_depthwise_stretch<T>(
+      ctx, job.from.planes, plan, job.sum_plane != 0, work, [&](index_t begin, index_t end, const depthwise_buffers<T>& b) {
+        depthwise_job<T> mine = job;
+        mine.from.buffer = b.plane;
+        if (job.sum_plane != 0) mine.sums = b.sums;
+        dispatch<depthwise_kernel>(ctx.instruction_set, static_cast<const depthwise_job<T>*>(&mine), begin, end);
+      });
 }
 
 /// Convolution; `weight` (channels, 1, kernel_h, kernel_w).
@@ -190,7 +193,7 @@ void depthwise_backward_weight(const context& ctx, index_t batch, const conv_geo
   const depthwise_plan<T> plan(g);
   depthwise_run* const runs = work.take<depthwise_run>(g.taps());
   const index_t count = depthwise_runs(plan, runs);
-  each_depthwise_stretch<T>(ctx, g.channels, plan, work, [&](index_t begin, index_t end, const depthwise_buffers<T>& b) {
+  each_depthwise_stretch<T>(ctx, g.channels, plan, true, work, [&](index_t begin, index_t end, const depthwise_buffers<T>& b) {
     const depthwise_source<T> x{plan.input, o.x, batch * g.channels, b.plane}, dy{plan.output, o.dy, batch * g.channels, b.sums};
     for (index_t c = begin; c < end; ++c) {
       std::fill(b.lanes, b.lanes + g.taps() * pack_slack<T>, T{0});

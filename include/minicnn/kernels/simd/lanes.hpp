@@ -18,7 +18,13 @@ using lane_int = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
 template <int First, class V, class T, std::size_t... I>
 MINICNN_INLINE void take_alternate(vec<T, V>& out, const vec<T, V>& low, const vec<T, V>& high, std::index_sequence<I...>) {
-  out = __builtin_shufflevector(low, high, static_cast<int>(2 * I + First)...);
+  if constexpr (sizeof(out) == 32 && sizeof(T) == 4) {  // two steps of one instruction each, where g++ makes three
+    const vec<T, V> halves =
+        __builtin_shufflevector(low, high, First, 2 + First, 8 + First, 10 + First, 4 + First, 6 + First, 12 + First, 14 + First);
+    out = __builtin_shufflevector(halves, halves, 0, 1, 4, 5, 2, 3, 6, 7);
+  } else {
+    out = __builtin_shufflevector(low, high, static_cast<int>(2 * I + First)...);
+  }
 }
 
 /// a, b = a[0], b[0], a[1], b[1], ...: the first half of these, and the second.
