@@ -150,12 +150,15 @@ class mpi_team final : public team {
   }
 
   /// Until all requests are done. Looks again and again, so that a rank that never comes is noticed. After a while with pauses,
-  /// which leave the processor to others, but where much is on its way (`bulk`), which moves when it is looked at alone.
+  /// which leave the processor to others, but where much is on its way (`bulk`), which moves when it is looked at alone. A thread
+  /// beside one that computes (exchange_thread) pauses there too: a core that both share would go from one to the other by turns
+  /// of milliseconds, for which the network stands still; what is sent meanwhile fits the buffers of its sockets.
   void wait(std::span<MPI_Request> requests, bool bulk = false) {
     using clock = std::chrono::steady_clock;
     clock::time_point looked = clock::now();
     double seconds = 0;
     bool reported = rank_ == 0, warned = false;
+    const bool beside_computation = std::this_thread::get_id() != maker_;
     waits_ += 1;
     for (long round = 0;; ++round) {
       bool all = true;
@@ -174,7 +177,9 @@ class mpi_team final : public team {
       if (!warned && seconds > options_.warn_after + later) warned = true, warn(requests, seconds);
       if (seconds > options_.stall_limit + later)
         end_all("has waited " + waited_for(requests, seconds) + "; all ranks are ended", stalled);
-      if (bulk || seconds < 0.002)
+      if (beside_computation)
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+      else if (bulk || seconds < 0.002)
         std::this_thread::yield();
       else
         std::this_thread::sleep_for(std::chrono::microseconds(50));
@@ -221,6 +226,7 @@ class mpi_team final : public team {
   mpi_options options_;
   int exceptions_, rank_ = 0, size_ = 1, local_size_ = 1;
   bool owner_ = false;
+  const std::thread::id maker_ = std::this_thread::get_id();
   MPI_Comm all_ = MPI_COMM_NULL;
   MPI_Datatype line_ = MPI_DATATYPE_NULL;
   std::vector<int> send_counts_, send_begins_, counts_, begins_;
