@@ -150,9 +150,10 @@ class mpi_team final : public team {
   }
 
   /// Until all requests are done. Looks again and again, so that a rank that never comes is noticed. After a while with pauses,
-  /// which leave the processor to others, but where much is on its way (`bulk`), which moves when it is looked at alone. A thread
-  /// beside one that computes (exchange_thread) pauses there too: a core that both share would go from one to the other by turns
-  /// of milliseconds, for which the network stands still; what is sent meanwhile fits the buffers of its sockets.
+  /// which leave the processor to others, but where much is on its way (`bulk`), which moves only when it is looked at. A thread
+  /// beside one that computes (exchange_thread) pauses even then: a core that both share would go from one to the other by turns
+  /// of milliseconds, for which the network stands still; what a network of some gigabits moves meanwhile fits the buffers of its
+  /// sockets.
   void wait(std::span<MPI_Request> requests, bool bulk = false) {
     using clock = std::chrono::steady_clock;
     clock::time_point looked = clock::now();
@@ -226,7 +227,7 @@ class mpi_team final : public team {
   mpi_options options_;
   int exceptions_, rank_ = 0, size_ = 1, local_size_ = 1;
   bool owner_ = false;
-  const std::thread::id maker_ = std::this_thread::get_id();
+  const std::thread::id maker_ = std::this_thread::get_id();  // others are taken to exchange beside a computation
   MPI_Comm all_ = MPI_COMM_NULL;
   MPI_Datatype line_ = MPI_DATATYPE_NULL;
   std::vector<int> send_counts_, send_begins_, counts_, begins_;

@@ -174,6 +174,18 @@ TEST_CASE("every unit that multiplies: AMX, vdpbf16ps, float; whole blocks, part
     }
 }
 
+// On every processor: the fields alone are read.
+TEST_CASE("tiles that read pairs of bfloat16 have no kernel of plain floats but those that they set") {
+  using namespace minicnn::kernels;
+  using minicnn::isa;
+  for (const tile<float>& t : {bf16_pairs_tile(isa::avx512, 14), amx_tile(isa::avx512)}) {
+    CHECK((t.multiply != plain_tile<float>(isa::avx512, t.rows == amx_rows ? 8 : t.rows).multiply));
+    CHECK((t.multiply_row == nullptr));
+    CHECK((t.multiply_one == nullptr));
+    CHECK((t.multiply_four == nullptr));
+  }
+}
+
 TEST_CASE("double is not rounded") {
   const auto a = naive::random_values<double>(20 * 30, 1), b = naive::random_values<double>(30 * 10, 2);
   std::vector<double> c[2];

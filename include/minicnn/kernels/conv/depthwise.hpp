@@ -73,8 +73,8 @@ struct depthwise_buffers {
   T *plane, *sums, *lanes;
 };
 
-/// Calls `body(first, last, buffers)` for stretches of `count` planes or channels. Buffers are zero at first, sums if
-/// `with_sums`.
+/// Calls `body(first, last, buffers)` for stretches of `count` planes or channels. The plane is zero at first, and the
+/// sums if `with_sums`.
 template <class T, class F>
 void each_depthwise_stretch(const context& ctx, index_t count, const depthwise_plan<T>& plan, bool with_sums, scratch& work,
                             const F& body) {

@@ -100,6 +100,7 @@ struct gathered_columns {
   position_grid grid;
 
   struct block_columns {
+    static constexpr bool packs_side_by_side = true;
     const gathered_columns& source;
     product_block block;
     gather_pieces<conv_limits<T>.columns> pieces;

@@ -3,7 +3,8 @@
 ///
 /// Threads share blocks of C (and slices of the summed dimension, where C is small). A block takes the summed dimension a chunk
 /// at a time: its rows of A are packed, or read in place, and then each panel of B is packed and at once multiplied by all of
-/// them, while it is in the first-level cache. docs/adding-a-kernel.md says what sources must do.
+/// them, while it is in the first-level cache. Short dimensions have a way of their own (short_block.hpp).
+/// docs/adding-a-kernel.md says what sources must do.
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/parallel.hpp"
@@ -36,7 +37,7 @@ void multiply_block(const product<T>& p, const A& a, const B& b, const product_b
   const index_t panels = divide_up(block.columns, tile.columns), begin = p.begin(block.slice), end = p.begin(block.slice + 1);
   const index_t column_sums = round_up(block.rows, tile.rows) * tile.columns;
   auto columns = b.columns_of(block);
-  if constexpr (requires { columns.begin_chunk(begin, end, false); })
+  if constexpr (requires { decltype(columns)::packs_side_by_side; })
     if (!in_place && is_short(p, begin, end - begin))
       return multiply_short_block(p, a, columns, block, end - begin, packed_a, packed_b, sums);
   column_product<T> c;

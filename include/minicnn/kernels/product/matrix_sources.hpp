@@ -34,6 +34,7 @@ struct matrix_columns {
   bool tiles_prefetch = false;
 
   struct block_columns {
+    static constexpr bool packs_side_by_side = true;
     const matrix_columns& source;
     product_block block;
     index_t k = 0, depth = 0;

@@ -33,7 +33,8 @@ struct block_limits {
 /// are to stay in the first-level cache.
 inline constexpr index_t direct_depth = 128, direct_bytes = 24 << 10;
 
-/// Room for panels of B of `columns` columns.
+/// Room for a panel of B of `columns` columns and `chunk` steps of `depth`, or for those of a short product. A plan that must not
+/// shrink as `depth` grows takes 0 for it.
 template <class T>
 index_t packed_b_room(index_t columns, index_t depth, index_t chunk) {
   const index_t panel = columns * (chunk + pack_slack<T>);

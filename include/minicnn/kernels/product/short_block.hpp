@@ -38,10 +38,11 @@ void multiply_part(const product<T>& p, const tile_target<T>& target, const bloc
   store_tiles(p.tile.instruction_set, target, sums, column_sums);
 }
 
-/// Whether `multiply_short_block` may multiply a block of `depth` steps of the summed dimension.
+/// Whether `multiply_short_block` may multiply a block of `depth` steps of the summed dimension, those of a slice. The room for
+/// panels of B is that of the whole dimension.
 template <class T>
 bool is_short(const product<T>& p, index_t begin, index_t depth) {
-  return depth > 0 && depth <= direct_depth && p.chunk_at(begin, begin + depth) == depth && p.tile.multiply_row != nullptr &&
+  return depth > 0 && p.depth <= direct_depth && p.chunk_at(begin, begin + depth) == depth && p.tile.multiply_row != nullptr &&
          p.sums == nullptr && p.target.column_stride == 1 && p.target.column_bias == nullptr;
 }
 
@@ -62,7 +63,7 @@ void multiply_short_block(const product<T>& p, const A& a, Columns& columns, con
       if (tile.convert_b != nullptr) tile.convert_b(tile, depth, packed_b + j * depth);
     }
     block_part<T> part{rows, packed_b, 0, at, whole};
-    // Images may end among them.
+    // Where images end among them, all go by way of sums.
     const bool follow = offsets == nullptr || offsets[at + count - 1] - offsets[at] == count - 1;
     for (; follow && whole > 0 && part.row + tile.rows <= block.rows; part.row += tile.rows, part.a += tile.rows * depth) {
       row_product<T> tiles{depth, part.a, part.b, whole / width, part.target(p, block, offsets)};

@@ -83,7 +83,7 @@ inline tile<float> bf16_pairs_tile(isa i, int rows) {
   using tile_type = tile<float>;
   tile_type t = plain_tile<float>(i, rows);
   t.multiply = bf16_column_kernel_of(rows);
-  t.multiply_one = t.multiply_four = nullptr;
+  t.multiply_one = t.multiply_four = nullptr, t.multiply_row = nullptr;
   t.convert_a = [](const tile_type& self, index_t panels, index_t depth, float* packed) {
     pack_bf16_pairs(panels, depth, self.rows, packed);
   };
