@@ -169,6 +169,39 @@ TEST_CASE_TEMPLATE("short sums stored from registers have the bits of those stor
           }
 }
 
+// What a thread packs into is planned by the whole summed dimension.
+TEST_CASE("slices of a long summed dimension stay in their scratch, however short they are") {
+  using namespace minicnn::kernels;
+  const index_t m = 12, n = 100, k = 1000, slices = 10;
+  const auto a = naive::random_values<float>(m * k, 1), b = naive::random_values<float>(k * n, 2);
+  for (const isa i : naive::all_isas()) {
+    const tile<float> t = plain_tile<float>(i, choose_tile_rows(i, m));
+    std::vector<float> c(naive::at(slices * m * n));
+    const product<float> p{.rows = m,
+                           .columns = n,
+                           .depth = k,
+                           .tile = t,
+                           .blocks = choose_blocks(1, m, n, t.rows, t.columns, m, n, t.column_unit()),
+                           .chunk = k / slices,
+                           .slices = slices,
+                           .slice_stride = m * n,
+                           .target = {.data = c.data(), .row_stride = n},
+                           .packed_a = gemm_packed_a<float>(m, k)};
+    naive::guarded_scratch memory(p.thread_bytes());
+    blocked_product({1, i}, p, matrix_rows<float>{t, row_major(a.data(), m, k)},
+                    matrix_columns<float>{t, row_major(b.data(), k, n)}, memory.get());
+    CHECK(memory.intact());
+    std::vector<double> want(c.size());
+    for (index_t s = 0; s < slices; ++s)
+      for (index_t row = 0; row < m; ++row)
+        for (index_t column = 0; column < n; ++column)
+          for (index_t step = s * k / slices; step < (s + 1) * k / slices; ++step)
+            want[naive::at((s * m + row) * n + column)] +=
+                static_cast<double>(a[naive::at(row * k + step)]) * static_cast<double>(b[naive::at(step * n + column)]);
+    CHECK(naive::worst_error(c, want) < naive::rounding<float>(k / slices));
+  }
+}
+
 TEST_CASE_TEMPLATE("few rows against many weights, read where they lie", T, float, double) {
   for (index_t m : {1, 3, 4, 7, 8})
     for (index_t n : {1, 5, 70})
