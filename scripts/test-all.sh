@@ -39,7 +39,7 @@ done
 # With chosen parts, as where minutes count, folders that the quick test has just run and no optimisation changes are not built again,
 # nor those that ctest leaves out by their label.
 run_before=""
-[[ -z ${MINICNN_TEST_PARTS:-} ]] || run_before="analysis;cli;core;data;examples;files;formats;golden;graph;hygiene;io;model;nightly;report;testing;timed"
+[[ -z ${MINICNN_TEST_PARTS:-} ]] || run_before="analysis;cli;core;data;examples;files;formats;golden;graph;hygiene;io;layers;model;networks;nightly;report;testing;timed"
 build release -DMINICNN_UNITY_BUILD=ON -DMINICNN_TEST_EXCLUDE="$run_before"
 heading "Tests: release"
 ctest --preset release -j "$jobs" --no-label-summary </dev/null 2>&1 | tee "$log.release"
