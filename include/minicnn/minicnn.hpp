@@ -62,6 +62,7 @@
 #include "minicnn/layers/conv2d.hpp"
 #include "minicnn/layers/conv_bn_relu.hpp"
 #include "minicnn/layers/conv_transpose.hpp"
+#include "minicnn/layers/convolution_method.hpp"
 #include "minicnn/layers/dense.hpp"
 #include "minicnn/layers/dropout.hpp"
 #include "minicnn/layers/flatten.hpp"

@@ -22,7 +22,7 @@ while IFS= read -r file; do
   grep -qE '^#pragma once|^#ifndef MINICNN_[A-Z0-9_]+_HPP$' "$file" || { echo "$file: no #pragma once"; status=1; }
   # A header without a namespace of its own only includes others.
   case $file in
-    minicnn/kernels/*) inner='::kernels(::winograd)?' ;;
+    minicnn/kernels/*) inner='::kernels(::(amx|winograd))?' ;;
     minicnn/int8/*) inner='(::int8|::detail)?' ;;
     *) inner='(::detail)?' ;;
   esac

@@ -8,12 +8,8 @@
 
 #include "minicnn/graph/node.hpp"
 #include "minicnn/graph/passes/channel_map.hpp"
-#include "minicnn/kernels/conv/backward_input.hpp"
-#include "minicnn/kernels/conv/backward_weight.hpp"
-#include "minicnn/kernels/conv/forward.hpp"
 #include "minicnn/kernels/elementwise/elementwise.hpp"
-#include "minicnn/kernels/winograd/backward_weight.hpp"
-#include "minicnn/kernels/winograd/forward.hpp"
+#include "minicnn/layers/convolution_method.hpp"
 #include "minicnn/layers/window.hpp"
 
 namespace minicnn::inline MINICNN_ABI {
@@ -80,21 +76,17 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
     const index_t fan_in = g.group_channels() * g.taps(), fan_out = g.group_filters() * g.taps();
     p.parameters.push_back({"weight", {g.filters, g.group_channels(), g.kernel_h, g.kernel_w}, fan_in, fan_out, o_.init, true});
     if (o_.bias) p.parameters.push_back({"bias", {g.filters}, fan_in, fan_out, initializer::constant(o_.bias_init), false});
-    const bool fixed = request.prepack_weights, fast = kernels::winograd::is_chosen<T>(request.ctx, batch, g, fixed);
-    if (fixed)
-      p.packed_weight_bytes = fast ? kernels::winograd::packed_weight_bytes<T>(g) : kernels::conv_packed_weight_bytes<T>(g);
-    // A smaller last batch may take the other way, so there is room for both.
-    p.forward_scratch_bytes = fast && fixed ? 0 : kernels::conv_forward_scratch_bytes<T>(threads, batch, g, fixed);
-    if (request.training)
-      p.backward_scratch_bytes = (std::max)(kernels::conv_backward_input_scratch_bytes<T>(threads, batch, g),
-                                            kernels::conv_backward_weight_scratch_bytes<T>(threads, batch, g));
-    if (fast) {
-      p.forward_scratch_bytes =
-          (std::max)(p.forward_scratch_bytes, kernels::winograd::forward_scratch_bytes<T>(threads, batch, g, fixed));
+    const bool fixed = request.prepack_weights;
+    const convolution_method<T>& method = choose_convolution<T>(request.ctx, batch, g, fixed);
+    if (fixed) p.packed_weight_bytes = method.packed_weight_bytes(g);
+    p.forward_scratch_bytes = method.forward_scratch_bytes(threads, batch, g, fixed);
+    if (request.training) p.backward_scratch_bytes = method.backward_scratch_bytes(threads, batch, g);
+    // A smaller last batch may not be worth Winograd's transforms, so there is room for both ways.
+    if (&method == &winograd_convolution<T> && !fixed) {
+      const convolution_method<T>& other = direct_convolution<T>;
+      p.forward_scratch_bytes = (std::max)(p.forward_scratch_bytes, other.forward_scratch_bytes(threads, batch, g, false));
       if (request.training)
-        p.backward_scratch_bytes =
-            (std::max)({p.backward_scratch_bytes, kernels::winograd::backward_input_scratch_bytes<T>(threads, batch, g),
-                        kernels::winograd::backward_weight_scratch_bytes<T>(threads, batch, g)});
+        p.backward_scratch_bytes = (std::max)(p.backward_scratch_bytes, other.backward_scratch_bytes(threads, batch, g));
     }
     p.multiply_adds = shape{p.output.size(), fan_in}.size();  // checked: batches may be absurd
     p.backward_reads_input = true;
@@ -122,9 +114,8 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
 
   void prepack(const frame<T>& f) const override {
     const kernels::conv_geometry g = geometry(f.input().dims());
-    const auto pack = kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true) ? kernels::winograd::prepack_weights<T>
-                                                                                       : kernels::conv_prepack_weights<T>;
-    pack(f.ctx, g, f.parameter(0).data(), reinterpret_cast<T*>(f.packed_weights));
+    choose_convolution<T>(f.ctx, f.planned_batch, g, true)
+        .prepack_weights(f.ctx, g, f.parameter(0).data(), reinterpret_cast<T*>(f.packed_weights));
   }
 
   void forward(const frame<T>& f) const override {
@@ -133,48 +124,46 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
     const kernels::conv_geometry g = geometry(f.input().dims());
     const T* const bias = o_.bias ? f.parameter(1).data() : nullptr;
     const T* const packed = reinterpret_cast<const T*>(f.packed_weights);
-    // Packed weights are for one of the two ways, that of the planned batch.
-    const bool fast = packed == nullptr ? kernels::winograd::is_chosen<T>(f.ctx, batch, g)
-                                        : kernels::winograd::is_chosen<T>(f.ctx, f.planned_batch, g, true);
-    const auto convolve = fast ? kernels::winograd::forward<T> : kernels::conv_forward<T>;
-    convolve(f.ctx, batch, g,
-             {.x = f.input().data(),
-              .weight = f.parameter(0).data(),
-              .bias = bias,
-              .y = f.output.data(),
-              .activation = f.activation,
-              .add = f.apply_add,
-              .packed_weights = packed,
-              .y_image = f.output_image},
-             work);
+    // Packed weights are for the method of the planned batch.
+    const convolution_method<T>& method =
+        packed == nullptr ? choose_convolution<T>(f.ctx, batch, g) : choose_convolution<T>(f.ctx, f.planned_batch, g, true);
+    method.forward(f.ctx, batch, g,
+                   {.x = f.input().data(),
+                    .weight = f.parameter(0).data(),
+                    .bias = bias,
+                    .y = f.output.data(),
+                    .activation = f.activation,
+                    .add = f.apply_add,
+                    .packed_weights = packed,
+                    .y_image = f.output_image},
+                   work);
   }
 
   /// The gradient of the input is computed only where it is wanted: the first layer of a network saves a third of its work.
   void backward(const frame<T>& f) const override {
     const index_t batch = f.input().dim(0);
     const kernels::conv_geometry g = geometry(f.input().dims());
-    const bool fast = kernels::winograd::is_chosen<T>(f.ctx, batch, g);
+    const convolution_method<T>& method = choose_convolution<T>(f.ctx, batch, g);
     const T* dy = f.output_gradient.data();
     const gradient_target<T>& weight = f.parameter_gradient(0);
     const gradient_target<T> bias = o_.bias ? f.parameter_gradient(1) : gradient_target<T>{};
     if (weight.wanted()) {
       scratch work = f.work();
-      const auto gradient = fast ? kernels::winograd::backward_weight<T> : kernels::conv_backward_weight<T>;
-      gradient(f.ctx, batch, g,
-               {.x = f.input().data(),
-                .dy = dy,
-                .dweight = weight.data.data(),
-                .add_weight = weight.add,
-                .dbias = bias.data.data(),
-                .add_bias = bias.add},
-               work);
+      method.backward_weight(f.ctx, batch, g,
+                             {.x = f.input().data(),
+                              .dy = dy,
+                              .dweight = weight.data.data(),
+                              .add_weight = weight.add,
+                              .dbias = bias.data.data(),
+                              .add_bias = bias.add},
+                             work);
     } else if (bias.wanted()) {
       kernels::channel_sums(f.ctx, dy, batch, g.filters, g.out_height() * g.out_width(), bias.data.data(), bias.add);
     }
     if (f.input_gradient().wanted()) {
       scratch work = f.work();
-      const auto gradient = fast ? kernels::winograd::backward_input<T> : kernels::conv_backward_input<T>;
-      gradient(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add, work);
+      method.backward_input(f.ctx, batch, g, dy, f.parameter(0).data(), f.input_gradient().data.data(), f.input_gradient().add,
+                            work);
     }
   }
 

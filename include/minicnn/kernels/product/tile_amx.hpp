@@ -158,5 +158,3 @@ inline tile<float> amx_tile(isa i) {
 }
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels
-
-#undef MINICNN_AMX
