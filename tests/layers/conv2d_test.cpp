@@ -277,6 +277,9 @@ TEST_CASE("what is wrong is said, with both values") {
         "a window of 7 does not fit into the width of 4 + 1 + 1 (image + padding)");
   CHECK(message({1, 3, 4, 8}, {.filters = 4, .kernel = 3, .dilation = 2}) ==
         "a window of 5 does not fit into the height of 4 + 0 + 0 (image + padding)");
+  const index_t far = index_t{1} << 30;
+  CHECK(message({1, 16, 8, 8}, {.filters = 16, .kernel = 3, .padding = far, .dilation = far}) ==
+        "shape: 16x2147483656x2147483656 has more elements than can be counted");
   CHECK(message({1, 192}, {.filters = 4}) == "a convolution wants an input of (n, c, h, w), got 1x192");
   CHECK(message({1, 0, 9, 9}, {.filters = 4, .groups = 2}) == "a convolution wants an input of (n, c, h, w), got 1x0x9x9");
 

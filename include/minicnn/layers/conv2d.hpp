@@ -179,6 +179,8 @@ class conv2d_op final : public op<T>, public channel_map_producer<T> {
     const padding2d pad = o_.padding.resolve(x[2], x[3], o_.kernel, o_.stride, o_.dilation);
     window_count("height", x[2], o_.kernel.height, o_.stride.height, pad.top, pad.bottom, o_.dilation.height);
     window_count("width", x[3], o_.kernel.width, o_.stride.width, pad.left, pad.right, o_.dilation.width);
+    // Kernels count positions of padded maps: throws if there are more than can be counted.
+    (void)shape{x[1], x[2] + pad.top + pad.bottom, x[3] + pad.left + pad.right};
   }
 
   kernels::conv_geometry geometry(const shape& x) const {
