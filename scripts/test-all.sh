@@ -36,8 +36,8 @@ for part in ${MINICNN_TEST_PARTS:-lint asan asan-cli tsan clang libcxx no-openmp
     *) build "$part" && run_tests "$part" && slowest_tests "$part" ;;
   esac
 done
-# With chosen parts, as where minutes count, folders that the quick test has just run and no optimisation changes are not built again,
-# nor those that ctest leaves out by their label.
+# With chosen parts, as where minutes count, folders that the quick test has just run are not built again, nor those that ctest leaves
+# out by their label. Kernels and training, where optimisation may change results, are.
 run_before=""
 [[ -z ${MINICNN_TEST_PARTS:-} ]] || run_before="analysis;cli;core;data;examples;files;formats;golden;graph;hygiene;io;layers;model;networks;nightly;report;testing;timed"
 build release -DMINICNN_UNITY_BUILD=ON -DMINICNN_TEST_EXCLUDE="$run_before"
