@@ -71,7 +71,7 @@ const convolution_method<T>& choose_convolution(const context& ctx, index_t batc
                                                 bool prepacked = false) {
 #if MINICNN_AMX
   if constexpr (std::is_same_v<T, float>)
-    if (kernels::amx::is_chosen<T>(ctx, g)) return amx_convolution;
+    if (kernels::amx::is_chosen(ctx, g)) return amx_convolution;
 #endif
   return kernels::winograd::is_chosen<T>(ctx, batch, g, prepacked) ? winograd_convolution<T> : direct_convolution<T>;
 }

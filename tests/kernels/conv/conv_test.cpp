@@ -1,10 +1,4 @@
-#include "minicnn/kernels/conv/backward_input.hpp"
-#include "minicnn/kernels/conv/backward_weight.hpp"
-#include "minicnn/kernels/conv/forward.hpp"
-
-#include <doctest/doctest.h>
-
-#include "kernels/naive.hpp"
+#include "kernels/convolution.hpp"
 
 namespace {
 
@@ -12,119 +6,9 @@ using minicnn::index_t;
 using minicnn::isa;
 using minicnn::kernels::conv_geometry;
 
-std::string text(index_t batch, const conv_geometry& g) {
-  return minicnn::text_of("batch ", batch, ", ", g.channels, "x", g.height, "x", g.width, " -> ", g.filters, ", kernel ",
-                          g.kernel_h, "x", g.kernel_w, ", stride ", g.stride_h, "x", g.stride_w, ", dilation ", g.dilation_h, "x",
-                          g.dilation_w, ", pad ", g.pad_top, ",", g.pad_bottom, ",", g.pad_left, ",", g.pad_right, ", groups ",
-                          g.groups);
-}
-
-template <class T>
-struct convolution {
-  index_t batch;
-  conv_geometry g;
-  std::vector<T> x, w, bias, dy, before_x, before_w, before_bias;
-
-  convolution(index_t n, const conv_geometry& geometry)
-      : batch(n),
-        g(geometry),
-        x(naive::random_values<T>(n * g.channels * g.height * g.width, 1)),
-        w(naive::random_values<T>(g.filters * g.group_channels() * g.taps(), 2)),
-        bias(naive::random_values<T>(g.filters, 3)),
-        dy(naive::random_values<T>(n * g.filters * g.out_height() * g.out_width(), 4)),
-        before_x(naive::random_values<T>(static_cast<index_t>(x.size()), 5)),
-        before_w(naive::random_values<T>(static_cast<index_t>(w.size()), 6)),
-        before_bias(naive::random_values<T>(g.filters, 7)) {}
-
-  std::vector<T> forward(isa i, int threads, bool with_bias, naive::fused how) const {
-    naive::guarded_scratch memory(minicnn::kernels::conv_forward_scratch_bytes<T>(threads, batch + 1, g));
-    minicnn::scratch work = memory.get();
-    std::vector<T> y(dy.size(), static_cast<T>(NAN));
-    minicnn::kernels::conv_operands<T> o{.x = x.data(),
-                                         .weight = w.data(),
-                                         .bias = with_bias ? bias.data() : nullptr,
-                                         .y = y.data(),
-                                         .activation = naive::activation<T>(how)};
-    minicnn::kernels::conv_forward<T>({threads, i}, batch, g, o, work);
-    CHECK(memory.intact());
-
-    std::vector<T> prepared(static_cast<std::size_t>(minicnn::kernels::conv_packed_weight_bytes<T>(g)) / sizeof(T));
-    minicnn::kernels::conv_prepack_weights<T>({threads, i}, g, w.data(), prepared.data());
-    std::vector<T> again(dy.size(), static_cast<T>(NAN));
-    work = memory.get();
-    o.weight = nullptr, o.packed_weights = prepared.data(), o.y = again.data();
-    minicnn::kernels::conv_forward<T>({threads, i}, batch, g, o, work);
-    CHECK(again == y);  // weights packed beforehand are the same weights
-    return y;
-  }
-
-  std::vector<T> input_gradient(isa i, int threads, bool add) const {
-    naive::guarded_scratch memory(minicnn::kernels::conv_backward_input_scratch_bytes<T>(threads, batch, g));
-    minicnn::scratch work = memory.get();
-    std::vector<T> dx = add ? before_x : std::vector<T>(x.size(), static_cast<T>(NAN));
-    minicnn::kernels::conv_backward_input<T>({threads, i}, batch, g, dy.data(), w.data(), dx.data(), add, work);
-    CHECK(memory.intact());
-    return dx;
-  }
-
-  /// Weights and then biases.
-  std::vector<T> weight_gradient(isa i, int threads, bool add_weight, bool with_bias, bool add_bias) const {
-    naive::guarded_scratch memory(minicnn::kernels::conv_backward_weight_scratch_bytes<T>(threads, batch, g));
-    minicnn::scratch work = memory.get();
-    std::vector<T> dw = add_weight ? before_w : std::vector<T>(w.size(), static_cast<T>(NAN));
-    std::vector<T> dbias = add_bias ? before_bias : std::vector<T>(bias.size(), static_cast<T>(NAN));
-    minicnn::kernels::conv_backward_weight<T>({threads, i}, batch, g,
-                                              {.x = x.data(),
-                                               .dy = dy.data(),
-                                               .dweight = dw.data(),
-                                               .add_weight = add_weight,
-                                               .dbias = with_bias ? dbias.data() : nullptr,
-                                               .add_bias = add_bias},
-                                              work);
-    CHECK(memory.intact());
-    if (with_bias) dw.insert(dw.end(), dbias.begin(), dbias.end());
-    return dw;
-  }
-};
-
-std::vector<double> sum(std::vector<double> a, const std::vector<double>& b, bool add) {
-  for (std::size_t i = 0; add && i < a.size(); ++i) a[i] += b[i];
-  return a;
-}
-
 template <class T>
 void check(index_t batch, const conv_geometry& g) {
-  INFO(text(batch, g));
-  const convolution<T> c(batch, g);
-  const auto x = naive::widened(c.x), w = naive::widened(c.w), dy = naive::widened(c.dy);
-  const auto gradients = naive::conv_backward(batch, g, x, w, dy);
-  const index_t taps = g.group_channels() * g.taps(), back_taps = g.group_filters() * g.taps();
-  const index_t positions = batch * g.out_height() * g.out_width();
-  for (isa i : naive::all_isas()) {
-    INFO("isa ", std::string(minicnn::name_of(i)));
-    for (bool flag : {false, true}) {
-      const naive::fused how = flag ? naive::fused::relu : naive::fused::nothing;
-      const auto y = c.forward(i, 1, !flag, how);
-      CHECK(naive::worst_error(y, naive::conv_forward(batch, g, x, w, flag ? std::vector<double>{} : naive::widened(c.bias),
-                                                      flag)) < naive::rounding<T>(taps));
-      const auto dx = c.input_gradient(i, 1, flag);
-      CHECK(naive::worst_error(dx, sum(gradients.dx, naive::widened(c.before_x), flag)) < naive::rounding<T>(back_taps));
-      const auto dw = c.weight_gradient(i, 1, flag, true, !flag);
-      auto want = sum(gradients.dw, naive::widened(c.before_w), flag);
-      const auto want_bias = sum(gradients.dbias, naive::widened(c.before_bias), !flag);
-      want.insert(want.end(), want_bias.begin(), want_bias.end());
-      CHECK(naive::worst_error(dw, want) < naive::rounding<T>(positions));
-      if (i != minicnn::detect_isa()) continue;
-      for (int threads : {2, 3}) {
-        CHECK(c.forward(i, threads, !flag, how) == y);
-        CHECK(c.input_gradient(i, threads, flag) == dx);
-        CHECK(c.weight_gradient(i, threads, flag, true, !flag) == dw);
-      }
-    }
-    CHECK(c.weight_gradient(i, 1, false, false, false).size() == c.w.size());
-    for (const naive::fused how : {naive::fused::clip, naive::fused::square})
-      CHECK(c.forward(i, 1, true, how) == naive::activated(how, c.forward(i, 1, true, naive::fused::nothing)));
-  }
+  naive::check_convolution(naive::convolution<T>(minicnn::direct_convolution<T>, batch, g));
 }
 
 conv_geometry square(index_t channels, index_t size, index_t filters, index_t kernel, index_t stride = 1, index_t pad = 0,
@@ -214,26 +98,10 @@ TEST_CASE_TEMPLATE("depthwise convolutions: a filter a channel", T, float, doubl
 
 TEST_CASE_TEMPLATE("depthwise convolutions of maps smaller than a vector, into a part of larger images", T, float, double) {
   for (const index_t size : {1, 2, 3, 5}) {
-    const index_t batch = 2, gap = 7;
-    const conv_geometry g = square(21, size, 21, 3, 1, 1, 1, 21);
-    const convolution<T> c(batch, g);
-    const index_t image = 21 * size * size, step = image + gap;
+    const naive::convolution<T> c(minicnn::direct_convolution<T>, 2, square(21, size, 21, 3, 1, 1, 1, 21));
     for (const isa i : naive::all_isas())
-      for (const int threads : {1, 2, 3}) {
-        const std::vector<T> wanted = c.forward(i, 1, true, naive::fused::nothing);
-        naive::guarded_scratch memory(minicnn::kernels::conv_forward_scratch_bytes<T>(threads, batch, g));
-        minicnn::scratch work = memory.get();
-        std::vector<T> y(static_cast<std::size_t>(batch * step), T{-77});
-        minicnn::kernels::conv_forward<T>(
-            {threads, i}, batch, g,
-            {.x = c.x.data(), .weight = c.w.data(), .bias = c.bias.data(), .y = y.data(), .y_image = step}, work);
-        CHECK(memory.intact());
-        for (index_t n = 0; n < batch; ++n) {
-          const auto at = y.begin() + n * step;
-          CHECK(std::equal(at, at + image, wanted.begin() + n * image));
-          CHECK(std::count(at + image, at + step, T{-77}) == gap);
-        }
-      }
+      for (const int threads : {1, 2, 3})
+        CHECK(c.forward(i, threads, true, naive::fused::nothing, false, 7) == c.forward(i, 1, true, naive::fused::nothing));
   }
 }
 

@@ -1,127 +1,20 @@
-#include <doctest/doctest.h>
-
-#include "kernels/naive.hpp"
-#include "minicnn/kernels/winograd/backward_weight.hpp"
-#include "minicnn/kernels/winograd/forward.hpp"
+#include "kernels/convolution.hpp"
 
 namespace {
 
 using minicnn::index_t;
 using minicnn::isa;
 using minicnn::kernels::conv_geometry;
+using naive::sum;
 
 /// What Winograd's sums and differences cost: the transforms of F(4 x 4, 3 x 3) and F(2 x 2, 5 x 5) magnify rounding by about ten
 /// (Barabasz et al., 2020, "Error analysis and improving the accuracy of Winograd convolution").
 constexpr double magnified = 16;
 
 template <class T>
-struct convolution {
-  index_t batch;
-  conv_geometry g;
-  bool bf16 = false;
-  std::vector<T> x, w, bias, dy, before_x, before_w, before_bias;
-
-  convolution(index_t n, const conv_geometry& geometry)
-      : batch(n),
-        g(geometry),
-        x(naive::random_values<T>(n * g.channels * g.height * g.width, 1)),
-        w(naive::random_values<T>(g.filters * g.group_channels() * g.taps(), 2)),
-        bias(naive::random_values<T>(g.filters, 3)),
-        dy(naive::random_values<T>(n * g.filters * g.out_height() * g.out_width(), 4)),
-        before_x(naive::random_values<T>(static_cast<index_t>(x.size()), 5)),
-        before_w(naive::random_values<T>(static_cast<index_t>(w.size()), 6)),
-        before_bias(naive::random_values<T>(g.filters, 7)) {}
-
-  std::vector<T> forward(isa i, int threads, bool with_bias, naive::fused how) const {
-    naive::guarded_scratch memory(minicnn::kernels::winograd::forward_scratch_bytes<T>(threads, batch + 1, g));
-    minicnn::scratch work = memory.get();
-    std::vector<T> y(dy.size(), static_cast<T>(NAN));
-    minicnn::kernels::conv_operands<T> o{.x = x.data(), .weight = w.data(), .y = y.data()};
-    o.bias = with_bias ? bias.data() : nullptr;
-    o.activation = naive::activation<T>(how);
-    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g, o, work);
-    CHECK(memory.intact());
-
-    std::vector<T> prepared(static_cast<std::size_t>(minicnn::kernels::winograd::packed_weight_bytes<T>(g)) / sizeof(T));
-    minicnn::kernels::winograd::prepack_weights<T>({threads, i, bf16}, g, w.data(), prepared.data());
-    std::vector<T> again(dy.size(), static_cast<T>(NAN));
-    work = memory.get();
-    o.weight = nullptr, o.packed_weights = prepared.data(), o.y = again.data();
-    minicnn::kernels::winograd::forward<T>({threads, i, bf16}, batch, g, o, work);
-    CHECK(again == y);  // filters transformed beforehand are the same filters
-    return y;
-  }
-
-  std::vector<T> input_gradient(isa i, int threads, bool add) const {
-    naive::guarded_scratch memory(minicnn::kernels::winograd::backward_input_scratch_bytes<T>(threads, batch, g));
-    minicnn::scratch work = memory.get();
-    std::vector<T> dx = add ? before_x : std::vector<T>(x.size(), static_cast<T>(NAN));
-    minicnn::kernels::winograd::backward_input<T>({threads, i, bf16}, batch, g, dy.data(), w.data(), dx.data(), add, work);
-    CHECK(memory.intact());
-    return dx;
-  }
-
-  /// Weights and then biases.
-  std::vector<T> weight_gradient(isa i, int threads, bool add_weight, bool with_bias, bool add_bias) const {
-    naive::guarded_scratch memory(minicnn::kernels::winograd::backward_weight_scratch_bytes<T>(threads, batch, g));
-    minicnn::scratch work = memory.get();
-    std::vector<T> dw = add_weight ? before_w : std::vector<T>(w.size(), static_cast<T>(NAN));
-    std::vector<T> dbias = add_bias ? before_bias : std::vector<T>(bias.size(), static_cast<T>(NAN));
-    minicnn::kernels::winograd::backward_weight<T>({threads, i, bf16}, batch, g,
-                                                   {.x = x.data(),
-                                                    .dy = dy.data(),
-                                                    .dweight = dw.data(),
-                                                    .add_weight = add_weight,
-                                                    .dbias = with_bias ? dbias.data() : nullptr,
-                                                    .add_bias = add_bias},
-                                                   work);
-    CHECK(memory.intact());
-    if (with_bias) dw.insert(dw.end(), dbias.begin(), dbias.end());
-    return dw;
-  }
-};
-
-std::vector<double> sum(std::vector<double> a, const std::vector<double>& b, bool add) {
-  for (std::size_t i = 0; add && i < a.size(); ++i) a[i] += b[i];
-  return a;
-}
-
-template <class T>
 void check(index_t batch, const conv_geometry& g) {
-  INFO("batch ", batch, ", ", g.channels, "x", g.height, "x", g.width, " -> ", g.filters, ", kernel ", g.kernel_h, ", pad ",
-       g.pad_top, ",", g.pad_bottom, ",", g.pad_left, ",", g.pad_right, ", groups ", g.groups);
   REQUIRE(minicnn::kernels::winograd::is_supported(g));
-  const convolution<T> c(batch, g);
-  const auto x = naive::widened(c.x), w = naive::widened(c.w), dy = naive::widened(c.dy);
-  const auto gradients = naive::conv_backward(batch, g, x, w, dy);
-  const index_t taps = g.group_channels() * g.taps(), back_taps = g.group_filters() * g.taps();
-  const index_t positions = batch * g.out_height() * g.out_width();
-  for (isa i : naive::all_isas()) {
-    INFO("isa ", std::string(minicnn::name_of(i)));
-    for (bool flag : {false, true}) {
-      const naive::fused how = flag ? naive::fused::relu : naive::fused::nothing;
-      const auto y = c.forward(i, 1, !flag, how);
-      CHECK(naive::worst_error(y, naive::conv_forward(batch, g, x, w, flag ? std::vector<double>{} : naive::widened(c.bias),
-                                                      flag)) < magnified * naive::rounding<T>(taps));
-      const auto dx = c.input_gradient(i, 1, flag);
-      CHECK(naive::worst_error(dx, sum(gradients.dx, naive::widened(c.before_x), flag)) <
-            magnified * naive::rounding<T>(back_taps));
-      const auto dw = c.weight_gradient(i, 1, flag, true, !flag);
-      auto want = sum(gradients.dw, naive::widened(c.before_w), flag);
-      const auto want_bias = sum(gradients.dbias, naive::widened(c.before_bias), !flag);
-      want.insert(want.end(), want_bias.begin(), want_bias.end());
-      CHECK(naive::worst_error(dw, want) < magnified * naive::rounding<T>(positions));
-      if (i != minicnn::detect_isa()) continue;
-      for (int threads : {2, 3}) {
-        CHECK(c.forward(i, threads, !flag, how) == y);
-        CHECK(c.input_gradient(i, threads, flag) == dx);
-        CHECK(c.weight_gradient(i, threads, flag, true, !flag) == dw);
-      }
-    }
-    CHECK(c.weight_gradient(i, 1, false, false, false).size() == c.w.size());
-    for (const naive::fused how : {naive::fused::clip, naive::fused::square})
-      CHECK(c.forward(i, 1, true, how) == naive::activated(how, c.forward(i, 1, true, naive::fused::nothing)));
-  }
+  naive::check_convolution(naive::convolution<T>(minicnn::winograd_convolution<T>, batch, g), naive::all_isas(), magnified);
 }
 
 conv_geometry square(index_t channels, index_t size, index_t filters, index_t kernel, index_t pad, index_t groups = 1) {
@@ -209,7 +102,7 @@ TEST_CASE("Winograd: the scratch for a batch and threads is_supported smaller on
 
 TEST_CASE("the error of Winograd in float stays near 1e-6 of the values, as docs/benchmarks.md says") {
   for (const auto& g : {square(96, 14, 64, 5, 2), square(256, 8, 64, 3, 1)}) {
-    const convolution<float> c(2, g);
+    const naive::convolution<float> c(minicnn::winograd_convolution<float>, 2, g);
     const auto x = naive::widened(c.x), w = naive::widened(c.w), dy = naive::widened(c.dy);
     const auto gradients = naive::conv_backward(2, g, x, w, dy);
     const isa i = minicnn::detect_isa();
@@ -231,7 +124,7 @@ TEST_CASE(
     const index_t batch = one.first;
     const conv_geometry& g = one.second;
     INFO("batch ", batch, ", ", g.channels, "x", g.height, "x", g.width, " -> ", g.filters, ", kernel ", g.kernel_h);
-    convolution<float> c(batch, g);
+    naive::convolution<float> c(minicnn::winograd_convolution<float>, batch, g);
     const auto x = naive::widened(c.x), w = naive::widened(c.w), dy = naive::widened(c.dy);
     const auto gradients = naive::conv_backward(batch, g, x, w, dy);
     const auto want = naive::conv_forward(batch, g, x, w, naive::widened(c.bias), false);

@@ -18,10 +18,11 @@ inline conv_geometry transposed(const conv_geometry& g) {
 
 /// Bytes of scratch for `backward_input`; never less for a bigger batch or thread count.
 inline index_t backward_input_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
-  return forward_plan(batch, transposed(g)).bytes(threads, false);
+  return convolution_plan(batch, transposed(g)).bytes(threads, false);
 }
 
-/// `conv_backward_input` by lines: a convolution of dy with filters and channels exchanged, and the last tap first.
+/// `conv_backward_input` by lines: a convolution of dy with filters and channels exchanged, and the last tap
+/// first. Requires `is_supported(g)` and `has_amx`.
 inline void backward_input(const context& ctx, index_t batch, const conv_geometry& g, const float* dy, const float* weight,
                            float* dx, bool add, scratch& work) {
   const filter_source filters{weight, g.taps(), g.channels * g.taps(), g.filters * g.channels * g.taps(), true};

@@ -4,7 +4,8 @@
 /// dW (filters x channels, for each tap) = dy (filters x positions) * x (positions, moved by the tap, x channels). A tile sums 32
 /// positions, in pairs. Taps move x by any number of positions, so there are two copies of it: one whose pairs begin at even
 /// positions, one at odd. Positions are cut into slices, whose number depends on the shape alone, and the slices' sums are added
-/// in order, so that any number of threads gives the same bits.
+/// in order, so that any number of threads gives the same bits. The zeros between maps are multiplied too: an infinite number at
+/// an edge makes NaN of taps that do not reach it.
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/parallel.hpp"
@@ -139,7 +140,7 @@ inline index_t backward_weight_scratch_bytes(int, index_t batch, const conv_geom
   return weight_gradient_plan(batch, g).bytes();
 }
 
-/// `conv_backward_weight` by tiles of positions, some images at a time. Requires `is_supported(g)`.
+/// `conv_backward_weight` by tiles of positions, some images at a time. Requires `is_supported(g)` and `has_amx`.
 inline void backward_weight(const context& ctx, index_t batch, const conv_geometry& g, const weight_gradient_operands<float>& o,
                             scratch& work) {
   const weight_gradient_plan plan(batch, g);

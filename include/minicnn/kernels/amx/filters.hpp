@@ -1,5 +1,5 @@
 #pragma once
-/// Filters as tiles of AMX read them.
+/// Sizes of a convolution on AMX, and its filters as tiles read them.
 
 #include "minicnn/core/arena.hpp"
 #include "minicnn/core/parallel.hpp"
@@ -10,13 +10,13 @@
 
 namespace minicnn::inline MINICNN_ABI::kernels::amx {
 
-/// Sizes of a convolution that depend on its shape alone.
-struct forward_plan {
+/// Sizes of a forward pass, or of the convolution of dy that makes an input gradient. They depend on the shape alone.
+struct convolution_plan {
   conv_geometry g;
   position_space space;
   index_t channel_blocks, filter_blocks, steps, images;
 
-  forward_plan(index_t batch, const conv_geometry& shape)
+  convolution_plan(index_t batch, const conv_geometry& shape)
       : g(shape),
         space(shape),
         channel_blocks(divide_up(g.channels, line_channels)),
@@ -66,7 +66,7 @@ struct pack_tiles_kernel {
 };
 
 /// Packs filters as `line_product` reads them: of each block of 32, step after step, two tiles of 16.
-inline void pack_filters(const context& ctx, const forward_plan& plan, const filter_source& source, float* room,
+inline void pack_filters(const context& ctx, const convolution_plan& plan, const filter_source& source, float* room,
                          std::uint32_t* to) {
   const index_t taps = plan.g.taps(), halves = 2 * plan.filter_blocks;
   parallel_tasks(ctx.threads, halves * plan.channel_blocks, [&](index_t task, int thread) {

@@ -11,7 +11,7 @@ namespace minicnn::inline MINICNN_ABI::kernels::amx {
 inline constexpr index_t task_blocks = 16;
 
 /// Lines of `count` images of maps.
-inline void make_lines(const context& ctx, const forward_plan& plan, index_t count, const float* x, std::uint32_t* to) {
+inline void make_lines(const context& ctx, const convolution_plan& plan, index_t count, const float* x, std::uint32_t* to) {
   const conv_geometry& g = plan.g;
   const index_t lines = plan.lines(count), plane = g.height * g.width;
   constexpr index_t most = 16;
@@ -28,7 +28,7 @@ inline void make_lines(const context& ctx, const forward_plan& plan, index_t cou
 }
 
 /// Multiplies the lines of `count` images.
-inline void multiply_lines(const context& ctx, const forward_plan& plan, index_t count, const std::uint32_t* lines,
+inline void multiply_lines(const context& ctx, const convolution_plan& plan, index_t count, const std::uint32_t* lines,
                            const index_t* offsets, const std::uint32_t* weights, const conv_operands<float>& o) {
   const conv_geometry& g = plan.g;
   const index_t pixels = g.out_height() * g.out_width(), blocks = divide_up(count * plan.space.image(), block_positions);
@@ -61,7 +61,7 @@ inline void multiply_lines(const context& ctx, const forward_plan& plan, index_t
 /// y = the lines of o.x times `filters`, or, unless it is null, what `packed` has of them.
 inline void convolve(const context& ctx, index_t batch, const conv_geometry& g, const filter_source& filters,
                      const std::uint32_t* packed, conv_operands<float> o, scratch& work) {
-  const forward_plan plan(batch, g);
+  const convolution_plan plan(batch, g);
   index_t* const offsets = work.take<index_t>(plan.steps);
   if (packed == nullptr) {
     auto* const to = work.take<std::uint32_t>(plan.packed_words());
@@ -87,21 +87,22 @@ inline filter_source filters_of(const conv_geometry& g, const float* weight) {
   return {weight, g.channels * g.taps(), g.taps(), g.filters * g.channels * g.taps()};
 }
 
-inline index_t packed_weight_bytes(const conv_geometry& g) { return forward_plan(1, g).packed_words() * index_t{4}; }
+inline index_t packed_weight_bytes(const conv_geometry& g) { return convolution_plan(1, g).packed_words() * index_t{4}; }
 
 /// Packs weights into `packed` (`packed_weight_bytes`) for any number of forward passes.
 inline void prepack_weights(const context& ctx, const conv_geometry& g, const float* weight, float* packed) {
-  const forward_plan plan(1, g);
+  const convolution_plan plan(1, g);
   aligned_buffer<float> room(ctx.threads * plan.thread_room());
   pack_filters(ctx, plan, filters_of(g, weight), room.data(), reinterpret_cast<std::uint32_t*>(packed));
 }
 
 /// Bytes of scratch for `forward`, with or without packed weights; never less for a bigger batch or thread count.
 inline index_t forward_scratch_bytes(int threads, index_t batch, const conv_geometry& g, bool prepacked = false) {
-  return forward_plan(batch, g).bytes(threads, prepacked);
+  return convolution_plan(batch, g).bytes(threads, prepacked);
 }
 
-/// `conv_forward` by lines. Requires `is_supported(g)`. `o.packed_weights` are from `prepack_weights`.
+/// `conv_forward` by lines. Requires `is_supported(g)` and `has_amx`, which asks the system for tiles. `o.packed_weights` are
+/// from `prepack_weights`.
 inline void forward(const context& ctx, index_t batch, const conv_geometry& g, const conv_operands<float>& o, scratch& work) {
   convolve(ctx, batch, g, filters_of(g, o.weight), reinterpret_cast<const std::uint32_t*>(o.packed_weights), o, work);
 }

@@ -74,43 +74,21 @@ struct gradient_product_kernel {
   template <class V>
   MINICNN_INLINE static void run(const gradient_product* product) {
     const gradient_product p = *product;
-    constexpr index_t row = 64;
+    constexpr index_t row = line_words * 4;  // bytes
     // A block that is not there is multiplied by the other's numbers, into sums that nobody reads.
     const index_t lower = p.two_filters ? tile_elements : 0, right = p.two_channels ? p.x_block : 0;
     __asm__ volatile("ldtilecfg %0" ::"m"(amx_tiles));
     for (index_t tap = 0; tap < p.tap_count; ++tap) {
       float* const sums = p.sums + tap * 4 * tile_elements;
       if (p.first)
-        __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" ::);
+        zero_sums();
       else
-        __asm__ volatile(
-            "tileloadd (%0,%1,1), %%tmm0\n\t"
-            "tileloadd 1024(%0,%1,1), %%tmm1\n\t"
-            "tileloadd 2048(%0,%1,1), %%tmm2\n\t"
-            "tileloadd 3072(%0,%1,1), %%tmm3" ::"r"(sums),
-            "r"(row)
-            : "memory");
+        load_sums(sums, sums + 2 * tile_elements, tile_elements, row);
       const std::uint32_t* dy = p.dy;
       const std::uint32_t* x = p.x[p.taps[tap] % 2] + p.taps[tap] / 2 * line_words;
       for (index_t tile = 0; tile < p.tiles; ++tile, dy += p.dy_step, x += tile_elements)
-        __asm__ volatile(
-            "tileloadd (%2,%4,1), %%tmm6\n\t"
-            "tileloadd (%0,%4,1), %%tmm4\n\t"
-            "tileloadd (%3,%4,1), %%tmm7\n\t"
-            "tileloadd (%1,%4,1), %%tmm5\n\t"
-            "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"
-            "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"
-            "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\t"
-            "tdpbf16ps %%tmm7, %%tmm5, %%tmm3" ::"r"(dy),
-            "r"(dy + lower), "r"(x), "r"(x + right), "r"(row)
-            : "memory");
-      __asm__ volatile(
-          "tilestored %%tmm0, (%0,%1,1)\n\t"
-          "tilestored %%tmm1, 1024(%0,%1,1)\n\t"
-          "tilestored %%tmm2, 2048(%0,%1,1)\n\t"
-          "tilestored %%tmm3, 3072(%0,%1,1)" ::"r"(sums),
-          "r"(row)
-          : "memory");
+        multiply_tiles(dy, dy + lower, row, x, x + right, row);
+      store_sums(sums, sums + 2 * tile_elements, tile_elements, row);
     }
     __asm__ volatile("tilerelease" ::);
   }

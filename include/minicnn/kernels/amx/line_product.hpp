@@ -56,43 +56,16 @@ struct line_product_kernel {
   template <bool Two>
   MINICNN_INLINE static void multiply(const line_product& p, const std::uint32_t* lines, const std::uint32_t* weights,
                                       float* sums) {
-    constexpr index_t row = 64;
-    __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" ::);
+    constexpr index_t row = line_words * 4;  // bytes
+    zero_sums();
     for (index_t step = 0; step < p.steps; ++step, weights += 2 * tile_elements) {
       const std::uint32_t* const from = lines + p.offsets[step];
       if constexpr (Two)
-        __asm__ volatile(
-            "tileloadd (%1,%2,1), %%tmm6\n\t"
-            "tileloadd (%0,%2,1), %%tmm4\n\t"
-            "tileloadd 1024(%1,%2,1), %%tmm7\n\t"
-            "tileloadd 1024(%0,%2,1), %%tmm5\n\t"
-            "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"
-            "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"
-            "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\t"
-            "tdpbf16ps %%tmm7, %%tmm5, %%tmm3" ::"r"(from),
-            "r"(weights), "r"(row)
-            : "memory");
+        multiply_tiles(from, from + tile_elements, row, weights, weights + tile_elements, row);
       else
-        __asm__ volatile(
-            "tileloadd (%1,%2,1), %%tmm6\n\t"
-            "tileloadd (%0,%2,1), %%tmm4\n\t"
-            "tileloadd 1024(%0,%2,1), %%tmm5\n\t"
-            "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"
-            "tdpbf16ps %%tmm6, %%tmm5, %%tmm2" ::"r"(from),
-            "r"(weights), "r"(row)
-            : "memory");
+        multiply_left_tiles(from, from + tile_elements, row, weights, row);
     }
-    __asm__ volatile(
-        "tilestored %%tmm0, (%0,%1,1)\n\t"
-        "tilestored %%tmm2, 2048(%0,%1,1)" ::"r"(sums),
-        "r"(row)
-        : "memory");
-    if constexpr (Two)
-      __asm__ volatile(
-          "tilestored %%tmm1, 1024(%0,%1,1)\n\t"
-          "tilestored %%tmm3, 3072(%0,%1,1)" ::"r"(sums),
-          "r"(row)
-          : "memory");
+    store_sums(sums, sums + 2 * tile_elements, tile_elements, row);
   }
 
   /// Sixteen positions of the filters from `f` on.

@@ -1,5 +1,6 @@
 #pragma once
-/// Maps in bfloat16 as tiles of AMX read them: sixteen positions at a time.
+/// Maps in bfloat16 as tiles of AMX read them, sixteen positions at a time: channels last, in blocks of 32 (oneDNN's
+/// nChw32c).
 
 #include "minicnn/kernels/amx/positions.hpp"
 #include "minicnn/kernels/product/pack.hpp"

@@ -1,5 +1,6 @@
 #pragma once
-/// Positions of maps in one long row, as tiles of AMX take them: sixteen at a time, no matter where rows and images end.
+/// Positions of maps in one long row, a flattened padded map, as tiles of AMX take them: sixteen at a time, no matter where rows
+/// and images end.
 ///
 /// Rows follow each other with zeros between them, as many as taps reach to either side, and so do images. A tap of a filter is
 /// then the same distance away everywhere, and a convolution of stride 1 is a sum over taps of products of whole rows. Positions
@@ -7,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 #include "minicnn/kernels/conv/geometry.hpp"
 #include "minicnn/kernels/product/tile_amx.hpp"
@@ -39,10 +39,11 @@ inline bool is_supported(const conv_geometry& g) {
          g.pad_bottom <= reach_h && g.pad_left <= reach_w && g.pad_right <= reach_w && position_space(g).image() >= 16;
 }
 
-/// Whether a convolution goes by these kernels, in all passes: one rule by shape, and by what the caller allows.
-template <class T>
-bool is_chosen(const context& ctx, const conv_geometry& g) {
-  return std::is_same_v<T, float> && ctx.bf16 && has_amx(ctx.instruction_set) && is_supported(g);
+/// Whether a convolution goes by these kernels, in all passes: one rule by shape, and by what the caller allows. Where zeros
+/// between maps are most of the positions, as with wide dilation, packing costs less.
+inline bool is_chosen(const context& ctx, const conv_geometry& g) {
+  return ctx.bf16 && has_amx(ctx.instruction_set) && is_supported(g) &&
+         position_space(g).image() <= 4 * (std::max)(g.height * g.width, g.out_height() * g.out_width());
 }
 
 /// Sixteen positions: those of them that maps have, as bits, and where the first of these is, for each of two images at most.

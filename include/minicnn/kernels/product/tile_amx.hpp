@@ -73,8 +73,64 @@ struct alignas(64) amx_configuration {
 };
 inline constexpr amx_configuration amx_tiles{};
 
+/// Four tiles of sums, two above each other by two side by side, in registers 0 to 3. Rows of a tile are `stride` bytes apart.
+MINICNN_INLINE void zero_sums() {
+  __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" ::);
+}
+
+/// The tile on the right is `right` elements behind the one on the left.
+MINICNN_INLINE void load_sums(const float* upper, const float* lower, index_t right, index_t stride) {
+  __asm__ volatile(
+      "tileloadd (%0,%4,1), %%tmm0\n\t"
+      "tileloadd (%1,%4,1), %%tmm1\n\t"
+      "tileloadd (%2,%4,1), %%tmm2\n\t"
+      "tileloadd (%3,%4,1), %%tmm3" ::"r"(upper),
+      "r"(upper + right), "r"(lower), "r"(lower + right), "r"(stride)
+      : "memory");
+}
+
+/// `lower` first: it may be `upper`, where there is one row of tiles.
+MINICNN_INLINE void store_sums(float* upper, float* lower, index_t right, index_t stride) {
+  __asm__ volatile(
+      "tilestored %%tmm2, (%2,%4,1)\n\t"
+      "tilestored %%tmm3, (%3,%4,1)\n\t"
+      "tilestored %%tmm0, (%0,%4,1)\n\t"
+      "tilestored %%tmm1, (%1,%4,1)" ::"r"(upper),
+      "r"(upper + right), "r"(lower), "r"(lower + right), "r"(stride)
+      : "memory");
+}
+
+/// sums += two tiles of A by two of B, 32 steps. A in registers 4 and 5, B in 6 and 7.
+MINICNN_INLINE void multiply_tiles(const void* upper_a, const void* lower_a, index_t stride_a, const void* left_b,
+                                   const void* right_b, index_t stride_b) {
+  __asm__ volatile(
+      "tileloadd (%2,%5,1), %%tmm6\n\t"
+      "tileloadd (%0,%4,1), %%tmm4\n\t"
+      "tileloadd (%3,%5,1), %%tmm7\n\t"
+      "tileloadd (%1,%4,1), %%tmm5\n\t"
+      "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"
+      "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"
+      "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\t"
+      "tdpbf16ps %%tmm7, %%tmm5, %%tmm3" ::"r"(upper_a),
+      "r"(lower_a), "r"(left_b), "r"(right_b), "r"(stride_a), "r"(stride_b)
+      : "memory");
+}
+
+/// The same where one tile of B is all that there is: the sums on the left.
+MINICNN_INLINE void multiply_left_tiles(const void* upper_a, const void* lower_a, index_t stride_a, const void* b,
+                                        index_t stride_b) {
+  __asm__ volatile(
+      "tileloadd (%2,%4,1), %%tmm6\n\t"
+      "tileloadd (%0,%3,1), %%tmm4\n\t"
+      "tileloadd (%1,%3,1), %%tmm5\n\t"
+      "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"
+      "tdpbf16ps %%tmm6, %%tmm5, %%tmm2" ::"r"(upper_a),
+      "r"(lower_a), "r"(b), "r"(stride_a), "r"(stride_b)
+      : "memory");
+}
+
 /// The product of panels of A from `bf16_lines_kernel` and one panel of B of 32 columns packed to pairs, filled with zeros to
-/// whole blocks. Two panels of A at a time: sums in tiles 0 to 3, A in 4 and 5, B in 6 and 7.
+/// whole blocks. Two panels of A at a time.
 inline void multiply_amx_column(const column_product<float>* p) {
   constexpr index_t column_bytes = 32 * sizeof(float), line_bytes = amx_rows * sizeof(float), tile_sums = amx_rows * 32;
   constexpr index_t block_a = amx_rows * amx_rows, block_b = amx_rows * 32;
@@ -84,40 +140,14 @@ inline void multiply_amx_column(const column_product<float>* p) {
     const bool two = i + 1 < p->panels;
     float* const upper = p->sums + i * tile_sums;
     float* const lower = two ? upper + tile_sums : upper;
-    const float *upper_a = p->a + i * p->panel_stride, *lower_a = two ? upper_a + p->panel_stride : upper_a, *place_b = p->b;
+    const float *upper_a = p->a + i * p->panel_stride, *lower_a = two ? upper_a + p->panel_stride : upper_a, *b = p->b;
     if (p->first)
-      __asm__ volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" ::);
+      zero_sums();
     else
-      __asm__ volatile(
-          "tileloadd (%0,%2,1), %%tmm0\n\t"
-          "tileloadd 64(%0,%2,1), %%tmm1\n\t"
-          "tileloadd (%1,%2,1), %%tmm2\n\t"
-          "tileloadd 64(%1,%2,1), %%tmm3" ::"r"(upper),
-          "r"(lower), "r"(column_bytes)
-          : "memory");
-    for (index_t block = 0; block < blocks; ++block, upper_a += block_a, lower_a += block_a, place_b += block_b)
-      __asm__ volatile(
-          "tileloadd (%2,%4,1), %%tmm6\n\t"
-          "tileloadd (%0,%3,1), %%tmm4\n\t"
-          "tileloadd 64(%2,%4,1), %%tmm7\n\t"
-          "tileloadd (%1,%3,1), %%tmm5\n\t"
-          "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\t"
-          "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\t"
-          "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\t"
-          "tdpbf16ps %%tmm7, %%tmm5, %%tmm3" ::"r"(upper_a),
-          "r"(lower_a), "r"(place_b), "r"(line_bytes), "r"(column_bytes)
-          : "memory");
-    if (two)
-      __asm__ volatile(
-          "tilestored %%tmm2, (%0,%1,1)\n\t"
-          "tilestored %%tmm3, 64(%0,%1,1)" ::"r"(lower),
-          "r"(column_bytes)
-          : "memory");
-    __asm__ volatile(
-        "tilestored %%tmm0, (%0,%1,1)\n\t"
-        "tilestored %%tmm1, 64(%0,%1,1)" ::"r"(upper),
-        "r"(column_bytes)
-        : "memory");
+      load_sums(upper, lower, amx_rows, column_bytes);
+    for (index_t block = 0; block < blocks; ++block, upper_a += block_a, lower_a += block_a, b += block_b)
+      multiply_tiles(upper_a, lower_a, line_bytes, b, b + amx_rows, column_bytes);
+    store_sums(upper, lower, amx_rows, column_bytes);
   }
   __asm__ volatile("tilerelease" ::);  // a clean state costs nothing when threads are switched
 }

@@ -13,7 +13,8 @@ template <class T>
 struct fused_activation {
   bool bounded = false;
   T low = -std::numeric_limits<T>::infinity(), high = std::numeric_limits<T>::infinity();
-  /// values[i] = formula(values[i]) for i < count; null: none. `formula` must outlive the call.
+  /// values[i] = formula(values[i]) for i < count; null: none. `formula` must outlive the call. Must not throw,
+  /// nor multiply matrices: it is called between tiles.
   void (*map)(isa instructions, const void* formula, T* values, index_t count) = nullptr;
   const void* formula = nullptr;
   isa instructions = isa::baseline;  ///< for the map
