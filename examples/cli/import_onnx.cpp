@@ -85,6 +85,8 @@ imported read_model(const onnx_import_request& o) {
   how.height = how.width = o.image_size;
   how.logits_of_sigmoid = true;
   how.network.threads = 1;
+  if (o.no_batch && !o.layout.empty())
+    throw usage_error("--layout " + o.layout + ": not with --no-batch, whose one picture is (c, h, w)");
   if (o.no_batch) how.batch = minicnn::onnx_batch::none;
   if (!o.layout.empty()) how.layout = o.layout == "nhwc" ? minicnn::onnx_layout::nhwc : minicnn::onnx_layout::nchw;
   return minicnn::import_onnx<float>(o.from, how);

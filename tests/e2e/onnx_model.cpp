@@ -19,26 +19,19 @@
 #include <minicnn/layers/add.hpp>
 #include <minicnn/layers/arithmetic.hpp>
 #include <minicnn/layers/batch_norm.hpp>
-#include <minicnn/layers/class_token.hpp>
 #include <minicnn/layers/concat.hpp>
 #include <minicnn/layers/conv2d.hpp>
-#include <minicnn/layers/conv_transpose.hpp>
 #include <minicnn/layers/dense.hpp>
 #include <minicnn/layers/flatten.hpp>
-#include <minicnn/layers/group_norm.hpp>
-#include <minicnn/layers/layer_norm.hpp>
 #include <minicnn/layers/lrn.hpp>
-#include <minicnn/layers/matmul.hpp>
 #include <minicnn/layers/pooling.hpp>
-#include <minicnn/layers/prelu.hpp>
-#include <minicnn/layers/reduce.hpp>
 #include <minicnn/layers/resample.hpp>
-#include <minicnn/layers/reshape.hpp>
 #include <minicnn/model/registry.hpp>
 #include <minicnn/spp_net.hpp>
 #include <minicnn/vgg.hpp>
-#include <minicnn/vision_transformer.hpp>
 #include <string>
+
+#include "../formats/onnx_networks.hpp"
 
 using namespace minicnn;
 
@@ -77,30 +70,9 @@ network<float> few_layers(index_t size) {
   return network<float>(std::move(g), {dense(x, 10)}, {.threads = 1});
 }
 
-/// Attention, shapes, normalisations and sizes.
-network<float> every_tensor_layer(index_t size) {
-  graph<float> g;
-  auto x = g.input({3, size, size + 3});
-  x = prelu(conv2d(x, {.filters = 8, .kernel = 3, .stride = 2, .padding = 1}));
-  x = group_norm(layer_norm(x, {.axis = 1, .eps = 0.01}), {.groups = 2});
-  x = conv_transpose(x, {.filters = 8, .kernel = {2, 3}, .stride = 2, .padding = {0, 1}, .output_padding = {1, 0}, .groups = 2});
-  x = pad(x, {.padding = {1, 2, 3, 0}, .mode = pad_mode::reflect});
-  x = add(pad(slice(x, {.axis = 2, .begin = 1, .count = x.dims()[2] - 1}), {.padding = {1, 0, 0, 0}, .mode = pad_mode::edge}), x);
-  x = resize(pad(x, {.padding = 1, .value = 0.5}), {.size = {9, 11}, .mode = resize_mode::bilinear});
-  x = resize(x, {.size = {5, 6}, .mode = resize_mode::bilinear, .corners = resize_corners::aligned});
-  x = depth_to_space(resize(x, {.size = {7, 8}}), 2);
-  x = depth_to_space(softmax_along(concat({x, x}), {.axis = 1}), 2, depth_order::depth_first);
-  x = class_token(transpose(reshape(x, {x.dims()[1], -1}), {0, 2, 1}));
-  x = self_attention(dense(x, 12, {.last_axis = true}), 3, "attention");
-  x = layer_norm(add_weight(x, {1, x.dims()[1], 12}, {.parameter = "positions"}));
-  const auto sum = reduce_sum(x, {.axes = {1}, .keep = false}), mean = reduce_mean(x, {.axes = {-2}, .keep = false});
-  const auto first = flatten(slice(x, {.axis = 1}));
-  return network<float>(std::move(g), {dense(concat({sum, mean, first}), 10)}, {.threads = 1});
-}
-
 network<float> make(const std::string& name, int size) {
   if (name == "few") return few_layers(size);
-  if (name == "tensors") return every_tensor_layer(size);
+  if (name == "tensors") return onnx_networks::every_tensor_layer(size);
   if (name == "layers") return every_layer(size);
   // Few units in the dense layers: 4096 would make files of hundreds of megabytes, and test nothing else.
   const initializer he = initializer::he();

@@ -1,6 +1,8 @@
 #pragma once
 /// ONNX models as bytes, put together by hand: what no exporter writes, and what makes inputs constants.
 
+#include <bit>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,10 @@ inline std::string integer(int field, index_t value) {
   return varint(static_cast<std::uint64_t>(field) << 3) + varint(static_cast<std::uint64_t>(value));
 }
 
+/// An attribute of text.
+inline std::string text(const std::string& name, const std::string& value) {
+  return counted(1, name) + counted(4, value) + integer(20, 3);
+}
 /// An attribute of integers, or of one.
 inline std::string integers(const std::string& name, const std::vector<index_t>& values, bool list = true) {
   std::string out = counted(1, name);
@@ -50,6 +56,13 @@ inline std::string tensor_header(const std::string& name, const std::vector<inde
   for (const index_t d : dims) out += integer(1, d);
   return out + integer(2, type) + counted(8, name);
 }
+/// A tensor of floats.
+inline std::string float_tensor(const std::string& name, const std::vector<index_t>& dims, const std::vector<float>& values) {
+  std::string bytes;
+  for (const float v : values)
+    for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(std::bit_cast<std::uint32_t>(v) >> shift & 0xFFU);
+  return tensor_header(name, dims) + counted(4, bytes);
+}
 /// A list of int64.
 inline std::string integer_tensor(const std::string& name, const std::vector<index_t>& values) {
   std::string out = tensor_header(name, {static_cast<index_t>(values.size())}, 7);
@@ -64,10 +77,10 @@ inline std::string value_info(const std::string& name, const std::vector<index_t
   return counted(1, name) + counted(2, counted(1, integer(1, 1) + counted(2, extents)));
 }
 
-/// A model of operator set 13 with the input x (n, 3, 8, 8) and the output y.
-inline std::string small_model(const std::string& nodes, const std::string& more = "") {
+/// A model with the input x (n, 3, 8, 8) and the output y.
+inline std::string small_model(const std::string& nodes, const std::string& more = "", index_t opset = 13) {
   const std::string graph = nodes + more + counted(11, value_info("x", {3, 8, 8})) + counted(12, counted(1, "y"));
-  return integer(1, 7) + counted(8, counted(1, "") + integer(2, 13)) + counted(7, graph);
+  return integer(1, 7) + counted(8, counted(1, "") + integer(2, opset)) + counted(7, graph);
 }
 
 }  // namespace onnx_bytes

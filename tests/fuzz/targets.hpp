@@ -149,7 +149,8 @@ inline bytes packed_idx() {
 inline std::vector<bytes> stored_models() {
   std::vector<bytes> out;
   const auto folder = std::filesystem::path(MINICNN_TEST_GOLDEN_DIR) / "onnx";
-  for (const char* name : {"channels_last", "dense", "activations", "weights_f16", "weights_f64", "no_batch", "norms17", "parts"})
+  for (const char* name : {"channels_last", "dense", "activations", "weights_f16", "weights_f64", "no_batch", "norms13",
+                           "norms17", "attention11", "cnn7", "parts"})
     out.push_back(pictures::read((folder / (std::string(name) + ".onnx")).string()));
   return out;
 }

@@ -180,6 +180,7 @@ inline onnx_constant fold_constant(const onnx_folding& f) {
       const std::vector<double> values = floating ? std::vector<double>(a->reals.begin(), a->reals.end())
                                                   : std::vector<double>(a->integers.begin(), a->integers.end());
       const bool list = std::string_view(key).ends_with('s');
+      if (!list && values.size() != 1) fail("attribute ", key, ": wanted one number, got ", values.size());
       return onnx_memory::made(list ? onnx_extents{static_cast<index_t>(values.size())} : onnx_extents{}, values, floating);
     }
   fail("wanted a constant of numbers (value, value_float, value_ints, ...)");
@@ -215,7 +216,9 @@ inline onnx_constant fold_shape(const onnx_folding& f) {
 }
 
 inline onnx_constant fold_range(const onnx_folding& f) {
-  const double first = f.numbers(0).at(0), limit = f.numbers(1).at(0), step = f.numbers(2).at(0);
+  for (std::size_t i = 0; i < 3; ++i)
+    if (f.input(i).size() != 1) fail("input ", i, ": wanted one number, got ", f.input(i).size());
+  const double first = f.numbers(0)[0], limit = f.numbers(1)[0], step = f.numbers(2)[0];
   const double count = std::ceil((limit - first) / step);
   if (!(count <= 1 << 16)) fail("a range of ", count, " numbers");
   std::vector<double> values;

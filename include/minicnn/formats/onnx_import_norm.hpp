@@ -54,7 +54,8 @@ void import_norm_of_axis(onnx_importer<T>& in) {
   const bool image = v.channels_last && axis + 1 == rank, affine = in.count() > 1;
   for (std::size_t i = 1; i < in.count(); ++i)
     if (const onnx_constant& c = in.constant(i, "weight");
-        c.size() != v.dims[axis] || c.dims.size() > rank || (c.size() > 1 && c.dims[c.dims.size() + axis - rank] != c.size()))
+        c.size() != v.dims[axis] || c.dims.size() > rank ||
+        (c.size() > 1 && (c.dims.size() + axis < rank || c.dims[c.dims.size() + axis - rank] != c.size())))
       fail("its weight or bias is ", extents_text(c.dims), " for axis ", axis, " of ", extents_text(v.dims));
   const std::string name = in.name(1);
   const int own = image ? 1 : in.node_axis(0, static_cast<index_t>(axis));

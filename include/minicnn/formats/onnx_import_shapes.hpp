@@ -68,7 +68,7 @@ void put_view(onnx_importer<T>& in, const onnx_value<T>& v, onnx_extents dims, i
 
 template <class T>
 void import_flatten(onnx_importer<T>& in) {
-  const onnx_value<T> v = in.plain_zeros(0);
+  const onnx_value<T> v = in.ordered(0);
   const auto rank = static_cast<index_t>(v.dims.size());
   const index_t given = in.integer("axis", 1),
                 axis = given == rank ? rank : static_cast<index_t>(onnx_axis(given, v.dims.size()));
@@ -80,7 +80,7 @@ void import_flatten(onnx_importer<T>& in) {
 /// number.
 template <class T>
 void import_reshape(onnx_importer<T>& in) {
-  const onnx_value<T> v = in.plain_zeros(0);
+  const onnx_value<T> v = in.ordered(0);
   onnx_constant target;
   if (in.has(1))
     target = in.constant(1, "shape");
@@ -116,7 +116,7 @@ void import_reshape(onnx_importer<T>& in) {
 
 template <class T>
 void import_squeeze(onnx_importer<T>& in) {
-  const onnx_value<T> v = in.plain_zeros(0);
+  const onnx_value<T> v = in.ordered(0);
   const onnx_extents axes = in.axes();
   const int batch = batch_axis_of(v);
   if (axes.empty() && in.fixed_batch() == 1 && batch >= 0) fail("axes are left out, and the batch is 1");
@@ -133,7 +133,7 @@ void import_squeeze(onnx_importer<T>& in) {
 }
 template <class T>
 void import_unsqueeze(onnx_importer<T>& in) {
-  const onnx_value<T> v = in.plain_zeros(0);
+  const onnx_value<T> v = in.ordered(0);
   const onnx_extents axes = in.axes();
   onnx_extents places(v.dims.size());
   for (std::size_t i = 0; i < places.size(); ++i) places[i] = static_cast<index_t>(i) + 2;  // each axis by a number of its own

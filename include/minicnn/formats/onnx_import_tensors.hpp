@@ -21,15 +21,16 @@ namespace minicnn::inline MINICNN_ABI {
 
 namespace detail {
 
-/// Two computed values of as many axes; extents of 1 meet all of the other's.
+/// Two computed values of as many axes; extents of 1 meet all of the other's. What is no difference, product or quotient is a
+/// sum.
 template <class T>
 void import_two(onnx_importer<T>& in) {
   const auto [a, b] = in.exact_pair();
   const std::string_view type = in.at().type;
-  const arithmetic what = type == "Add"   ? arithmetic::add
-                          : type == "Sub" ? arithmetic::sub
+  const arithmetic what = type == "Sub"   ? arithmetic::sub
                           : type == "Mul" ? arithmetic::mul
-                                          : arithmetic::div;
+                          : type == "Div" ? arithmetic::div
+                                          : arithmetic::add;
   in.put_node(arithmetic_node(what, a, b, {.name = in.name()}), 0, in.pair_form());
 }
 
@@ -130,8 +131,8 @@ void import_prelu(onnx_importer<T>& in) {
   const onnx_value<T>& v = in.any(0);
   if (in.opset() < 7 && slope.dims.size() == 1 && v.dims.size() > 2) slope.dims.resize(v.dims.size() - 1, 1);
   if (v.lifted || !is_by_channel(v, slope)) return import_prelu_with_places(in, slope);
-  const node<T> x = in.natural(0);
-  std::vector<double> numbers = channel_numbers(in, in.computed(0), slope);
+  const std::vector<double> numbers = channel_numbers(in, v, slope);
+  const node<T> x = v.channels_last ? any_elements(in) : in.natural(0);
   if (static_cast<index_t>(numbers.size()) != x.dims()[1]) fail("its slope is ", extents_text(slope.dims));
   const std::string name = in.name(1);
   in.same_shape(prelu(x, {.name = name}));
@@ -208,38 +209,55 @@ void import_upsample(onnx_importer<T>& in) {
   in.own_shape(resize(x, {.size = size, .name = in.name()}));
 }
 
-/// Resize: input, roi, scales, sizes. Nearest neighbours as PyTorch takes them, which whole factors make of others too, or
-/// bilinear by either rule of corners.
+/// Rows and columns that Resize makes of an image: from the numbers of all axes, or of those that `axes` names. Sizes are taken
+/// as they are; a scale counts as the ratio of whole sizes that it stands for, rounded to a float.
+template <class T>
+extent2d resized(onnx_importer<T>& in, const shape& image) {
+  const bool by_size = in.has(3);
+  const std::size_t place = by_size ? 3 : in.opset() < 11 ? 1 : 2;
+  const char* const what = by_size ? "sizes" : "scales";
+  std::vector<double> numbers = in.memory().numbers(in.constant(place, what));
+  if (const onnx_extents axes = in.integers("axes"); !axes.empty()) {
+    if (axes.size() != numbers.size()) fail("attribute axes has ", axes.size(), " axes for ", numbers.size(), " ", what);
+    std::vector<double> all(4, 1.0);
+    for (int axis = 0; by_size && axis < 4; ++axis) all[static_cast<std::size_t>(axis)] = static_cast<double>(image[axis]);
+    for (std::size_t i = 0; i < axes.size(); ++i) all[onnx_axis(axes[i], 4)] = numbers[i];
+    numbers = std::move(all);
+  }
+  if (numbers.size() != 4) fail(what, " has ", numbers.size(), " numbers for 4 axes");
+  if (numbers[1] != (by_size ? static_cast<double>(image[1]) : 1.0) || (!by_size && numbers[0] != 1.0))
+    fail(what, " of the batch or the channels");
+  if (by_size) return {whole_number(numbers[2]), whole_number(numbers[3])};
+  index_t size[2];
+  for (int i = 0; i < 2; ++i) {
+    const double exact = static_cast<double>(image[2 + i]) * numbers[static_cast<std::size_t>(2 + i)];
+    size[i] = whole_number(std::round(exact));
+    if (!(std::abs(exact - static_cast<double>(size[i])) <= 1e-3)) fail("scales that make no whole sizes");
+  }
+  return {size[0], size[1]};
+}
+
+/// Resize: input, roi, scales, sizes; before operator set 11 input and scales. Nearest neighbours as PyTorch takes them, which
+/// whole factors make of others too, or bilinear by either rule of corners.
 template <class T>
 void import_resize(onnx_importer<T>& in) {
   (void)in.plain(0);
   const node<T> x = in.image(0);
-  const std::string_view mode = in.text("mode", "nearest"), where = in.text("coordinate_transformation_mode", "half_pixel");
-  const bool nearest = mode == "nearest";
+  const bool early = in.opset() < 11;  // asymmetric and floor, without attributes that say so
+  const std::string_view mode = in.text("mode", "nearest"),
+                         where = in.text("coordinate_transformation_mode", early ? "asymmetric" : "half_pixel"),
+                         rounded = in.text("nearest_mode", early ? "floor" : "round_prefer_floor"),
+                         ratio = in.text("keep_aspect_ratio_policy", "stretch");
+  const bool nearest = mode == "nearest", aligned = where == "align_corners";
   if (!nearest && mode != "linear") fail("attribute mode is \"", excerpt(mode), "\"");
-  const bool aligned = where == "align_corners";
-  const std::string_view rounded = in.text("nearest_mode", "round_prefer_floor");
-  const bool centres = nearest && where == "half_pixel" && rounded.starts_with("round_prefer_");
-  const bool wanted = nearest ? centres || (where == "asymmetric" && rounded == "floor")
-                              : aligned || where == "half_pixel" || where == "pytorch_half_pixel";
-  if (!wanted) fail("attribute coordinate_transformation_mode is \"", excerpt(where), "\" with mode ", mode);
-  extent2d size;
-  if (in.has(3)) {
-    const std::vector<double>& sizes = in.memory().numbers(in.constant(3, "sizes"));
-    if (sizes.size() != 4 || sizes[1] != static_cast<double>(x.dims()[1])) fail("sizes of another number of axes or channels");
-    size = {whole_number(sizes[2]), whole_number(sizes[3])};
-  } else {
-    const std::vector<double>& scales = in.memory().numbers(in.constant(2, "scales"));
-    if (scales.size() != 4 || scales[0] != 1.0 || scales[1] != 1.0) fail("scales of the batch or the channels");
-    size = {whole_number(std::floor(static_cast<double>(x.dims()[2]) * scales[2])),
-            whole_number(std::floor(static_cast<double>(x.dims()[3]) * scales[3]))};
-  }
-  // Elsewhere ONNX takes the scales as they are, and ours the ratio of the sizes.
-  const auto differs = [&](index_t from, index_t to, std::size_t axis) {
-    return !in.has(3) && std::abs(static_cast<double>(from) * in.memory().numbers(in.constant(2, "scales"))[axis] -
-                                  static_cast<double>(to)) > 1e-3;
-  };
-  if (differs(x.dims()[2], size.height, 2) || differs(x.dims()[3], size.width, 3)) fail("scales that make no whole sizes");
+  if (in.integer("antialias", 0) != 0) fail("attribute antialias is ", in.integer("antialias", 0));
+  if (ratio != "stretch") fail("attribute keep_aspect_ratio_policy is \"", excerpt(ratio), "\"");
+  const bool centres = nearest && where == "half_pixel";
+  if (nearest ? !centres && where != "asymmetric" : !aligned && where != "half_pixel" && where != "pytorch_half_pixel")
+    fail("attribute coordinate_transformation_mode is \"", excerpt(where), "\" with mode ", mode);
+  if (nearest && !(centres ? rounded.starts_with("round_prefer_") : rounded == "floor"))
+    fail("attribute nearest_mode is \"", excerpt(rounded), "\" with coordinate_transformation_mode ", where);
+  const extent2d size = resized(in, x.dims());
   if (where == "pytorch_half_pixel" && (size.height == 1 || size.width == 1))
     fail("pytorch_half_pixel to a single row or column");
   want_window_sizes("the size", size);

@@ -42,10 +42,16 @@ padding2d window_padding(onnx_importer<T>& in, const shape& image, extent2d kern
   return axes == 1 ? padding2d(0, 0, p[0], p[1]) : padding2d(p[0], p[2], p[1], p[3]);
 }
 
+/// The images that windows go over. Automatic padding depends on their size, so zeros around them become part of them.
+template <class T>
+node<T> window_image(onnx_importer<T>& in) {
+  if (in.text("auto_pad", "NOTSET").starts_with("SAME")) (void)in.plain(0);
+  return in.image(0);
+}
+
 /// Padding of a layer and zeros that lie around its input already.
 inline padding2d joined_padding(const padding2d& own, const padding2d& zeros) {
   if (zeros == padding2d(0)) return own;
-  if (own.is_same) fail("attribute auto_pad behind zeros around the images");
   return {own.top + zeros.top, own.bottom + zeros.bottom, own.left + zeros.left, own.right + zeros.right};
 }
 
@@ -82,7 +88,7 @@ Options window_options(onnx_importer<T>& in, const shape& image, extent2d kernel
 /// Conv: input, weight (out, in / group, rows, columns), bias.
 template <class T>
 void import_conv(onnx_importer<T>& in) {
-  const node<T> x = in.image(0);
+  const node<T> x = window_image(in);
   const onnx_constant& weight = in.constant(1, "weight");
   const bool line = in.one_axis();
   if (weight.dims.size() != (line ? 3U : 4U)) fail("its weight is ", extents_text(weight.dims));
@@ -90,7 +96,7 @@ void import_conv(onnx_importer<T>& in) {
   auto o = window_options<conv2d_options>(in, x.dims(), kernel);
   o.padding = joined_padding(o.padding, in.computed(0).zeros);
   o.filters = weight.dims[0], o.groups = in.integer("group", 1);
-  if (o.groups < 1 || weight.dims[1] * o.groups != x.dims()[1])
+  if (o.groups < 1 || o.groups > x.dims()[1] || weight.dims[1] > x.dims()[1] || weight.dims[1] * o.groups != x.dims()[1])
     fail("its weight is for ", weight.dims[1], " channels in each of ", o.groups, " groups, the input has ", x.dims()[1]);
   const onnx_constant* bias = in.has(2) ? &in.constant(2, "bias") : in.bias_behind(o.filters, true);
   if (bias != nullptr && bias->size() != o.filters) fail("its bias is ", extents_text(bias->dims));
@@ -118,7 +124,7 @@ void import_max_pool(onnx_importer<T>& in) {
 /// last windows, which export writes in place of ceil_mode.
 template <class T>
 void import_average_pool(onnx_importer<T>& in) {
-  const node<T> x = in.image(0);
+  const node<T> x = window_image(in);
   const padding2d zeros = in.computed(0).zeros;
   auto o = window_options<avg_pool_options>(in, x.dims(), window_extent(in, "kernel_shape", {}));
   o.ceil_mode = in.integer("ceil_mode", 0) != 0;
@@ -176,7 +182,8 @@ void import_reduce_mean(onnx_importer<T>& in) {
   const onnx_extents spatial = v.channels_last ? onnx_extents{1, 2} : v.dims.size() == 3 ? onnx_extents{2} : onnx_extents{2, 3};
   if (v.dims.size() < 3 || v.dims.size() > 4 || axes != spatial || !(v.zeros == padding2d(0)) || v.lifted)
     return import_mean_of_axes(in);
-  const node<T> made = global_avg_pool(node<T>{&in.nodes(), v.id}, in.name());
+  const node<T> image = v.channels_last ? node<T>{&in.nodes(), v.id} : in.image(0);
+  const node<T> made = global_avg_pool(image, in.name());
   const bool keep = in.integer("keepdims", 1) != 0;
   if (v.channels_last && keep) {
     onnx_value<T> kept = v;
@@ -219,12 +226,11 @@ void import_pad(onnx_importer<T>& in) {
   if (!v.lifted && (pads[0] != 0 || pads[rank] != 0)) fail("pads adds samples to the batch");
   if (pads == onnx_extents(2 * rank, 0)) return in.pass_on();
   const bool zeros = mode == pad_mode::constant && value == 0.0, images = !v.lifted && (rank == 3 || rank == 4);
-  if (!zeros || !images || (rank == 3 && pads[1] + pads[rank + 1] > 0)) return import_border(in, pads, mode, value);
-  const std::size_t channel = v.channels_last ? rank - 1 : 1;
-  if (const index_t before = std::exchange(pads[channel], 0), after = std::exchange(pads[rank + channel], 0);
-      before + after > 0) {
-    if (pads != onnx_extents(2 * rank, 0) || v.channels_last) {
-      pads[channel] = before, pads[rank + channel] = after;
+  if (!zeros || !images || v.channels_last || (rank == 3 && pads[1] + pads[rank + 1] > 0))
+    return import_border(in, pads, mode, value);
+  if (const index_t before = std::exchange(pads[1], 0), after = std::exchange(pads[rank + 1], 0); before + after > 0) {
+    if (pads != onnx_extents(2 * rank, 0)) {
+      pads[1] = before, pads[rank + 1] = after;
       return import_border(in, pads, mode, value);
     }
     return in.own_shape(pad_channels(in.natural(0), {.before = before, .after = after, .name = in.name()}));

@@ -183,6 +183,13 @@ class onnx_importer {
     return v;
   }
 
+  /// The input without zeros around it, with its elements in the model's order: what another shape wants.
+  value_type& ordered(std::size_t i) {
+    value_type& v = plain_zeros(i);
+    const shape& own = graph_.at(v.id).dims;
+    return v.channels_last && own[1] != 1 && own.size_from(2) != 1 ? plain(i) : v;
+  }
+
   /// The input without zeros around it, in any layout.
   value_type& plain_zeros(std::size_t i) {
     value_type& v = any(i);
@@ -221,10 +228,10 @@ class onnx_importer {
     v.lifted = source.lifted, v.batch_axis = (std::max)(source.batch_axis - gone, -1), v.before = source.before;
     put(std::move(v), output);
   }
-  /// The same elements in another shape, of which `axis` is the batch or has it as a factor; `dims` are those of a sample. -1:
-  /// the model is made for one sample, and does not say.
+  /// The elements of an `ordered` input in another shape, of which `axis` is the batch or has it as a factor; `dims` are those of
+  /// a sample. -1: the model is made for one sample, and does not say.
   void view_with_batch(value_type v, onnx_extents dims, int axis) {
-    if (v.channels_last || !(v.zeros == padding2d(0))) fail("a reshape of images whose channels are the last axis");
+    v.channels_last = false;
     const auto product = [](const onnx_extents& d, std::size_t count) {
       return onnx_count({d.begin(), d.begin() + static_cast<std::ptrdiff_t>(count)});
     };
@@ -244,17 +251,13 @@ class onnx_importer {
     v.dims = std::move(dims), v.viewer = own_name();
     put(std::move(v));
   }
-  /// The same elements in another shape; the batch is the first axis.
+  /// The elements of an `ordered` input in another shape; the batch is the first axis.
   void view_as(value_type v, onnx_extents dims) {
     if (v.lifted) return view_with_batch(std::move(v), std::move(dims), v.batch_axis < 0 ? -1 : 0);
     index_t before = 1, after = 1;
     for (std::size_t i = 1; i < v.dims.size(); ++i) before *= v.dims[i];
     for (std::size_t i = 1; i < dims.size(); ++i) after *= dims[i];
     if (before != after) fail("a shape of ", extents_text(dims), " for ", extents_text(v.dims));
-    if (v.channels_last && before > 1) {
-      const shape& own = graph_.at(v.id).dims;
-      if (own[1] != 1 && own.size_from(2) != 1) fail("a reshape of images whose channels are the last axis");
-    }
     v.channels_last = false;
     v.dims = std::move(dims);
     v.viewer = own_name();

@@ -133,7 +133,8 @@ class onnx_loading {
     if (v == nullptr || v->constant == nullptr) return std::nullopt;
     try {
       if (v->constant->size() != 1 || v->constant->depends_on_batch()) return std::nullopt;
-      return source_.memory().numbers(*v->constant).at(0);
+      const std::vector<double>& numbers = source_.memory().numbers(*v->constant);
+      return numbers.size() == 1 ? std::optional(numbers[0]) : std::nullopt;
     } catch (const error&) {
       return std::nullopt;
     }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "minicnn/formats/onnx_values.hpp"
@@ -110,7 +111,7 @@ class onnx_patterns {
   }
 
   /// (x - mean) / sqrt(mean of squares + epsilon).
-  void normalised(onnx_node& n) const {
+  void normalised(onnx_node& n) {
     const onnx_node *root = maker(n.inputs[1], "Sqrt"), *difference = maker(n.inputs[0], "Sub");
     const onnx_node* above = root != nullptr ? maker(root->inputs[0], "Add") : nullptr;
     if (above == nullptr || above->inputs.size() != 2 || difference == nullptr || difference->inputs.size() != 2) return;
@@ -122,6 +123,7 @@ class onnx_patterns {
       const onnx_axes axes = axes_of(*mean);
       if (axes.count < 1 || !(axes_of(*variance) == axes) || !is_square(variance->inputs[0], x, difference->inputs[1])) continue;
       found(n, "LayerNorm", x);
+      made_.insert(&n);
       onnx_attribute eps;
       eps.name = "epsilon", eps.reals.push_back(static_cast<float>(*epsilon));
       n.attributes.push_back(std::move(eps));
@@ -140,7 +142,7 @@ class onnx_patterns {
       if (product == nullptr || product->inputs.size() != 2) continue;
       for (std::size_t k = 0; k < 2; ++k) {
         const onnx_node* norm = maker(product->inputs[k], "LayerNorm");
-        if (norm == nullptr || norm->inputs.size() != 1) continue;
+        if (norm == nullptr || norm->inputs.size() != 1 || made_.count(norm) == 0) continue;
         const std::vector<std::string_view> affine{product->inputs[1 - k], n.inputs[1 - i]};
         const onnx_axes axes{norm->find("axis")->integers[0], norm->find("count")->integers[0]};
         if (!is_along(affine[0], axes) || !is_along(affine[1], axes)) continue;
@@ -190,6 +192,7 @@ class onnx_patterns {
   number_of number_;
   shape_of shape_;
   std::unordered_map<std::string_view, const onnx_node*> makers_;
+  std::unordered_set<const onnx_node*> made_;  // by this, not by a file that calls an operator so
 };
 
 }  // namespace detail

@@ -2,7 +2,9 @@
 /// Layers of attention, shapes and image sizes as ONNX operators: those that are more than a name and attributes. Forms are those
 /// of operator set 17.
 
+#include <cmath>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -159,10 +161,19 @@ inline void onnx_pad(const onnx_layer& l) {
              l.y, a);
 }
 
+/// The float by which `from` times it, rounded down, is `to`, computed in floats or in doubles: the ratio, or the next one above.
+inline double onnx_resize_scale(index_t from, index_t to) {
+  float scale = static_cast<float>(static_cast<double>(to) / static_cast<double>(from));
+  while (static_cast<float>(from) * scale < static_cast<float>(to) ||
+         static_cast<double>(from) * static_cast<double>(scale) < static_cast<double>(to))
+    scale = std::nextafter(scale, std::numeric_limits<float>::infinity());
+  return static_cast<double>(scale);
+}
+
 inline void onnx_resize(const onnx_layer& l) {
   const bool nearest = l.get<std::string>("mode") == "nearest";
   std::vector<double> scales{1, 1};
-  for (const int axis : {2, 3}) scales.push_back(static_cast<double>(l.result[axis]) / static_cast<double>(l.in[axis]));
+  for (const int axis : {2, 3}) scales.push_back(onnx_resize_scale(l.in[axis], l.result[axis]));
   onnx_attributes a;
   a.text("mode", nearest ? "nearest" : "linear");
   a.text("coordinate_transformation_mode", nearest                        ? "asymmetric"
