@@ -2,6 +2,7 @@
 // on that of processes.
 //
 //     mpirun -np 4 mpi_train PICTURES WEIGHTS.safetensors
+#include <algorithm>
 #include <cstdio>
 #include <minicnn/alexnet.hpp>
 #include <minicnn/data/folder_data.hpp>
@@ -18,7 +19,7 @@ int main(int argc, char** argv) {
   try {
     std::optional<folder_data> data;
     together(ranks, [&] { data.emplace(argv[1], folder_data_options{.image_size = 96}); });
-    const int threads = static_cast<int>((default_threads() + ranks.local_size() - 1) / ranks.local_size());
+    const int threads = std::max(1, static_cast<int>(default_threads() / ranks.local_size()));
     auto net = alexnet_bn<float>({.classes = data->classes(), .image_size = 96, .network = {.threads = threads}});
     sgd<float> optimizer(net, {.learning_rate = 0.02, .momentum = 0.9, .nesterov = true});
     lambda_callback rows({.on_epoch = [&](const epoch_record& e, const evaluation&) {

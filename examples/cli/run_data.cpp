@@ -311,13 +311,15 @@ void run_data::leave_out(const minicnn::bad_file& bad) {
   if (at == left_out_.end() || *at != index) left_out_.insert(at, index);
 }
 
-void run_data::note_gone() {
-  if (!data_->pictures.empty()) return;
+bool run_data::note_gone() {
+  if (!data_->pictures.empty()) return false;
+  const std::size_t before = left_out_.size();
   for (std::size_t i = 0; i < data_->samples.size(); ++i) {
     std::error_code failed;
     if (data_->samples[i].member < 0 && !fs::exists(system_path(data_->samples[i].path), failed))
       leave_out({static_cast<index_t>(i), "", ""});
   }
+  return left_out_.size() > before;
 }
 
 json run_data::text() const {

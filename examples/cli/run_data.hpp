@@ -31,7 +31,7 @@ class run_data {
   /// A picture that is not there, or cannot be read.
   void leave_out(const minicnn::bad_file& bad);
   /// Looks for files that have gone since.
-  void note_gone();
+  bool note_gone();
 
   /// Counts, classes, and hashes of names, sizes and labels, without the data's place: a resumed run must see the same. And what
   /// is left out, which it need not.

@@ -45,6 +45,11 @@ bool stale_temporary(std::string_view name) {
 }
 }  // namespace
 
+bool is_saved(const std::string& folder) {
+  std::error_code problem;
+  return fs::exists(system_path(folder + "/last.safetensors"), problem);
+}
+
 bool is_run_file(std::string_view name) {
   return std::find(std::begin(run_files), std::end(run_files), name) != std::end(run_files);
 }

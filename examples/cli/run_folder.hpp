@@ -20,6 +20,9 @@ namespace cli {
 /// Whether a run keeps a file of this name.
 bool is_run_file(std::string_view name);
 
+/// Whether a folder holds a run that can be gone on with.
+bool is_saved(const std::string& folder);
+
 /// How `train` treats a folder that holds a run.
 enum class existing_run { refuse, resume, overwrite };
 

@@ -16,6 +16,7 @@
 #include "presets.hpp"
 #include "ranks.hpp"
 #include "recipe_options.hpp"
+#include "run_folder.hpp"
 #include "training.hpp"
 
 namespace cli {
@@ -272,24 +273,44 @@ recipe with_shards(const train_options& o, recipe r, index_t ranks) {
   return r;
 }
 
-int train_together(minicnn::team& ranks, train_options o, recipe r) {
+/// The run, made on all ranks, or on none.
+std::unique_ptr<training> start_together(minicnn::team& ranks, const train_options& o, recipe r) {
+  std::unique_ptr<training> run;
+  bool misused = false;
   try {
-    std::unique_ptr<training> run;
+    together(ranks, [&] {
+      try {
+        r = with_shards(o, std::move(r), ranks.size());
+        if (r.keep_hardest < 1)  // each process sees the losses of its own pictures alone
+          minicnn::fail<minicnn::option_error>("--keep-hardest ", r.keep_hardest, ": wanted one process, got ", ranks.size());
+        run = std::make_unique<training>(o, std::move(r), &ranks);
+      } catch (const usage_error&) {
+        misused = true;
+        throw;
+      }
+    });
+  } catch (const minicnn::team_failure& e) {
+    if (any_rank(ranks, misused)) throw usage_error(e.what());
+    throw;
+  }
+  return run;
+}
+
+int train_together(minicnn::team& ranks, train_options o, const recipe& r) {
+  try {
     agree_on_machine(ranks);
+    want_same_members(ranks, "the run folder", {{"last.safetensors to resume", o.resume && is_saved(o.out)}});
     o.ranks_here = ranks_on_this_host(ranks);
     o.overlap = choose_overlap(ranks, o.overlap, o.ranks_here == ranks.size());
     o.threads = share_of_threads(ranks, o.threads, o.quiet);
     o.command = minicnn::text_of("mpirun -np ", ranks.size(), " ", o.command);
-    together(ranks, [&] {
-      r = with_shards(o, std::move(r), ranks.size());
-      if (r.keep_hardest < 1)  // each process sees the losses of its own pictures alone
-        minicnn::fail<minicnn::option_error>("--keep-hardest ", r.keep_hardest, ": wanted one process, got ", ranks.size());
-      run = std::make_unique<training>(o, std::move(r), &ranks);
-    });
-    return run->run();
+    return start_together(ranks, o, r)->run();
   } catch (const minicnn::team_failure& e) {  // all ranks are here
     say(e.what());
     return exit_failed;
+  } catch (const usage_error& e) {  // and here
+    say(e.what());
+    return exit_usage;
   } catch (const std::bad_alloc&) {
     end_all_ranks(ranks, "not enough memory");
   } catch (const std::exception& e) {

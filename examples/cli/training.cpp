@@ -107,6 +107,7 @@ minicnn::loader_options training::loader_options(bool for_training) {
     const std::size_t mine = for_training ? split_.train.size() : split_.validation.size();
     const double share = static_cast<double>(mine) / static_cast<double>(split_.train.size() + split_.validation.size());
     options.preload = true;
+    options.preload_threads = ranks_ == nullptr ? 0 : o_.threads;
     options.cache_bytes = static_cast<std::int64_t>(share * 0.5 / o_.ranks_here * memory_bytes());
   }
   return options;
@@ -207,9 +208,10 @@ int training::end_run(bool finished) {
   tell_ranks();
   want_same_weights();
   if (first_rank()) {
-    if (!finished) pictures_used_.note_gone();
     begin_to_replace();
     save_position();
+    // Behind what must not be lost: with millions of files it takes minutes, which a machine that is taken away may not give.
+    if (!finished && pictures_used_.note_gone()) save_position();
   }
   release_interrupts();
   if (any_rank(everyone(), !finished || interrupted())) {
@@ -258,10 +260,13 @@ void training::note_bad() {
 int training::end_without_data(const std::string& reason, bool picture) {
   progress_.clear();
   note_bad();
-  if (first_rank()) pictures_used_.note_gone();
   say(reason);
   want_same_weights();
-  if (first_rank()) begin_to_replace(), save_position();
+  if (first_rank()) {
+    begin_to_replace();
+    save_position();
+    if (pictures_used_.note_gone()) save_position();
+  }
   std::fprintf(stderr, "the run is saved in %s, after epoch %" PRId64 " and %" PRId64 " batches. Go on with: %s%s%s\n",
                minicnn::printable(o_.out).c_str(), state_->epoch, state_->batch, o_.command.c_str(), o_.resume ? "" : " --resume",
                picture ? ", and with --skip-bad if the picture is gone for good (--resume --skip-bad)" : "");

@@ -81,7 +81,6 @@ class training {
   void whiten();
   void take_teacher();
   std::vector<minicnn::state_tensor<float>> remembered() const;
-  bool saved_before() const;
   void look_at_pictures();
   void agree_on_call() const;
   void agree_on_recipe() const;

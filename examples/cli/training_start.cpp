@@ -47,7 +47,6 @@ void training::agree_on_call() const {
                     {{"time-limit", o_.time_limit},
                      {"save-every", o_.save_every},
                      {"resume", o_.resume},
-                     {"last.safetensors to resume", o_.resume && saved_before()},
                      {"init-from", o_.overrides.init_from.has_value()},
                      {"overwrite", o_.overwrite},
                      {"skip-bad", o_.skip_bad},
@@ -105,14 +104,9 @@ void training::check_validation() {
   recipe_.patience = recipe().patience, recipe_.val_every = recipe().val_every;  // so that a run goes on without them
 }
 
-bool training::saved_before() const {
-  std::error_code problem;
-  return std::filesystem::exists(system_path(o_.out + "/last.safetensors"), problem);
-}
-
 /// Means of colours are those of the pictures that were there when the run began.
 void training::look_at_pictures() {
-  const bool recorded = o_.resume && saved_before();
+  const bool recorded = o_.resume && is_saved(o_.out);
   const auto bad_of = [&](const minicnn::sample_indices& part) {
     auto bad = find_bad(data_, part, o_.threads, everyone(),
                         [this](index_t done, index_t total) { progress_.update("reading pictures", done, total, ""); });

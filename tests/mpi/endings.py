@@ -172,6 +172,10 @@ def faults():
     same("alone", "run")
     refused = run(2, "run", "--shards", 4, wanted=1)
     check(refused.stderr.count("holds a run already") == 1, refused.stderr)
+    # What is only seen with the data at hand is still a misused option, so that nobody tries again for ever.
+    for count in (0, 2):
+        misused = run(count, f"misused_{count}", "--skip-bad", "--freeze", "nosuch", wanted=2)
+        check(misused.stderr.count("nosuch") == 1, misused.stderr)
 
 
 def one_cannot_read():

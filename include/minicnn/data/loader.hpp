@@ -47,7 +47,8 @@ struct loader_options {
   /// What `picture_source::check` of the samples has found, in their order: with `skip_bad` nothing is decoded to find it again.
   std::optional<std::vector<bad_file>> known_bad = {};
   std::int64_t cache_bytes = 0;  ///< decoded pictures kept in memory, at most so many bytes of them
-  bool preload = false;          ///< fills that memory beforehand, with all processors
+  bool preload = false;          ///< fills that memory beforehand
+  int preload_threads = 0;       ///< for that; 0: all processors
   /// Told now and then, by one thread, how many pictures have been decoded beforehand (`skip_bad`, `preload`).
   std::function<void(index_t done, index_t total)> on_read = {};
 };
@@ -76,7 +77,8 @@ class loader {
       fail<option_error>("loader: balanced classes and shuffling by blocks are two orders; choose one");
     if (options_.skip_bad) leave_out_bad();
     if (options_.preload && options_.cache_bytes > 0 && (!options_.skip_bad || options_.known_bad))
-      (void)source_.check(samples_, 0, options_.on_read);  // a picture that cannot be read is an error when it is asked for
+      (void)source_.check(samples_, options_.preload_threads,
+                          options_.on_read);  // a picture that cannot be read is an error when it is asked for
     if (options_.training && options_.shuffle == shuffle_mode::blocks) stored_ = detail::storage_order(data, samples_);
     if (options_.batch_size < 1) fail<option_error>("loader: batch size ", options_.batch_size, " is below 1");
     if (batches() == 0) fail<option_error>("loader: ", size(), " pictures make no whole batch of ", options_.batch_size);

@@ -28,8 +28,9 @@
 namespace minicnn::inline MINICNN_ABI {
 
 struct mpi_options {
-  /// Seconds that a rank waits for others before it tells, and before it ends all of them with exit code 75.
-  double warn_after = 60, stall_limit = 600;
+  /// Seconds that a rank waits for others before it tells, and before it ends all of them with exit code 75; before the first
+  /// step of a training it ends them after `start_factor` times as long.
+  double warn_after = 60, stall_limit = 600, start_factor = 10;
   /// Gets what is to be told, without a line's end; empty: nobody.
   std::function<void(const std::string&)> tell = {};
 };
@@ -124,6 +125,7 @@ class mpi_team final : public team {
     wait({requests_.data(), 1}, true);
   }
 
+  void begin_steps() override { stepping_ = true; }
   [[noreturn]] void end_all(const std::string& why) override { end_all(why, 1); }
   [[noreturn]] void end_all(const std::string& why, int exit_code) {
     if (options_.tell) options_.tell(name(rank_) + ": " + why);
@@ -176,7 +178,7 @@ class mpi_team final : public team {
       const double later = rank_ == 0 ? 0 : 5;  // rank 0 knows more and speaks first
       if (!reported && seconds > options_.warn_after / 2) reported = true, send_wait(0, waiting_tag);
       if (!warned && seconds > options_.warn_after + later) warned = true, warn(requests, seconds);
-      if (seconds > options_.stall_limit + later)
+      if (seconds > options_.stall_limit * (stepping_ ? 1.0 : options_.start_factor) + later)
         end_all("has waited " + waited_for(requests, seconds) + "; all ranks are ended", stalled);
       if (beside_computation)
         std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -226,7 +228,7 @@ class mpi_team final : public team {
 
   mpi_options options_;
   int exceptions_, rank_ = 0, size_ = 1, local_size_ = 1;
-  bool owner_ = false;
+  bool owner_ = false, stepping_ = false;
   const std::thread::id maker_ = std::this_thread::get_id();  // others are taken to exchange beside a computation
   MPI_Comm all_ = MPI_COMM_NULL;
   MPI_Datatype line_ = MPI_DATATYPE_NULL;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +47,9 @@ class team {
   virtual void scatter(const void* data, std::span<const index_t> cut, std::span<const char> sends, void* pieces) = 0;
   /// Every rank has lines [cut[rank], cut[rank + 1]) of `data`, and gets the others'.
   virtual void collect(void* data, std::span<const index_t> cut) = 0;
+  /// Told before the first step of a training: from now on ranks come to each other within seconds, where before one may have
+  /// listed millions of files for all.
+  virtual void begin_steps() {}
   /// Ends all processes at once: for errors that the others do not know of.
   [[noreturn]] virtual void end_all(const std::string& why) = 0;
 
@@ -100,6 +104,8 @@ MINICNN_COLD inline void fail_together(team& ranks, const std::exception_ptr& fa
   std::string text;
   try {
     if (failure) std::rethrow_exception(failure);
+  } catch (const std::bad_alloc&) {
+    text = "!not enough memory";
   } catch (const std::exception& e) {
     text = std::string("!") + e.what();
   } catch (...) {

@@ -200,6 +200,7 @@ void trainer<T>::begin() {
                       " batches, ", validation_images(), " of validation, ", state.total_steps, " steps from ", state.step));
     want_same_weights(*options_.ranks, net_, state);
     state.seconds = agreed_seconds();
+    options_.ranks->begin_steps();
   }
   plan_pending = false;
   for (training_callback* c : options_.callbacks) c->on_begin(*this);
