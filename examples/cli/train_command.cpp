@@ -63,13 +63,13 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
   command
       .add_option(
           "--image-size", o.image_size,
-          "pixels a side of evaluation, and of training without --sizes (default: the preset's; best 192, deep and quick 160)")
+          "pixels a side of evaluation, and of training without --sizes (default: the preset's; best and deep 192, quick 160)")
       ->transform(whole_from(1, largest_image_size));
   command
-      .add_option(
-          "--sizes,--size-schedule", o.sizes,
-          "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, or in turn from epoch to epoch, SIZE/SIZE, for "
-          "networks that take any size (default: best 128:0,160:0.7, deep 96:0,128:0.6, quick 96:0,128:0.75, else --image-size)")
+      .add_option("--sizes,--size-schedule", o.sizes,
+                  "training sizes by fraction of the run, SIZE:FROM,SIZE:FROM, or in turn from epoch to epoch, SIZE/SIZE, for "
+                  "networks that take any size (default: best 128:0,160:0.7, deep 96:0,128:0.55,160:0.85, quick 96:0,128:0.75, "
+                  "else --image-size)")
       ->transform(readable_by([](const std::string& text) { (void)minicnn::parse_sizes(text); }));
   command.add_option("--padded", o.padded, "alexnet-bn: padded conv1 and pools (default: best on, else off)")
       ->transform(one_of({"on", "off"}));
@@ -80,24 +80,25 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       ->transform(whole_from(0, 64));
   command
       .add_option("--epochs", o.epochs,
-                  "passes over the training images (default: article and cifar 10, classic 30, best 40, deep 50, quick 14; with "
+                  "passes over the training images (default: article and cifar 10, classic 30, best 40, deep 54, quick 14; with "
                   "--time-limit alone: as many as fit)")
       ->transform(whole_from(1, 100000));
   command
       .add_option("--batch-size", o.batch_size,
-                  "images a step (default: article 20, classic 128, cifar 1024, quick 128, else 64)")
+                  "images a step (default: article 20, classic, deep and quick 128, cifar 1024, else 64)")
       ->transform(whole_from(1, 65536));
   command.add_option("--accumulate", o.accumulate, "batches whose gradients are summed before a step (default: 1)")
       ->transform(whole_from(1, 65536));
   command
       .add_option("--learning-rate,--lr", o.learning_rate,
                   "the schedule's peak; with muon that of filters (default: article 0.001, classic 0.01, best 0.03, with "
-                  "alexnet-small 0.05, deep 0.05, quick 0.02, cifar 1.5)")
+                  "alexnet-small 0.05, deep and quick 0.02, cifar 1.5)")
       ->transform(number_from(0, 1e6));
   command
-      .add_option("--optimizer", o.optimizer,
-                  "adam, adamw, sgd, muon (momentum of filters orthogonalised, sgd for the rest) or lars (a step is as long as "
-                  "--trust says, of the weights' length; for large batches) (default: article adam, quick muon, else sgd)")
+      .add_option(
+          "--optimizer", o.optimizer,
+          "adam, adamw, sgd, muon (momentum of filters orthogonalised, sgd for the rest) or lars (a step is as long as "
+          "--trust says, of the weights' length; for large batches) (default: article adam, deep and quick muon, else sgd)")
       ->transform(one_of({"adam", "adamw", "sgd", "muon", "lars"}));
   command.add_option("--momentum", o.momentum, "of sgd, and of muon's filters (default: 0.9, cifar 0.85; muon 0.95)")
       ->transform(number_below(0, 1));

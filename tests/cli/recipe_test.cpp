@@ -88,15 +88,18 @@ TEST_CASE("deep and quick: a residual network, and what is not its own taken bac
   cli::recipe r = preset("deep");
   CHECK(r.model.name == "resnet18-small");
   CHECK(r.model.zero_init);
-  CHECK(r.model.image_size == 160);
-  CHECK(r.sizes == "96:0,128:0.6");
-  CHECK(r.epochs == 50);
-  CHECK(r.learning_rate == doctest::Approx(0.05));
+  CHECK(r.model.image_size == 192);
+  CHECK(r.sizes == "96:0,128:0.55,160:0.85");
+  CHECK(r.epochs == 54);
+  CHECK(r.optimizer == "muon");
+  CHECK(r.learning_rate == doctest::Approx(0.02));
+  CHECK(r.rest_rate == doctest::Approx(0.05));
   CHECK(r.alternate_flip);
   CHECK(r.crop_scale == doctest::Approx(0.35));
   CHECK(r.tta == "flip");
   r = preset("quick");
   CHECK(r.model.name == "resnet18-small");
+  CHECK(r.model.image_size == 160);
   CHECK(r.sizes == "96:0,128:0.75");
   CHECK(r.epochs == 14);
   CHECK(r.batch_size == 128);
@@ -115,7 +118,7 @@ TEST_CASE("deep and quick: a residual network, and what is not its own taken bac
   r = cli::make_recipe(o);
   CHECK_FALSE(r.model.zero_init);
   CHECK(r.sizes.empty());
-  CHECK(r.model.image_size == 160);
+  CHECK(r.model.image_size == 192);
 }
 
 TEST_CASE("shards are a part of the recipe, have two pictures each, and do not go with --accumulate") {
