@@ -2,7 +2,7 @@
 # The headers behind README's first program: how many files of ours, and how many lines, its includes lead to. Held here, so that
 # a header that brings more than it needs is seen. Runs in the project's folder; arguments: the compiler and its flags.
 set -euo pipefail
-most_files=157 most_lines=20649
+most_files=157 most_lines=20872
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 mapfile -t files < <("$@" -I include -M examples/quickstart.cpp | tr -s ' \\' '\n' | grep '^include/minicnn/' | sort -u)

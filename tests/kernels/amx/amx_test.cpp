@@ -7,8 +7,9 @@ using minicnn::isa;
 using minicnn::kernels::conv_geometry;
 namespace amx = minicnn::kernels::amx;
 
-conv_geometry square(index_t channels, index_t size, index_t filters, index_t kernel, index_t pad, index_t dilation = 1) {
-  return {channels, size, size, filters, kernel, kernel, 1, 1, dilation, dilation, pad, pad, pad, pad, 1};
+conv_geometry square(index_t channels, index_t size, index_t filters, index_t kernel, index_t pad, index_t dilation = 1,
+                     index_t stride = 1) {
+  return {channels, size, size, filters, kernel, kernel, stride, stride, dilation, dilation, pad, pad, pad, pad, 1};
 }
 
 /// A shape at random that is supported.
@@ -18,6 +19,7 @@ conv_geometry varied(minicnn::random_stream& s) {
     g.channels = 16 + s.below(60), g.filters = 16 + s.below(60);
     g.kernel_h = 1 + s.below(5), g.kernel_w = 1 + s.below(5);
     g.dilation_h = 1 + s.below(2), g.dilation_w = 1 + s.below(2);
+    if (s.below(2) == 0) g.stride_h = 1 + s.below(3), g.stride_w = 1 + s.below(3);
     const index_t reach_h = (g.kernel_h - 1) * g.dilation_h, reach_w = (g.kernel_w - 1) * g.dilation_w;
     g.pad_top = s.below(reach_h + 1), g.pad_bottom = s.below(reach_h + 1);
     g.pad_left = s.below(reach_w + 1), g.pad_right = s.below(reach_w + 1);
@@ -31,7 +33,7 @@ TEST_CASE("windows of sixteen positions: which numbers of maps they have, across
   minicnn::random_stream s{minicnn::random_key(16)};
   for (int number = 0; number < 200; ++number) {
     const conv_geometry g = varied(s);
-    const amx::position_space space(g);
+    const amx::position_space space = amx::input_maps(g).space;
     const index_t images = 1 + s.below(3), height = g.out_height(), width = g.out_width(), step = g.filters * height * width;
     CHECK(height <= space.rows);  // results have a position each
     CHECK(width <= space.columns);
@@ -58,9 +60,10 @@ TEST_CASE("which convolutions are supported, and which method is chosen") {
   CHECK_FALSE(amx::is_supported(square(15, 8, 16, 3, 1)));  // tiles would be half empty
   CHECK_FALSE(amx::is_supported(square(64, 3, 64, 1, 0)));  // three images in sixteen positions
   CHECK_FALSE(amx::is_supported(square(64, 8, 64, 3, 3)));  // more padding than a filter covers
-  conv_geometry strided = square(64, 8, 64, 3, 1), grouped = strided;
-  strided.stride_h = 2, grouped.groups = 2;
-  CHECK_FALSE(amx::is_supported(strided));
+  CHECK(amx::is_supported(square(64, 8, 64, 3, 1, 1, 2)));
+  CHECK(amx::is_supported(square(64, 6, 64, 1, 0, 1, 2)));  // nine results an image, in eighteen positions
+  conv_geometry grouped = square(64, 8, 64, 3, 1);
+  grouped.groups = 2;
   CHECK_FALSE(amx::is_supported(grouped));
 
   const conv_geometry g = square(64, 28, 64, 3, 1);
@@ -75,7 +78,10 @@ TEST_CASE("which convolutions are supported, and which method is chosen") {
   // Three quarters of the positions are zeros.
   CHECK((&minicnn::choose_convolution<float>({1, best, true}, 8, square(64, 33, 64, 3, 36, 36)) ==
          &minicnn::direct_convolution<float>));
-  CHECK((&minicnn::choose_convolution<float>({1, best, true}, 8, strided) == &minicnn::direct_convolution<float>));
+  CHECK((&minicnn::choose_convolution<float>({1, best, true}, 8, square(64, 28, 64, 3, 1, 1, 2)) == &minicnn::amx_convolution));
+  CHECK((&minicnn::choose_convolution<float>({1, best, true}, 8, square(64, 28, 64, 1, 0, 1, 2)) ==
+         &minicnn::direct_convolution<float>));
+  CHECK((&minicnn::choose_convolution<float>({1, best, true}, 8, grouped) == &minicnn::direct_convolution<float>));
 #endif
 }
 
@@ -96,7 +102,7 @@ TEST_CASE("convolutions of random shapes, and as networks have them") {
     return;
   }
   minicnn::random_stream s{minicnn::random_key(2026)};
-  for (int number = 0; number < 25; ++number) check(1 + s.below(5), varied(s));
+  for (int number = 0; number < 40; ++number) check(1 + s.below(5), varied(s));
   check(2, square(96, 14, 64, 5, 2));
   check(3, square(64, 4, 70, 3, 1));                              // small maps: a third of positions are zeros
   check(1, square(40, 16, 33, 3, 1));                             // a block of filters of which one is real
@@ -106,12 +112,25 @@ TEST_CASE("convolutions of random shapes, and as networks have them") {
   check(2, {48, 17, 17, 64, 1, 7, 1, 1, 1, 1, 0, 0, 3, 3, 1});    // Inception's
   check(1, square(32, 20, 32, 7, 3));                             // 49 taps: more than a vector
   check(2, square(16, 4, 16, 4, 0));                              // one result an image
+  check(3, square(40, 24, 80, 3, 1, 1, 2));                       // ResNet's, and what stands beside them
+  check(3, square(40, 24, 80, 1, 0, 1, 2));
+  check(5, square(40, 6, 33, 3, 1, 1, 2));
+  check(5, square(40, 6, 33, 1, 0, 1, 2));
+  check(2, square(20, 17, 24, 2, 0, 1, 3));  // phases without taps
+  check(2, square(20, 15, 24, 3, 0, 1, 2));  // the last row and column are read once
+  check(2, square(20, 16, 24, 3, 0, 1, 2));  // and not at all
+  check(1, {32, 19, 23, 32, 5, 3, 2, 1, 1, 2, 2, 1, 0, 2, 1});
+  check(7, square(36, 100, 17, 3, 1, 1, 2));  // groups of images, the last one smaller
 }
 
 TEST_CASE("more images than are converted at a time, the last group smaller") {
   using minicnn::kernels::amx::weight_gradient_plan;
   CHECK(amx::convolution_plan(3, {40, 170, 170, 17, 3, 1, 1, 1, 1, 1, 2, 0, 0, 0, 1}).images == 2);
   CHECK(weight_gradient_plan(3, {16, 250, 130, 16, 3, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1}).images == 2);
+  const conv_geometry strided = square(36, 100, 17, 3, 1, 1, 2);
+  CHECK(amx::convolution_plan(7, strided).images == 2);
+  CHECK(weight_gradient_plan(7, strided).images == 2);
+  CHECK(amx::input_gradient_plan(7, strided).images == 5);
 }
 
 TEST_CASE("the plan for a batch and threads suffices for smaller ones") {

@@ -61,9 +61,9 @@ struct position_pairs_kernel {
 struct gradient_product {
   const std::uint32_t* dy = nullptr;  ///< the first tile's
   index_t dy_step;                    ///< from tile to tile of positions
-  const std::uint32_t* x[2] = {};     ///< the pairs of the first tile, that begin at even and at odd positions
+  const std::uint32_t* x = nullptr;   ///< the pairs of the first tile, in the first of the copies
   index_t x_block;                    ///< from 16 channels to the next
-  const index_t* taps;                ///< how many positions each moves x
+  const index_t* taps;                ///< where each reads x: words from there
   index_t tap_count, tiles = 0;
   bool two_filters, two_channels;  ///< blocks of 16; else one
   bool first;                      ///< sums are written; else added to
@@ -85,7 +85,7 @@ struct gradient_product_kernel {
       else
         load_sums(sums, sums + 2 * tile_elements, tile_elements, row);
       const std::uint32_t* dy = p.dy;
-      const std::uint32_t* x = p.x[p.taps[tap] % 2] + p.taps[tap] / 2 * line_words;
+      const std::uint32_t* x = p.x + p.taps[tap];
       for (index_t tile = 0; tile < p.tiles; ++tile, dy += p.dy_step, x += tile_elements)
         multiply_tiles(dy, dy + lower, row, x, x + right, row);
       store_sums(sums, sums + 2 * tile_elements, tile_elements, row);

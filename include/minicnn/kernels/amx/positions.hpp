@@ -5,45 +5,84 @@
 /// Rows follow each other with zeros between them, as many as taps reach to either side, and so do images. A tap of a filter is
 /// then the same distance away everywhere, and a convolution of stride 1 is a sum over taps of products of whole rows. Positions
 /// between maps are multiplied too and thrown away, 6 % of those of maps of 32 x 32 with 3 x 3 taps, a third of those of 4 x 4.
+/// One with strides is a sum over the phases of its input, each of which its taps read with stride 1.
 
 #include <algorithm>
 #include <cstdint>
 
-#include "minicnn/kernels/conv/geometry.hpp"
+#include "minicnn/kernels/conv/padded_input.hpp"
 #include "minicnn/kernels/product/tile_amx.hpp"
 
 namespace minicnn::inline MINICNN_ABI::kernels::amx {
 
-/// Positions of a convolution of stride 1 whose padding is less than its filters reach.
+/// The positions of a batch's maps.
 struct position_space {
-  index_t rows, columns;  ///< of an image, with the zeros behind its maps' rows and below
-  index_t lead;           ///< zeros before the first position, for taps that reach back
-  index_t reach;          ///< how far taps reach ahead
-
-  explicit position_space(const conv_geometry& g)
-      : rows(g.height + (std::max)(g.pad_top, g.pad_bottom)),
-        columns(g.width + (std::max)(g.pad_left, g.pad_right)),
-        lead(g.pad_top * columns + g.pad_left),
-        reach(((g.kernel_h - 1) * g.dilation_h - g.pad_top) * columns + (g.kernel_w - 1) * g.dilation_w - g.pad_left) {}
+  index_t rows = 0, columns = 0;  ///< of an image, with the zeros behind its maps' rows and below
+  index_t lead = 0;               ///< zeros before the first position, for taps that reach back
+  index_t reach = 0;              ///< how far taps reach ahead
 
   index_t image() const { return rows * columns; }
-  /// Where a tap reads, counted from the first of the `lead`.
-  index_t tap(const conv_geometry& g, index_t kh, index_t kw) const { return kh * g.dilation_h * columns + kw * g.dilation_w; }
+
+  /// Makes images of sixteen positions at least, so that sixteen belong to two of them.
+  void widen() { rows = (std::max)(rows, divide_up(16, columns)); }
 };
 
-/// Whether a convolution is one of positions in a row: stride 1, no groups, padding that its filters cover, and enough channels
-/// and filters to fill tiles.
+/// The maps that a convolution reads: its input where it is, or, with strides, a padded copy whose phases are planes of their
+/// own.
+struct input_maps {
+  padded_layout copy;
+  bool copied;
+  index_t height, width;  ///< of a plane
+  position_space space;
+
+  explicit input_maps(const conv_geometry& g)
+      : copy(padded_input(g)), copied(g.stride_h > 1 || g.stride_w > 1), height(g.height), width(g.width) {
+    if (!copied) {
+      space.rows = g.height + (std::max)(g.pad_top, g.pad_bottom);
+      space.columns = g.width + (std::max)(g.pad_left, g.pad_right);
+      space.lead = g.pad_top * space.columns + g.pad_left;
+    } else {
+      space.rows = copy.rows, space.columns = copy.columns;
+      space.widen();
+      height = copy.rows = space.rows, width = copy.columns;
+    }
+    for (index_t kh = 0; kh < g.kernel_h; ++kh)
+      for (index_t kw = 0; kw < g.kernel_w; ++kw) space.reach = (std::max)(space.reach, position(g, kh, kw) - space.lead);
+  }
+
+  index_t phases() const { return copied ? copy.phases_h * copy.phases_w : 1; }
+  index_t plane() const { return height * width; }
+  index_t channel_step() const { return phases() * plane(); }
+  index_t image_step(const conv_geometry& g) const { return g.channels * channel_step(); }
+  /// Elements of the copies of `images` images.
+  index_t copies(index_t images) const { return copied ? images * copy.image_size() : 0; }
+
+  /// The phase that a tap reads.
+  index_t phase(const conv_geometry& g, index_t kh, index_t kw) const {
+    return copied ? copy.offset(kh * g.dilation_h, kw * g.dilation_w) / plane() : 0;
+  }
+  /// Where a tap reads, counted from the first of the `lead`.
+  index_t position(const conv_geometry& g, index_t kh, index_t kw) const {
+    return copied ? copy.offset(kh * g.dilation_h, kw * g.dilation_w) % plane()
+                  : kh * g.dilation_h * space.columns + kw * g.dilation_w;
+  }
+};
+
+/// Whether a convolution is one of positions in a row: no groups, padding that its filters cover, and enough channels and filters
+/// to fill tiles.
 inline bool is_supported(const conv_geometry& g) {
   const index_t reach_h = (g.kernel_h - 1) * g.dilation_h, reach_w = (g.kernel_w - 1) * g.dilation_w;
-  return g.groups == 1 && g.stride_h == 1 && g.stride_w == 1 && g.channels >= 16 && g.filters >= 16 && g.pad_top <= reach_h &&
-         g.pad_bottom <= reach_h && g.pad_left <= reach_w && g.pad_right <= reach_w && position_space(g).image() >= 16;
+  return g.groups == 1 && g.channels >= 16 && g.filters >= 16 && g.pad_top <= reach_h && g.pad_bottom <= reach_h &&
+         g.pad_left <= reach_w && g.pad_right <= reach_w && input_maps(g).space.image() >= 16;
 }
 
-/// Whether a convolution goes by these kernels, in all passes: one rule by shape, and by what the caller allows. Where zeros
-/// between maps are most of the positions, as with wide dilation, packing costs less.
+/// Whether a convolution goes by these kernels, in all passes: one rule by shape, and by what the caller allows. Packing costs
+/// less where zeros between maps are most of the positions, as with wide dilation, and where filters of 1 x 1 leave out pixels.
 inline bool is_chosen(const context& ctx, const conv_geometry& g) {
-  return ctx.bf16 && has_amx(ctx.instruction_set) && is_supported(g) &&
-         position_space(g).image() <= 4 * (std::max)(g.height * g.width, g.out_height() * g.out_width());
+  if (!ctx.bf16 || !has_amx(ctx.instruction_set) || !is_supported(g)) return false;
+  const input_maps maps(g);
+  const index_t pixels = (std::max)(g.height * g.width / (g.stride_h * g.stride_w), g.out_height() * g.out_width());
+  return maps.space.image() <= 4 * pixels && (!maps.copied || g.taps() > 1);
 }
 
 /// Sixteen positions: those of them that maps have, as bits, and where the first of these is, for each of two images at most.

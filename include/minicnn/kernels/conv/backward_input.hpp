@@ -41,14 +41,6 @@ struct input_gradient_plan {
   }
 };
 
-/// Calls f(phase_h, phase_w, taps of a filter) for all used phases.
-template <class F>
-void for_phases(const phase_planes& p, const F& f) {
-  for (index_t phase_h = 0; phase_h < p.h.stride; ++phase_h)
-    for (index_t phase_w = 0; phase_w < p.w.stride; ++phase_w)
-      if (p.h.used(phase_h) && p.w.used(phase_w)) f(phase_h, phase_w, p.h.taps(phase_h) * p.w.taps(phase_w));
-}
-
 /// Bytes of scratch for `conv_backward_input`; never less for a bigger batch or thread count.
 template <class T>
 index_t conv_backward_input_scratch_bytes(int threads, index_t batch, const conv_geometry& g) {
@@ -151,10 +143,7 @@ void conv_backward_input(const context& ctx, index_t batch, const conv_geometry&
         ++plane;
       });
     }
-    if (!direct)
-      parallel_for(ctx.threads, count * g.channels, 1, [&](index_t begin, index_t end) {
-        dispatch<join_phases_kernel>(ctx.instruction_set, &phases, static_cast<const T*>(separate), to, begin, end, add);
-      });
+    if (!direct) join_phases(ctx, phases, count, static_cast<const T*>(separate), to, add);
   }
 }
 

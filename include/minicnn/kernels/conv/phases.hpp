@@ -70,6 +70,14 @@ struct phase_planes {
   index_t image_size() const { return channels * channel_size(); }
 };
 
+/// Calls f(phase_h, phase_w, taps of a filter) for all used phases.
+template <class F>
+void for_phases(const phase_planes& p, const F& f) {
+  for (index_t phase_h = 0; phase_h < p.h.stride; ++phase_h)
+    for (index_t phase_w = 0; phase_w < p.w.stride; ++phase_w)
+      if (p.h.used(phase_h) && p.w.used(phase_w)) f(phase_h, phase_w, p.h.taps(phase_h) * p.w.taps(phase_w));
+}
+
 /// Joins channels [begin, end), counted across images: to = (or += if `add`) the phases of `from`, zero where a phase is not
 /// used. Reads up to a vector past a row of `from`.
 struct join_phases_kernel {
@@ -153,5 +161,13 @@ struct join_phases_kernel {
     }
   }
 };
+
+/// to (images, channels, height, width) = (or += if `add`) the phases of `from`.
+template <class T>
+void join_phases(const context& ctx, const phase_planes& phases, index_t images, const T* from, T* to, bool add) {
+  parallel_for(ctx.threads, images * phases.channels, 1, [&](index_t begin, index_t end) {
+    dispatch<join_phases_kernel>(ctx.instruction_set, &phases, from, to, begin, end, add);
+  });
+}
 
 }  // namespace minicnn::inline MINICNN_ABI::kernels
