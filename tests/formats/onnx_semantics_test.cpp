@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "formats/onnx_bytes.hpp"
 #include "formats/onnx_networks.hpp"
@@ -77,6 +78,23 @@ TEST_CASE("zeros around images whose channels are the last axis") {
     const index_t row = i / 10 % 12 - 1, column = i % 10 - 2;
     CHECK(y[i] == (row >= 0 && row < 8 && column >= 0 ? pixel(i / 360, i / 120 % 3, row, column) : 0.0F));
   }
+}
+
+TEST_CASE("zeros in front of blocks of pixels that become channels") {
+  const std::string padded = node_message("Pad", {"x", "p"}, {"q"}), block = integers("blocksize", {2}, false);
+  const std::string more = constant_list("p", {0, 0, 1, 1, 0, 0, 1, 1});
+  const tensor<float> y = result(padded + node_message("SpaceToDepth", {"q"}, {"y"}, "", {block}), more);
+  REQUIRE(y.dims() == shape{2, 12, 5, 5});
+  for (index_t i = 0; i < y.size(); ++i) {
+    const index_t channel = i / 25 % 12, row = i / 5 % 5 * 2 + channel / 6 - 1, column = i % 5 * 2 + channel / 3 % 2 - 1;
+    const bool inside = row >= 0 && row < 8 && column >= 0 && column < 8;
+    CHECK(y[i] == (inside ? pixel(i / 300, channel % 3, row, column) : 0.0F));
+  }
+  const tensor<float> back =
+      result(padded + node_message("SpaceToDepth", {"q"}, {"s"}, "", {block}) + node_message("Pad", {"s", "p"}, {"z"}) +
+                 node_message("DepthToSpace", {"z"}, {"y"}, "", {block}),
+             more);
+  CHECK(back.dims() == shape{2, 3, 14, 14});
 }
 
 TEST_CASE("a reshape of images whose channels are the last axis has the order of that axis") {
@@ -173,6 +191,10 @@ TEST_CASE("Resize: what it does not do is an error by name, and scales stand for
             "attribute nearest_mode is \"round_prefer_floor\" with coordinate_transformation_mode asymmetric (up)"));
   CHECK(has(refused({text("mode", "linear")}, {1, 1, 1.3F, 2}), "scales that make no whole sizes"));
   CHECK(has(refused({text("mode", "linear"), integers("axes", {2, 3})}), "attribute axes has 2 axes for 4 scales"));
+  const std::string line = node_message("Reshape", {"x", "three"}, {"r"}) +
+                           node_message("Resize", {"r", "", "s"}, {"y"}, "up", {text("mode", "linear"), integers("axes", {2})});
+  CHECK(has(refusal(line, constant_list("three", {0, 3, 64}) + counted(5, float_tensor("s", {1}, {2.0F})), 18),
+            "one spatial axis"));
   const auto [nodes, more] = scaled({text("mode", "linear"), integers("axes", {3, 2})}, {1.25F, 2});
   CHECK(result(nodes, more, 18).dims() == shape{2, 3, 16, 10});
   // Before operator set 11: the pixel at floor(i / scale), and two inputs.
@@ -183,12 +205,23 @@ TEST_CASE("Resize: what it does not do is an error by name, and scales stand for
 }
 
 TEST_CASE("scales that export writes make the size that they are for, in floats and in doubles") {
+  int others = 0, closest = 0;
   for (index_t from = 1; from <= 64; ++from)
     for (index_t to = 1; to <= 256; ++to) {
-      const auto scale = static_cast<float>(detail::onnx_resize_scale(from, to));
+      const auto scale = static_cast<float>(detail::onnx_resize_scale(from, to, false));
+      const auto nearest = static_cast<float>(detail::onnx_resize_scale(from, to, true));
       CHECK(std::floor(static_cast<float>(from) * scale) == static_cast<float>(to));
       CHECK(std::floor(static_cast<double>(from) * static_cast<double>(scale)) == static_cast<double>(to));
+      CHECK(std::floor(static_cast<float>(from) * nearest) == static_cast<float>(to));
+      const index_t common = std::gcd(from, to);
+      if (common == 1 || common == from)  // else i / scale may be whole, which floats miss
+        for (index_t i = 0; i < to; ++i)
+          others += static_cast<index_t>(std::floor(static_cast<float>(i) / nearest)) == i * from / to ? 0 : 1;
+      else
+        closest += nearest == static_cast<float>(static_cast<double>(to) / static_cast<double>(from)) ? 1 : 0;
     }
+  CHECK(others == 0);
+  CHECK(closest == 5277);  // of 5424: with the ratio the other 147 would make a pixel less
   for (const auto& [from, to] : {std::pair<index_t, index_t>{7, 227}, {3, 10}, {19, 224}}) {
     graph<float> g;
     const auto x = g.input({2, from, 9});

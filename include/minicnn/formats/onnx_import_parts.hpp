@@ -189,6 +189,7 @@ void import_depth_to_space(onnx_importer<T>& in) {
   if (mode != "DCR" && mode != "CRD") fail("attribute mode is \"", excerpt(mode), "\"");
   const index_t block = in.integer("blocksize", 0);
   if (block < 1 || block > 1 << 10) fail("attribute blocksize is ", block);
+  (void)in.plain(0);
   const auto scope = in.nodes().scope(in.name());
   in.own_shape(depth_to_space(in.image(0), block, mode == "CRD" ? depth_order::pixel_shuffle : depth_order::depth_first));
 }
@@ -196,6 +197,7 @@ template <class T>
 void import_space_to_depth(onnx_importer<T>& in) {
   const index_t block = in.integer("blocksize", 0);
   if (block < 1 || block > 1 << 10) fail("attribute blocksize is ", block);
+  (void)in.plain(0);
   const auto scope = in.nodes().scope(in.name());
   in.own_shape(space_to_depth(in.image(0), block, depth_order::depth_first));
 }

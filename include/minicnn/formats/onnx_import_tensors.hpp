@@ -242,6 +242,7 @@ extent2d resized(onnx_importer<T>& in, const shape& image) {
 template <class T>
 void import_resize(onnx_importer<T>& in) {
   (void)in.plain(0);
+  if (in.one_axis()) fail("one spatial axis");
   const node<T> x = in.image(0);
   const bool early = in.opset() < 11;  // asymmetric and floor, without attributes that say so
   const std::string_view mode = in.text("mode", "nearest"),

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -162,10 +163,13 @@ inline void onnx_pad(const onnx_layer& l) {
 }
 
 /// The float by which `from` times it, rounded down, is `to`, computed in floats or in doubles: the ratio, or the next one above.
-inline double onnx_resize_scale(index_t from, index_t to) {
+/// That may take another pixel as the `nearest` where i / scale is whole, which needs a common divisor: there it is the ratio
+/// unless its product with `from` is too small in floats as well.
+inline double onnx_resize_scale(index_t from, index_t to, bool nearest) {
   float scale = static_cast<float>(static_cast<double>(to) / static_cast<double>(from));
-  while (static_cast<float>(from) * scale < static_cast<float>(to) ||
-         static_cast<double>(from) * static_cast<double>(scale) < static_cast<double>(to))
+  while (
+      static_cast<float>(from) * scale < static_cast<float>(to) ||
+      (!(nearest && std::gcd(from, to) > 1) && static_cast<double>(from) * static_cast<double>(scale) < static_cast<double>(to)))
     scale = std::nextafter(scale, std::numeric_limits<float>::infinity());
   return static_cast<double>(scale);
 }
@@ -173,7 +177,7 @@ inline double onnx_resize_scale(index_t from, index_t to) {
 inline void onnx_resize(const onnx_layer& l) {
   const bool nearest = l.get<std::string>("mode") == "nearest";
   std::vector<double> scales{1, 1};
-  for (const int axis : {2, 3}) scales.push_back(onnx_resize_scale(l.in[axis], l.result[axis]));
+  for (const int axis : {2, 3}) scales.push_back(onnx_resize_scale(l.in[axis], l.result[axis], nearest));
   onnx_attributes a;
   a.text("mode", nearest ? "nearest" : "linear");
   a.text("coordinate_transformation_mode", nearest                        ? "asymmetric"
