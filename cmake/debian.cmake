@@ -32,6 +32,10 @@ if(MINICNN_SHLIBDEPS)
   set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
 endif()
 
+if(TARGET minicnn_mpi AND TARGET minicnn_program)
+  message(STATUS "minicnn: a Debian package of the program will depend on the MPI found here; -DMINICNN_MPI=OFF makes one that does not")
+endif()
+
 # Debian wants the licence in a file of this name.
 foreach(component library program)
   string(TOUPPER ${component} upper)

@@ -305,13 +305,17 @@ int train_together(minicnn::team& ranks, train_options o, const recipe& r) {
     o.overlap = choose_overlap(ranks, o.overlap, o.ranks_here == ranks.size());
     o.threads = share_of_threads(ranks, o.threads, o.quiet);
     o.command = minicnn::text_of("mpirun -np ", ranks.size(), " ", o.command);
-    return start_together(ranks, o, r)->run();
+    std::unique_ptr<training> run;
+    try {
+      run = start_together(ranks, o, r);
+    } catch (const usage_error& e) {  // of all ranks
+      say(e.what());
+      return exit_usage;
+    }
+    return run->run();
   } catch (const minicnn::team_failure& e) {  // all ranks are here
     say(e.what());
     return exit_failed;
-  } catch (const usage_error& e) {  // and here
-    say(e.what());
-    return exit_usage;
   } catch (const std::bad_alloc&) {
     end_all_ranks(ranks, "not enough memory");
   } catch (const std::exception& e) {
@@ -363,7 +367,9 @@ void add_train(CLI::App& app, action& chosen) {
                    "minutes from save to save within an epoch; 0: epochs alone (default: 10 with several processes, else 0)")
       ->transform(number_from(0, 1e6))
       ->default_str("");
-  command->add_option("--stall-limit", o->stall_limit, "minutes that processes wait for one of them before all are ended")
+  command
+      ->add_option("--stall-limit", o->stall_limit,
+                   "minutes that processes wait for one of them before all are ended; ten times as long before the first step")
       ->transform(number_from(0.01, 1e6))
       ->capture_default_str();
   command->add_option("--cache", o->cache, "none, or ram: keep decoded pictures, in up to half of the memory")

@@ -176,6 +176,7 @@ def faults():
     for count in (0, 2):
         misused = run(count, f"misused_{count}", "--skip-bad", "--freeze", "nosuch", wanted=2)
         check(misused.stderr.count("nosuch") == 1, misused.stderr)
+        misused = run(count, f"misused_{count}", "--task", "multilabel", wanted=2)  # of the first rank, which reads for all
 
 
 def one_cannot_read():
