@@ -147,6 +147,23 @@ std::string choose_overlap(team& ranks, const std::string& asked, bool one_host)
   return "on";
 }
 
+void together_as_asked(team& ranks, const std::function<void()>& work) {
+  bool misused = false;
+  try {
+    together(ranks, [&] {
+      try {
+        work();
+      } catch (const usage_error&) {
+        misused = true;
+        throw;
+      }
+    });
+  } catch (const minicnn::team_failure& e) {
+    if (any_rank(ranks, misused)) throw usage_error(e.what());
+    throw;
+  }
+}
+
 int ranks_on_this_host(team& ranks) {
   const std::string mine = host_name();
   const std::vector<std::string> all = gather_bytes(ranks, mine);

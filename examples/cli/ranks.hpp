@@ -3,6 +3,7 @@
 
 #include <array>
 #include <bitset>
+#include <functional>
 #include <memory>
 #include <minicnn/io/json.hpp>
 #include <minicnn/train/team.hpp>
@@ -26,6 +27,9 @@ void agree_on_machine(minicnn::team& ranks);
 /// "on" or "off" of `asked`, which may be "auto", and is "off" on one host and where MPI does not allow it, which is told. Throws
 /// team_failure where ranks were told different things, or "on" is not allowed.
 std::string choose_overlap(minicnn::team& ranks, const std::string& asked, bool one_host);
+
+/// `together` of train/team.hpp, where options may be misused: a usage_error of one rank becomes one of all.
+void together_as_asked(minicnn::team& ranks, const std::function<void()>& work);
 
 /// How many of them, this one included, run on a machine of the same name. All ranks ask at the same time.
 int ranks_on_this_host(minicnn::team& ranks);

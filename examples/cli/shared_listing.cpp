@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "paths.hpp"
+#include "ranks.hpp"
 
 namespace cli {
 
@@ -142,7 +143,7 @@ image_dataset open_together(minicnn::team& ranks, const std::string& path, const
   const bool first = ranks.rank() == 0;
   image_dataset data;
   std::string bytes;
-  together(ranks, [&] {
+  together_as_asked(ranks, [&] {
     if (!first) return;
     data = open();
     if (!data.pictures.empty()) return;

@@ -11,7 +11,7 @@ namespace cli {
 
 /// What `open` gives on the first rank, on all ranks. The others call it for pictures that lie in memory alone, which each reads
 /// for itself. `path`: where this rank has the data; files lie below it as they do on the first one. What was ignored, and
-/// warnings, stay with the first rank. An error of one of them becomes one of all, as with `together` of train/team.hpp, so
+/// warnings, stay with the first rank. An error of one of them becomes one of all, as with `together_as_asked`, so
 /// does a tar file that is missing or of another size.
 minicnn::image_dataset open_together(minicnn::team& ranks, const std::string& path,
                                      const std::function<minicnn::image_dataset()>& open);

@@ -8,16 +8,13 @@
 #include "commands.hpp"
 #include "data_source.hpp"
 #include "fine_tuning.hpp"
-#include "messages.hpp"
 #include "option_values.hpp"
 #include "out_guard.hpp"
 #include "output_path.hpp"
 #include "platform.hpp"
 #include "presets.hpp"
-#include "ranks.hpp"
 #include "recipe_options.hpp"
-#include "run_folder.hpp"
-#include "training.hpp"
+#include "train_together.hpp"
 
 namespace cli {
 
@@ -255,83 +252,6 @@ void add_recipe_options(CLI::App& command, recipe_overrides& o) {
       ->transform(number_from(0, 100));
   command.add_flag("--no-augment", o.no_augment, "no random crops, mirror images, colours or erasing");
 }
-
-namespace {
-
-using minicnn::index_t;
-
-/// Shards are a part of the recipe: given, those of the run that is resumed, or one for each process.
-recipe with_shards(const train_options& o, recipe r, index_t ranks) {
-  const minicnn::json recorded = o.resume ? recorded_recipe(o.out) : minicnn::json::object{};
-  if (!o.overrides.shards) r.shards = o.resume ? static_cast<int>(recorded.value_or("shards", 1.0)) : static_cast<int>(ranks);
-  if (!o.overrides.wire) r.wire = recorded.value_or("wire", "fp32");
-  if (r.shards < ranks)
-    minicnn::fail<minicnn::option_error>("--shards ", r.shards, o.overrides.shards ? "" : " of the run",
-                                         ": wanted at most so many processes, got ", ranks);
-  check_shards(r);
-  if (r.wire != "fp32" && r.shards == 1)
-    minicnn::fail<minicnn::option_error>("--wire ", r.wire, ": wanted at least 2 --shards or processes, got 1");
-  return r;
-}
-
-/// The run, made on all ranks, or on none.
-std::unique_ptr<training> start_together(minicnn::team& ranks, const train_options& o, recipe r) {
-  std::unique_ptr<training> run;
-  bool misused = false;
-  try {
-    together(ranks, [&] {
-      try {
-        r = with_shards(o, std::move(r), ranks.size());
-        if (r.keep_hardest < 1)  // each process sees the losses of its own pictures alone
-          minicnn::fail<minicnn::option_error>("--keep-hardest ", r.keep_hardest, ": wanted one process, got ", ranks.size());
-        run = std::make_unique<training>(o, std::move(r), &ranks);
-      } catch (const usage_error&) {
-        misused = true;
-        throw;
-      }
-    });
-  } catch (const minicnn::team_failure& e) {
-    if (any_rank(ranks, misused)) throw usage_error(e.what());
-    throw;
-  }
-  return run;
-}
-
-int train_together(minicnn::team& ranks, train_options o, const recipe& r) {
-  try {
-    agree_on_machine(ranks);
-    want_same_members(ranks, "the run folder", {{"last.safetensors to resume", o.resume && is_saved(o.out)}});
-    o.ranks_here = ranks_on_this_host(ranks);
-    o.overlap = choose_overlap(ranks, o.overlap, o.ranks_here == ranks.size());
-    o.threads = share_of_threads(ranks, o.threads, o.quiet);
-    o.command = minicnn::text_of("mpirun -np ", ranks.size(), " ", o.command);
-    std::unique_ptr<training> run;
-    try {
-      run = start_together(ranks, o, r);
-    } catch (const usage_error& e) {  // of all ranks
-      say(e.what());
-      return exit_usage;
-    }
-    return run->run();
-  } catch (const minicnn::team_failure& e) {  // all ranks are here
-    say(e.what());
-    return exit_failed;
-  } catch (const std::bad_alloc&) {
-    end_all_ranks(ranks, "not enough memory");
-  } catch (const std::exception& e) {
-    end_all_ranks(ranks, e.what());
-  }
-}
-
-/// One run, by this process or by those that were started with it.
-int train(const train_options& o, const recipe& r) {
-  const std::unique_ptr<minicnn::team> ranks = join_ranks(o.stall_limit);
-  if (ranks != nullptr) return train_together(*ranks, o, r);
-  if (o.overlap == "on") warn("--overlap: has no effect in one process");
-  return training(o, with_shards(o, r, 1)).run();
-}
-
-}  // namespace
 
 void add_train(CLI::App& app, action& chosen) {
   auto o = std::make_shared<train_options>();

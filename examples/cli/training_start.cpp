@@ -62,23 +62,11 @@ void training::agree_on_recipe() const {
 
 /// Which pictures there are, as the first rank sees it.
 void training::read_names() {
-  bool misused = false;
-  const auto open = [&] {
-    try {
-      minicnn::image_dataset data = open_task_data(o_.data, o_.labels, recipe_.task, minicnn::data_part::train, o_.quiet);
-      if (o_.resume) restore_gone(data, o_.out);
-      return data;
-    } catch (const usage_error&) {
-      misused = true;
-      throw;
-    }
-  };
-  try {
-    data_ = open_together(everyone(), o_.data, open);
-  } catch (const minicnn::team_failure& e) {  // the first rank alone reads, so all are told what it was
-    if (any_rank(everyone(), misused)) throw usage_error(e.what());
-    throw;
-  }
+  data_ = open_together(everyone(), o_.data, [this] {
+    minicnn::image_dataset data = open_task_data(o_.data, o_.labels, recipe_.task, minicnn::data_part::train, o_.quiet);
+    if (o_.resume) restore_gone(data, o_.out);
+    return data;
+  });
 }
 
 /// Pictures, what is known of them, and the split.
