@@ -237,6 +237,15 @@ def throws():
         check("has waited" not in made.stderr, made.stderr)
 
 
+def late():
+    """A rank that comes after some stall limits: waited for before the first step, the end of all after it."""
+    program = str(pathlib.Path(MINICNN).parent / "minicnn_mpi_late_rank")
+    made = finish(launcher((2, program)))
+    check("all are here" in made.stdout and made.stderr.count("has waited") == 1, made.stdout + made.stderr)
+    ended = finish(launcher((2, program, "stepping")), wanted=75)
+    check("all are here" not in ended.stdout and "all ranks are ended" in ended.stderr, ended.stdout + ended.stderr)
+
+
 def two_machines():
     """The same bits; and where the link between them goes, that is told, and the processes of both end."""
     if not machines.set_up():
